@@ -1,0 +1,297 @@
+"""What a child writes to stdout and stderr, in order, on its way to the parent.
+
+Fds 1 and 2 become pipes, so subprocesses and C code are caught too; `sys.stdout` and `sys.stderr` become
+streams of ours, so that it is known which call printed. Both meet in one queue: a pipe is read only into the
+queue, under its lock, and who prints a line reads the pipes first, so the queue has the order of writing. The
+capture thread empties it; it alone splits lines and emits.
+
+Locks. `_lock` is a leaf: nothing blocks under it, no other lock is taken under it. `emit`, which blocks when
+credit is out and takes the locks of the link, runs on the capture thread, which holds nothing then: so a
+finaliser or signal handler may print wherever it interrupts, inside the link too. Others wait for that
+thread: in `drain` and `flush_call` as long as it takes (hold no lock there), in a write or flush PATIENCE
+seconds at a time, for a finaliser may run where a lock is held that `emit` wants. Threads in `never_wait`
+never wait.
+"""
+import collections
+import os
+import sys
+import threading
+import time
+
+from .stdstreams import Binary, Text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Set, Tuple
+    Key = Tuple[int, int, int]  # fd, call (0: not known), thread (0: came by the pipe)
+
+LINE = 65536  # bytes after which a line is cut; also the size of a read
+UNIT = 32768  # whole lines go together up to this many bytes
+PIPE = 1 << 20  # no pipe holds more: 16 pages of at most 64 KiB
+QUEUE = 65536  # bytes in the queue above which a writer waits
+FULL = 64 * QUEUE  # above this its patience has no end, and `never_wait` threads are not heard
+PARTIAL = 0.1  # seconds after which a line goes without its end
+PATIENCE = 5.0
+
+
+class Capture(object):
+    """Carries fds 1 and 2 upward: `emit(fd, call, data)` gets whole lines where it can, at most 64 KiB.
+
+    `emit` may block; once it raises (kept in `error`) the link is gone, and output is discarded.
+    `current_call()` is the id of the call the calling thread works for, or 0. `never_wait` holds the idents
+    of the threads that `emit` depends on (link, timers): add yours.
+    """
+
+    def __init__(self, emit: "Callable[[int, int, bytes], Any]", current_call: "Callable[[], int]") -> "None":
+        self.never_wait: "Set[int]" = set()
+        self.error: "Optional[BaseException]" = None
+        self._emit = emit
+        self._current_call = current_call
+        self._pid = self._queued = 0
+        self._closed = True
+        self._closing = self._woken = self._pulling = self._busy = False
+        self._mutex = threading.RLock()
+        self._lock = threading.Condition(self._mutex)
+        self._queue: "Deque[Tuple[Callable[..., Any], Any, int]]" = collections.deque()
+        self._pipes: "Tuple[Tuple[int, int], ...]" = ()
+        self.streams: "Tuple[Any, ...]" = ()
+        # The capture thread's own: lines without an end and when they began; what goes with the next emit.
+        self._partial: "Dict[Key, Tuple[bytearray, float]]" = {}
+        self._unit, self._unit_key = bytearray(), (0, 0)
+
+    def install(self, pipes: "Sequence[Tuple[int, int]]" = ()) -> "None":
+        """Take over fds 1 and 2, `sys.stdout` and `sys.stderr`. Before: fds 0 to 2 open, a copy of each kept.
+
+        `pipes`: those that fds 1 and 2 lead into already, with what was written to them; none: they are made.
+        Raises RuntimeError, with nothing changed, if this process may have no further descriptors or threads.
+        """
+        import select
+        fds: "List[int]" = []
+        self._fds = fds
+        poll, look = select.poll(), select.poll()
+        try:
+            for each in range(3):  # all ends are kept, or whoever closes fd 1 would end its pipe
+                fds.extend(pipes[each] if each < len(pipes) else os.pipe())
+                os.set_blocking(fds[-2], False)  # never the write end: subprocesses inherit it
+                poll.register(fds[-2], select.POLLIN)
+                if each < 2:
+                    look.register(fds[-2], select.POLLIN)
+            self._pid, self._closed = os.getpid(), False
+            self._thread = threading.Thread(target=self._run, args=(poll,), name="remotesvc-output")
+            self._thread.daemon = True
+            self._thread.start()
+        except (OSError, RuntimeError) as error:
+            self._closed = True
+            for fd in fds[2 * len(pipes):]:
+                os.close(fd)
+            raise RuntimeError("cannot capture stdout and stderr of this process: %s" % error) from error
+        os.dup2(fds[1], 1)
+        os.dup2(fds[3], 2)
+        self._pipes, self._look = ((1, fds[0]), (2, fds[2])), look.poll
+        # Kept: a print() that is under way in some thread, or brought us here, uses its stream without owning it.
+        self._replaced = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
+        self.streams = out, err = Text(Binary(self, 1)), Text(Binary(self, 2))
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = out, err  # type: ignore[assignment, misc]
+
+    def write(self, fd: "int", data: "bytes") -> "None":
+        """Queue what the calling thread prints; returns once the queue is short enough."""
+        if os.getpid() != self._pid:  # a fork: the link is not its own, but the pipe is
+            while data:
+                data = data[os.write(fd, data):]
+            return
+        key = fd, self._current_call(), threading.get_ident()
+        self._put(self._line, (key, data), len(data), b"\n" in data)
+
+    def post(self, action: "Callable[[], Any]", size: "int" = 0) -> "None":
+        """Run `action` on the capture thread, after what was written before; `size` counts like output."""
+        if self._here():
+            self._put(self._act, (action,), size, True)
+
+    def drain(self) -> "None":
+        """Return when all that is in the pipes now, and all whole lines printed, have been emitted."""
+        self._sync(-1, 0)
+
+    def flush_call(self, call: "int") -> "None":
+        """Like `drain`, the call's partial lines included: before its reply goes."""
+        streams = self.streams
+        if sys.stdout is not streams[0] or sys.stderr is not streams[1]:
+            _flush_others(streams)
+        if not self._here():  # in a fork, the lock may be held by a thread that is not there
+            return
+        with self._mutex:  # most calls print nothing: one look is all that costs them
+            if not (self._queue or self._busy or self._partial or self._closed or self._look(0)):
+                return
+        self._sync(call, 0)
+
+    def flush(self, fd: "int") -> "None":
+        """Emit the calling thread's partial line: flush() of a stream."""
+        self._sync(self._current_call(), threading.get_ident(), PATIENCE)
+
+    def tick(self) -> "None":
+        """Have the capture thread look round; never blocks. Partial lines go without it, on time."""
+        with self._lock:
+            if not self._woken and not self._closed:
+                self._woken = True
+                os.write(self._fds[5], b"\0")
+
+    def close(self) -> "None":
+        """Emit what there is, for at most PATIENCE seconds; what is written afterwards is discarded."""
+        if self._here():
+            self._closing = True
+            self.tick()
+            if threading.current_thread() is not self._thread:
+                self._thread.join(PATIENCE)
+
+    def _here(self) -> "bool":
+        return os.getpid() == self._pid and not self._closed and not sys.is_finalizing()
+
+    def _put(self, action: "Callable[..., Any]", args: "Any", size: "int", pull: "bool") -> "None":
+        free = threading.get_ident() in self.never_wait
+        with self._lock:
+            if self._closed or free and self._queued > FULL:
+                return
+            if pull and not free:
+                self._pull()
+            self._queue.append((action, args, size))
+            self._queued += size
+            if not self._woken:
+                self.tick()
+            while self._queued > QUEUE and not free and not self._pulling and self._here():
+                if not self._lock.wait(PATIENCE) and self._queued <= FULL:
+                    break
+
+    def _pull(self) -> "None":
+        """Move what is in the pipes into the queue, under the lock; never blocks."""
+        if self._pulling:
+            return  # a signal handler or finaliser that prints, in the middle of this
+        self._pulling = True
+        try:
+            for fd, end in self._pipes:
+                for _ in range(PIPE // LINE):  # who writes without pause must not keep us here
+                    try:
+                        data = os.read(end, LINE)
+                    except BlockingIOError:
+                        break
+                    self._queue.append((self._line, ((fd, 0, 0), data), len(data)))
+                    self._queued += len(data)
+                    if len(data) < LINE:
+                        break
+        finally:
+            self._pulling = False
+
+    def _sync(self, call: "int", thread: "int", patience: "Optional[float]" = None) -> "None":
+        """Wait until the queue as it is now, then the partial lines asked for, have been emitted."""
+        if not self._here() or threading.get_ident() in self.never_wait:
+            return
+        done: "List[bool]" = []
+        with self._lock:
+            self._pull()
+            if self._queue or self._busy or self._partial:
+                self._queue.append((self._mark, (call, thread, done), 0))
+                self.tick()
+                while not (done or self._closed or self._pulling) and self._lock.wait(patience):
+                    pass
+
+    # The rest runs on the capture thread.
+
+    def _run(self, poll: "Any") -> "None":
+        self.never_wait.add(threading.get_ident())
+        last = False
+        wait: "Optional[int]" = None
+        try:
+            while not last:
+                poll.poll(wait)
+                with self._lock:
+                    if self._woken:
+                        os.read(self._fds[4], 1)
+                        self._woken = False
+                    last = self._closing
+                    self._pull()
+                    work, self._queue, self._busy = self._queue, collections.deque(), True
+                for action, args, _ in work:
+                    action(*args)
+                old = time.monotonic() - PARTIAL
+                for key, (_, since) in list(self._partial.items()):
+                    if last or since <= old:
+                        self._flush(key)
+                self._release()
+                ages = [since - old for _, since in self._partial.values()]
+                wait = int(min(ages) * 1000) + 1 if ages else None
+                with self._lock:
+                    self._busy = False
+                    self._queued -= sum(size for _, _, size in work)
+                    self._lock.notify_all()
+        finally:
+            self._end()
+
+    def _end(self) -> "None":
+        """Nobody reads the pipes any more: release who waits, and let nobody hang or fail on fds 1 and 2."""
+        with self._lock:
+            self._closed, self._pipes = True, ()
+            self._lock.notify_all()
+            for fd in self._fds:
+                os.close(fd)
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, 1)
+            os.dup2(null, 2)
+            os.close(null)
+
+    def _line(self, key: "Key", data: "bytes") -> "None":
+        """Add to the line of `key`; send what is whole of it."""
+        for start in range(0, len(data), LINE):
+            line, since = self._partial.pop(key, (bytearray(), time.monotonic()))
+            piece = data[start:start + LINE]
+            line += piece
+            while b"\n" in piece or len(line) >= LINE:
+                end = line.rfind(b"\n", 0, UNIT) + 1 or line.find(b"\n", UNIT, LINE) + 1
+                if not end and len(line) < LINE:
+                    break
+                self._send(key, line[:end or LINE])
+                del line[:end or LINE]
+                since = time.monotonic()
+            if line:
+                self._partial[key] = (line, since)
+
+    def _flush(self, key: "Key") -> "None":
+        if key in self._partial:
+            self._send(key, self._partial.pop(key)[0])
+
+    def _send(self, key: "Key", data: "bytearray") -> "None":
+        if key[2]:  # printed: what came by the pipe before it goes before it, even without its end
+            self._flush((key[0], 0, 0))
+        if key[:2] != self._unit_key or len(self._unit) + len(data) > UNIT:
+            self._release()
+            self._unit_key = key[:2]
+        self._unit += data
+
+    def _release(self) -> "None":
+        unit, self._unit = self._unit, bytearray()
+        if unit:
+            self._act(lambda: self._emit(self._unit_key[0], self._unit_key[1], bytes(unit)))
+
+    def _act(self, action: "Callable[[], Any]") -> "None":
+        self._release()
+        try:
+            if self.error is None:
+                action()
+        except Exception as error:
+            self.error = error
+
+    def _mark(self, call: "int", thread: "int", done: "List[bool]") -> "None":
+        for key in list(self._partial):
+            if not key[2] or key[1] == call and thread in (0, key[2]):
+                self._flush(key)
+        self._release()
+        with self._lock:
+            done.append(True)
+            self._lock.notify_all()
+
+
+def _flush_others(ours: "Sequence[Any]") -> "None":
+    """Flush what a user put in the place of our streams, perhaps around them."""
+    for stream, own in zip((sys.stdout, sys.stderr), ours):
+        if stream is not own:
+            try:
+                stream.flush()
+            except Exception:
+                pass  # or put there broken

@@ -1,0 +1,195 @@
+"""The router of a context that has a parent: it runs calls, and ends with its parent."""
+import os
+import threading
+import time
+
+from . import codec, wire
+from .codec import Bindings
+from .dispatcher import Dispatcher
+from .execute import Executor
+from .finder import unpack
+from .router import Router
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict
+
+# Seconds after which a process without a parent ends, however far it has come with leaving in good order.
+LONGEST_END = 1.9
+
+
+class ChildRouter(Router):
+    """``more()`` is what only some children need; its code, like most of the kernel, follows the first call."""
+
+    def __init__(self, config: "Dict[str, Any]", finder: "Any", stderr: "int") -> "None":
+        super().__init__(config["id"], config["ancestors"], codec, Bindings(
+            make_context=lambda number, name: self.tree().context(number, name),
+            make_sender=lambda context, handle: self.more().sender(context, handle)))
+        self.config = config
+        self.finder = finder
+        self.executor = Executor(self, lambda entries: self.importer().deliver(entries),
+                                 lambda call: self.outlet.drain(call))
+        self.dispatcher = Dispatcher(self, config["concurrency"], self.executor)
+        self.mailboxes[wire.CALL] = self.dispatcher
+        self.arrived = self.streams.arrived_early
+        self.outlet: "Any" = None
+        self.importing = threading.RLock()
+        self.left = threading.Event()
+        self._stderr = stderr
+        self._leaving = threading.Lock()
+        self._farewell: "Any" = None
+        self._more: "Any" = None
+        self._parts = threading.RLock()
+        self._rest = b""
+        self._whole = threading.Event()
+
+    @property
+    def parent(self) -> "int":
+        """The context id of our parent."""
+        return self.routes.ancestors[0]
+
+    def more(self) -> "Any":
+        """The parts that are made when they are first needed; see `provide`."""
+        if self._more is None:
+            from . import provide  # no import under a lock that other imports wait for
+            for _ in range(5000):  # Python 3.9 may give us what another thread has only begun; it is done in a moment
+                if hasattr(provide, "Provisions"):
+                    break
+                time.sleep(0.001)
+            with self._parts:
+                self._more = self._more or provide.Provisions(self)
+        return self._more
+
+    def tree(self) -> "Any":
+        """Our part as a parent."""
+        return self.more().tree()
+
+    def importer(self) -> "Any":
+        """What finds modules that neither memory nor the target's standard library has."""
+        return self.more().importer()
+
+    def find_spec(self, name: "str", path: "Any") -> "Any":
+        """The finder's last resort: the rest of our own kernel, then the importer."""
+        if name.startswith("remotesvc.bootstrap."):
+            self.whole_kernel()
+            if name in self.finder.sources:  # also if another thread was faster
+                return self.finder.find_spec(name)
+        return self.importer().find(name, path)
+
+    # -- on the reader thread
+
+    def on_cancel(self, call: "int") -> "None":
+        self.dispatcher.on_cancel(call)
+
+    def _on_neighbour(self, link: "Any", frame: "wire.Frame") -> "None":
+        if frame.kind == wire.KERNEL and link.context is None:
+            self._rest = frame.payload
+            self._whole.set()
+            self.timers.after(0, self._complete)
+        else:
+            super()._on_neighbour(link, frame)
+
+    def _complete(self) -> "None":
+        # Now, because the end of this process must not depend on an import; and from now on output is live, even while
+        # the first call runs.
+        from . import assembly
+        self.more()
+        assembly.begin(self)
+        from .gauge import Gauge
+        from .leave import leave
+        from .turns import Turns
+        from .workers import Workers
+        self._farewell = leave
+        # Past the outlet from now on: each reply asks it.
+        capture = self.outlet.capture()
+        self.executor.drain = capture.flush_call
+        link = self.links.get(None)
+        if link is not None:
+            link.flight.gauge = Gauge()
+            with link.lock:
+                link.wake_writer()  # while there may be threads: user code can use them all up
+            Workers(self.dispatcher, self.timers)
+            Turns(link.path, link, self.dispatcher, capture.never_wait)
+
+    def whole_kernel(self) -> "None":
+        """Have all kernel modules at hand, waiting for them if need be."""
+        if not self._whole.wait(self.config["lease"]):
+            self.on_orphaned("the rest of the kernel did not come")
+        with self._parts:
+            rest, self._rest = self._rest, b""
+            if rest:
+                import zlib
+                self.finder.sources.update(unpack(zlib.decompress(rest)))
+
+    # -- life
+
+    def busy(self, neighbour: "Any") -> "bool":
+        return self._more is not None and self._more.busy(neighbour)
+
+    def report(self, error: "BaseException") -> "None":
+        self.more().report(error)
+
+    def on_orphaned(self, reason: "str") -> "None":
+        if self._leaving.acquire(False):
+            try:
+                threading.Thread(target=_end_late, name="remotesvc-end", daemon=True).start()
+                threading.Thread(target=self._leave, args=(reason,), name="remotesvc-leave", daemon=True).start()
+            except RuntimeError:  # no more threads: then at once
+                self._say(reason)
+                _end()
+
+    def _say(self, reason: "str") -> "None":
+        try:
+            # Where stderr led before we captured it: the parent shows it when it knows no better.
+            os.write(self._stderr, ("remotesvc: %s\n" % reason).encode("utf-8", "replace"))
+        except OSError:  # nobody reads it any more
+            pass
+
+    def _leave(self, reason: "str") -> "None":
+        self._say(reason)
+        try:
+            if self._farewell is None:
+                _end()
+            self._farewell(self, reason)
+        finally:
+            os._exit(0)
+
+
+class LoggingWatch(object):
+    """Puts our handler in when `logging` is imported, which costs a cold child 10 ms and is mostly never done; and our
+    finder of distributions when `importlib.metadata` is."""
+
+    def __init__(self, router: "ChildRouter") -> "None":
+        self._router = router
+        self._names = {"logging", "importlib.metadata"}
+
+    def find_spec(self, name: "str", path: "Any" = None, target: "Any" = None) -> "Any":
+        """For any other name None: the finders behind it answer."""
+        if name not in self._names:
+            return None
+        # No import here: the caller holds the import lock, and who has the module we want may wait for that.
+        spec: "Any" = self._router.finder.find_spec(name, path)
+        if spec is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def exec_module(module: "Any") -> "None":
+            execute(module)
+            # We stay in sys.meta_path: whoever iterates over it meanwhile would miss the finder behind us.
+            self._names.discard(name)
+            self._router.more().imported(name)
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+def _end_late() -> "None":
+    """Whatever hangs in this process, it does not outlive its parent for long."""
+    time.sleep(LONGEST_END)
+    _end()
+
+
+def _end() -> "None":
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), 9)
+    os._exit(1)

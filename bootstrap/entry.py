@@ -1,0 +1,67 @@
+"""The kernel's start in a child: descriptors, configuration, HELLO, then work until the parent is gone."""
+import os
+import sys
+
+from . import codec, wire
+from .child import ChildRouter, LoggingWatch
+from .dispatcher import Seat
+from .errors import WireError
+from .outlet import Outlet
+from .stdio import FdPath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict
+
+
+def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
+    """Become a context on the main thread. ``marker`` tells our frames from a profile's noise, ``read`` reads stdin."""
+    decoder = wire.Decoder()
+    header = read(wire.SIZE)
+    frames = decoder.feed_untrusted(header + read(wire.HEADER.unpack(header)[-1]))
+    read_fd, write_fd = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.close(null)
+    if os.getpgrp() != os.getpid():
+        os.setsid()
+    if not frames or frames[0].kind != wire.CONFIG:
+        raise WireError("the configuration did not come first")
+    router = ChildRouter(codec.decode(frames[0].payload, (), False), sys.meta_path[0], os.dup(2))
+    _name_process(router.config["name"])
+    path = FdPath(read_fd, write_fd)
+    link = router.attach(path, None)
+    link.lost_after = link.busy_lost_after = router.config["lease"]
+    link.ping_after = router.config["lease"] / 4
+    hello = wire.Frame(wire.HELLO, payload=codec.encode(hello_data()).data).pack()
+    link.preface([marker, hello], len(hello))
+    # Not before: until here, stderr is where the parent looks for the reason of a failed start.
+    router.outlet = Outlet(lambda: router.more().capture())
+    router.finder.fallback = router.find_spec
+    sys.meta_path.insert(0, LoggingWatch(router))
+    import _signal  # type: ignore[import-not-found]
+    _signal.alarm(0)
+    # Also when it is ours, to our group: it ends us in good order.
+    _signal.signal(_signal.SIGTERM, lambda *_: router.on_orphaned("terminated"))
+    try:
+        path.start(link.feed, link.ended)
+    except RuntimeError as error:  # no more threads; its traceback would wait for a capture that nobody brings
+        router.on_orphaned(str(error))
+    router.dispatcher.serve(Seat(True))
+    from .leave import finish
+    finish(router)
+
+
+def _name_process(name: "str") -> "None":
+    try:
+        with open("/proc/self/comm", "w") as file:
+            file.write(name[:15])
+    except OSError:
+        pass  # cosmetic, and Linux only
+
+
+def hello_data() -> "Dict[str, Any]":
+    """What a parent wants to know of us first."""
+    from _frozen_importlib_external import MAGIC_NUMBER
+    return {"version": list(sys.version_info[:3]), "magic": MAGIC_NUMBER, "platform": sys.platform,
+            "pid": os.getpid(), "hostname": os.uname()[1], "executable": sys.executable, "uid": os.getuid()}

@@ -1,0 +1,131 @@
+"""Modules from memory: the first kernel module to run, executed by stage 0 when there is nothing else yet.
+
+Lookup order on a child, for every import:
+
+1. the kernel's own modules, from memory, whatever the target has installed under their names;
+2. the target's standard library: built in, frozen, or on the path the interpreter started with;
+3. `fallback`, the importer: the parent, and what else the target has installed.
+
+Its file name is a label such as ``remotesvc:/remotesvc/bootstrap/wire.py``, never a path: a file of the target must not
+pass for its source.
+"""
+
+import sys
+from _frozen_importlib import BuiltinImporter, FrozenImporter, ModuleSpec
+from _frozen_importlib_external import PathFinder, SourceLoader
+from _imp import acquire_lock, release_lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, List, Optional, Sequence, Tuple
+
+    Fallback = Callable[[str, Optional[Sequence[str]]], Optional[ModuleSpec]]
+
+ROOT = "remotesvc:/"
+"""How labels begin, and the path entries of packages that are no files of the target."""
+
+
+def label_of(name: "str", is_pkg: "bool") -> "str":
+    """The label of a module: its ``__file__``, and what tracebacks show."""
+    return ROOT + name.replace(".", "/") + ("/__init__.py" if is_pkg else ".py")
+
+
+def spec_for(name: "str", loader: "SourceLoader", label: "str", is_pkg: "bool") -> "ModuleSpec":
+    """A spec with which a module gets its ``__file__`` and ``__path__`` from its label."""
+    spec = ModuleSpec(name, loader, origin=label, is_package=is_pkg)  # type: ignore[arg-type]
+    spec.has_location = True
+    if is_pkg:
+        spec.submodule_search_locations = [label.rpartition("/")[0]]
+    return spec
+
+
+def from_parent(path: "Optional[Sequence[str]]") -> "bool":
+    """Is this ``__path__`` that of a package from memory or from the parent?"""
+    return path is not None and any(str(entry).startswith(ROOT) for entry in path)
+
+
+class Unlocked(object):
+    """Gives back Python's global import lock, which this thread may hold several times, while inside."""
+
+    def __enter__(self) -> "None":
+        self.depth = 0
+        try:
+            while True:
+                release_lock()
+                self.depth += 1
+        except RuntimeError:  # not held (any more)
+            pass
+
+    def __exit__(self, *exc: "object") -> "None":
+        for _ in range(self.depth):
+            acquire_lock()
+
+
+class MemoryFinder(SourceLoader):
+    """Finder and loader of modules whose sources are in memory, first in ``sys.meta_path``.
+
+    `sources`      full name -> (is it a package, source); a child hands these to its own children
+    `fallback`     asked for what neither memory nor the target's standard library has; None until set
+    `stdlib_path`  where the target's standard library lies
+    """
+
+    def __init__(self, sources: "Dict[str, Tuple[bool, bytes]]", stdlib_path: "List[str]") -> "None":
+        self.sources = sources
+        self.fallback: "Optional[Fallback]" = None
+        self.stdlib_path = stdlib_path
+
+    def find_spec(
+        self, fullname: "str", path: "Optional[Sequence[str]]" = None, target: "object" = None
+    ) -> "Optional[ModuleSpec]":
+        if fullname in self.sources:
+            return spec_for(fullname, self, self.get_filename(fullname), self.sources[fullname][0])
+        spec = None if from_parent(path) else self.stdlib_spec(fullname, path)
+        if spec is None and self.fallback is not None:
+            with Unlocked():  # it may wait, for the parent or for another thread that imports something
+                spec = self.fallback(fullname, path)
+        return spec
+
+    def stdlib_spec(self, fullname: "str", path: "Optional[Sequence[str]]" = None) -> "Optional[ModuleSpec]":
+        """What the target's standard library has under a name, or a package of the target in its ``path``.
+
+        A directory without ``__init__.py`` is none: it may be all that is left of a package removed.
+        """
+        for finder in (BuiltinImporter, FrozenImporter, PathFinder):
+            where = self.stdlib_path if path is None and finder is PathFinder else path
+            spec = finder.find_spec(fullname, where)
+            if spec is not None and spec.loader is not None:
+                return spec
+        return None
+
+    def get_filename(self, fullname: "str") -> "str":
+        """The label of a module; ImportError if its source is not in memory."""
+        if fullname not in self.sources:
+            raise ImportError("%s is not in memory" % fullname, name=fullname)
+        return label_of(fullname, self.sources[fullname][0])
+
+    def get_data(self, path: "str") -> "bytes":
+        """The source behind a label; OSError if there is none."""
+        for name in self.sources:
+            if path == self.get_filename(name):
+                return self.sources[name][1]
+        raise OSError("%s is not in memory" % path)
+
+
+def unpack(text: "bytes") -> "Dict[str, Tuple[bool, bytes]]":
+    """The modules of a bundle: lines ``name is_package size``, an empty line, the sources."""
+    listing, _, rest = text.partition(b"\n\n")
+    sources = {}
+    for line in listing.decode().split("\n"):
+        name, is_pkg, size = line.split()
+        sources[name], rest = (is_pkg == "1", rest[:int(size)]), rest[int(size):]
+    return sources
+
+
+def install(sources: "Dict[str, Tuple[bool, bytes]]") -> "MemoryFinder":
+    """Make the modules of ``sources`` importable, before any other of their names; called once by stage 0."""
+    finder = MemoryFinder(sources, list(sys.path))
+    sys.meta_path.insert(0, finder)
+    # This module, which stage 0 executed by hand, becomes one like the others.
+    spec = spec_for(__name__, finder, finder.get_filename(__name__), False)
+    globals().update(__spec__=spec, __loader__=finder, __file__=spec.origin, __package__=spec.parent)
+    return finder

@@ -1,0 +1,145 @@
+"""A byte path over two file descriptors: the pipes of a child, or our own stdin and stdout moved out of the way."""
+import errno
+import os
+import threading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, List, Optional
+
+# Bytes of one read: a whole batch of the peer's writer and more.
+READ = 256 * 1024
+# The most buffers one writev takes (IOV_MAX on Linux and macOS).
+IOV = 1024
+
+
+class FdPath(object):
+    """The byte path that a Link reads with ``start``, writes with ``write`` and ends with ``close``."""
+
+    CLOSED = "we closed the link"
+
+    def __init__(self, read_fd: "int", write_fd: "int") -> "None":
+        import select
+        self._read_fd = read_fd
+        self._write_fd = write_fd
+        self._lock = threading.Lock()
+        self._closed = False
+        self._writing = False
+        # Called after each read by the thread that reads; it may return when somebody else has read meanwhile.
+        self.rest: "Callable[[], Any]" = lambda: None
+        self._thread: "Optional[threading.Thread]" = None
+        # A pipe of our own wakes the reader: closing an fd under a blocked read wakes nobody.
+        self._wake_read, self._wake_write = os.pipe()
+        self._poll = select.poll()
+        for fd in (read_fd, self._wake_read):
+            self._poll.register(fd, select.POLLIN)
+        for fd in (read_fd, write_fd):
+            _widen(fd)
+
+    def start(self, feed: "Callable[[bytes], None]", ended: "Callable[[str], None]") -> "None":
+        """Deliver what arrives on a thread of this path's own."""
+        self._thread = threading.Thread(target=self._read, args=(feed, ended), name="remotesvc-reader", daemon=True)
+        self._thread.start()
+
+    def _read(self, feed: "Callable[[bytes], None]", ended: "Callable[[str], None]") -> "None":
+        reason = "the peer closed the link"
+        try:
+            while self.take(self.wait(), feed):
+                self.rest()
+        except Exception as error:  # also what `rest` met: without a reader this process would only seem to live
+            reason = "cannot read: %s" % error
+        if self._closed:
+            reason = self.CLOSED
+        ended(reason)
+        self.close()
+        self._close_reading()
+
+    def wait(self) -> "List[int]":
+        """Wait for something to read; returns the descriptors that have it."""
+        return [fd for fd, _event in self._poll.poll()]
+
+    def take(self, ready: "List[int]", feed: "Callable[[bytes], None]") -> "bool":
+        """Read and feed what ``wait`` has found; False at the end."""
+        if self._closed:  # whatever still comes: nobody wants it, and it may never end
+            return False
+        if self._wake_read in ready:
+            os.read(self._wake_read, 64)
+        if self._read_fd in ready:
+            data = os.read(self._read_fd, READ)
+            if not data:
+                return False
+            feed(data)
+        return True
+
+    def wake(self) -> "None":
+        """Let ``wait`` return."""
+        with self._lock:
+            if not self._closed:
+                os.write(self._wake_write, b"x")
+
+    def _close_reading(self) -> "None":
+        for fd in (self._read_fd, self._wake_read, self._wake_write):
+            os.close(fd)
+
+    def write(self, buffers: "List[Any]") -> "None":
+        """Write every byte, however long the pipe is full. Raises OSError when the peer is gone or we closed."""
+        with self._lock:
+            if self._closed:
+                raise OSError(errno.EPIPE, "the link is closed")
+            self._writing = True
+        try:
+            while buffers and not self._closed:
+                buffers = self._write_some(buffers)
+        finally:
+            with self._lock:
+                self._writing = False
+                if self._closed:
+                    os.close(self._write_fd)
+        if buffers:
+            raise OSError(errno.EPIPE, "the link was closed meanwhile")
+
+    def _write_some(self, buffers: "List[Any]") -> "List[Any]":
+        try:
+            done = os.writev(self._write_fd, buffers[:IOV])
+        except BlockingIOError:
+            # sudo and friends may leave our pipe non-blocking.
+            import select
+            poll = select.poll()
+            poll.register(self._write_fd, select.POLLOUT)
+            poll.poll(1000)
+            return buffers
+        index = 0
+        while index < len(buffers) and done >= len(buffers[index]):
+            done -= len(buffers[index])
+            index += 1
+        buffers = buffers[index:]
+        if done:
+            buffers[0] = memoryview(buffers[0])[done:]
+        return buffers
+
+    def close(self) -> "None":
+        """End both directions. The reader closes its own descriptors, a writer under way its own: to close a number
+        under a thread that uses it would let the next file opened receive the rest."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            if not self._writing:
+                os.close(self._write_fd)
+            os.write(self._wake_write, b"x")
+            if self._thread is None:
+                self._close_reading()
+
+    def join(self, timeout: "float") -> "None":
+        """Wait for the reader thread to end."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+
+
+def _widen(fd: "int") -> "None":
+    """Ask for pipes of 1 MiB: a third more throughput. Where it is refused, 64 KiB do."""
+    try:
+        import fcntl
+        fcntl.fcntl(fd, 1031, 1024 * 1024)  # F_SETPIPE_SZ
+    except (ImportError, OSError):
+        pass

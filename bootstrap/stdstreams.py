@@ -1,0 +1,64 @@
+"""What stands in for `sys.stdout` and `sys.stderr` in a child: unbuffered streams in front of the capture.
+
+They stay usable whatever a call does with them (closes, detaches or wraps them), because the next call prints
+too. No TextIOWrapper is among them: its buffer could mix what threads of different calls write.
+"""
+import io
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Binary(io.BufferedIOBase):
+    """`sys.stdout.buffer`; close() only flushes."""
+
+    mode = "wb"
+
+    def __init__(self, capture: "Any", fd: "int") -> "None":
+        self._capture, self._fd = capture, fd
+        self.name = "<stdout>" if fd == 1 else "<stderr>"
+
+    def write(self, data: "Any") -> "int":
+        data = memoryview(data).tobytes()
+        self._capture.write(self._fd, data)
+        return len(data)
+
+    def flush(self) -> "None":
+        self._capture.flush(self._fd)
+
+    def fileno(self) -> "int":
+        return self._fd
+
+    def writable(self) -> "bool":
+        return True
+
+    close = flush
+
+
+class Text(io.TextIOBase):
+    """`sys.stdout` and `sys.stderr`: UTF-8 whatever is asked for, and no text that cannot be written."""
+
+    encoding, errors, mode, line_buffering = "utf-8", "surrogateescape", "w", True
+
+    def __init__(self, buffer: "Binary") -> "None":
+        self.buffer = buffer
+        self.name = buffer.name
+        self.flush = self.close = buffer.flush  # type: ignore[method-assign]
+        self.fileno, self.writable = buffer.fileno, buffer.writable  # type: ignore[method-assign]
+
+    def write(self, text: "str") -> "int":
+        if not isinstance(text, str):
+            raise TypeError("write() argument must be str, not " + type(text).__name__)
+        try:
+            data = text.encode("utf-8", "surrogateescape")  # a file name becomes the bytes it was
+        except UnicodeEncodeError:
+            data = text.encode("utf-8", "backslashreplace")
+        self.buffer.write(data)
+        return len(text)
+
+    def detach(self) -> "Any":
+        return self.buffer
+
+    def reconfigure(self, **options: "Any") -> "None":
+        """Accepted and ignored."""

@@ -1,0 +1,96 @@
+"""The errors of connecting: part of the tree in `errors`, kept apart because a child seldom needs them.
+
+    ConnectError
+      UnknownHost, HostKeyError, AuthenticationError, BecomeError, ConnectTimeout (also TimeoutError),
+      PythonNotFound, PythonTooOld, BootstrapError
+"""
+from .errors import Error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional
+
+DIAGNOSTICS_SHOWN = 2000
+"""How many characters of what the target said `str(ConnectError)` shows; the attribute keeps all of it."""
+
+
+class ConnectError(Error):
+    """No connection to `host`. `stage` is how far it came ("tcp", "auth", "boot"...), `hint` what to do about
+    it, `diagnostics` what the target said (unescaped), `exit_status` that of the program started there, `phases` the
+    seconds that the stages took, the last one included.
+    """
+
+    def __init__(self, message: "str", host: "Optional[str]" = None, stage: "str" = "", hint: "str" = "",
+                 diagnostics: "str" = "", exit_status: "Optional[int]" = None) -> "None":
+        super().__init__(message)
+        self.message = message
+        self.host = host
+        self.stage = stage
+        self.hint = hint
+        self.diagnostics = diagnostics
+        self.exit_status = exit_status
+        self.phases: "Dict[str, float]" = {}
+
+    def __str__(self) -> "str":
+        lines = [f"{self.host}: {self.message}" if self.host else self.message]
+        said = self.diagnostics.strip()[-DIAGNOSTICS_SHOWN:]
+        if said:
+            lines.append(said)
+        if self.hint:
+            lines.append(self.hint)
+        # Much of it is by an unknown program: no escape sequence of it reaches a terminal by way of us.
+        return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in "\n".join(lines))
+
+
+class UnknownHost(ConnectError):
+    """The name does not resolve."""
+
+
+class HostKeyError(ConnectError):
+    """The host's key is unknown, changed or revoked."""
+
+
+class AuthenticationError(ConnectError):
+    """The host accepted none of our credentials."""
+
+
+class ConnectTimeout(ConnectError, TimeoutError):
+    """The budget for connecting ran out; `stage` says where."""
+
+
+class BecomeError(ConnectError):
+    """sudo did not let us become another user there; the message says why."""
+
+
+class PythonNotFound(ConnectError):
+    """No Python among those tried on the target."""
+
+
+class PythonTooOld(ConnectError):
+    """The target's Python is older than 3.6."""
+
+
+class BootstrapError(ConnectError):
+    """The kernel did not come up on the target; `diagnostics` has its traceback."""
+
+
+_CLASSES = {cls.__name__: cls for cls in (ConnectError, UnknownHost, HostKeyError, AuthenticationError, BecomeError,
+                                          ConnectTimeout, PythonNotFound, PythonTooOld, BootstrapError)}
+REPLY = "connect"
+MOST = 65536  # characters of each text in a reply
+
+
+def as_reply(error: "ConnectError") -> "List[Any]":
+    """The error reply of a context that could not start one of its own."""
+    name = next(cls.__name__ for cls in type(error).__mro__ if cls.__name__ in _CLASSES)
+    texts = [error.message, error.host or "", error.stage, error.hint, error.diagnostics]
+    return [REPLY, name] + [text[-MOST:] for text in texts] + [error.exit_status]
+
+
+def from_reply_untrusted(reply: "List[Any]") -> "Optional[ConnectError]":
+    """The error that such a reply stands for; None if it is malformed."""
+    if len(reply) != 8 or not all(type(each) is str for each in reply[1:7]) or reply[1] not in _CLASSES:
+        return None
+    message, host, stage, hint, diagnostics = [text[-MOST:] for text in reply[2:7]]
+    status = reply[7] if type(reply[7]) is int else None
+    return _CLASSES[reply[1]](message, host or None, stage, hint, diagnostics, status)
