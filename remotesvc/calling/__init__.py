@@ -1,0 +1,1 @@
+"""Calling functions in other contexts: from a function and its arguments to its outcome (zone P)."""

@@ -1,0 +1,121 @@
+"""A mailbox with a thread of its own: for what must not be done on a reader."""
+
+import collections
+import threading
+import time
+
+from ..bootstrap.errors import Error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Deque, Dict, Tuple
+
+# Errors of messages through one neighbour that are reported in so many seconds; whoever sends rubbish must not fill
+# our log with it.
+REPORTED, PERIOD = 5, 60.0
+
+
+class Inbox(object):
+    """Messages, and functions to call, one after the other on one thread; it starts with the first.
+
+    What waits here is bounded by the senders' credit: a message is released when ``handle`` has returned.
+    """
+
+    source = None
+
+    def __init__(self, name: "str", handle: "Callable[[Any], Any]", failed: "Callable[[BaseException], Any]") -> "None":
+        self._name = name
+        self._handle = handle
+        self._failed = failed
+        self._queue: "Deque[Any]" = collections.deque()
+        self._wake = threading.Condition(threading.Lock())
+        self._thread: "Any" = None
+        self._working = False
+        self._closed = False
+        self._failures: "Dict[Any, Tuple[float, int]]" = {}
+        self.refused = 0
+
+    def on_message(self, message: "Any") -> "None":
+        """On a reader thread: take a message."""
+        self._put((None, message))
+
+    def on_closed(self, error: "BaseException") -> "None":
+        """A well-known handle belongs to nobody whose loss could close it."""
+
+    def run(self, function: "Callable[..., Any]", *args: "Any") -> "None":
+        """Call ``function(*args)`` on this thread, after what is already here."""
+        self._put((function, args))
+
+    def flush(self, timeout: "float") -> "bool":
+        """Wait until all that is here now has been dealt with; False if that took longer than ``timeout`` seconds. On
+        the inbox's own thread there is nothing to wait for."""
+        if self.idle or threading.current_thread() is self._thread:
+            return True
+        done = threading.Event()
+        self.run(done.set)
+        return done.wait(timeout)
+
+    @property
+    def idle(self) -> "bool":
+        """Is there nothing here, and nothing being dealt with?"""
+        return not self._queue and not self._working
+
+    @property
+    def waiting(self) -> "int":
+        """How many wait here, besides the one being dealt with."""
+        return len(self._queue)
+
+    def _put(self, item: "Any") -> "None":
+        with self._wake:
+            if self._closed:
+                return
+            if self._thread is None:
+                thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
+                thread.start()  # may fail: then there is nothing here that waits for ever
+                self._thread = thread
+            self._queue.append(item)
+            self._wake.notify()
+
+    def _loop(self) -> "None":
+        while True:
+            with self._wake:
+                self._working = False
+                while not self._queue:
+                    if self._closed:
+                        return
+                    self._wake.wait()
+                self._working = True  # first, so that nobody sees us idle with this in hand
+                function, item = self._queue.popleft()
+            try:
+                if function is not None:
+                    function(*item)
+                else:
+                    self._take(item)
+            except BaseException as error:  # one bad message must not end the thread
+                self._failed(error)
+
+    def _take(self, message: "Any") -> "None":
+        try:
+            self._handle(message)
+        except BaseException as error:
+            self.refused += 1
+            neighbour, now = message.router.routes.towards(message.src), time.monotonic()
+            begun, count = self._failures.get(neighbour, (now, 0))
+            if now - begun > PERIOD:
+                begun, count = now, 0
+            self._failures[neighbour] = begun, count + 1
+            if count < REPORTED:
+                raise
+            if count == REPORTED:
+                raise Error("no more errors are reported for a while of messages like those of context %d, the last: %s"
+                            % (message.src, str(error)[:200])) from None
+        finally:
+            message.release()
+
+    def close(self) -> "None":
+        """End the thread once it has done what is here; waits a moment for it."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(5)

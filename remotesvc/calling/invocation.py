@@ -1,0 +1,231 @@
+"""One call on its way: made once, sent once, ended once."""
+
+import threading
+import time
+
+from ..bootstrap import wire
+from ..bootstrap.ask import discard, error_untrusted, withdraw
+from ..bootstrap.calls import Pending
+from ..bootstrap.current import running
+from ..bootstrap.errors import CallTimeout, EncodeError, NotSent, UsageError, VersionSkewError
+from .items import Arrivals, Items
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Set, Tuple
+
+    from .context import Context
+    from .options import Options
+
+# While at most this many are, a caller writes its own frame: beyond it, coalescing wins.
+DIRECT_UP_TO = 2
+# Calls that may be without an answer at once, so that a caller in a loop waits here rather than fill memory.
+MAX_UNANSWERED = 10000
+# Stands for an outcome that has been taken: a value may be large, and a future lives long.
+taken = object()
+
+
+class Peer(object):
+    """What this process keeps for a context, however many handles to it there are."""
+
+    def __init__(self, context: "int") -> "None":
+        self.context = context
+        self.told: "Set[str]" = set()
+        self.unanswered = 0
+        self._waiting = 0
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
+
+    def enter(self, deadline: "Optional[float]") -> "int":
+        """One more call; waits while there are MAX_UNANSWERED. Returns how many there are. Raises CallTimeout."""
+        with self._lock:
+            while self.unanswered >= MAX_UNANSWERED:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise CallTimeout("%d calls are unanswered" % self.unanswered)
+                self._waiting += 1
+                self._wake.wait(left)
+                self._waiting -= 1
+            self.unanswered += 1
+            return self.unanswered
+
+    def leave(self) -> "None":
+        """One call less."""
+        with self._lock:
+            self.unanswered -= 1
+            if self._waiting:
+                self._wake.notify()
+
+
+class Invocation(Pending):
+    """One call on its way: made once, sent once, ended once."""
+
+    # Thousands may be under way, so they are small, and let go of the arguments once these have been encoded.
+    __slots__ = ("context", "tree", "router", "options", "target", "args", "kwargs", "deadline", "peer", "chained",
+                 "_given_up", "_entered")
+    called = wire.CALL  # the mailbox it goes to
+
+    def __init__(self, context: "Context", fn: "Any", args: "Tuple[Any, ...]", kwargs: "Dict[str, Any]",
+                 options: "Options") -> "None":
+        tree = self.tree = context.tree
+        target = self.target = tree.targets.of(fn)  # type: Any
+        super().__init__(context.id, target.name)
+        self.context = context
+        self.router = tree.router
+        self.options = options
+        self.args: "Any" = list(target.args + args)
+        self.kwargs: "Any" = dict(target.kwargs, **kwargs) if target.kwargs else kwargs
+        self.deadline = None if options.timeout is None else time.monotonic() + options.timeout
+        self.peer = tree.peer(context.id)
+        self.chained: "Optional[Tuple[int, int]]" = None
+        self._given_up = self._entered = False
+
+    def result(self) -> "Any":
+        """Send it, wait, and return or raise what it ended with."""
+        self.start()
+        try:
+            if not self.wait(None if self.deadline is None else self.deadline - time.monotonic()):
+                self.abandon()
+                raise CallTimeout("no answer within %g s" % (self.options.timeout or 0), self.context.name, self.call)
+        except BaseException:  # Ctrl-C while waiting, too
+            self.abandon()
+            discard(self)
+            raise
+        self.tree.after_output()
+        return self.value()
+
+    def start(self) -> "None":
+        """Send it; it is settled when it has ended. Raises what ``send`` does."""
+        self.handle = self.router.open(self)
+        try:
+            unanswered = self.peer.enter(self.deadline)
+            self._entered = True
+            self.send(self.handle, unanswered <= DIRECT_UP_TO)
+        except BaseException as error:
+            self.router.drop(self.handle)
+            self._leave()
+            self.notify = None  # whoever made it learns it from this error
+            if isinstance(error, NotSent) and isinstance(self.outcome, BaseException):
+                raise self._failed(self.outcome) from None  # it says why
+            raise
+
+    def send(self, handle: "int", direct: "bool" = True) -> "None":
+        """Encode and post it. Raises EncodeError, NotSent, CallTimeout."""
+        encoded, flags = self._encode()
+        self.args = self.kwargs = self.target = None
+        if encoded.secret:
+            # Not in the first flight: a secret waits until we know who is there.
+            self.tree.start_of(self.context.id).wait()
+        try:
+            self.router.post(self.context.id, self.called, encoded, handle, flags, wire.CALLS, False, direct,
+                             self.deadline, lambda: self._given_up)
+        except (NotSent, CallTimeout) as error:
+            raise self._failed(self.tree.failure_of(self.context.id) or error) from None
+
+    def _encode(self) -> "Tuple[Any, int]":
+        options, flags = self.options.wire(), 0
+        cause = running()
+        if cause is not None:
+            options["lineage"] = cause.lineage
+            flags = wire.CAUSED if self.context.id in cause.lineage else 0
+        if self.chained is not None:
+            options["chain"] = list(self.chained)
+        if self.deadline is not None:
+            options["timeout"] = max(0.0, self.deadline - time.monotonic())
+        return self._encoded(options, self._modules()), flags
+
+    def _modules(self) -> "List[Any]":
+        modules: "List[Any]" = []
+        if self.target.module not in self.peer.told:
+            modules = self.tree.modules_for(self.context.id, self.target)
+            if not modules:  # what was sent once is not sent again: no need to ask for each call
+                self.peer.told.add(self.target.module)
+        return modules
+
+    def _encoded(self, options: "Dict[str, Any]", modules: "List[Any]") -> "Any":
+        router, address = self.router, self.target.address
+        if address is not None:
+            try:
+                parts = [address, self.args, self.kwargs, options, modules]
+                while len(parts) > 2 and not parts[-1]:
+                    parts.pop()
+                return router.codec.encode(parts, router.bindings, False, "call")
+            except EncodeError as error:
+                if self.options.strict_types:
+                    raise self.in_arguments(error) from None
+                unable: "Optional[EncodeError]" = error
+        else:
+            unable = None
+        try:
+            work = (self.target.function or address, self.args, self.kwargs)
+            options["pickle"], named = self.tree.pickle(self.context, work)
+        except (VersionSkewError, UsageError):
+            raise
+        except Exception as error:  # pickle fails with whatever the object raises
+            if unable is not None:
+                raise self.in_arguments(unable) from None
+            raise EncodeError("cannot be pickled: %s: %s" % (type(error).__name__, error), self.call) from None
+        options["name"] = self.call
+        return router.codec.encode([None, [], {}, options, modules + named], router.bindings, False, "call")
+
+    def items(self) -> "Arrivals":
+        """The mailbox of what a generator yields."""
+        return Arrivals(self.context, self.handle, self.source, self.call, self.context.classes(self.options.classes),
+                        self._give_up)
+
+    def abandon(self) -> "bool":
+        """Nobody waits any more: take it back if it has not left, else tell the target. True if it never left."""
+        self._given_up = True
+        if self.router.drop(self.handle) is None:
+            return False
+        self._leave()
+        if self.chained is None and withdraw(self.router, self.source, wire.CALLS, self.handle):
+            return True
+        self._give_up(self.handle)
+        return False
+
+    def value(self) -> "Any":
+        """The value of an answered call; raises its error. Only once."""
+        outcome, classes = self.outcome, self.options.classes
+        self.outcome = taken
+        self._leave()
+        if isinstance(outcome, Arrivals):
+            return Items(outcome)
+        self.router.drop(self.handle)
+        if isinstance(outcome, BaseException):
+            raise self._failed(outcome) from None
+        try:
+            value = outcome.decode(self.context.bindings(classes) if classes else None)
+        finally:
+            outcome.release()
+        if outcome.flags & wire.ERROR:
+            raise self.context.again(self._error(value), self.call)
+        return value
+
+    @staticmethod
+    def in_arguments(error: "EncodeError") -> "EncodeError":
+        """The same error, with the place as the caller knows it."""
+        where = error.where
+        for place, name in (("call[1]", "args"), ("call[2]", "kwargs")):
+            if where.startswith(place):
+                where = name + where[len(place):]
+        return EncodeError(error.reason, where, error.type_name)
+
+    def _give_up(self, handle: "int") -> "None":
+        self.context.give_up(handle)
+
+    def _failed(self, error: "BaseException") -> "BaseException":
+        """What its caller is told when it ended without a reply."""
+        return self.context.again(error, self.call)
+
+    def _error(self, value: "Any") -> "BaseException":
+        """The error that an error reply stands for."""
+        return error_untrusted(value, self.context.name, self.call, self.context.classes(self.options.classes),
+                               self.tree.source_line)
+
+    def _leave(self) -> "None":
+        if self._entered:
+            self._entered = False
+            self.peer.leave()
+
+

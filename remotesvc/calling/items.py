@@ -1,0 +1,133 @@
+"""What a generator on a target yields, one at a time and under credit."""
+
+import collections
+import threading
+
+from ..bootstrap import wire
+from ..bootstrap.ask import error_untrusted
+from ..bootstrap.errors import Lost, NotSent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Deque
+
+
+class Arrivals(object):
+    """The mailbox of one remote generator: what has come and was not taken."""
+
+    def __init__(self, context: "Any", handle: "int", source: "int", call: "str", classes: "Any",
+                 give_up: "Callable[[int], Any]") -> "None":
+        self._give_up = give_up
+        self.source = source
+        self._context = context
+        self._handle = handle
+        self._call = call
+        self._classes = classes
+        self._queue: "Deque[Any]" = collections.deque()
+        self._wake = threading.Condition(threading.Lock())
+        self._closed = False
+
+    def on_message(self, message: "Any") -> "None":
+        """On the reader thread: the next item."""
+        self._put(message)
+
+    def on_closed(self, error: "BaseException") -> "None":
+        """On whatever thread noticed: there will be no more."""
+        self._put(Lost(error.message) if type(error) is NotSent else error)  # what has begun was surely sent
+
+    def _put(self, item: "Any") -> "None":
+        with self._wake:
+            if not self._closed:
+                self._queue.append(item)
+                self._wake.notify()
+                return
+        _release(item)
+
+    def take(self) -> "Any":
+        """The next item; waits for it. Raises StopIteration, what the generator raised, or Lost."""
+        with self._wake:
+            while not self._queue and not self._closed:
+                self._wake.wait()
+            if self._closed:
+                raise StopIteration
+            item = self._queue.popleft()
+        if isinstance(item, BaseException):
+            self._finish()
+            raise self._context.again(item, self._call)
+        value = item.decode(self._context.bindings(self._classes))
+        item.release()
+        if item.flags & wire.END:
+            self._finish()
+            if item.flags & wire.ERROR:
+                raise error_untrusted(value, self._context.name, self._call, self._classes,
+                                      self._context.tree.source_line)
+            raise StopIteration
+        return value
+
+    def wait(self, timeout: "float") -> "bool":
+        """Wait until ``take`` would not: True; False after ``timeout`` seconds."""
+        with self._wake:
+            if not self._queue and not self._closed:
+                self._wake.wait(timeout)
+            return bool(self._queue) or self._closed
+
+    def _finish(self) -> "None":
+        with self._wake:
+            self._closed = True
+            unused = list(self._queue)
+            self._queue.clear()
+            self._wake.notify_all()
+        self._context.tree.router.drop(self._handle)
+        for item in unused:
+            _release(item)
+
+    def close(self) -> "None":
+        """Nobody will take any more: the generator on the target is closed. Idempotent."""
+        if not self._closed:
+            self._finish()
+            self._give_up(self._handle)
+
+    def forget(self) -> "None":
+        """Have it closed within a second, by another thread: no lock is taken here."""
+        if not self._closed:
+            self._context.tree.router.forgotten.append(self.close)
+
+
+class Items(object):
+    """An iterator over the items of one remote generator; closing it, or losing it, closes the generator there.
+
+    The target runs ahead by at most one window of bytes (1 MiB). A dead target ends the iteration with Lost.
+    """
+
+    def __init__(self, arrivals: "Arrivals") -> "None":
+        self._arrivals = arrivals
+
+    def __iter__(self) -> "Items":
+        return self
+
+    def __next__(self) -> "Any":
+        """The next item. Raises what the generator raised, or Lost."""
+        return self._arrivals.take()
+
+    def wait(self, timeout: "float" = 0.0) -> "bool":
+        """Is the next item, or the end, here? Waits for it for ``timeout`` seconds."""
+        return self._arrivals.wait(timeout)
+
+    def close(self) -> "None":
+        """Stop: the generator on the target is closed. Idempotent."""
+        self._arrivals.close()
+
+    def __enter__(self) -> "Items":
+        return self
+
+    def __exit__(self, *exc_info: "Any") -> "None":
+        self.close()
+
+    def __del__(self) -> "None":
+        self._arrivals.forget()
+
+
+def _release(item: "Any") -> "None":
+    """Give back the room of a message that nobody will read."""
+    if not isinstance(item, BaseException):
+        item.release()

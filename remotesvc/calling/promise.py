@@ -1,0 +1,106 @@
+"""The future of a call made on a child, where there may be no ``concurrent.futures``."""
+
+import threading
+import time
+
+from ..bootstrap.errors import CallTimeout, Cancelled, OutcomeError
+from ..bootstrap.unreachable import ConnectError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, List, Optional
+
+    from .invocation import Invocation
+
+
+class Promise(object):
+    """``result``, ``exception``, ``done``, ``cancel``, ``add_done_callback``, as on a ``concurrent.futures.Future``."""
+
+    def __init__(self, invocation: "Invocation", hand_off: "Callable[..., Any]") -> "None":
+        self._invocation = invocation
+        invocation.notify = self._settled
+        self._hand_off = hand_off
+        self._done = threading.Event()
+        self._lock = threading.Lock()
+        self._value: "Any" = None
+        self._error: "Optional[BaseException]" = None
+        self._callbacks: "List[Callable[[Any], Any]]" = []
+
+    @property
+    def context(self) -> "Any":
+        """The Context that was called."""
+        return self._invocation.context
+
+    def begin(self) -> "Promise":
+        """Send the call. Raises what is wrong here, EncodeError for one; how a call ends the promise tells."""
+        try:
+            self._invocation.start()
+        except (OutcomeError, ConnectError) as error:
+            self._end(None, error)
+        return self
+
+    def _settled(self, invocation: "Invocation") -> "None":
+        try:
+            self._end(invocation.value(), None)
+        except BaseException as error:
+            self._end(None, error)
+
+    def _end(self, value: "Any", error: "Optional[BaseException]") -> "bool":
+        with self._lock:
+            if self._done.is_set():
+                return False
+            self._value, self._error = value, error
+            self._done.set()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            self._hand_off(callback, self)
+        return True
+
+    def expire(self) -> "None":
+        """The timeout of the call is over."""
+        invocation = self._invocation
+        if self._end(None, CallTimeout("no answer within %g s" % (invocation.options.timeout or 0),
+                                       invocation.context.name, invocation.call)):
+            invocation.abandon()
+
+    def give_up(self, error: "BaseException") -> "None":
+        """End it with an error that is not its own."""
+        if self._end(None, self._invocation.context.again(error, self._invocation.call)):
+            self._invocation.abandon()
+
+    def done(self) -> "bool":
+        """Has it ended?"""
+        return self._done.is_set()
+
+    def cancel(self) -> "bool":
+        """Give the call up: True unless it has ended."""
+        if not self._end(None, Cancelled("cancelled", self._invocation.context.name, self._invocation.call)):
+            return False
+        self._invocation.abandon()
+        return True
+
+    def cancelled(self) -> "bool":
+        """Was it given up?"""
+        return isinstance(self._error, Cancelled)
+
+    def exception(self, timeout: "Optional[float]" = None) -> "Optional[BaseException]":
+        """What it ended with, None for a value. Raises CallTimeout after ``timeout`` seconds of waiting."""
+        begun = time.monotonic()
+        if not self._done.wait(timeout):
+            raise CallTimeout("not done after %g s" % (time.monotonic() - begun))
+        return self._error
+
+    def result(self, timeout: "Optional[float]" = None) -> "Any":
+        """The value; raises what the call ended with."""
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        return self._value
+
+    def add_done_callback(self, callback: "Callable[[Any], Any]") -> "None":
+        """Call ``callback(promise)`` when it is done; at once if it is."""
+        with self._lock:
+            if not self._done.is_set():
+                self._callbacks.append(callback)
+                return
+        callback(self)

@@ -1,0 +1,127 @@
+"""Pure: how a callable is named on the wire: by module and name where it has one, pickled where it has not."""
+
+import functools
+import sys
+import types
+
+from ..bootstrap.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, Optional, Tuple
+
+
+# Targets kept, for those who call the same again and again.
+MAX_KNOWN = 256
+
+
+class Target(object):
+    """A callable to be run elsewhere.
+
+    ``address`` is "module:qualname", or None for what has no name others could find; ``name`` is for people; ``args``
+    and ``kwargs`` are what a partial adds in front; ``function`` the object itself, if there is one here; ``module`` is
+    where it lives, empty for what travels pickled.
+    """
+
+    __slots__ = ("address", "name", "args", "kwargs", "function", "module")
+
+    def __init__(self, address: "Optional[str]", name: "str", args: "Tuple[Any, ...]" = (),
+                 kwargs: "Optional[Dict[str, Any]]" = None, function: "Any" = None) -> "None":
+        self.address = address
+        self.name = name
+        self.args = args
+        self.kwargs = kwargs or {}
+        self.function = function
+        self.module = (address or "").partition(":")[0]
+
+
+class Targets(object):
+    """Names callables as ``target_of`` does, and faster what it has named before."""
+
+    def __init__(self) -> "None":
+        self._known: "Dict[Any, Target]" = {}
+
+    def method(self, service: "Any", method: "Any", make: "Callable[[Any, Any], Target]") -> "Target":
+        """The target that a service's method is, as ``make`` says. Raises UsageError."""
+        if type(method) is not str or not (type(service) is str or isinstance(service, type)):
+            return make(service, method)
+        target = self._known.get((service, method))
+        if target is None:
+            target = make(service, method)
+            self._keep((service, method), target)
+        return target
+
+    def _keep(self, key: "Any", target: "Target") -> "None":
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known[key] = target
+
+    def of(self, fn: "Any") -> "Target":
+        """The target of a callable, or what is a Target already. Raises UsageError."""
+        kind = type(fn)
+        if isinstance(fn, Target):
+            return fn
+        if kind is not types.FunctionType and kind is not str:  # others may equal what they are not, or have no hash
+            return target_of(fn)
+        target = self._known.get(fn)
+        if target is None or (kind is not str and getattr(sys.modules.get(target.module), fn.__name__, None) is not fn):
+            target = target_of(fn)
+            if target.address is not None:
+                self._keep(fn, target)
+        return target
+
+
+def target_of(fn: "Any") -> "Target":
+    """Name a callable. Raises UsageError for what cannot be called."""
+    if isinstance(fn, str):
+        return _parse(fn)
+    if isinstance(fn, functools.partial):
+        inner = target_of(fn.func)
+        kwargs = dict(inner.kwargs, **fn.keywords)
+        return Target(inner.address, inner.name, inner.args + fn.args, kwargs, inner.function)
+    if not callable(fn):
+        raise UsageError("%s (%s) cannot be called; give a function or \"module:function\""
+                         % (_short(fn), type(fn).__name__))
+    module, qualname = _names(fn)
+    if module and qualname and "<" not in qualname and _same(_lookup(module, qualname), fn):
+        return Target("%s:%s" % (module, qualname), "%s:%s" % (module, qualname), function=fn)
+    return Target(None, "%s:%s" % (module or "?", qualname or type(fn).__name__), function=fn)
+
+
+def _names(fn: "Any") -> "Tuple[str, str]":
+    owner = getattr(fn, "__self__", None)
+    if isinstance(owner, type):
+        return owner.__module__, "%s.%s" % (owner.__qualname__, fn.__name__)
+    if isinstance(owner, types.ModuleType):
+        return owner.__name__, fn.__name__
+    if owner is not None and not isinstance(fn, types.FunctionType):
+        return "", "%s.%s" % (type(owner).__name__, getattr(fn, "__name__", "?"))
+    return getattr(fn, "__module__", None) or "", getattr(fn, "__qualname__", None) or ""
+
+
+def _lookup(module: "str", qualname: "str") -> "Any":
+    found: "Any" = sys.modules.get(module)
+    for name in qualname.split("."):
+        found = getattr(found, name, None)
+    return found
+
+
+def _same(found: "Any", fn: "Any") -> "bool":
+    # A bound method is made anew at each look. Other objects may equal what they are not.
+    bound = type(found) is type(fn) and isinstance(fn, (types.MethodType, types.BuiltinMethodType))
+    return found is fn or (bound and found == fn)
+
+
+def _parse(text: "str") -> "Target":
+    module, colon, qualname = text.partition(":")
+    if not colon or not all(part.isidentifier() for part in module.split(".") + qualname.split(".")):
+        raise UsageError("%r is not \"module:function\"" % _short(text))
+    return Target(text, text)
+
+
+def _short(value: "Any") -> "str":
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except Exception:  # a broken __repr__ must not hide what is wrong
+        text = "<%s>" % type(value).__name__
+    return text[:80]

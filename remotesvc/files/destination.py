@@ -1,0 +1,122 @@
+"""Where a transfer goes to on the machine that receives it, and what the files become there."""
+
+import os
+import stat
+
+from . import disk
+from .errors import TransferRefused
+from .landing import Finish
+from .sink import FileSink
+from .treesink import TreeSink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional, Tuple
+
+# Entries of one tree: more than file systems are made with by default; a target that sends more wants to fill ours.
+MAX_FILES = 1000000
+
+
+def expand(path: "str") -> "str":
+    """A path as a user wrote it, with "~" for a home directory."""
+    if "\0" in path or not path:
+        raise TransferRefused("%r is not a path" % path[:80])
+    return os.path.expanduser(path)
+
+
+def place_of(dst: "str", name: "bytes") -> "Tuple[str, bytes]":
+    """The directory and the final name of a single file: below ``dst`` if that is, or is written as, a directory.
+
+    Raises TransferRefused where a device, FIFO or socket is, or a link leads to one: a file must not take its name.
+    """
+    path = expand(dst)
+    if path.endswith("/"):
+        os.makedirs(path, exist_ok=True)
+        directory, final = path, name
+    elif os.path.isdir(path):
+        directory, final = path, name
+    else:
+        directory, last = os.path.split(path)
+        final = os.fsencode(last)
+    if not final or final in (b".", b"..") or b"/" in final:
+        raise TransferRefused("give the name of the file, %s is a directory" % dst)
+    _refuse_special(os.path.join(directory, os.fsdecode(final)))
+    return directory or ".", final
+
+
+def _refuse_special(path: "str") -> "None":
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):  # nothing is there, or what opens the file will say what is wrong
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise TransferRefused("%s is neither a file nor a directory" % path)
+
+
+def tree_top(dst: "str", name: "bytes") -> "str":
+    """The directory that a tree becomes, made if it is missing: ``dst``, or below it if that is written with a "/"
+    at its end and the tree has a name."""
+    path = expand(dst)
+    if path.endswith("/") and name:
+        path = os.path.join(path, os.fsdecode(name))
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+def file_sink(dst: "str", name: "bytes", identity: "Optional[bytes]", finish: "Finish") -> "FileSink":
+    """Receive one file. Raises OSError with the whole path."""
+    directory, final = place_of(dst, name)
+    path = os.path.join(directory, os.fsdecode(final))
+    try:
+        fd = disk.open_directory(directory)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(error.errno, "there is no such directory (it is made if the destination ends with /)",
+                                directory) from None
+    try:
+        sink = FileSink(fd, final, finish, None if identity is None else disk.part_name(final, identity))
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, path) from None
+    sink.path = path
+    return sink
+
+
+def tree_sink(dst: "str", name: "bytes", finish: "Finish", inside: "bool", most: "int",
+              basis: "bool" = False) -> "TreeSink":
+    """Receive a tree. Raises OSError."""
+    path = tree_top(dst, name)
+    sink = TreeSink(disk.open_directory(path), finish, inside, most, basis)
+    sink.path = path
+    return sink
+
+
+def finish_of(wanted: "Dict[str, Any]") -> "Finish":
+    """What the files become, from the options of a transfer. Raises TransferRefused for an owner unknown here."""
+    return Finish(mode=wanted.get("mode"), special=bool(wanted.get("special")), owner=owner_of(wanted.get("owner")),
+                  mtime=wanted.get("mtime"), times=bool(wanted.get("times")), durable=bool(wanted.get("durable", True)))
+
+
+def owner_of(owner: "Optional[str]") -> "Optional[Tuple[int, int]]":
+    """(uid, gid) of "user", "user:group" or ":group", names or numbers; -1 for what is not said."""
+    if not owner:
+        return None
+    user, _, group = owner.partition(":")
+    return _number(user, _user), _number(group, _group)
+
+
+def _number(text: "str", look_up: "Any") -> "int":
+    if not text:
+        return -1
+    try:
+        return int(text) if text.isdigit() else int(look_up(text))
+    except KeyError:
+        raise TransferRefused("there is no user or group %s here" % text) from None
+
+
+def _user(name: "str") -> "int":
+    import pwd
+    return pwd.getpwnam(name).pw_uid
+
+
+def _group(name: "str") -> "int":
+    import grp
+    return grp.getgrnam(name).gr_gid

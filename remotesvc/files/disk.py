@@ -1,0 +1,255 @@
+"""Directories by descriptor, temporary files beside their final names, and what survives a crash.
+
+Nothing here follows a symbolic link but ``open_directory``, which gets the path a user gave.
+"""
+
+import fcntl
+import os
+import re
+import stat
+
+from .errors import TransferRefused
+from .records import MAX_DEPTH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, List, Optional, Tuple
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_BENEATH = _DIRECTORY | os.O_NOFOLLOW
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+# Names of ours in a user's directory: of a single file (locked while it is written), of a file of a tree (closed long
+# before it gets its name), and of a part that may be gone on with.
+PREFIX = b".remotesvc-"
+SINGLE, TREE, PART = b"s", b"t", b"p"
+_OURS = re.compile(rb"\.remotesvc-([stp])([0-9a-f]{16})(-[0-9a-f]{16})?\.part\Z")
+# Seconds after which a file of a tree is a leftover: no lock tells.
+STALE = 86400.0
+# Seconds that a part is kept to be gone on with.
+KEEP_PART = 7 * 86400.0
+# A directory that is larger holds so many names that looking for leftovers would cost more than the transfer.
+_LOOK_UP_TO = 1 << 20
+
+
+def ours(name: "bytes") -> "bool":
+    """Is this the name of a file on its way?"""
+    return _OURS.match(name) is not None
+
+
+def open_directory(path: "str") -> "int":
+    """A descriptor of the directory a user named, links followed. Raises OSError."""
+    return os.open(path or ".", _DIRECTORY)
+
+
+def temporary_name(kind: "bytes") -> "bytes":
+    """A name nobody else uses."""
+    return PREFIX + kind + _hex(os.urandom(8)) + b".part"
+
+
+def part_name(final: "bytes", identity: "bytes") -> "bytes":
+    """The name under which the beginning of one source is kept for one destination."""
+    return PREFIX + PART + _key(final) + b"-" + identity + b".part"
+
+
+def _key(final: "bytes") -> "bytes":
+    import hashlib
+    return _hex(hashlib.sha256(final).digest()[:8])
+
+
+def _hex(raw: "bytes") -> "bytes":
+    return b"%016x" % int.from_bytes(raw, "big")
+
+
+def create(directory: "int", name: "bytes", locked: "bool" = True) -> "Optional[int]":
+    """A new file that only we may open, locked; None if the name is taken. Raises OSError."""
+    try:
+        fd = os.open(name, _NEW, 0o600, dir_fd=directory)
+    except FileExistsError:
+        return None
+    if not locked:
+        return fd
+    # Somebody who sweeps may have taken it for a leftover before it was locked.
+    if _lock(fd) is not False and os.fstat(fd).st_nlink:
+        return fd
+    os.close(fd)
+    return None
+
+
+def open_part(directory: "int", name: "bytes") -> "Optional[int]":
+    """What was kept of an earlier transfer, locked; None if there is nothing, or nothing of ours, or it is in use."""
+    try:
+        fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    except OSError:
+        return None
+    locked, found = _lock(fd), os.fstat(fd)
+    if locked is not False and stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink == 1:
+        return fd
+    os.close(fd)
+    return None
+
+
+def _lock(fd: "int") -> "Optional[bool]":
+    """Lock a file while its descriptor is open: False if another process holds it, None where there are no locks."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def write_all(fd: "int", view: "Any") -> "None":
+    """Write everything at the current position. Raises OSError."""
+    while len(view):
+        view = view[os.write(fd, view):]
+
+
+def remove(directory: "int", name: "bytes") -> "None":
+    """Remove a file if it is there."""
+    try:
+        os.unlink(name, dir_fd=directory)
+    except OSError:
+        pass
+
+
+def sweep(directory: "int", final: "bytes", keep: "bytes", now: "float") -> "List[bytes]":
+    """Remove what transfers that were killed left in a directory, and parts of ``final`` other than ``keep``; returns
+    the names. ``now`` is the time by the clock that files bear."""
+    try:
+        if os.fstat(directory).st_size > _LOOK_UP_TO:
+            return []
+        names = [os.fsencode(name) for name in os.listdir(directory)]
+    except OSError:
+        return []
+    key, swept = _key(final), []
+    for name in names:
+        match = _OURS.match(name)
+        if match is not None and name != keep and _sweep_one(directory, name, match.group(1),
+                                                            match.group(2) == key, now):
+            swept.append(name)
+    return swept
+
+
+def _sweep_one(directory: "int", name: "bytes", kind: "bytes", same: "bool", now: "float") -> "bool":
+    try:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        age = now - found.st_ctime
+        if kind == TREE:
+            if found.st_uid != os.geteuid() or age < STALE:
+                return False
+            os.unlink(name, dir_fd=directory)
+            return True
+        fd = open_part(directory, name)
+        if fd is None:
+            return False
+        try:
+            # Locked by us, so nobody writes it; where there are no locks its age must tell.
+            gone = _lock(fd) if kind == SINGLE else same
+            if gone or age > (STALE if kind == SINGLE else KEEP_PART):
+                os.unlink(name, dir_fd=directory)
+                return True
+        finally:
+            os.close(fd)
+    except OSError:
+        pass
+    return False
+
+
+def identity_of(found: "os.stat_result") -> "bytes":
+    """What tells one state of a file from all others on its machine, as 16 hexadecimal digits."""
+    import hashlib
+    text = "%d %d %d %d" % (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return _hex(hashlib.sha256(text.encode()).digest()[:8])
+
+
+class Walker(object):
+    """Moves through the directories below a top one by descriptor, one component at a time, following no link."""
+
+    def __init__(self, top: "int") -> "None":
+        self._fds = [top]
+        self._names: "List[bytes]" = []
+
+    @property
+    def fd(self) -> "int":
+        """The directory it is in."""
+        return self._fds[-1]
+
+    @property
+    def path(self) -> "Tuple[bytes, ...]":
+        """Where it is, below the top."""
+        return tuple(self._names)
+
+    def down(self, name: "bytes", make: "Optional[int]" = None) -> "bool":
+        """Enter a directory; with ``make``, its mode, it is made if missing and takes the place of what is none.
+        Returns whether it was made. Raises OSError, TransferRefused."""
+        if len(self._names) >= MAX_DEPTH:
+            raise TransferRefused("directories are nested deeper than %d" % MAX_DEPTH)
+        made = False
+        try:
+            fd = os.open(name, _BENEATH, dir_fd=self.fd)
+        except OSError:
+            if make is None:
+                raise
+            made = self._make(name, make & 0o777 | 0o700)
+            fd = os.open(name, _BENEATH, dir_fd=self.fd)
+        self._fds.append(fd)
+        self._names.append(name)
+        return made
+
+    def _make(self, name: "bytes", mode: "int") -> "bool":
+        try:
+            os.mkdir(name, mode, dir_fd=self.fd)
+            return True
+        except FileExistsError:
+            if stat.S_ISDIR(os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_mode):
+                return False
+        os.unlink(name, dir_fd=self.fd)  # a link or a file stands where a directory belongs: it is replaced
+        os.mkdir(name, mode, dir_fd=self.fd)
+        return True
+
+    def up(self) -> "None":
+        """Leave the directory."""
+        os.close(self._fds.pop())
+        self._names.pop()
+
+    def go(self, path: "Tuple[bytes, ...]") -> "int":
+        """Move to another directory below the top; returns its descriptor. Raises OSError."""
+        common = 0
+        while common < min(len(path), len(self._names)) and path[common] == self._names[common]:
+            common += 1
+        while len(self._names) > common:
+            self.up()
+        for name in path[common:]:
+            self.down(name)
+        return self.fd
+
+    def close(self) -> "None":
+        """Close what it opened; the top one belongs to whoever made it."""
+        while self._names:
+            self.up()
+
+
+def entries(directory: "int") -> "Iterator[Tuple[bytes, os.stat_result]]":
+    """The entries of an open directory in order of their names, with what each is; what vanishes is left out."""
+    for name in sorted(os.fsencode(each) for each in os.listdir(directory)):
+        try:
+            yield name, os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+
+
+def parts_of(directory: "int", final: "bytes") -> "List[bytes]":
+    """The names of the parts kept for one destination."""
+    begin = PREFIX + PART + _key(final)
+    try:
+        names = [os.fsencode(name) for name in os.listdir(directory)]
+    except OSError:
+        return []
+    return [name for name in names if name.startswith(begin) and _OURS.match(name)]
+
+
+def identity_in(part: "bytes") -> "bytes":
+    """The identity of the source that a part is the beginning of, from its name."""
+    return part[:-len(b".part")].rpartition(b"-")[2]

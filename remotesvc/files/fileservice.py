@@ -1,0 +1,162 @@
+"""FileService: files of one context for others to fetch, those that were registered and no others."""
+
+import os
+import stat
+import threading
+
+from ..bootstrap.current import running
+from ..bootstrap.errors import Error
+from ..service.base import Service, expose
+from ..service.message import CALLER, Message
+from ..service.policy import AllowAny
+from .destination import file_sink
+from .errors import RAISES, SourceChanged, TransferRefused
+from .grants import Grants, components, open_plainly
+from .inflow import Inflow
+from .job import interrupted
+from .landing import Finish
+from .options import IDLE
+from .outflow import Outflow
+from .records import ABANDONED
+from .sink import StreamSink
+from .source import Sending
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional, Tuple
+
+# Files on their way at once; each has a thread, which mostly waits for its receiver.
+MAX_TRANSFERS = 64
+
+
+class FileService(Service):
+    """Serves registered files. Parents may register, and fetch anything; all others what is registered for them.
+
+    A file is opened from the root name by name and no link is followed, so nothing registered leads elsewhere; what is
+    no regular file is refused at once. Each transfer has a thread and a window of its own: a receiver that does not
+    read holds up nobody.
+    """
+
+    def __init__(self, router: "Any" = None) -> "None":
+        super().__init__(router)
+        self._grants = Grants()
+        self._closed = threading.Event()
+        self._free = threading.BoundedSemaphore(MAX_TRANSFERS)
+
+    @expose
+    def register(self, path: "str", contexts: "Any" = None, expires: "Any" = None, once: "bool" = False) -> "None":
+        """Let a file be fetched: by these contexts (handles or ids; None: by all), for so many seconds, once only."""
+        self._grants.add(path, False, contexts, expires, once)
+
+    @expose
+    def register_prefix(self, path: "str", contexts: "Any" = None, expires: "Any" = None) -> "None":
+        """Let all files below a directory be fetched."""
+        self._grants.add(path, True, contexts, expires, False)
+
+    @expose
+    def unregister(self, path: "str") -> "bool":
+        """Take a registration back; False if there was none. Transfers under way go on."""
+        return self._grants.remove(path)
+
+    @expose(policy=AllowAny())
+    def fetch(self, path: "str", handle: "int", msg: "Message" = CALLER) -> "Any":
+        """Send a file to a mailbox of the caller; answers with its metadata once all is sent."""
+        components(path)
+        if not msg.commands:
+            self._grants.allow(path, msg.src)
+        if not self._free.acquire(False):
+            raise TransferRefused("%d files are on their way, which is the limit" % MAX_TRANSFERS)
+        try:
+            fd = open_plainly(path)
+            try:
+                threading.Thread(target=self._send, args=(fd, handle, msg), name="remotesvc-file", daemon=True).start()
+            except BaseException:  # the thread that would close it has not begun
+                os.close(fd)
+                raise
+        except BaseException:  # nor will it give the place back
+            self._free.release()
+            raise
+        return Service.NO_REPLY
+
+    def _send(self, fd: "int", handle: "int", msg: "Message") -> "None":
+        router = getattr(self.router, "kernel", self.router)
+        outflow = Outflow(router, msg.src, handle, IDLE, None, lambda: msg.cancelled or self._closed.is_set())
+        sending = Sending("auto", lambda: outflow.window.rate)
+        try:
+            found = metadata(fd)
+            try:
+                for message in sending.regular(fd, b""):
+                    outflow.send(message)
+                for message in sending.done():
+                    outflow.send(message)
+                outflow.finish()
+            except SourceChanged:
+                outflow.finish(ABANDONED)
+                raise
+            msg.reply(dict(found, sha256=sending.digest))
+        except (Error, OSError) as error:
+            msg.fail(error)
+        finally:
+            outflow.close()
+            os.close(fd)
+            self._free.release()
+
+    def on_shutdown(self) -> "None":
+        self._closed.set()
+
+    @classmethod
+    def get(cls, context: "Any", path: "str", out: "Any", idle_timeout: "float" = IDLE,
+            durable: "bool" = True) -> "Tuple[bool, Dict[str, Any]]":
+        """Fetch a file from the FileService of a context into ``out``, a path or an object with ``write``.
+
+        Returns (True, metadata): size, mode, owner and group (names), uid, gid, mtime and atime (nanoseconds), sha256.
+        A path gets its content whole and verified, or keeps what it has. Raises TransferError, the OSError of either
+        side, Lost, and Cancelled once the call that this is part of is over; what an object was given before an error
+        has to be thrown away.
+        """
+        router = context.tree.router
+        inflow, keep = Inflow(router, context.id), False
+        sink: "Any" = None
+        future = context.options(raises=RAISES).call_service_async(cls, "fetch", path, inflow.handle)
+        try:
+            sink = StreamSink(out) if hasattr(out, "write") else file_sink(
+                os.fspath(out), os.fsencode(os.path.basename(path)), None, Finish(durable=durable))
+
+            ours = running()
+
+            def over() -> "bool":
+                if future.done() and future.exception() is not None:
+                    future.result()
+                return ours is not None and (ours.cancelled or ours.remaining == 0)
+
+            future.add_done_callback(lambda done: inflow.look())
+            for body in inflow.bodies(idle_timeout, over):
+                sink.take(body)
+            found = future.result()
+            sink.complete()
+            return True, found
+        except BaseException as error:
+            keep = interrupted(error)
+            raise
+        finally:
+            future.cancel()
+            inflow.close()
+            if sink is not None:
+                sink.close(keep)
+
+
+def metadata(fd: "int") -> "Dict[str, Any]":
+    """What an open file is besides its content."""
+    found = os.fstat(fd)
+    return {"size": found.st_size, "mode": stat.S_IMODE(found.st_mode), "uid": found.st_uid, "gid": found.st_gid,
+            "owner": _name("pwd", "getpwuid", found.st_uid), "group": _name("grp", "getgrgid", found.st_gid),
+            "mtime": found.st_mtime_ns, "atime": found.st_atime_ns}
+
+
+def _name(module: "str", function: "str", number: "int") -> "Optional[str]":
+    """The name of a user or group here; None if it has none."""
+    try:
+        return str(getattr(__import__(module), function)(number)[0])
+    except (KeyError, ImportError):
+        return None
+

@@ -1,0 +1,101 @@
+"""One transfer as whoever asked for it sees it: what ends it early, and what it tells meanwhile."""
+
+import os
+import threading
+import time
+
+from ..bootstrap.errors import CallTimeout, Cancelled, Lost
+from .copied import Copied
+from .errors import RAISES, TransferStalled
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterable, Optional
+
+    from .options import Options
+
+# Seconds between two looks at ``stop`` while the other side works.
+_LOOK = 0.2
+
+
+class Job(object):
+    """The books of one transfer between us and a context; ``name`` is what errors call it."""
+
+    def __init__(self, context: "Any", name: "str", options: "Options") -> "None":
+        self.context = context
+        self.router = context.tree.router
+        self.name = name
+        self.options = options
+        self.begun = time.monotonic()
+        self.items: "Any" = None
+        self.tail: "Optional[Dict[str, Any]]" = None
+
+    def ask(self, function: "str", request: "Dict[str, Any]") -> "Dict[str, Any]":
+        """Begin on the target; returns the first it says."""
+        changes: "Dict[str, Any]" = {"raises": RAISES}
+        if self.options.timeout is not None:
+            changes["timeout"] = self.options.timeout
+        self.items = self.context.options(**changes).call(function, request)
+        return self.next()
+
+    def again(self) -> "Job":
+        """Another transfer of the same undertaking."""
+        other = Job(self.context, self.name, self.options)
+        other.begun = self.begun
+        return other
+
+    def submit(self, function: "str", *args: "Any") -> "Any":
+        """Call something on the target; ``result`` waits for it."""
+        return self.context.options(raises=RAISES).submit(function, *args)
+
+    def result(self, future: "Any") -> "Any":
+        """What it returned. Raises what it raised, Lost, CallTimeout, Cancelled."""
+        done = threading.Event()
+        future.add_done_callback(lambda ended: done.set())
+        try:
+            while not done.wait(_LOOK):
+                self.check()
+        except BaseException:  # a stop, or Ctrl-C: the other side must not go on alone
+            future.cancel()
+            raise
+        return future.result()
+
+    def next(self) -> "Dict[str, Any]":
+        """The next that the target says. Raises what it raised, Lost, CallTimeout, Cancelled."""
+        while not self.items.wait(_LOOK):
+            self.check()
+        found: "Dict[str, Any]" = next(self.items)
+        return found
+
+    def check(self) -> "None":
+        """Raise CallTimeout or Cancelled if it is to end."""
+        options = self.options
+        if options.stop is not None and options.stop.is_set():
+            raise self.context.tree.cancelled("stopped", self.context.name, self.name)
+        if options.timeout is not None and time.monotonic() - self.begun > options.timeout:
+            raise CallTimeout("not done within %g s" % options.timeout, self.context.name, self.name)
+
+    def told(self, done: "int", total: "Optional[int]") -> "None":
+        """So many bytes are done."""
+        if self.options.progress is not None:
+            self.options.progress(done, total)
+
+    def copied(self, summary: "Dict[str, Any]", **more: "Any") -> "Copied":
+        """The outcome, from what a receiver says."""
+        names: "Iterable[bytes]" = summary["skipped_names"]
+        return Copied(
+            files=summary["files"], bytes=summary["bytes"], links=summary.get("links", 0),
+            directories=summary.get("directories", 0), skipped=summary["skipped"],
+            skipped_names=[os.fsdecode(name) for name in names],
+            digest="".join("%02x" % byte for byte in bytearray(summary["digest"])),
+            seconds=time.monotonic() - self.begun, **more)
+
+    def close(self) -> "None":
+        """Whatever is still going on there ends."""
+        if self.items is not None:
+            self.items.close()
+
+
+def interrupted(error: "BaseException") -> "bool":
+    """Did it end from outside, so that what has come is worth keeping?"""
+    return isinstance(error, (Cancelled, CallTimeout, Lost, TransferStalled, KeyboardInterrupt))

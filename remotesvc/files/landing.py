@@ -1,0 +1,180 @@
+"""One file on its way to its final name: a temporary file beside it, verified, made durable, renamed."""
+
+import hashlib
+import os
+import stat
+import time
+
+from . import disk
+from .errors import DigestMismatch, SourceChanged, TransferRefused
+from .records import UNKNOWN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional, Tuple
+
+_SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
+_ZEROS = bytes(1 << 16)
+# Bytes read at once where a file is only read to be hashed.
+BLOCK = 1 << 20
+
+
+class Finish(object):
+    """What a file becomes besides its content.
+
+    ``mode`` permission bits instead of the source's; ``special`` keeps set-uid, set-gid and sticky bits of the source;
+    ``owner`` (uid, gid), -1 for "as it is"; ``mtime`` nanoseconds; ``times`` takes the source's; ``durable`` says that
+    it survives a crash of the machine once it has its name.
+    """
+
+    __slots__ = ("mode", "special", "owner", "mtime", "times", "durable")
+
+    def __init__(self, mode: "Optional[int]" = None, special: "bool" = False,
+                 owner: "Optional[Tuple[int, int]]" = None, mtime: "Optional[int]" = None, times: "bool" = False,
+                 durable: "bool" = True) -> "None":
+        self.mode = mode
+        self.special = special
+        self.owner = owner
+        self.mtime = mtime
+        self.times = times
+        self.durable = durable
+
+    def mode_of(self, source: "int") -> "int":
+        """The permission bits for a source with these."""
+        if self.mode is not None:
+            return self.mode
+        return source & (0o7777 if self.special else 0o7777 & ~_SPECIAL)
+
+    def mtime_of(self, source: "int") -> "Optional[int]":
+        """The modification time for a source with this one, in nanoseconds; None for now."""
+        return self.mtime if self.mtime is not None else source if self.times else None
+
+    def apply(self, fd: "int", mode: "int", mtime: "Optional[int]") -> "None":
+        """Give an open file or directory its owner, mode and time. Raises OSError."""
+        if self.owner is not None:
+            os.fchown(fd, self.owner[0], self.owner[1])
+        os.fchmod(fd, mode)  # after the owner: a change of owner takes special bits away
+        if mtime is not None:
+            os.utime(fd, ns=(mtime, mtime))
+
+
+class Landing(object):
+    """A file while it is written. ``discard`` it, or ``finish`` and then ``place`` it."""
+
+    def __init__(self, directory: "int", final: "bytes", part: "Optional[bytes]" = None,
+                 temporary: "Optional[bytes]" = None) -> "None":
+        """``part`` names what may be gone on with, ``temporary`` a file of a tree, which needs no lock."""
+        self.directory = directory
+        self.final = final
+        self.name = b""
+        self.hash = hashlib.sha256()
+        self.position = 0
+        self.offered = 0
+        self._fd: "Optional[int]" = None
+        if part is not None:
+            self._open_part(part)
+        if temporary is not None:
+            self.name, self._fd = temporary, disk.create(directory, temporary, False)
+        while self._fd is None:
+            self.name = disk.temporary_name(disk.SINGLE)
+            self._fd = disk.create(directory, self.name)
+
+    def _open_part(self, part: "bytes") -> "None":
+        """Go on with what an earlier transfer left, or begin such a part."""
+        self.name = part
+        self._fd = disk.create(self.directory, part)
+        if self._fd is None:
+            self._fd = disk.open_part(self.directory, part)
+        if self._fd is not None:
+            # What a crash left of the end may be zeros: the sender compares digests before it goes on.
+            while True:
+                block = os.read(self._fd, BLOCK)
+                if not block:
+                    break
+                self.hash.update(block)
+                self.position += len(block)
+            self.offered = self.position
+
+    @property
+    def fd(self) -> "int":
+        """Its descriptor."""
+        if self._fd is None:
+            raise TransferRefused("data for a file that is closed")
+        return self._fd
+
+    def start_at(self, offset: "int") -> "None":
+        """The sender goes on at ``offset``: where we are, or at the beginning. Raises TransferRefused."""
+        if offset == self.position:
+            return
+        if offset:
+            raise TransferRefused("the sender goes on at %d, and %d bytes are here" % (offset, self.position))
+        os.lseek(self.fd, 0, os.SEEK_SET)
+        os.ftruncate(self.fd, 0)
+        self.position, self.hash = 0, hashlib.sha256()
+
+    def write(self, view: "Any") -> "None":
+        """The next bytes of it."""
+        self.hash.update(view)
+        disk.write_all(self.fd, view)
+        self.position += len(view)
+
+    def hole(self, size: "int") -> "None":
+        """The next ``size`` bytes are zeros that take no room."""
+        os.lseek(self.fd, size, os.SEEK_CUR)
+        self.position += size
+        os.ftruncate(self.fd, self.position)
+        zeros(self.hash, size)
+
+    def finish(self, size: "int", digest: "bytes", finish: "Finish", mode: "int", mtime: "int",
+               flush: "Optional[Callable[[int], Any]]" = None) -> "None":
+        """Verify it, and give it all but its name. ``flush(fd)``, if given, makes it durable and closes it later.
+
+        Raises SourceChanged, DigestMismatch, OSError.
+        """
+        fd = self.fd
+        if size != UNKNOWN and self.position != size:
+            raise SourceChanged("%d bytes were announced, %d came" % (size, self.position))
+        if self.hash.digest() != digest:
+            raise DigestMismatch("what arrived is not what was sent")
+        written = os.fstat(fd).st_size
+        if written != self.position:
+            raise DigestMismatch("%d bytes were written, the file has %d" % (self.position, written))
+        finish.apply(fd, finish.mode_of(mode), finish.mtime_of(mtime))
+        if flush is not None:
+            self._fd = None
+            flush(fd)
+        elif finish.durable:
+            os.fsync(fd)
+
+    def place(self, durable: "bool") -> "None":
+        """Give it its name: whatever had it is replaced, a link itself and not what it leads to. Raises OSError."""
+        os.rename(self.name, self.final, src_dir_fd=self.directory, dst_dir_fd=self.directory)
+        self.name = b""
+        self._close()
+        if durable:
+            os.fsync(self.directory)
+
+    def discard(self, keep: "bool") -> "None":
+        """Give it up; with ``keep`` what is here of it stays to be gone on with. Idempotent."""
+        part = self.name.startswith(disk.PREFIX + disk.PART)
+        if self.name and not (keep and part and self.position):
+            disk.remove(self.directory, self.name)
+        self.name = b""
+        self._close()
+
+    def _close(self) -> "None":
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+
+def zeros(digest: "Any", size: "int") -> "None":
+    """Feed a hash with so many zeros."""
+    while size > 0:
+        digest.update(_ZEROS if size >= len(_ZEROS) else _ZEROS[:size])
+        size -= len(_ZEROS)
+
+
+def sweep(directory: "int", final: "bytes", part: "Optional[bytes]") -> "None":
+    """Remove leftovers from the directory of a destination."""
+    disk.sweep(directory, final, part or b"", time.time())

@@ -1,0 +1,77 @@
+"""A target's side of ``sync``: what is there, checksums of blocks, and the removal of what is no longer wanted."""
+
+import os
+import stat
+
+from ..bootstrap.current import current
+from . import disk
+from .delta import signature
+from .destination import expand
+from .filters import Filter
+from .listing import list_tree
+from .records import name_untrusted
+from .source import open_regular
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, List, Tuple
+
+
+def listing(dst: "str", rules: "Any", checksum: "bool") -> "List[bytes]":
+    """The messages that list what is there now."""
+    return list_tree(expand(dst), "keep", Filter(rules), checksum)
+
+
+def signatures(dst: "str", wanted: "List[Tuple[bytes, int]]") -> "Iterator[bytes]":
+    """The checksums of each file's blocks: (path below the top, size of a block); b"" for one that is gone."""
+    top = disk.open_directory(expand(dst))
+    walker = disk.Walker(top)
+    try:
+        for path, block in wanted:
+            current().check()
+            yield _signature(walker, path, block)
+    finally:
+        walker.close()
+        os.close(top)
+
+
+def _signature(walker: "disk.Walker", path: "bytes", block: "int") -> "bytes":
+    parts = [name_untrusted(name) for name in path.split(b"/")]
+    try:
+        fd = open_regular(parts[-1], walker.go(tuple(parts[:-1])), False)
+    except OSError:
+        return b""
+    try:
+        return signature(lambda size: os.read(fd, size), block)
+    finally:
+        os.close(fd)
+
+
+def remove(dst: "str", paths: "List[bytes]") -> "int":
+    """Remove entries below the top, directories with all they hold; links are removed, not followed."""
+    top = disk.open_directory(expand(dst))
+    walker = disk.Walker(top)
+    try:
+        for path in paths:
+            parts = [name_untrusted(name) for name in path.split(b"/")]
+            try:
+                _remove(walker.go(tuple(parts[:-1])), parts[-1])
+            except (FileNotFoundError, NotADirectoryError):  # gone already
+                continue
+        return len(paths)
+    finally:
+        walker.close()
+        os.close(top)
+
+
+def _remove(directory: "int", name: "bytes") -> "None":
+    if not stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+        os.unlink(name, dir_fd=directory)
+        return
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        for inner, _found in disk.entries(fd):
+            _remove(fd, inner)
+    finally:
+        os.close(fd)
+    os.rmdir(name, dir_fd=directory)

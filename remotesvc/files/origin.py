@@ -1,0 +1,133 @@
+"""What is sent: a file, a tree, or bytes, opened once. The same on the master and on a target."""
+
+import io
+import os
+import stat
+
+from . import disk
+from .errors import TransferRefused
+from .filters import Filter
+from .source import open_regular, prefix
+from .tree import Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, Optional
+
+    from .source import Sending
+
+# Smaller files are sent anew rather than gone on with.
+RESUME_FROM = 1 << 20
+
+
+class Origin(object):
+    """An opened source. ``kind`` is "file", "tree" or "stream"; ``size`` None if it is not known."""
+
+    kind = "stream"
+    name = b""
+    size: "Optional[int]" = None
+    identity: "Optional[bytes]" = None
+
+    def agrees(self, offset: "int", digest: "bytes") -> "Iterator[Any]":
+        """Hash the first ``offset`` bytes: yields None now and then, at last the hash object if it agrees."""
+        return iter(())
+
+    def messages(self, sending: "Sending", offset: "int" = 0, digest: "Any" = None) -> "Iterator[Any]":
+        """All messages from ``offset`` on."""
+        raise NotImplementedError
+
+    def close(self) -> "None":
+        """Close it. Idempotent."""
+
+
+class OpenOrigin(Origin):
+    """What lies behind a descriptor of ours. ``content(sending, fd, offset, digest)`` are its messages but the last."""
+
+    def __init__(self, fd: "int") -> "None":
+        self._fd: "Optional[int]" = fd
+
+    def content(self, sending: "Sending", fd: "int", offset: "int", digest: "Any") -> "Iterator[Any]":
+        """The messages from ``offset`` on, without the end."""
+        raise NotImplementedError
+
+    def messages(self, sending: "Sending", offset: "int" = 0, digest: "Any" = None) -> "Iterator[Any]":
+        if self._fd is not None:
+            for message in self.content(sending, self._fd, offset, digest):
+                yield message
+            for message in sending.done():
+                yield message
+
+    def close(self) -> "None":
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+
+class FileOrigin(OpenOrigin):
+    """A regular file, by its path; links to it are followed."""
+
+    kind = "file"
+
+    def __init__(self, path: "str") -> "None":
+        fd = open_regular(path)
+        super().__init__(fd)
+        self.path = path
+        found = os.fstat(fd)
+        self.name = os.fsencode(os.path.basename(path))
+        self.size = found.st_size
+        if found.st_size >= RESUME_FROM:
+            self.identity = disk.identity_of(found)
+
+    def agrees(self, offset: "int", digest: "bytes") -> "Iterator[Any]":
+        if self._fd is not None and self.size is not None and offset <= self.size:
+            for found in prefix(self._fd, offset):
+                yield found if found is None or found.digest() == digest else None
+
+    def content(self, sending: "Sending", fd: "int", offset: "int", digest: "Any") -> "Iterator[Any]":
+        return sending.regular(fd, b"", offset, digest)
+
+
+class TreeOrigin(OpenOrigin):
+    """All that lies below a directory."""
+
+    kind = "tree"
+
+    def __init__(self, path: "str", symlinks: "str", exclude: "Filter") -> "None":
+        super().__init__(disk.open_directory(path))
+        self._symlinks = symlinks
+        self._exclude = exclude
+        # Written with a "/" at its end, it is the content that goes to the destination.
+        self.name = b"" if path.endswith("/") else os.fsencode(os.path.basename(os.path.abspath(path)))
+
+    def walk(self, sending: "Sending") -> "Tree":
+        """What goes through it."""
+        return Tree(sending, self._symlinks, self._exclude)
+
+    def content(self, sending: "Sending", fd: "int", offset: "int", digest: "Any") -> "Iterator[Any]":
+        return self.walk(sending).messages(fd)
+
+
+class StreamOrigin(Origin):
+    """Bytes, or an object with ``read``."""
+
+    def __init__(self, source: "Any") -> "None":
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            source = io.BytesIO(source)
+            self.size = len(source.getbuffer())
+        self._source = source
+
+    def messages(self, sending: "Sending", offset: "int" = 0, digest: "Any" = None) -> "Iterator[Any]":
+        for message in sending.stream(self._source, self.size):
+            yield message
+        for message in sending.done():
+            yield message
+
+
+def open_path(path: "str", symlinks: "str", exclude: "Filter") -> "Origin":
+    """The origin a path names; a directory is a tree. Raises OSError, TransferRefused at once for what is neither."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        return TreeOrigin(path, symlinks, exclude)
+    if not stat.S_ISREG(mode):
+        raise TransferRefused("%s is neither a file nor a directory" % path)
+    return FileOrigin(path)

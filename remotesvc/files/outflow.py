@@ -1,0 +1,79 @@
+"""The sending end of a transfer: messages go out under a window of their own, as fast as they are taken."""
+
+import time
+
+from ..bootstrap import wire
+from ..bootstrap.errors import CallTimeout
+from ..bootstrap.large import abandon
+from .errors import TransferStalled
+from .transfer import Throttle, Window
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional
+
+# Seconds between two looks whether the transfer was given up, while the limit makes us wait.
+_LOOK = 0.2
+
+
+class Raw(object):
+    """A message body as the router wants it: bytes that no codec has touched."""
+
+    __slots__ = ("data",)
+    blobs = ()
+    tagged = False
+
+    def __init__(self, data: "Any") -> "None":
+        self.data = data
+
+
+class Outflow(object):
+    """One stream of messages to a mailbox of another context.
+
+    ``idle`` is how long the receiver may take nothing, in seconds; ``limit`` bytes a second, or None; ``over()`` tells
+    that nobody wants the rest.
+    """
+
+    def __init__(self, router: "Any", dst: "int", handle: "int", idle: "float", limit: "Optional[float]",
+                 over: "Callable[[], bool]") -> "None":
+        self.sent = 0
+        self.window = Window(time.monotonic)
+        self._router = router
+        self._dst = dst
+        self._handle = handle
+        self._idle = idle
+        self._over = over
+        self._throttle = None if limit is None else Throttle(limit, time.monotonic())
+        self._stream = router.streams.new() | wire.BULK
+        self._open = True
+        router.streams.out(dst, self._stream).credit = self.window
+
+    def send(self, body: "Any", flags: "int" = 0) -> "None":
+        """Send one message; waits for room. Raises TransferStalled, NotSent."""
+        if self._throttle is not None and len(body):
+            self._wait(self._throttle.delay(len(body), time.monotonic()))
+        try:
+            self._router.post(self._dst, self._handle, Raw(body), 0, flags, self._stream, True,
+                              deadline=time.monotonic() + self._idle, given_up=self._over)
+        except CallTimeout:
+            raise TransferStalled("the receiver took nothing for %g s" % self._idle) from None
+        self.sent += len(body)
+
+    def _wait(self, seconds: "float") -> "None":
+        end = time.monotonic() + seconds
+        while not self._over():
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, _LOOK))
+
+    def finish(self, body: "Any" = b"") -> "None":
+        """Send the last message. Raises TransferStalled, NotSent."""
+        self._open = False
+        self.send(body, wire.END)
+
+    def close(self) -> "None":
+        """Nothing more will be sent; whoever still waits for the rest has to be told in another way. Idempotent."""
+        if self._open:
+            self._open = False
+            abandon(self._router, self._dst, self._stream, self._handle)

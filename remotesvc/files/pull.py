@@ -1,0 +1,124 @@
+"""``Context.pull``: files and trees of a context, to this machine or to an object of the user's."""
+
+import os
+
+from ..bootstrap.errors import OutcomeError, UsageError
+from . import disk
+from .destination import expand, file_sink, finish_of, place_of, tree_sink
+from .errors import TransferRefused
+from .inflow import Inflow
+from .job import Job, interrupted
+from .landing import Landing
+from .options import Options
+from .sink import StreamSink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Tuple
+
+    from .copied import Copied
+
+SEND = "remotesvc.files.serve:send"
+
+
+def pull(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied":
+    """See ``Context.pull``."""
+    out = dst if hasattr(dst, "write") else None
+    if out is None and not isinstance(dst, (str, os.PathLike)):
+        raise UsageError("cannot pull to %s; give a path or an object with write()" % type(dst).__name__)
+    return _Pull(context, os.fspath(src), None if out is not None else os.fspath(dst), out, options).run()
+
+
+class _Pull(object):
+    def __init__(self, context: "Any", src: "str", dst: "Optional[str]", out: "Any", options: "Options") -> "None":
+        self._job = Job(context, "pull", options)
+        self._src = src
+        self._dst = dst
+        self._out = out
+        # The name comes from the user's own path, never from the target.
+        self._name = os.fsencode(os.path.basename(src.rstrip("/")))
+        self._tail: "Optional[Dict[str, Any]]" = None
+        self._finish = finish_of(options.finish())
+        if dst is not None:
+            expand(dst)
+
+    def run(self) -> "Copied":
+        job, options = self._job, self._job.options
+        inflow = Inflow(job.router, job.context.id)
+        sink, keep = None, False
+        try:
+            head = job.ask(SEND, {
+                "src": self._src, "handle": inflow.handle, "idle": options.idle_timeout, "limit": options.limit,
+                "compress": options.compress, "symlinks": options.symlinks, "rules": options.rules(),
+                "parts": self._parts()})
+            sink = self._sink(head)
+            sink.max_bytes = options.max_bytes
+            total = head["size"] if isinstance(head["size"], int) else None
+            for body in inflow.bodies(options.idle(), self._over):
+                sink.take(body)
+                job.told(sink.bytes, total)
+            tail = self._tail or job.next()
+            sink.complete()
+            return job.copied(sink.summary(), path=sink.path, sent=_number(tail.get("read")), wire=inflow.received,
+                              resumed=_number(head["offset"]))
+        except BaseException as error:
+            keep = interrupted(error)
+            if isinstance(error, OutcomeError) and error.host is None:
+                raise job.context.again(error, job.name) from None
+            raise
+        finally:
+            inflow.close()
+            if sink is not None:
+                sink.close(keep)
+            job.close()
+
+    def _over(self) -> "bool":
+        self._job.check()
+        if self._tail is None and self._job.items.wait(0):
+            self._tail = self._job.next()  # raises what the sender raised
+        return False
+
+    def _sink(self, head: "Any") -> "Any":
+        job, kind, identity = self._job, head["kind"], head["identity"]
+        if kind == "tree":
+            return tree_sink(self._dst_of_tree(), b"" if self._src.endswith("/") else self._name, self._finish, True,
+                             job.options.max_files)
+        if self._dst is None:
+            return StreamSink(self._out)
+        named = job.options.resume and isinstance(identity, bytes) and len(identity) == 16 and identity.isalnum()
+        return file_sink(self._dst, self._name, identity.lower() if named else None, self._finish)
+
+    def _dst_of_tree(self) -> "str":
+        dst = self._dst
+        if dst is None:
+            raise UsageError("%s is a directory there; give a path to pull it to" % self._src)
+        # That it is one, the target says: it must not choose the names in a directory of ours that was meant to take
+        # a single file.
+        if not self._src.endswith("/") and not dst.endswith("/") and os.path.isdir(expand(dst)):
+            raise TransferRefused("%s is a directory there, and %s is one here; write %s/ to have its content in it, "
+                                  "or %s/ to have it below" % (self._src, dst, self._src, dst))
+        return dst
+
+    def _parts(self) -> "List[Tuple[bytes, int, bytes]]":
+        """What earlier transfers left for this destination: (identity of the source, size, digest)."""
+        if self._dst is None or not self._job.options.resume:
+            return []
+        directory, final = place_of(self._dst, self._name)
+        try:
+            fd = disk.open_directory(directory)
+        except OSError:  # the transfer will say so
+            return []
+        try:
+            found = []
+            for name in disk.parts_of(fd, final):
+                part = Landing(fd, final, name)
+                if part.name == name and part.offered:
+                    found.append((disk.identity_in(name), part.offered, part.hash.digest()))
+                part.discard(True)
+            return found
+        finally:
+            os.close(fd)
+
+
+def _number(value: "Any") -> "int":
+    return value if type(value) is int else 0

@@ -1,0 +1,143 @@
+"""``Context.push``: files, trees, bytes and file objects of this process, to a context."""
+
+import os
+
+from ..bootstrap.errors import Error, NotSent, UsageError
+from .filters import Filter
+from .job import Job
+from .options import Options
+from .origin import Origin, StreamOrigin, open_path
+from .outflow import Outflow
+from .records import ABANDONED
+from .serve import chunk_for
+from .source import Sending
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional
+
+    from .copied import Copied
+
+RECEIVE = "remotesvc.files.serve:receive"
+# What is smaller goes with the call that announces it: one round trip less.
+WITH_CALL = 48 * 1024
+
+
+def push(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied":
+    """See ``Context.push``."""
+    origin = open_source(src, options)
+    try:
+        job = Job(context, "push", options)
+        try:
+            return _Push(job, origin, os.fspath(dst)).run()
+        finally:
+            job.close()
+    finally:
+        origin.close()
+
+
+def open_source(src: "Any", options: "Options") -> "Origin":
+    """What a user wants to send. Raises OSError, TransferRefused, UsageError."""
+    if isinstance(src, Origin):
+        return src
+    if isinstance(src, (bytes, bytearray, memoryview)) or hasattr(src, "read"):
+        return StreamOrigin(src)
+    if not isinstance(src, (str, os.PathLike)):
+        raise UsageError("%s cannot be pushed; give a path, bytes, or an object with read()" % type(src).__name__)
+    return open_path(os.fspath(src), options.symlinks, Filter(options.rules()))
+
+
+def send_tree(job: "Job", origin: "Origin", dst: "str", sending: "Sending") -> "Copied":
+    """Send a tree to make another the same: with a ``Sending`` of its own, which may refer to what is there."""
+    try:
+        work = _Push(job, origin, dst)
+        work.use(sending)
+        return work.run()
+    finally:
+        job.close()
+
+
+class _Push(object):
+    def __init__(self, job: "Job", origin: "Origin", dst: "str") -> "None":
+        self._job = job
+        self._origin = origin
+        self._outflow: "Optional[Outflow]" = None
+        self._sending = Sending(job.options.compress, self.rate, chunk=chunk_for(job.options.limit))
+        options = job.options
+        self._request: "Dict[str, Any]" = dict(
+            options.finish(), dst=dst, kind="tree" if origin.kind == "tree" else "file", name=origin.name,
+            identity=origin.identity if options.resume else None, most=options.max_files, max_bytes=options.max_bytes,
+            idle=options.idle() if origin.kind != "stream" else None)
+
+    def use(self, sending: "Sending") -> "None":
+        """Another ``Sending`` than the usual one, whose receiver may use parts of what it has."""
+        self._sending, sending.rate = sending, self.rate
+        self._request["basis"] = True
+
+    def rate(self) -> "float":
+        """Bytes a second that the line carries; 0 while that is not known."""
+        return 0.0 if self._outflow is None else self._outflow.window.rate
+
+    def run(self) -> "Copied":
+        job, origin, offset = self._job, self._origin, 0
+        if origin.size is not None and origin.size <= WITH_CALL and job.options.limit is None:
+            bodies: "List[bytes]" = [bytes(each) for each in origin.messages(self._sending)]
+            job.told(0, origin.size)
+            summary, wire = job.ask(RECEIVE, dict(self._request, bodies=bodies)), sum(map(len, bodies))
+            job.told(origin.size, origin.size)
+        else:
+            head = job.ask(RECEIVE, self._request)
+            offset = self._send(head)
+            summary, wire = job.next(), 0 if self._outflow is None else self._outflow.sent
+        return job.copied(summary, path=summary["path"], sent=self._sending.read, wire=wire, resumed=offset)
+
+    def _send(self, head: "Dict[str, Any]") -> "int":
+        job, options = self._job, self._job.options
+        outflow = self._outflow = Outflow(job.router, job.context.id, head["handle"], options.idle_timeout,
+                                          options.limit, self._over)
+        try:
+            offset, digest = 0, None
+            if head["offset"]:
+                for found in self._origin.agrees(head["offset"], head["digest"]):
+                    outflow.send(b"")  # a sign of life: hashing may take longer than the other side waits
+                    if found is not None:
+                        offset, digest = head["offset"], found
+            for message in self._origin.messages(self._sending, offset, digest):
+                self._post(message)
+            outflow.finish()
+            return offset
+        except NotSent:
+            # It says why: the receiver failed, or is gone, or we were to stop.
+            job.check()
+            job.next()
+            raise
+        except Exception:  # of the source, whatever reads it: the receiver is told, it is not handled
+            if not self._over():
+                self._abandon(outflow)
+            raise
+        finally:
+            outflow.close()
+
+    def _post(self, message: "Any") -> "None":
+        if self._over():
+            raise NotSent("the receiver ended the transfer")
+        assert self._outflow is not None
+        self._outflow.send(message)
+        self._job.told(self._sending.read, self._origin.size)
+
+    def _over(self) -> "bool":
+        job = self._job
+        if job.items.wait(0):
+            return True
+        try:
+            job.check()
+        except Error:
+            return True
+        return False
+
+    def _abandon(self, outflow: "Outflow") -> "None":
+        """What we could not read to its end must not be gone on with."""
+        try:
+            outflow.finish(ABANDONED)
+        except Error:
+            pass

@@ -1,0 +1,234 @@
+"""Records in, files out: what a receiver does with the messages of a transfer."""
+
+import os
+
+from .errors import DigestMismatch, SourceChanged, TransferRefused
+from .landing import Landing, sweep, zeros
+from .records import (
+    ABANDON,
+    DATA,
+    DIGEST_SIZE,
+    DONE,
+    DONE_HEAD,
+    END,
+    FILE,
+    FILE_HEAD,
+    HOLE,
+    MAX_SIZE,
+    MAX_TARGET,
+    NUMBER,
+    SKIPPED,
+    UNKNOWN,
+    fields_untrusted,
+    records_untrusted,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional, Tuple
+
+    from .landing import Finish
+
+# The longest hole of one record: between two of them the receiver looks whether it is still wanted.
+MAX_HOLE = 1 << 30
+# Names of skipped entries that are reported; how many there were is counted.
+MAX_NAMED = 100
+
+
+class Sink(object):
+    """What all receivers share: the order of records, and the books. A subclass makes the files.
+
+    ``path`` is where they go, for people; no more content than ``max_bytes``, None: any."""
+
+    def __init__(self) -> "None":
+        self.path = ""
+        self.max_bytes: "Optional[int]" = None
+        self.files = 0
+        self.bytes = 0
+        self.skipped: "List[bytes]" = []
+        self.skipped_count = 0
+        self.digest = b""
+        self.done = False
+        self._landing: "Any" = None
+        self._head: "Tuple[int, int, int]" = (0, 0, 0)
+        self._handlers: "Dict[int, Callable[[memoryview], Any]]" = {
+            FILE: self._on_file, DATA: self._on_data, HOLE: self._on_hole, END: self._on_end,
+            SKIPPED: self._on_skipped, DONE: self._on_done, ABANDON: self._on_abandon}
+
+    @property
+    def where(self) -> "str":
+        """Where it is just at work, for people."""
+        return self.path
+
+    def take(self, body: "Any") -> "None":
+        """One message. Raises TransferRefused, SourceChanged, DigestMismatch, OSError."""
+        for kind, payload in records_untrusted(body):
+            handler = self._handlers.get(kind)
+            if handler is None or self.done:
+                raise TransferRefused("a record of kind %d is not expected here" % kind)
+            handler(payload)
+
+    def _begin(self, name: "bytes") -> "Any":
+        raise NotImplementedError
+
+    def _finish(self, landing: "Any", size: "int", digest: "bytes", mode: "int", mtime: "int") -> "None":
+        raise NotImplementedError
+
+    def _on_file(self, payload: "memoryview") -> "None":
+        if self._landing is not None:
+            raise TransferRefused("a file begins inside another")
+        mode, mtime, size, offset = fields_untrusted(FILE_HEAD, payload, "a file")
+        if size != UNKNOWN and size > MAX_SIZE:
+            raise TransferRefused("a file of %d bytes" % size)
+        self._check_room(offset if size == UNKNOWN else size)
+        self._landing = self._begin(bytes(payload[FILE_HEAD.size:]))
+        self._head = mode, mtime, size
+        self._landing.start_at(offset)
+        self.bytes += offset
+
+    def _check_room(self, more: "int") -> "None":
+        if self.max_bytes is not None and self.bytes + more > self.max_bytes:
+            raise TransferRefused("more than %d bytes; max_bytes says how many are allowed" % self.max_bytes)
+
+    def _current(self, size: "int") -> "Any":
+        landing = self._landing
+        if landing is None:
+            raise TransferRefused("data without a file")
+        if self._head[2] != UNKNOWN and landing.position + size > self._head[2]:
+            raise SourceChanged("more came than the %d bytes announced" % self._head[2])
+        self._check_room(size)
+        self.bytes += size
+        return landing
+
+    def _on_data(self, payload: "memoryview") -> "None":
+        self._current(len(payload)).write(payload)
+
+    def _on_hole(self, payload: "memoryview") -> "None":
+        (size,) = fields_untrusted(NUMBER, payload, "a hole")
+        if size > MAX_HOLE:
+            raise TransferRefused("a hole of %d bytes in one record" % size)
+        self._current(size).hole(size)
+
+    def _on_end(self, payload: "memoryview") -> "None":
+        landing, digest = self._current(0), bytes(payload)
+        if len(digest) != DIGEST_SIZE:
+            raise TransferRefused("a digest of %d bytes" % len(digest))
+        mode, mtime, size = self._head
+        self._finish(landing, size, digest, mode, mtime)
+        self._landing, self.digest = None, digest
+        self.files += 1
+
+    def _on_skipped(self, payload: "memoryview") -> "None":
+        self.skipped_count += 1
+        if len(self.skipped) < MAX_NAMED:
+            self.skipped.append(bytes(payload[:MAX_TARGET]))
+
+    def _on_done(self, payload: "memoryview") -> "None":
+        files, size = fields_untrusted(DONE_HEAD, payload, "the end")
+        if self._landing is not None or (files, size) != (self.files, self.bytes):
+            raise DigestMismatch("%d files with %d bytes were sent, %d with %d came"
+                                 % (files, size, self.files, self.bytes))
+        self.done = True
+
+    def _on_abandon(self, payload: "memoryview") -> "None":
+        raise SourceChanged("the sender could not read it to its end")
+
+    def complete(self) -> "None":
+        """The last message is here: make it real. Raises SourceChanged if the end is missing."""
+        if not self.done:
+            raise SourceChanged("the sender stopped in the middle")
+
+    def close(self, keep: "bool") -> "None":
+        """Leave nothing behind but what is complete; with ``keep`` also a part to be gone on with. Idempotent."""
+
+    def summary(self) -> "Dict[str, Any]":
+        """What came, as plain data."""
+        return {"files": self.files, "bytes": self.bytes, "skipped": self.skipped_count,
+                "skipped_names": self.skipped, "digest": self.digest if self.files == 1 else b""}
+
+
+class FileSink(Sink):
+    """One file, under a name of the receiver's choice; ``directory`` is closed at the end."""
+
+    def __init__(self, directory: "int", final: "bytes", finish: "Finish", part: "Optional[bytes]") -> "None":
+        super().__init__()
+        self._directory = directory
+        self._settings = finish
+        self._ready: "Optional[Landing]" = None
+        self._closed = False
+        try:
+            sweep(directory, final, part)
+            self._file: "Landing" = Landing(directory, final, part)
+        except BaseException:  # Ctrl-C, too: nobody else knows the descriptor
+            os.close(directory)
+            raise
+        self.offered, self.offered_digest = self._file.offered, self._file.hash.digest()
+
+    def _begin(self, name: "bytes") -> "Landing":
+        if self._ready is not None or self.files:
+            raise TransferRefused("a second file where one was expected")
+        return self._file
+
+    def _finish(self, landing: "Landing", size: "int", digest: "bytes", mode: "int", mtime: "int") -> "None":
+        landing.finish(size, digest, self._settings, mode, mtime)
+
+    def complete(self) -> "None":
+        super().complete()
+        if not self.files:
+            raise SourceChanged("no file came")
+        self._file.place(self._settings.durable)
+
+    def close(self, keep: "bool") -> "None":
+        if not self._closed:
+            self._closed = True
+            self._file.discard(keep)
+            os.close(self._directory)
+
+
+class StreamSink(Sink):
+    """One file, written to an object with ``write``. What was written before an error has to be thrown away."""
+
+    def __init__(self, out: "Any") -> "None":
+        super().__init__()
+        self._out = out
+
+    def _begin(self, name: "bytes") -> "_Written":
+        if self.files:
+            raise TransferRefused("a second file where one was expected")
+        return _Written(self._out)
+
+    def _finish(self, landing: "_Written", size: "int", digest: "bytes", mode: "int", mtime: "int") -> "None":
+        if size != UNKNOWN and landing.position != size:
+            raise SourceChanged("%d bytes were announced, %d came" % (size, landing.position))
+        if landing.hash.digest() != digest:
+            raise DigestMismatch("what arrived is not what was sent")
+
+
+class _Written(object):
+    """The books of a file that goes to an object of the user's."""
+
+    def __init__(self, out: "Any") -> "None":
+        import hashlib
+        self.hash = hashlib.sha256()
+        self.position = 0
+        self._out = out
+
+    def start_at(self, offset: "int") -> "None":
+        if offset:
+            raise TransferRefused("the sender goes on at %d of a file that begins" % offset)
+
+    def write(self, view: "memoryview") -> "None":
+        self.hash.update(view)
+        rest = view
+        while len(rest):
+            written = self._out.write(rest)
+            rest = rest[len(rest) if written is None else written:]
+        self.position += len(view)
+
+    def hole(self, size: "int") -> "None":
+        zeros(self.hash, size)
+        self.position += size
+        block = bytes(1 << 16)
+        while size > 0:
+            self._out.write(block[:size])
+            size -= len(block)

@@ -1,0 +1,199 @@
+"""Files in, messages out: what a sender reads, hashes and packs. Nothing here knows to whom it goes."""
+
+import hashlib
+import os
+import stat
+import time
+
+from .errors import SourceChanged, TransferRefused
+from .landing import BLOCK, zeros
+from .records import CHUNK, DATA, DONE, DONE_HEAD, END, FILE, HOLE, NUMBER, ROOM, Packer, file_head
+from .transfer import Squeeze
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Iterator, Optional, Tuple
+
+# A regular file is opened so that a FIFO or a device, should it take the file's place, does not make us wait.
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+# Files below this are not asked for holes: it would cost more than the zeros.
+_HOLES_FROM = 1 << 16
+# Files from here on are tried anew whether compressing them pays; among small ones the tries would cost too much.
+_TRY_FROM = 1 << 20
+# A message with less is sent as it is: it tells nothing of the data behind it.
+_LEAST_PACKED = 512
+# The mode of what was no file before.
+STREAM_MODE = 0o644
+# The longest hole of one record.
+_HOLE = 1 << 30
+# Bytes hashed between two signs of life.
+_SIGN_EVERY = 1 << 26
+
+
+def open_regular(name: "Any", directory: "Optional[int]" = None, follow: "bool" = True) -> "int":
+    """A descriptor of a regular file. Raises TransferRefused for anything else, at once, and OSError."""
+    fd = os.open(name, _OPEN | (0 if follow else os.O_NOFOLLOW), dir_fd=directory)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise TransferRefused("%s is not a regular file" % os.fsdecode(name))
+
+
+class Sending(object):
+    """The messages of one transfer: packs, compresses where that pays, and counts.
+
+    ``rate()`` tells what the line carries, in bytes a second. ``bytes`` is content, holes included; ``read`` what was
+    taken from files to be sent.
+    """
+
+    def __init__(self, compress: "str" = "auto", rate: "Callable[[], float]" = float, eager: "bool" = False,
+                 chunk: "int" = CHUNK) -> "None":
+        self.files = 0
+        self.bytes = 0
+        self.read = 0
+        self.digest = b""
+        self.packer = Packer(self._squeeze)
+        self._chunk = min(chunk, CHUNK)
+        self.rate = rate
+        self._decide = Squeeze(compress, eager)
+
+    def _squeeze(self, raw: "Any") -> "Any":
+        rate = self.rate()
+        if len(raw) < _LEAST_PACKED or not self._decide.wanted(rate):
+            return None
+        import zlib
+        begun = time.perf_counter()
+        packed = zlib.compress(raw, 1)
+        worth = self._decide.tried(len(raw), len(packed), time.perf_counter() - begun, rate)
+        return packed if worth and len(packed) < len(raw) else None
+
+    def done(self) -> "Iterator[Any]":
+        """The last messages."""
+        self.packer.add(DONE, DONE_HEAD.pack(self.files, self.bytes))
+        self.packer.flush()
+        return iter(self.packer.take())
+
+    def listed(self, name: "bytes", found: "os.stat_result") -> "bool":
+        """Is a file of a tree dealt with by what is known of it, so that it need not be opened?"""
+        return False
+
+    def file(self, fd: "int", name: "bytes", path: "str") -> "Iterator[Any]":
+        """An open file of a tree; ``path`` is where it lies."""
+        return self.regular(fd, name)
+
+    def regular(self, fd: "int", name: "bytes", offset: "int" = 0, digest: "Any" = None) -> "Iterator[Any]":
+        """An open regular file, from ``offset`` on; ``digest`` has taken what lies before. Raises SourceChanged."""
+        before = os.fstat(fd)
+        size, packer = before.st_size, self.packer
+        digest = digest or hashlib.sha256()
+        if size >= _TRY_FROM:
+            self._decide.begin()
+        packer.add(FILE, file_head(before.st_mode & 0o7777, before.st_mtime_ns, size, offset), name)
+        position = offset
+        for start, end in _extents(fd, before, offset):
+            while position < start:
+                hole = min(start - position, _HOLE)
+                packer.add(HOLE, NUMBER.pack(hole))
+                zeros(digest, hole)
+                position += hole
+                packer.flush()
+                for message in packer.take():
+                    yield message
+            if position < end:
+                os.lseek(fd, position, os.SEEK_SET)
+            while position < end:
+                position += self._block(fd, end - position, digest)
+                for message in packer.take():
+                    yield message
+        # One byte more: it may have grown, and files of /proc have no size at all.
+        os.lseek(fd, size, os.SEEK_SET)
+        if os.read(fd, 1) or changed(before, os.fstat(fd)):
+            raise SourceChanged("it was changed while it was read")
+        self.end_file(digest, size)
+
+    def _block(self, fd: "int", left: "int", digest: "Any") -> "int":
+        want, packer = min(self._chunk, left), self.packer
+        if want < CHUNK // 2:
+            data = os.read(fd, want)
+            packer.add(DATA, data)
+            got = len(data)
+            digest.update(data)
+        else:
+            block = bytearray(ROOM + want)
+            view = memoryview(block)
+            got = os.readv(fd, [view[ROOM:]])
+            digest.update(view[ROOM:ROOM + got])
+            del view
+            packer.whole(block, got)
+        if not got:
+            raise SourceChanged("it became shorter while it was read")
+        self.read += got
+        return got
+
+    def end_file(self, digest: "Any", size: "int") -> "None":
+        """A file is complete: ``digest`` has taken all ``size`` bytes of it."""
+        self.digest = digest.digest()
+        self.packer.add(END, self.digest)
+        self.files += 1
+        self.bytes += size
+
+    def stream(self, source: "Any", size: "Optional[int]" = None) -> "Iterator[Any]":
+        """What an object with ``read(size)`` has to give, up to its end; ``size`` bytes if that is known."""
+        self.packer.add(FILE, file_head(STREAM_MODE, int(time.time() * 1e9), size, 0))
+        digest, taken = hashlib.sha256(), 0
+        read = getattr(source, "read1", source.read)  # what is there, rather than wait until a block is full
+        while True:
+            data = read(self._chunk)
+            if data is None:  # as a raw stream that does not wait says it
+                raise TransferRefused("the source has nothing yet and does not wait; open it so that reading does")
+            if not data:
+                break
+            if not isinstance(data, (bytes, bytearray, memoryview)):
+                raise TransferRefused("the source gives %s; open it in binary mode" % type(data).__name__)
+            digest.update(data)
+            taken += len(data)
+            self.read += len(data)
+            for start in range(0, len(data), CHUNK):
+                self.packer.add(DATA, memoryview(data)[start:start + CHUNK])
+                self.packer.flush()
+            for message in self.packer.take():
+                yield message
+        self.end_file(digest, taken)
+
+
+def changed(before: "os.stat_result", after: "os.stat_result") -> "bool":
+    """Was a file written to between these two looks?"""
+    return any(getattr(before, name) != getattr(after, name) for name in ("st_size", "st_mtime_ns", "st_ctime_ns"))
+
+
+def _extents(fd: "int", found: "os.stat_result", offset: "int") -> "Iterator[Tuple[int, int]]":
+    """Where a file has data: (start, end) in order, closed by an empty one at its end."""
+    size = found.st_size
+    sparse = size >= _HOLES_FROM and found.st_blocks * 512 < size and hasattr(os, "SEEK_DATA")
+    while sparse and offset < size:
+        try:
+            start = os.lseek(fd, offset, os.SEEK_DATA)
+        except OSError:  # nothing but a hole up to the end
+            break
+        end = min(size, os.lseek(fd, start, os.SEEK_HOLE))
+        yield start, end
+        offset = end
+    if not sparse:
+        yield offset, size
+    yield size, size
+
+
+def prefix(fd: "int", size: "int") -> "Iterator[Any]":
+    """Hash the first bytes of a file: yields None now and then, at last the hash object; not if it is shorter."""
+    digest, left = hashlib.sha256(), size
+    os.lseek(fd, 0, os.SEEK_SET)
+    while left:
+        block = os.read(fd, min(BLOCK, left))
+        if not block:
+            return
+        digest.update(block)
+        left -= len(block)
+        if (size - left) % _SIGN_EVERY == 0:
+            yield None
+    yield digest
+

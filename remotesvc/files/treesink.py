@@ -1,0 +1,179 @@
+"""A tree on its way: every file under another name, durable once, then all renamed."""
+
+import os
+
+from . import disk
+from .errors import DigestMismatch, SourceChanged, TransferRefused
+from .flusher import Flusher
+from .landing import BLOCK, Finish, Landing
+from .records import (
+    COPY,
+    DIRECTORY,
+    DIRECTORY_HEAD,
+    LINK,
+    LINK_HEAD,
+    RANGE,
+    UP,
+    fields_untrusted,
+    name_untrusted,
+    target_inside,
+)
+from .sink import Sink
+from .source import open_regular
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Tuple
+
+
+class TreeSink(Sink):
+    """A tree below ``top``, whose descriptor is closed at the end.
+
+    All files are written under other names and made durable first; then all get their names. ``inside`` refuses links
+    that lead out of the tree, ``most`` bounds the entries. ``basis``: it is to become the same as the source, so parts
+    of what is there may be used again, and directories that are there get the source's mode.
+    """
+
+    def __init__(self, top: "int", finish: "Finish", inside: "bool", most: "int", basis: "bool" = False) -> "None":
+        super().__init__()
+        self.links = 0
+        self.directories = 0
+        self._top = top
+        self._settings = finish
+        self._inside = inside
+        self._most = most
+        self._entries = 0
+        self._serial = 0
+        self._random = disk.temporary_name(disk.TREE)[:-len(b".part")]
+        self._walker = disk.Walker(top)
+        self._flusher = Flusher(finish.durable)
+        self._files: "List[Tuple[Tuple[bytes, ...], bytes, bytes]]" = []
+        self._links: "List[Tuple[Tuple[bytes, ...], bytes, bytes]]" = []
+        self._attributes: "List[Tuple[Tuple[bytes, ...], int, Optional[int], bool]]" = []
+        self._closed = False
+        self._handlers.update({DIRECTORY: self._on_directory, UP: self._on_up, LINK: self._on_link})
+        if basis:
+            self._handlers[COPY] = self._on_copy
+        self._mirror = basis
+        self._basis: "Optional[int]" = None
+
+    @property
+    def where(self) -> "str":
+        return os.path.join(self.path, *map(os.fsdecode, self._walker.path))
+
+    def _count(self) -> "None":
+        self._entries += 1
+        if self._entries > self._most:
+            raise TransferRefused("more than %d entries; max_files says how many are allowed" % self._most)
+
+    def _between_files(self) -> "None":
+        if self._landing is not None:
+            raise TransferRefused("an entry inside of a file")
+        self._count()
+
+    def _temporary(self) -> "bytes":
+        self._serial += 1
+        return b"%s-%016x.part" % (self._random, self._serial)
+
+    def _on_directory(self, payload: "memoryview") -> "None":
+        self._between_files()
+        mode, mtime = fields_untrusted(DIRECTORY_HEAD, payload, "a directory")
+        made = self._walker.down(name_untrusted(payload[DIRECTORY_HEAD.size:]), mode) or self._mirror
+        self._attributes.append((self._walker.path, mode, self._settings.mtime_of(mtime), made))
+        self.directories += 1
+
+    def _on_up(self, payload: "memoryview") -> "None":
+        if self._landing is not None or not self._walker.path:
+            raise TransferRefused("the end of a directory that did not begin")
+        self._walker.up()
+
+    def _on_link(self, payload: "memoryview") -> "None":
+        self._between_files()
+        (length,) = fields_untrusted(LINK_HEAD, payload, "a link")
+        name = name_untrusted(payload[LINK_HEAD.size:LINK_HEAD.size + length])
+        target = bytes(payload[LINK_HEAD.size + length:])
+        path = self._walker.path
+        if self._inside and not target_inside(target, len(path)):
+            self._on_skipped(memoryview(b"/".join(path + (name,)) + b" -> " + target))
+            return
+        temporary = self._temporary()
+        os.symlink(target, temporary, dir_fd=self._walker.fd)
+        self._links.append((path, temporary, name))
+        self.links += 1
+
+    def _begin(self, name: "bytes") -> "Landing":
+        self._count()
+        return Landing(self._walker.fd, name_untrusted(name), temporary=self._temporary())
+
+    def _on_copy(self, payload: "memoryview") -> "None":
+        offset, size = fields_untrusted(RANGE, payload, "a range")
+        landing = self._current(size)
+        if self._basis is None:
+            self._basis = open_regular(landing.final, self._walker.fd, False)
+        os.lseek(self._basis, offset, os.SEEK_SET)
+        while size:
+            block = os.read(self._basis, min(size, BLOCK))
+            if not block:
+                raise DigestMismatch("what was to be used again is no longer there")
+            landing.write(memoryview(block))
+            size -= len(block)
+
+    def _close_basis(self) -> "None":
+        basis, self._basis = self._basis, None
+        if basis is not None:
+            os.close(basis)
+
+    def _finish(self, landing: "Landing", size: "int", digest: "bytes", mode: "int", mtime: "int") -> "None":
+        self._close_basis()
+        self._files.append((self._walker.path, landing.name, landing.final))
+        landing.finish(size, digest, self._settings, mode, mtime, self._flusher.put)
+
+    def _on_done(self, payload: "memoryview") -> "None":
+        if self._walker.path:
+            raise SourceChanged("the tree ends inside of a directory")
+        super()._on_done(payload)
+
+    def complete(self) -> "None":
+        super().complete()
+        self._flusher.wait()
+        touched: "Dict[Tuple[bytes, ...], None]" = {}
+        for entries in (self._files, self._links):
+            while entries:
+                path, temporary, name = entries[-1]
+                fd = self._walker.go(path)
+                os.rename(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
+                entries.pop()
+                touched[path] = None
+        if self._settings.durable:
+            for path in touched:
+                self._flusher.put(os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC,
+                                          dir_fd=self._walker.go(path)))
+            self._flusher.wait()
+        # Last and innermost first: names that come and go change a directory's time, and its mode may lock us out.
+        for path, mode, mtime, made in reversed(self._attributes):
+            fd = self._walker.go(path)
+            if made:
+                finish = Finish(special=self._settings.special, owner=self._settings.owner)
+                finish.apply(fd, finish.mode_of(mode), mtime)
+            elif mtime is not None:
+                os.utime(fd, ns=(mtime, mtime))
+            self._walker.go(path[:-1])
+
+    def close(self, keep: "bool") -> "None":
+        if self._closed:
+            return
+        self._closed = True
+        if self._landing is not None:
+            self._landing.discard(False)
+        self._close_basis()
+        self._flusher.close()
+        for path, temporary, _name in self._files + self._links:
+            try:
+                disk.remove(self._walker.go(path), temporary)
+            except OSError:
+                pass  # its directory is gone, or no longer one
+        self._walker.close()
+        os.close(self._top)
+
+    def summary(self) -> "Dict[str, Any]":
+        return dict(super().summary(), links=self.links, directories=self.directories, digest=b"")

@@ -1,0 +1,161 @@
+"""What is sent to a new child: the command that runs stage 0, and the bundle of kernel modules it reads."""
+
+import binascii
+import os
+import re
+import struct
+import zlib
+
+from ..bootstrap import stage0
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Set, Tuple
+
+    Sources = Dict[str, Tuple[bool, bytes]]
+
+KERNEL = "remotesvc.bootstrap"
+_SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.:_-/"
+# The kernel imports its own modules in one form only, and at the top of a module at the beginning of a line.
+_IMPORT = re.compile(rb"^from \.(\w*) import (?:\(([\w, \n]+)\)|([\w, ]+))", re.M)
+_WORD = re.compile(rb"\w+")
+CODE = "import sys;del sys.path[0];import zlib,binascii;exec(zlib.decompress(binascii.a2b_base64(sys.argv[2])))"
+
+# No file is written, not even bytecode; no PYTHON* variables, no user site, and no site at all: it is made up for at
+# the first import that needs it.
+FLAGS = "-BESsc"
+
+# A profile that reads a line of stdin takes one of these instead of our preamble.
+SACRIFICE = b"\n" * 8
+
+# Seconds: whoever waits longer than a day for a kernel does not wait for this one.
+LONGEST_BUDGET = 86400.0
+
+# The order of the first flight's modules that compressed best of many tried: 600 bytes less than by words. What is not
+# named here, or no longer there, only costs some bytes.
+TRIED = ("finder", "current", "outlet", "child", "execute", "entry", "stdio", "errors", "timers", "dispatcher", "link",
+         "lineage", "router", "credit", "limits", "streams", "codec", "wire", "unpack", "pack")
+
+# In the order of likelihood; RHEL 8 has only the second out of the box. The last one may be a Python 3 as
+# well; where it is a Python 2, stage 0 says so.
+CANDIDATES = ["python3", "/usr/libexec/platform-python", *["python3.%d" % each for each in range(14, 5, -1)], "python"]
+
+# One line without ' ! \ or newline, so that sh, csh and fish alike hand it over unchanged. `exec` leaves no shell
+# behind. A shim (pyenv, asdf, mise) is there whether or not the Python behind it is, so it is tried out first.
+# Positional parameters: name, stage 0, candidates.
+PROBE = (
+    'n=$1;b=$2;c="' + CODE + '";shift 2;t="$*";while p=$1;test "$p";do shift;q=$(command -v "$p")&&'
+    'case $q in */shims/*)"$p" -Sc "" </dev/null;;esac&&exec "$p" ' + FLAGS + ' "$c" "$n" "$b" '
+    '"$c" "$@";done;echo "<remotesvc:nopython $t>";exit 127'
+)
+
+
+class Bundle(object):
+    """The kernel in the form it travels in; made once a process, sent many times.
+
+    ``first`` is what a child needs to run a first call, ``rest`` all other kernel modules: it follows once the child is
+    up, so that nothing that could wait delays the first answer.
+    """
+
+    def __init__(self, sources: "Sources") -> "None":
+        early = needed(sources, KERNEL + ".entry") | {"remotesvc", KERNEL, KERNEL + ".finder"}
+        text = sources[KERNEL + ".stage0"][1]
+        self.first = pack({name: source for name, source in sources.items() if name in early}, text)
+        self.rest = pack({name: source for name, source in sources.items() if name not in early})
+        self.stage0 = binascii.b2a_base64(zlib.compress(text, 9), newline=False).decode()
+
+    def preamble(self, marker: "bytes", budget: "float" = stage0.OWN_LIMIT) -> "bytes":
+        """All that stage 0 reads; ``marker``, 16 random bytes, comes back before the first frame. What is not up after
+        ``budget`` seconds ends by itself, a little later: the parent knows better why it has to."""
+        limit = int(min(budget, LONGEST_BUDGET)) + 5
+        return SACRIFICE + stage0.PREAMBLE + struct.pack(">16sII", marker, len(self.first), limit) + self.first
+
+    def argv(self, python: "str", name: "str") -> "List[str]":
+        """Start stage 0 with a known interpreter."""
+        return [python, FLAGS, CODE, safe_name(name), self.stage0]
+
+    def shell_command(self, name: "str", python: "Optional[str]" = None, known: "Optional[str]" = None) -> "str":
+        """Start stage 0 on another machine, whatever its login shell: with ``python`` and no other, else with
+        ``known``, which was there before, if it still is, else with what is found."""
+        words = [safe_name(name), self.stage0]
+        words += [quote_word(python)] if python else ([quote_word(known)] if known else []) + CANDIDATES
+        return "exec sh -c '%s' sh %s" % (PROBE, " ".join(words))
+
+
+def pack(sources: "Sources", known: "bytes" = b"") -> "bytes":
+    """Modules, compressed in one piece with ``known`` as dictionary, the finder first; ``finder.unpack`` undoes it."""
+    names = _akin(sources)
+    listing = ["%s %d %d" % (name, sources[name][0], len(sources[name][1])) for name in names]
+    stream = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL + 1, zlib.Z_DEFAULT_STRATEGY,
+                              *([known] if known else []))
+    text = "\n".join(listing).encode() + b"\n\n" + b"".join(sources[name][1] for name in names)
+    return stream.compress(text) + stream.flush()
+
+
+def _akin(sources: "Sources") -> "List[str]":
+    """In an order that compresses well, for zlib looks back no further than 32 KiB: the finder, then those of the first
+    flight as tried, then again and again the module of whose words the most have come before."""
+    order = [name for name in (KERNEL + "." + each for each in TRIED) if name in sources]
+    new = {name: set(_WORD.findall(source)) for name, (_is_pkg, source) in sources.items()}
+    total = {name: len(words) or 1 for name, words in new.items()}
+    come: "Set[bytes]" = set()
+    for name in order:
+        come |= new.pop(name)
+    while new:
+        for words in new.values():
+            words -= come
+        order.append(min(sorted(new), key=lambda name: (name != KERNEL + ".finder", len(new[name]) / total[name])))
+        come = new.pop(order[-1])
+    return order
+
+
+def needed(sources: "Sources", name: "str") -> "Set[str]":
+    """A kernel module and all that it imports when it is loaded; what functions import later does not count."""
+    found, todo = set(), [name]  # type: Set[str], List[str]
+    while todo:
+        module = todo.pop()
+        if module in found or module not in sources:
+            continue
+        found.add(module)
+        for match in _IMPORT.finditer(sources[module][1]):
+            base, names = match.group(1).decode(), (match.group(2) or match.group(3)).decode()
+            if base:
+                todo.append("%s.%s" % (KERNEL, base))
+            else:
+                todo += ["%s.%s" % (KERNEL, each.split()[0]) for each in names.split(",") if each.strip()]
+    return found
+
+
+def safe_name(name: "str") -> "str":
+    """What ``ps`` shows: no character that any shell could take for its own."""
+    return "remotesvc:" + "".join(c if c in _SAFE else "_" for c in name[:100])
+
+
+def quote_word(path: "str") -> "str":
+    """A path of an interpreter as one word of any shell. Raises UsageError for what no path of a Python needs."""
+    from ..bootstrap.errors import UsageError
+    if not path or path.startswith("-") or any(c in "'\\!\n\r\0" for c in path):
+        raise UsageError("python=%r is not a path we can pass through a shell" % path)
+    return "'%s'" % path
+
+
+def kernel_sources() -> "Sources":
+    """The kernel's modules by name: from memory in a child, from the files on the master."""
+    loader: "Any" = stage0.__spec__.loader
+    if hasattr(loader, "sources"):
+        return loader.sources  # type: ignore[no-any-return]
+    import remotesvc
+    package = os.path.dirname(str(stage0.__file__))
+    sources = {
+        "remotesvc": (True, _read(os.path.join(os.path.dirname(str(remotesvc.__file__)), "__init__.py"))),
+        KERNEL: (True, _read(os.path.join(package, "__init__.py"))),
+    }
+    for file in sorted(os.listdir(package)):
+        if file.endswith(".py") and file != "__init__.py":
+            sources["%s.%s" % (KERNEL, file[:-3])] = (False, _read(os.path.join(package, file)))
+    return sources
+
+
+def _read(path: "str") -> "bytes":
+    with open(path, "rb") as file:
+        return file.read()

@@ -1,0 +1,86 @@
+"""Pure: from the first bytes of a target to its first frame, or to the reason why there is none."""
+
+import re
+
+from ..bootstrap.errors import Lost
+from ..bootstrap.unreachable import BootstrapError, ConnectError, PythonNotFound, PythonTooOld
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional, Type, Union
+
+# What a target may say before its kernel does, kept for the error message: banners are short, tracebacks long.
+MAX_NOISE = 64 * 1024
+
+_SIGN = re.compile(rb"<remotesvc:([a-z]+) ?([^>\n]*)>")
+
+
+# What a Python says that runs into a limit of its machine, and what helps.
+LIMITS = (
+    ("can't start new thread", "Raise the limit of processes and threads there (ulimit -u, or the pids limit of a "
+                               "container): a kernel takes six."),
+    ("Too many open files", "Raise the limit of open files there (ulimit -n): a kernel takes 15."),
+    ("MemoryError", "There is not enough memory: a kernel takes 15 MiB."),
+)
+
+
+class Handshake(object):
+    """Takes bytes until the marker has come; what stood before it is noise."""
+
+    def __init__(self, marker: "bytes") -> "None":
+        self._marker = marker
+        self._buffer = bytearray()
+        self._cut = False
+        self.done = False
+
+    def feed_untrusted(self, data: "bytes") -> "Optional[bytes]":
+        """The bytes behind the marker once it has come, else None."""
+        start = max(0, len(self._buffer) - len(self._marker))
+        self._buffer += data
+        found = self._buffer.find(self._marker, start)
+        if found >= 0:
+            self.done = True
+            rest = bytes(self._buffer[found + len(self._marker):])
+            del self._buffer[found:]
+            return rest
+        if len(self._buffer) > 2 * MAX_NOISE:
+            del self._buffer[:len(self._buffer) - MAX_NOISE]
+            self._cut = True
+        return None
+
+    @property
+    def noise(self) -> "str":
+        """What came before the marker."""
+        return bytes(self._buffer[-MAX_NOISE:]).decode("utf-8", "replace")
+
+    def failure(self, host: "str", reason: "str", exit_status: "Optional[int]",
+                stderr: "str") -> "Union[ConnectError, Lost]":
+        """Why there is no kernel: from what stage 0 said, the exit status and stderr."""
+        said = (_SIGN.sub(b"", bytes(self._buffer)).decode("utf-8", "replace").strip() + "\n" + stderr).strip()
+        signs = [(sign.group(1).decode(), sign.group(2).decode("utf-8", "replace"))
+                 for sign in _SIGN.finditer(bytes(self._buffer))]
+        kind: "Type[ConnectError]"
+        what, detail = signs[-1] if signs else ("", "")
+        olds = [text for sign, text in signs if sign == "old"]
+        name_one = "name one with python=PATH (--python PATH)."
+        if olds:
+            kind, text = PythonTooOld, "needs Python 3.6 or newer: %s" % "; ".join(olds)
+            hint = "Install one, or " + name_one
+        elif what == "nopython":
+            kind, text = PythonNotFound, "no Python 3 was found; tried: %s" % detail
+            hint = "Install Python 3.6 or newer there, or " + name_one
+        elif what == "damaged":
+            kind, text = BootstrapError, "the kernel arrived damaged %s" % detail
+            hint = "Something there reads or changes stdin before we do, such as a shell profile."
+        elif exit_status is None and not said and not what:
+            return Lost("the link was lost while the target was starting: %s" % reason, host=host)
+        else:
+            kind, text, hint = BootstrapError, "the target ended before its kernel was ready: %s" % reason, ""
+            if exit_status in (126, 127):
+                hint = "The Python there cannot be run; " + name_one
+            elif exit_status == 0:
+                hint = "Whatever was started there is no Python, or something else runs in place of commands."
+            for cause, remedy in LIMITS:
+                if cause in said:
+                    hint = remedy
+        return kind(text, host, "boot", hint, said, exit_status)

@@ -1,0 +1,98 @@
+"""The desk that children's requests for modules come to: answered in turn by one thread, unless that would keep others
+waiting."""
+
+import threading
+import time
+
+from ..bootstrap import wire
+from ..bootstrap.errors import CallTimeout, Error, NotSent, RouterClosed
+from ..calling.inbox import Inbox
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict
+
+# Seconds that a child gets to take an answer, once it has a thread of its own for that.
+PATIENCE = 10.0
+# Children that may have one at once; what more of them ask for is not answered, and their imports say so.
+MAX_LANES = 64
+
+
+class ModuleDesk(object):
+    """A mailbox. ``reply(child, wanted)`` makes the answer.
+
+    A child that takes no answer just now, and one whose answer is large, has a thread of its own until that has gone:
+    it costs nobody's time but its own.
+    """
+
+    source = None
+
+    def __init__(self, router: "Any", reply: "Callable[[int, Any], Any]") -> "None":
+        self._router = router
+        self._reply = reply
+        self._inbox = Inbox("remotesvc-modules", self._answer, router.report)
+        self._lanes: "Dict[int, Inbox]" = {}
+        self._lock = threading.Lock()
+        self.run = self._inbox.run
+
+    def on_message(self, message: "Any") -> "None":
+        """On a reader thread: take a request. The child's credit bounds how many wait here."""
+        with self._lock:
+            self._lanes.get(message.src, self._inbox).on_message(message)
+
+    def on_closed(self, error: "BaseException") -> "None":
+        """A well-known handle belongs to nobody whose loss could close it."""
+
+    def close(self) -> "None":
+        """End the threads."""
+        with self._lock:
+            lanes, self._lanes = list(self._lanes.values()), {}
+        for inbox in [self._inbox] + lanes:
+            inbox.close()
+
+    def _answer(self, message: "Any") -> "None":
+        router = self._router
+        if router.routes.towards(message.src) is None:
+            return  # only for our own subtree
+        try:
+            reply = self._reply(message.src, message.decode())
+        except Error as error:
+            reply = {"reason": str(error)}
+        encoded = router.codec.encode(reply, router.bindings)
+        send = self._sender(message.src, message.reply_to, encoded)
+        if message.src in self._lanes or encoded.blobs or len(encoded.data) > wire.FRAGMENT:
+            self._in_lane(message.src, send)
+            return
+        try:
+            send(0.0)
+        except CallTimeout:
+            self._in_lane(message.src, send)
+        except (NotSent, RouterClosed):
+            pass  # it is gone, or we are going
+
+    def _sender(self, child: "int", handle: "int", encoded: "Any") -> "Callable[[float], None]":
+        def send(patience: "float") -> "None":
+            self._router.post(child, handle, encoded, stream=wire.REPLIES, direct=True,
+                              deadline=time.monotonic() + patience)
+
+        return send
+
+    def _in_lane(self, child: "int", send: "Callable[[float], None]") -> "None":
+        with self._lock:
+            lane = self._lanes.get(child)
+            if lane is None:
+                if len(self._lanes) >= MAX_LANES:
+                    return
+                lane = self._lanes[child] = Inbox("remotesvc-modules-%d" % child, self._answer, self._router.report)
+            lane.run(self._send_late, child, send)
+
+    def _send_late(self, child: "int", send: "Callable[[float], None]") -> "None":
+        try:
+            send(PATIENCE)
+        except (NotSent, CallTimeout, RouterClosed):
+            pass  # it is gone, or does not read, or we are going
+        with self._lock:
+            lane = self._lanes.get(child)
+            if lane is not None and not lane.waiting:
+                del self._lanes[child]
+                lane.close()

@@ -1,0 +1,174 @@
+"""A child process of ours and its pipes."""
+
+import errno
+import os
+import select
+import signal
+import subprocess
+
+from ..bootstrap.stdio import FdPath
+from ..bootstrap.unreachable import BootstrapError
+from .forks import watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional
+
+# Seconds a child gets to end after its link has, before it is killed: its own grace is below two.
+LINGER = 3.0
+# Bytes of stderr kept for error messages.
+MAX_SAID = 64 * 1024
+# Seconds to wait for the status that explains an end of file.
+STATUS_WAIT = 1.0
+
+
+class ProcessPath(FdPath):
+    """The byte path over the stdin and stdout of a new process, which leads a session of its own."""
+
+    def __init__(self, argv: "List[str]", name: "str", env: "Optional[Dict[str, str]]" = None) -> "None":
+        try:
+            self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env,
+                                             stderr=subprocess.PIPE, bufsize=0, start_new_session=True)
+        except OSError as error:
+            raise _cannot(argv[0], error, name) from None
+        process = self._process
+        pipes: "List[Any]" = [process.stdout, process.stdin, process.stderr]
+        fds: "List[int]" = []
+        try:
+            for pipe in pipes:
+                fds.append(os.dup(pipe.fileno()))
+                pipe.close()
+            super().__init__(fds[0], fds[1])
+        except OSError as error:
+            for pipe in pipes:
+                pipe.close()
+            for fd in fds:
+                os.close(fd)
+            self.kill()
+            process.wait()
+            raise _cannot(argv[0], error, name) from None
+        self.name = name
+        self._stderr = fds[2]
+        self._said = b""
+        self._poll.register(self._stderr, select.POLLIN)
+        self._reading_closed = False
+        watch(self)
+
+    @property
+    def pid(self) -> "int":
+        """Of the process."""
+        return self._process.pid
+
+    def exit_status(self) -> "Optional[int]":
+        """The status, negative for a signal; None while it runs."""
+        return self._process.poll()
+
+    def diagnostics(self) -> "str":
+        """What it wrote to its stderr, the end of it."""
+        return self._said.decode("utf-8", "replace")
+
+    def start(self, feed: "Callable[[bytes], None]", ended: "Callable[[str], None]") -> "None":
+        """See ``FdPath.start``. Raises RuntimeError if there can be no more threads; the process is gone then."""
+        try:
+            super().start(feed, ended)
+        except RuntimeError:
+            self._thread = None
+            self.close()
+            self.kill()
+            self._process.wait()
+            raise
+
+    def settled(self) -> "None":
+        """The kernel at the other end is up; a socket may have been in a hurry until now, a pipe is not."""
+
+    def _read(self, feed: "Callable[[bytes], None]", ended: "Callable[[str], None]") -> "None":
+        def finish(reason: "str") -> "None":
+            ended(self._why(reason))
+            self.close()
+            self._see_it_end()
+
+        super()._read(feed, finish)
+
+    def wait(self) -> "List[int]":
+        ready = super().wait()
+        if self._stderr in ready and not self._hear():
+            self._poll.unregister(self._stderr)
+        return ready
+
+    def _hear(self) -> "bool":
+        data = os.read(self._stderr, 65536)
+        self._said = (self._said + data)[-MAX_SAID:]
+        self._heard(data)
+        return bool(data)
+
+    def _hear_all(self) -> "None":
+        """What there is on its stderr now, to the end."""
+        poll = select.poll()  # select() takes no descriptor above 1023, and a master of many has those
+        poll.register(self._stderr, select.POLLIN)
+        while poll.poll(0) and self._hear():
+            pass
+
+    def _heard(self, data: "bytes") -> "None":
+        """This came on its stderr, now; for those who have something to answer."""
+
+    def drop_copies(self) -> "None":
+        """In a fork of this process."""
+        fds = [] if self._reading_closed else [self._read_fd, self._stderr, self._wake_read, self._wake_write]
+        fds += [] if self._closed else [self._write_fd]
+        self._closed = self._reading_closed = True
+        for fd in fds:
+            os.close(fd)
+
+    def _close_reading(self) -> "None":
+        self._reading_closed = True
+        super()._close_reading()
+        os.close(self._stderr)
+
+    def _why(self, reason: "str") -> "str":
+        if reason != self.CLOSED:
+            self._hear_all()
+            try:
+                status = self._process.wait(STATUS_WAIT)
+            except subprocess.TimeoutExpired:
+                return reason
+            if status < 0:
+                return "the process was killed by %s" % _signal_name(-status)
+            return "the process ended with status %d" % status
+        return reason
+
+    def _see_it_end(self) -> "None":
+        try:
+            self._process.wait(LINGER)
+        except subprocess.TimeoutExpired:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self._process.wait()
+
+    def kill(self) -> "None":
+        """End it and its group now."""
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+
+def _cannot(program: "str", error: "OSError", name: "str") -> "BootstrapError":
+    """The error for a process that could not be started; it names the limit that was in the way."""
+    hint = ""
+    if error.errno == errno.EMFILE:
+        hint = ("One process may have %d files open there (ulimit -n), and starting one takes up to ten: raise that "
+                "limit." % os.sysconf("SC_OPEN_MAX"))
+    elif error.errno == errno.EAGAIN:
+        hint = "No more processes may be started there: raise that limit (ulimit -u, or the pids limit of a container)."
+    elif error.errno == errno.ENOMEM:
+        hint = "There is not enough memory for one more process."
+    return BootstrapError("cannot start %s: %s" % (program, error), host=name, stage="exec", hint=hint)
+
+
+def _signal_name(number: "int") -> "str":
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "signal %d" % number

@@ -1,0 +1,142 @@
+"""Turns a byte path into a context. Nothing is waited for: the kernel, the configuration and the first calls go out in
+one flight, and whoever needs the answer waits for that."""
+
+import os
+import threading
+import time
+
+from ..bootstrap import wire
+from ..bootstrap.errors import DecodeError
+from ..bootstrap.unreachable import ConnectError, ConnectTimeout
+from .handshake import Handshake
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, Optional, Tuple
+
+    from .bundle import Bundle
+
+
+class Start(object):
+    """One child on its way to READY; afterwards what is known of it.
+
+    ``info`` is its HELLO (version, magic, platform, pid, hostname, executable, uid), ``phases`` the seconds each stage
+    took, ``error`` why it failed.
+    """
+
+    def __init__(self, router: "Any", context: "int", host: "str", path: "Any", phases: "Dict[str, float]",
+                 alive: "Optional[Tuple[float, float]]" = None,
+                 remember: "Optional[Callable[[Dict[str, Any]], None]]" = None) -> "None":
+        self.context = context
+        self.host = host
+        self.path = path
+        self.phases = phases
+        self.info: "Dict[str, Any]" = {}
+        self.error: "Optional[BaseException]" = None
+        self._router = router
+        self._remember = remember
+        self._marker = os.urandom(16)
+        self._handshake = Handshake(self._marker)
+        self._ready = threading.Event()
+        self._timer: "Any" = None
+        self._rest = b""
+        self._begun = time.monotonic()
+        self.link = router.attach(path, context)
+        self.link.on_hello = self._on_hello
+        self.link.make_error = self._make_error
+        # Until HELLO there is nobody to ask, and the budget for connecting says how long we wait.
+        ask, lost = alive or (self.link.ping_after, self.link.lost_after)
+        self._silence = (min(ask, self.link.ping_after), min(lost, self.link.lost_after), self.link.busy_lost_after)
+        self.link.ping_after = self.link.lost_after = self.link.busy_lost_after = float("inf")
+
+    def begin(self, bundle: "Bundle", config: "Dict[str, Any]", budget: "float") -> "None":
+        """Send the kernel and its configuration; READY must follow within ``budget`` seconds."""
+        encoded = self._router.codec.encode(config, self._router.bindings)
+        self._timer = self._router.timers.after(budget, lambda: self._expire(budget))
+        self._rest = bundle.rest
+        self._begun = time.monotonic()
+        self.path.start(self._feed, self._ended)
+        frame = wire.Frame(wire.CONFIG, payload=encoded.data)
+        self.link.preface([bundle.preamble(self._marker, budget), frame.pack()])
+
+    def wait(self, timeout: "Optional[float]" = None) -> "Dict[str, Any]":
+        """Wait for READY; returns ``info``. Raises the ConnectError, or Lost, that it ended with."""
+        self._ready.wait(timeout)
+        if self.error is not None:
+            raise self.error
+        return self.info
+
+    @property
+    def ready(self) -> "bool":
+        """Is the kernel up?"""
+        return self._ready.is_set() and self.error is None
+
+    @property
+    def decided(self) -> "bool":
+        """Is it known whether the kernel came up?"""
+        return self._ready.is_set()
+
+    @property
+    def noise(self) -> "str":
+        """What the target printed before its kernel spoke."""
+        return self._handshake.noise
+
+    def _feed(self, data: "bytes") -> "None":
+        if self._handshake.done:
+            self.link.feed(data)
+            return
+        self.link.heard = time.monotonic()
+        rest = self._handshake.feed_untrusted(data)
+        if rest:
+            self.link.feed(rest)
+
+    def _on_hello(self, frame: "wire.Frame") -> "None":
+        try:
+            info = self._router.codec.decode(frame.payload, (), False)
+            if not isinstance(info, dict):
+                raise DecodeError("HELLO is a %s" % type(info).__name__)
+        except DecodeError as error:
+            self.link.fail("the target introduced itself wrongly: %s" % error)
+            return
+        self.info = info
+        if self._remember is not None:
+            self._remember(info)
+        self.link.ping_after, self.link.lost_after, self.link.busy_lost_after = self._silence
+        self.phases["boot"] = time.monotonic() - self._begun
+        self._timer.cancel()
+        self.link.make_error = None
+        kernel = wire.Frame(wire.KERNEL, payload=self._rest).pack()
+        self.link.send("kernel", 0, [kernel], len(kernel), False)
+        self._rest = b""
+        self.path.settled()
+        self._ready.set()
+
+    def _ended(self, reason: "str") -> "None":
+        if not self._ready.is_set() and self.error is None:
+            self.error = self._why(reason)
+        self.link.ended(reason)
+        self._timer.cancel()
+        self._ready.set()
+
+    def _expire(self, budget: "float") -> "None":
+        if not self._ready.is_set():
+            self.error = ConnectTimeout(
+                "no kernel came up within %g s" % budget, host=self.host, stage="boot",
+                diagnostics=(self._handshake.noise + "\n" + self.path.diagnostics()).strip(),
+                hint="Raise connect_timeout if the host is that slow.")
+            self.link.fail(str(self.error))
+            self._ready.set()
+
+    def _why(self, reason: "str") -> "BaseException":
+        explain = getattr(self.path, "explain", None)  # who stands between us and the kernel may know better
+        return (explain and explain(self.host)) or self._handshake.failure(
+            self.host, reason, self.path.exit_status(), self.path.diagnostics())
+
+    def _make_error(self, reason: "str") -> "BaseException":
+        """What calls end with when the child dies before READY."""
+        if self.error is None:
+            self.error = self._why(reason)
+        if isinstance(self.error, ConnectError):
+            return type(self.error)(self.error.message, self.host, self.error.stage, self.error.hint,
+                                    self.error.diagnostics, self.error.exit_status)
+        return self.error

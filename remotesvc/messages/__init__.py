@@ -1,0 +1,1 @@
+"""Messages between contexts, and waiting for them: receivers, senders, channels, latches, selects."""

@@ -1,0 +1,153 @@
+"""A channel: two contexts that write to each other."""
+
+import threading
+import time
+
+from ..bootstrap.current import running
+from ..bootstrap.errors import Error, UsageError
+from .errors import Closed, WaitTimeout
+from .receiver import Gone, Receiver
+from .sender import Sender
+from .waitable import LOOK_EVERY, NOTHING, deadline_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from .message import Message
+
+
+class Channel(Receiver):
+    """One end of a conversation: what one side sends the other gets, under credit both ways.
+
+    One side makes it and passes ``invitation`` in a call or message; who has that joins, once::
+
+        with Channel(router) as channel:               def talk(invitation):
+            ctx.cast(talk, channel.invitation)             with Channel.join(invitation) as channel:
+            channel.send(1)                                    for message in channel:
+            print(channel.get().value)                             channel.send(message.value + 1)
+
+    router  the Router; inside a called function it may be left out
+    peer    the Context that alone may join; whoever has the invitation may if it is left out
+
+    It is a Receiver of what the other side sends: it ends when the other side closes, or is lost.
+    """
+
+    def __init__(self, router: "Any" = None, peer: "Any" = None) -> "None":
+        super().__init__(router, peer)
+        self.invitation = self.sender()
+        self._other: "Optional[Sender]" = None
+        self._meeting = threading.Lock()
+
+    @classmethod
+    def join(cls, invitation: "Sender", timeout: "Optional[float]" = None) -> "Channel":
+        """The other end of the channel that an invitation is of. Raises what ``Sender.send`` does."""
+        if not isinstance(invitation, Sender):
+            raise UsageError("one joins by the invitation of a Channel, not by %r" % (invitation,))
+        deadline_of(timeout)  # before anything is made
+        channel = cls(invitation.router, invitation.context_id)
+        channel._other = invitation
+        try:
+            invitation.send(channel.invitation, timeout)
+        except BaseException:  # Ctrl-C, too: nobody else has it yet
+            channel.close()
+            raise
+        return channel
+
+    def send(self, value: "Any", timeout: "Optional[float]" = None) -> "None":
+        """Send a value to the other side, waiting until it has joined; otherwise like ``Sender.send``.
+
+        Raises Closed, too, if the other side will never join.
+        """
+        deadline = deadline_of(timeout)
+        while self._other is None or self._closed:
+            self._await_join(deadline)
+        self._other.send(value, None if deadline is None else deadline - time.monotonic())
+
+    def close(self, timeout: "Optional[float]" = None) -> "None":
+        """End both directions: the other side takes what was sent, and then the end. Idempotent.
+
+        Waits as ``Sender.close`` does, ``timeout`` seconds at most. Raises WaitTimeout, Cancelled.
+        """
+        deadline_of(timeout)
+        if self._other is None and not self._closed:
+            self._meet()
+            handle = self.invitation.handle
+            with self._wake:
+                late = self._other is None and handle in self._book.lines
+                if late:
+                    self._book.close(handle)
+            if late:
+                self._router.mailboxes[handle] = Doorman(self._router, self._source, handle)
+        super().close()
+        if self._other is not None:
+            self._other.close(timeout)
+
+    def __enter__(self) -> "Channel":
+        return self
+
+    def poll(self) -> "Any":
+        """The next Message, or NOTHING; never waits."""
+        while True:
+            with self._meeting:
+                item = super().poll()
+                if self._other is None and item is not NOTHING and item.error is None:
+                    self._greet(item)
+                    continue
+            if item is NOTHING or self._source in (None, item.src_id):
+                return item
+
+    def _meet(self) -> "None":
+        """Take the first message, if it is here: it brings the way to the other side."""
+        with self._meeting:
+            if self._other is None and self._queue and not isinstance(self._queue[0], Gone):
+                item = super().poll()
+                if item is not NOTHING and item.error is None:
+                    self._greet(item)
+
+    def _greet(self, first: "Message") -> "None":
+        if isinstance(first.value, Sender) and first.value.context_id == first.src_id:
+            with self._wake:
+                self._other, self._source = first.value, first.src_id
+                self._wake.notify_all()
+
+    def _await_join(self, deadline: "Optional[float]") -> "None":
+        call = running()
+        with self._wake:
+            while self._closed or self._other is None and (not self._queue or isinstance(self._queue[0], Gone)):
+                if self._closed or self._queue or self._over_locked():
+                    raise Closed("the channel is closed" if self._closed else "the other side is gone")
+                left = LOOK_EVERY if deadline is None else deadline - time.monotonic()
+                if left <= 0:
+                    raise WaitTimeout("the other side has not joined in time")
+                self._wake.wait(min(left, LOOK_EVERY))
+                if call is not None:
+                    call.check()
+        self._meet()
+
+
+class Doorman(object):
+    """Stands at the invitation of a channel that was closed before anybody came: who comes is told."""
+
+    def __init__(self, router: "Any", source: "Optional[int]", handle: "int") -> "None":
+        self.source = source
+        self._router = router
+        self._handle = handle
+
+    def on_message(self, message: "Any") -> "None":
+        """On a reader thread: somebody joins."""
+        self._router.drop(self._handle)
+        self._router.forgotten.append(lambda: self._turn_away(message))
+
+    def on_closed(self, error: "BaseException") -> "None":
+        """Nobody will come any more."""
+
+    def _turn_away(self, message: "Any") -> "None":
+        try:
+            other = message.decode()
+            if isinstance(other, Sender) and other.context_id == message.src:
+                other.close(0)
+        except Error:
+            pass  # it sent no invitation, or is gone
+        finally:
+            message.release()

@@ -1,0 +1,29 @@
+"""Where we are: the router and the ids behind what users have in hand."""
+
+from ..bootstrap.current import running
+from ..bootstrap.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+
+def kernel_of(router: "Any") -> "Any":
+    """The router itself: of the public Router, or of the running call if there is none given."""
+    if router is None:
+        call = running()
+        if call is None:
+            raise UsageError("give the Router; only a function that remotesvc runs on a target can do without")
+        return call.router
+    kernel = getattr(router, "kernel", router)
+    if not hasattr(kernel, "mailboxes"):
+        raise UsageError("router is a Router, not %r" % (router,))
+    return kernel
+
+
+def context_id(context: "Any") -> "Optional[int]":
+    """The id of a Context; ids and None as they are. Raises UsageError for anything else."""
+    number = getattr(context, "id", context)
+    if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
+        raise UsageError("the one that may write is a Context, not %r" % (context,))
+    return number

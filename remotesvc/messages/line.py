@@ -1,0 +1,80 @@
+"""The mailboxes of a receiver. They do not keep it alive."""
+
+from ..bootstrap import wire
+from ..bootstrap.errors import NotSent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional
+
+
+# What a message on a line is, in its flags: a value, the end of a sender, or only of one copy of it.
+VALUE, CLOSE, LEAVE = wire.STREAM, wire.ERROR, wire.ERROR | wire.STREAM
+
+
+class Line(object):
+    """The mailbox of one Sender that was handed out.
+
+    owner   a weak reference to the receiver
+    source  the id of the context that alone may write, or None
+    """
+
+    def __init__(self, owner: "Callable[[], Any]", source: "Optional[int]") -> "None":
+        self.source = source
+        self.handle = 0
+        self._owner = owner
+
+    def on_message(self, message: "Any") -> "None":
+        """On a reader thread, or the thread of a local sender."""
+        owner = self._owner()
+        if owner is None:
+            refuse(message, "the receiver is gone")
+        else:
+            owner.on_message(self, message)
+
+    def on_closed(self, error: "BaseException") -> "None":
+        """The one who may write is lost, or our router is closed."""
+        owner = self._owner()
+        if owner is not None:
+            owner.on_line_lost(self, error)
+
+
+class Watch(object):
+    """Hears when a context is lost that has written."""
+
+    def __init__(self, owner: "Callable[[], Any]", source: "int") -> "None":
+        self.source = source
+        self.handle = 0
+        self._owner = owner
+
+    def on_message(self, message: "Any") -> "None":
+        """Nobody was told its handle."""
+        message.release()
+
+    def on_closed(self, error: "BaseException") -> "None":
+        """The context is lost."""
+        owner = self._owner()
+        if owner is not None:
+            owner.on_lost(self.source, error)
+
+
+def attend(router: "Any", context: "int") -> "None":
+    """Have those between us and a context tell us when it is lost, also if it never hears from us otherwise."""
+    if context != router.id and router.routes.towards(context) is None and context not in router.routes.ancestors:
+        # They note who speaks to whom. A grant of nothing means nothing, and never waits.
+        router.control(wire.Frame(wire.GRANT, dst=context))
+
+
+def hang_up(router: "Any", context: "int", handle: "int", reason: "str") -> "None":
+    """Tell a sender that nobody reads any more. Never waits."""
+    if context == router.id:
+        router.close_mailbox(handle, NotSent(reason))
+    elif handle:
+        router.control(wire.Frame(wire.DEAD, dst=context, handle=handle,
+                                  payload=reason.encode("utf-8", "replace")[:512]))
+
+
+def refuse(message: "Any", reason: "str") -> "None":
+    """Drop a message and tell its sender."""
+    message.release()
+    hang_up(message.router, message.src, message.reply_to, reason)

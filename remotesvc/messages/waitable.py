@@ -1,0 +1,163 @@
+"""What threads wait at, and a Select may: items in their order, an end, and one hook that tells of both."""
+
+import collections
+import threading
+import time
+
+from ..bootstrap.current import running
+from ..bootstrap.errors import UsageError
+from .errors import Closed, WaitTimeout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Deque, Optional
+
+# Stands for "there is no item": an item may be None.
+NOTHING: "Any" = object()
+# Seconds between two looks whether the call that waits was given up; whatever it waits for wakes it at once.
+LOOK_EVERY = 0.5
+
+
+class Waitable(object):
+    """The waiting of Receiver, Latch and Select. Subclasses say what an item is and when there will be no more.
+
+    ``notify`` is a hook: ``notify(waitable)`` is called for each item that comes, and when it ends, on the thread that
+    brought it, a link's reader included: it may only wake another thread, which then does ``get(block=False)`` until
+    nothing is left. Set while something is here, it is called at once. A Select takes the hook of what is added to it.
+    """
+
+    def __init__(self) -> "None":
+        self._wake = threading.Condition(threading.Lock())
+        self._queue: "Deque[Any]" = collections.deque()
+        self._closed = False
+        self._notify: "Optional[Callable[[Any], Any]]" = None
+        self.select: "Any" = None  # the one that waits for it
+
+    # -- for whoever waits
+
+    def get(self, timeout: "Optional[float]" = None, block: "bool" = True) -> "Any":
+        """The next item, which is removed. ``timeout`` in seconds; None waits until there is one, 0 or ``block=False``
+        does not wait.
+
+        Raises WaitTimeout, Closed, and Cancelled in a call that its caller gave up.
+        """
+        item = self._await(deadline_of(timeout, block), self._over_locked)
+        if item is NOTHING:
+            raise self._end()
+        return self._given(item)
+
+    def __iter__(self) -> "Any":
+        return self
+
+    def __next__(self) -> "Any":
+        """The next item; ends when there will be no more."""
+        item = self._await(None, self._over_locked)
+        if item is NOTHING:
+            raise StopIteration
+        return item
+
+    def _await(self, deadline: "Optional[float]", over_locked: "Callable[[], bool]") -> "Any":
+        """The next item, NOTHING once there will be no more. Raises WaitTimeout, Cancelled."""
+        call = running()
+        while True:
+            item = self.poll()
+            if item is not NOTHING:
+                return item
+            with self._wake:
+                if self._ready_locked():
+                    continue
+                if over_locked():
+                    return NOTHING
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise WaitTimeout("nothing came in time")
+                self._wake.wait(left if call is None else LOOK_EVERY if left is None else min(left, LOOK_EVERY))
+            if call is not None:
+                call.check()
+
+    def poll(self) -> "Any":
+        """The next item, or NOTHING; never waits."""
+        with self._wake:
+            return self._queue.popleft() if self._queue else NOTHING
+
+    @property
+    def ready(self) -> "bool":
+        """Would ``get`` return or raise at once?"""
+        with self._wake:
+            return self._ready_locked() or self._over_locked()
+
+    @property
+    def over(self) -> "bool":
+        """Is nothing here, and will nothing come?"""
+        with self._wake:
+            return not self._ready_locked() and self._over_locked()
+
+    def _ready_locked(self) -> "bool":
+        return bool(self._queue)
+
+    def _over_locked(self) -> "bool":
+        return self._closed
+
+    def _end(self) -> "BaseException":
+        return Closed("it is closed")
+
+    def _given(self, item: "Any") -> "Any":
+        return item
+
+    # -- for whoever brings something
+
+    def _stir(self) -> "None":
+        """Wake everyone: what they wait for may have changed."""
+        with self._wake:
+            self._wake.notify_all()
+            notify = self._notify
+        if notify is not None:
+            notify(self)
+
+    # -- the hook
+
+    @property
+    def notify(self) -> "Optional[Callable[[Any], Any]]":
+        """What is called when something comes; see the class."""
+        return self._notify
+
+    @notify.setter
+    def notify(self, function: "Optional[Callable[[Any], Any]]") -> "None":
+        self._set_hook(None, function)
+
+    def hook(self, select: "Any", function: "Callable[[Any], Any]") -> "None":
+        """For a Select: have the hook. Raises UsageError if it is taken."""
+        with self._wake:
+            if self.select is not None or self._notify is not None:
+                raise UsageError("it is in a Select already" if self.select is not None else
+                                 "its notify hook is in use")
+            self.select = select
+        self._set_hook(select, function)
+
+    def unhook(self, select: "Any") -> "None":
+        """For a Select: give the hook back."""
+        with self._wake:
+            if self.select is select:
+                self.select = self._notify = None
+
+    def _set_hook(self, select: "Any", function: "Optional[Callable[[Any], Any]]") -> "None":
+        if function is not None and not callable(function):
+            raise UsageError("notify is a function, or None, not %r" % (function,))
+        with self._wake:
+            if self.select is not select:
+                raise UsageError("it is in a Select, which waits for it")
+            self._notify = function
+            ready = self._ready_locked() or self._over_locked()
+        if ready and function is not None:
+            function(self)
+
+
+def deadline_of(timeout: "Optional[float]", block: "bool" = True) -> "Optional[float]":
+    """The instant until which to wait; None for ever, now for not at all. Raises UsageError for what is no time."""
+    number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    if timeout is not None and (not number or timeout != timeout):
+        raise UsageError("timeout is a number of seconds, or None for no limit, not %r" % (timeout,))
+    if not block:
+        return time.monotonic()
+    # Python's own waits refuse more, which is 292 years.
+    return None if timeout is None else time.monotonic() + min(max(0.0, timeout), threading.TIMEOUT_MAX / 2)

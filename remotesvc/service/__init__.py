@@ -1,0 +1,93 @@
+"""Services: long-lived objects whose methods other contexts call. ``from remotesvc.service import Service, expose``.
+
+A service is made by the first call to it, on its target, of the code you have here; see docs/services.md.
+
+
+Each name is looked up when it is first used: a child that runs a plain service needs few of these modules.
+"""
+
+import sys
+import types
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List
+
+    from ..bootstrap.refusals import ActivationRefused as ActivationRefused
+    from ..bootstrap.refusals import ArgumentError as ArgumentError
+    from ..bootstrap.refusals import NoSuchMethod as NoSuchMethod
+    from ..bootstrap.refusals import ServiceForbidden as ServiceForbidden
+    from ..bootstrap.refusals import ServiceInactive as ServiceInactive
+    from ..bootstrap.refusals import ServiceRefused as ServiceRefused
+    from .activator import Activator as Activator
+    from .activator import AllowList as AllowList
+    from .base import Service as Service
+    from .base import arg_spec as arg_spec
+    from .base import expose as expose
+    from .base import no_reply as no_reply
+    from .deduplicating import DeduplicatingInvoker as DeduplicatingInvoker
+    from .invoker import Invoker as Invoker
+    from .invoker import SerializedInvoker as SerializedInvoker
+    from .keys import NoKey as NoKey
+    from .local import call as call
+    from .local import current_pool as current_pool
+    from .local import master as master
+    from .local import parent as parent
+    from .message import CALLER as CALLER
+    from .message import Message as Message
+    from .policy import AllowAny as AllowAny
+    from .policy import AllowContexts as AllowContexts
+    from .policy import AllowParents as AllowParents
+    from .policy import Policy as Policy
+    from .pool import Pool as Pool
+    from .pool import pool_of as pool_of
+
+_PLACES = {
+    "ActivationRefused": "remotesvc.bootstrap.refusals",
+    "ArgumentError": "remotesvc.bootstrap.refusals",
+    "NoSuchMethod": "remotesvc.bootstrap.refusals",
+    "ServiceForbidden": "remotesvc.bootstrap.refusals",
+    "ServiceInactive": "remotesvc.bootstrap.refusals",
+    "ServiceRefused": "remotesvc.bootstrap.refusals",
+    "Activator": "remotesvc.service.activator",
+    "AllowList": "remotesvc.service.activator",
+    "Service": "remotesvc.service.base",
+    "arg_spec": "remotesvc.service.base",
+    "expose": "remotesvc.service.base",
+    "no_reply": "remotesvc.service.base",
+    "DeduplicatingInvoker": "remotesvc.service.deduplicating",
+    "Invoker": "remotesvc.service.invoker",
+    "SerializedInvoker": "remotesvc.service.invoker",
+    "NoKey": "remotesvc.service.keys",
+    "call": "remotesvc.service.local",
+    "current_pool": "remotesvc.service.local",
+    "master": "remotesvc.service.local",
+    "parent": "remotesvc.service.local",
+    "CALLER": "remotesvc.service.message",
+    "Message": "remotesvc.service.message",
+    "AllowAny": "remotesvc.service.policy",
+    "AllowContexts": "remotesvc.service.policy",
+    "AllowParents": "remotesvc.service.policy",
+    "Policy": "remotesvc.service.policy",
+    "Pool": "remotesvc.service.pool",
+    "pool_of": "remotesvc.service.pool",
+}
+
+
+class _Package(types.ModuleType):
+    """The class of this package: Python 3.6 knows no `__getattr__` of a module."""
+
+    def __getattr__(self, name: "str") -> "object":
+        if name == "__all__":
+            return sorted(_PLACES)
+        if name not in _PLACES:
+            raise AttributeError("module %r has no attribute %r" % (__name__, name))
+        module = __import__(_PLACES[name], fromlist=[name])
+        value = self.__dict__[name] = getattr(module, name)
+        return value
+
+    def __dir__(self) -> "List[str]":
+        return sorted(set(self.__dict__).union(_PLACES))
+
+
+sys.modules[__name__].__class__ = _Package

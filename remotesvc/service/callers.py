@@ -1,0 +1,100 @@
+"""What a pool keeps for each context that calls it."""
+
+import collections
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List
+
+# Calls of one context that are without an answer; as many as it lets itself have to us (see `invocation`), and some for
+# those it gave up.
+MAX_OPEN = 12000
+# Cancels remembered that came before their call: a large call is slower than its cancel.
+MAX_EARLY = 256
+# Seconds for which a context that did not take an answer gets no time to take the next.
+DEAF = 60.0
+# Callers without an open call that are remembered.
+MAX_IDLE = 256
+
+
+class Caller(object):
+    """One calling context. As a mailbox that nobody writes to, it hears when that context is lost."""
+
+    def __init__(self, src: "int", lost: "Callable[[Caller], Any]") -> "None":
+        self.source = src
+        self.handle = 0
+        self.open: "Dict[int, Any]" = {}
+        self.early: "Dict[int, bool]" = collections.OrderedDict()
+        self._lost = lost
+        self._deaf_until = 0.0
+
+    def on_message(self, message: "Any") -> "None":
+        """Nobody knows its handle."""
+        message.release()
+
+    def on_closed(self, error: "BaseException") -> "None":
+        """It is lost, or our router closes."""
+        self._lost(self)
+
+    def patience(self, seconds: "float") -> "float":
+        """How long an answer may wait for it."""
+        return 0.0 if time.monotonic() < self._deaf_until else seconds
+
+    def deaf(self) -> "None":
+        """It did not take an answer in time."""
+        self._deaf_until = time.monotonic() + DEAF
+
+    def remember(self, handle: "int") -> "None":
+        """A cancel of a call that is not here yet."""
+        self.early[handle] = True
+        if len(self.early) > MAX_EARLY:
+            self.early.popitem(last=False)  # type: ignore[call-arg]
+
+
+class Callers(object):
+    """All callers of one pool. Only its intake adds, so no lock is needed for that."""
+
+    def __init__(self, router: "Any", gave_up: "Callable[[Any], Any]") -> "None":
+        self._router = router
+        self._gave_up = gave_up
+        self._known: "Dict[int, Caller]" = collections.OrderedDict()
+
+    def get(self, src: "int") -> "Any":
+        """What is known of a caller, or None."""
+        return self._known.get(src)
+
+    def of(self, src: "int") -> "Caller":
+        """The caller, remembered from now on."""
+        caller = self._known.get(src)
+        if caller is None:
+            caller = Caller(src, self._lost)
+            caller.handle = self._router.open(caller)
+            self._known[src] = caller
+            if len(self._known) > MAX_IDLE:
+                self._forget_idle()
+        return caller
+
+    def _forget_idle(self) -> "None":
+        """The longest known of those that have no open call go."""
+        for src, caller in list(self._known.items())[:-MAX_IDLE]:
+            if not caller.open:
+                self._router.drop(caller.handle)
+                self._known.pop(src, None)
+
+    def _lost(self, caller: "Caller") -> "None":
+        self._known.pop(caller.source, None)
+        for request in list(caller.open.values()):
+            self._gave_up(request)
+
+    def streams(self) -> "List[Any]":
+        """The calls whose generators are open."""
+        return [request for caller in list(self._known.values()) for request in list(caller.open.values())
+                if request.call.open]
+
+    def close(self) -> "List[Any]":
+        """Forget all; returns the calls that are open."""
+        known, self._known = self._known, collections.OrderedDict()
+        for caller in known.values():
+            self._router.drop(caller.handle)
+        return [request for caller in known.values() for request in list(caller.open.values())]

@@ -1,0 +1,217 @@
+"""Equal calls run once: single flight, and a cache with bounds."""
+
+import collections
+import threading
+import time
+
+from ..bootstrap.current import Call
+from ..bootstrap.errors import EncodeError, UsageError
+from .invoker import Invoker
+from .keys import NoKey, key_of
+from .methods import method_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Hashable, List, Optional, Tuple
+
+
+class Flight(object):
+    """A call that is computed, and everyone who waits for it."""
+
+    def __init__(self, key: "Any", leader: "Any") -> "None":
+        self.key = key
+        self.leader = leader
+        self.waiters: "List[Any]" = [leader]
+        self.stale = False
+        # What runs belongs to all who wait: it is cancelled when the last of them has given up, not the first.
+        self.call = Call(leader.call.router, leader.call.id, leader.src)
+        self.call.name, self.call.lineage = leader.call.name, leader.call.lineage
+
+
+class Reply(object):
+    """A reply as it is sent to each of several callers."""
+
+    def __init__(self, encoded: "Any", until: "float") -> "None":
+        self.encoded = encoded
+        self.until = until
+        self.size = len(encoded.data) + sum(map(len, encoded.blobs))
+
+
+class DeduplicatingInvoker(Invoker):
+    """Calls of one method with equal arguments run once at a time; all callers get that reply, and it is kept.
+
+    Who waits for a call that is under way holds no thread. Policies are asked for each caller, before this. An error
+    goes to all who wait then and is forgotten. A reply is sent as it was when the method returned; local callers, too,
+    get a copy of it.
+
+    Set these in a subclass:
+
+    ttl          seconds a reply is kept; None: until it is invalidated or pushed out; 0: not at all
+    max_entries  replies kept, the least recently used goes first
+    max_bytes    bytes of them together; a reply of more than a quarter of it is not kept
+    keep_errors  seconds an error is kept, too
+    """
+
+    ttl: "Optional[float]" = 300.0
+    max_entries = 1024
+    max_bytes = 16 << 20
+    keep_errors = 0.0
+
+    def __init__(self, service: "Any") -> "None":
+        super().__init__(service)
+        self._lock = threading.Lock()
+        self._flights: "Dict[Any, Flight]" = {}
+        self._kept: "Dict[Any, Any]" = collections.OrderedDict()
+        self._size = 0
+
+    def key_from_request(self, method: "str", kwargs: "Dict[str, Any]") -> "Hashable":
+        """What makes two calls equal; override it for another idea of that. ``kwargs`` has the defaults filled in.
+        Raises NoKey for arguments that cannot be compared: such calls run each for itself."""
+        return key_of(method, kwargs)
+
+    def invalidate(self, *args: "str", **kwargs: "Any") -> "int":
+        """Forget replies: all, those of ``invalidate("method")``, or that of ``invalidate("method", name=value)``. What
+        is computed now is delivered, and not kept. Returns how many were forgotten."""
+        if kwargs and len(args) != 1 or len(args) > 1:
+            raise UsageError("invalidate(), invalidate(method) or invalidate(method, **arguments)")
+        wanted: "Any" = None
+        if args:
+            method = method_of(type(self.service), args[0], True)
+            wanted = (args[0], None)
+            if kwargs:
+                bound = method.signature.filled(method.signature.bind((), kwargs, args[0]))
+                wanted = (args[0], self.key_from_request(args[0], bound))
+        with self._lock:
+            for key, flight in self._flights.items():
+                flight.stale = flight.stale or _meant(key, wanted)
+            found = [key for key in self._kept if _meant(key, wanted)]
+            for key in found:
+                self._size -= self._kept.pop(key).size
+            return len(found)
+
+    # -- for the pool
+
+    def admit(self, request: "Any") -> "bool":
+        """Join a call that is under way; otherwise it goes on to be computed, or answered from what is kept."""
+        try:
+            filled = request.signature.filled(request.kwargs)
+            request.key = (request.method, self.key_from_request(request.method, filled))
+        except NoKey:
+            request.key = None
+            return True
+        with self._lock:
+            flight = self._flights.get(request.key)
+            if flight is not None and not flight.stale:
+                flight.waiters.append(request)
+                request.flight = flight
+                return False
+            if self._fresh(request.key) is None:
+                request.flight = self._flights[request.key] = Flight(request.key, request)
+        return True
+
+    def invoke(self, request: "Any") -> "Any":
+        """Compute it for all who wait, or take what is kept."""
+        flight = request.flight
+        if flight is None:
+            with self._lock:
+                reply = None if request.key is None else self._fresh(request.key)
+            if reply is not None:
+                return self._give(request, reply)
+            return request.run()
+        try:
+            value = request.run(flight.call)
+            if hasattr(value, "gi_frame") or hasattr(value, "__anext__"):
+                raise UsageError("%s yields: what a DeduplicatingInvoker runs must return its value" % request.name)
+            reply = Reply(request.encode(value), self._until(self.ttl))
+        except BaseException as error:
+            ours = isinstance(error, EncodeError)
+            for waiter in self._land(flight, Failure(error, self._until(self.keep_errors))):
+                if waiter is not request:
+                    waiter.fail(error, ours)
+            raise
+        for waiter in self._land(flight, reply):
+            if waiter is not request:
+                waiter.send(reply.encoded)
+        return value if request.local else reply.encoded
+
+    def gave_up(self, request: "Any") -> "None":
+        """One waits less; whoever computes goes on while anybody waits."""
+        request.call.cancel()
+        with self._lock:
+            flight = request.flight
+            if flight is None or request not in flight.waiters:
+                return
+            flight.waiters.remove(request)
+            last = not flight.waiters
+            if last:
+                flight.stale = True
+        if last:
+            flight.call.cancel()
+
+    def wanted(self, request: "Any") -> "bool":
+        """Others may wait for what one caller has given up."""
+        return not request.given_up if request.flight is None else bool(request.flight.waiters)
+
+    def dropped(self, request: "Any", error: "BaseException") -> "None":
+        """It will not be computed after all: who joined it is told."""
+        if request.flight is not None and request.flight.leader is request:
+            for waiter in self._land(request.flight, Failure(error, 0.0)):
+                if waiter is not request:
+                    waiter.fail(error, True)
+
+    def close(self) -> "None":
+        """Forget everything."""
+        with self._lock:
+            self._kept.clear()
+            self._size = 0
+
+    # -- the books; the lock is held, but by `_land` and `_give`
+
+    def _land(self, flight: "Flight", outcome: "Any") -> "List[Any]":
+        with self._lock:
+            if self._flights.get(flight.key) is flight:
+                del self._flights[flight.key]
+            waiters, flight.waiters = flight.waiters, []
+            if not flight.stale:
+                self._keep(flight.key, outcome)
+            return waiters
+
+    def _keep(self, key: "Hashable", outcome: "Any") -> "None":
+        if outcome.until <= time.monotonic() or outcome.size > self.max_bytes // 4:
+            return
+        self._size += outcome.size
+        self._kept[key] = outcome
+        while len(self._kept) > self.max_entries or self._size > self.max_bytes:
+            self._size -= self._kept.popitem(last=False)[1].size  # type: ignore[call-arg]
+
+    def _fresh(self, key: "Hashable") -> "Any":
+        outcome = self._kept.get(key)
+        if outcome is None:
+            return None
+        if outcome.until <= time.monotonic():
+            self._size -= self._kept.pop(key).size
+            return None
+        self._kept.move_to_end(key)  # type: ignore[attr-defined]
+        return outcome
+
+    def _until(self, seconds: "Optional[float]") -> "float":
+        return float("inf") if seconds is None else time.monotonic() + seconds
+
+    def _give(self, request: "Any", outcome: "Any") -> "Any":
+        if isinstance(outcome, Failure):
+            raise outcome.error
+        return request.decode(outcome.encoded) if request.local else outcome.encoded
+
+
+class Failure(object):
+    """An error that is kept for a while."""
+
+    size = 4096  # about what a traceback holds
+
+    def __init__(self, error: "BaseException", until: "float") -> "None":
+        self.error = error
+        self.until = until
+
+
+def _meant(key: "Tuple[str, Any]", wanted: "Optional[Tuple[str, Any]]") -> "bool":
+    return wanted is None or (key[0] == wanted[0] and wanted[1] in (None, key[1]))

@@ -1,0 +1,128 @@
+"""Calls to a service of the same process: on the calling thread, and in turn with those from elsewhere."""
+
+import threading
+
+from ..bootstrap.current import Call, running
+from ..bootstrap.pack import Encoded
+from .request import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional, Tuple
+
+
+def call_here(pool: "Any", service: "Any", method: "str", args: "Tuple[Any, ...]", kwargs: "Dict[str, Any]") -> "Any":
+    """Call a service of this pool; see ``Pool.call``."""
+    lane = pool.table.wait_for(service)
+    call = running() or Call(pool.kernel, 0, pool.kernel.id)  # what runs now is part of the call that runs it
+    request = LocalRequest(pool, call, "%s:%s" % (lane.name, method))
+    request.method, request.args, request.kwargs = method, args, kwargs
+    pool.check(lane, request)
+    if not lane.invoker.admit(request):
+        return request.result()
+    held = pool.workers.held()
+    if lane in held:  # it is part of a call that has its place
+        request.perform()
+        return request.result()
+    held.append(lane)
+    try:
+        (_beside if lane.limit is None else _in_turn)(pool.workers, lane, request)
+    finally:
+        held.pop()
+    return request.result()
+
+
+def _beside(workers: "Any", lane: "Any", request: "Any") -> "None":
+    workers.guests(lane, 1)
+    try:
+        request.perform()
+    finally:
+        workers.guests(lane, -1)
+
+
+def _in_turn(workers: "Any", lane: "Any", request: "Any") -> "None":
+    try:
+        workers.put(lane, request)
+        if request.wait_turn():
+            request.perform()
+    except BaseException as error:  # no room, or Ctrl-C while waiting
+        lane.invoker.dropped(request, error)
+        request.fail(error)
+    finally:
+        with workers.lock:
+            if not request.begun and request in lane.waiting:
+                lane.withdraw(request)
+        if request.begun:
+            workers.done(request)
+
+
+class LocalRequest(Request):
+    """A call made in this process: it runs on the calling thread, in its turn."""
+
+    __slots__ = ("begun", "_turn", "_done", "_value", "_error")
+    local = True
+
+    def __init__(self, pool: "Any", call: "Any", name: "str") -> "None":
+        super().__init__(pool, _Here(pool.kernel), call)
+        self.name = name
+        self.begun = False
+        self.silent = False
+        self.own_thread = True
+        self._turn = threading.Event()
+        self._done = threading.Event()
+        self._value: "Any" = None
+        self._error: "Optional[BaseException]" = None
+
+    def begin(self) -> "None":
+        """Its turn has come; the pool's lock is held."""
+        self.begun = True
+        self._turn.set()
+
+    def wait_turn(self) -> "bool":
+        """Wait until it may run; False when it was answered instead."""
+        self._turn.wait()
+        return not self._done.is_set()
+
+    def result(self) -> "Any":
+        """The value once it is there; raises its error."""
+        self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self.decode(self._value) if type(self._value) is Encoded else self._value
+
+    def answer(self, value: "Any") -> "bool":
+        return self._end(value, None)
+
+    def send(self, encoded: "Any") -> "bool":
+        return self._end(encoded, None)
+
+    def fail(self, error: "BaseException", ours: "bool" = False) -> "bool":
+        return self._end(None, error)
+
+    def _end(self, value: "Any", error: "Optional[BaseException]") -> "bool":
+        if not self.take_answer():
+            return False
+        self._value, self._error = value, error
+        self._done.set()
+        self._turn.set()
+        return True
+
+    def decode(self, encoded: "Any") -> "Any":
+        """What another caller would get."""
+        return self.router.codec.decode(encoded.data, encoded.blobs, encoded.tagged, self.router.bindings)
+
+
+class _Here(object):
+    """What stands for the message of a call of our own."""
+
+    flags = reply_to = 0
+    commands = True
+    given_up = False
+
+    def __init__(self, router: "Any") -> "None":
+        self.router = router
+        self.src = self.auth = router.id
+        self.body = b""
+
+    def release(self) -> "None":
+        """It has no credit."""

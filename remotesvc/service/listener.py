@@ -1,0 +1,52 @@
+"""A service's own Select: what its receivers get is dealt with on threads of the pool."""
+
+import threading
+
+from ..bootstrap.current import Call, enter
+from ..bootstrap.errors import Error
+from ..messages.waitable import NOTHING
+from .activation import Job
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Listener(object):
+    """Has ``on_message`` of a service called for each event of its Select, as work like its calls: one after the other
+    where these are, overlapping where these do."""
+
+    def __init__(self, workers: "Any", lane: "Any", service: "Any", select: "Any") -> "None":
+        self._workers = workers
+        self._lane = lane
+        self._service = service
+        self._select = select
+        self._lock = threading.Lock()
+        self._queued = False
+        self._call = Call(service.pool.kernel, 0, service.pool.kernel.id)
+        self._call.name = "%s:on_message" % lane.name
+        select.notify = self._stir
+
+    def _stir(self, select: "Any") -> "None":
+        """There may be an event; on any thread. One look at a time is queued."""
+        with self._lock:
+            if self._queued:
+                return
+            self._queued = True
+        try:
+            self._workers.put(self._lane, Job(self._lane, self._look))
+        except Error:  # the pool has been closed, and nobody listens any more
+            pass
+
+    def _look(self) -> "None":
+        with self._lock:
+            self._queued = False
+        event = self._select.poll()
+        if event is NOTHING:
+            return
+        self._stir(self._select)  # there may be more: another thread looks, or this one, later
+        enter(self._call)
+        try:
+            self._service.on_message(event)
+        finally:
+            enter(None)

@@ -1,0 +1,240 @@
+"""The pool: what runs the services of one context."""
+
+import collections
+import threading
+
+from ..bootstrap import wire
+from ..bootstrap.errors import UsageError
+from ..bootstrap.refusals import ServiceInactive
+from .activation import Activation, Job
+from .activator import Activator
+from .base import Service
+from .callers import Callers
+from .intake import Intake
+from .runner import Runner
+from .table import Table
+from .workers import CLOSING, Workers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Type, Union
+
+# Threads of a pool, where nothing else is said; in a child, as many as calls run at once.
+SIZE = 8
+# Seconds a closing router waits for what runs, and for ``on_shutdown``: a child has not much more for its whole end.
+FAREWELL = 0.5
+
+
+class Pool(object):
+    """Threads that run the services of one context. A child has one from its first service call on; a master makes its
+    own: ``Pool(router, services=[DiskUsage])``.
+
+    router    the master's Router, or in a child ``current().router``
+    services  Service classes, or objects, that are active from the beginning
+    size      threads that all services share; each service has one more when those are taken
+
+    ``activator_class`` and ``activator`` decide which services calls may make.
+    """
+
+    activator_class = Activator
+    source = None  # as a mailbox: anyone may write, the message says who did
+
+    def __init__(self, router: "Any", services: "Iterable[Any]" = (), size: "Optional[int]" = None) -> "None":
+        self.router = router
+        self.kernel = kernel = getattr(router, "kernel", router)
+        if size is None:
+            size = kernel.config["concurrency"] if hasattr(kernel, "config") else SIZE
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise UsageError("size=%r is not a number of threads" % (size,))
+        self.activator = self.activator_class()
+        self.callers = Callers(kernel, self.gave_up)
+        self.runner = Runner(self)
+        self._intake = Intake(self)
+        self.workers = Workers(kernel, size, self._intake.take, self._intake.allow, self._shut_down)
+        self.table = Table(self, self.workers)
+        self._own = self.workers.lanes.add("")  # what `defer` is given
+        self._ended = threading.Event()
+        with kernel.lock:
+            kernel.alive()
+            self._before = kernel.mailboxes.get(wire.CALL_SERVICE)
+            if isinstance(self._before, Pool):
+                raise UsageError("this context has a pool; close it first, or add services to it")
+            self.workers.arrived = collections.deque() if self._before is None else self._before.waiting
+            kernel.mailboxes[wire.CALL_SERVICE] = self
+        try:
+            for service in services:
+                self.add(service)
+        except BaseException:  # whatever a service raises when it is made
+            self.close()
+            raise
+        self.workers.wake()
+
+    @property
+    def size(self) -> "int":
+        """The number of threads that all services share."""
+        return self.workers.lanes.size
+
+    @property
+    def closed(self) -> "bool":
+        """Has ``close`` been called?"""
+        return self.workers.state != "open"
+
+    # -- services
+
+    def add(self, service: "Union[Service, Type[Service]]") -> "Service":
+        """Make a service active: an object, or a class to be constructed here. Raises UsageError if there is one of its
+        name."""
+        if isinstance(service, type) and issubclass(service, Service):
+            service = self.activator.build(service, self.router)
+        if not isinstance(service, Service):
+            raise UsageError("%r is not a remotesvc.service.Service" % (service,))
+        self.table.add(service)
+        return service
+
+    def get_service(self, service: "Union[str, Type[Service]]") -> "Service":
+        """The service of this class or name, made here if it is not active. Raises what making it raises."""
+        return self.table.wait_for(service).service  # type: ignore[no-any-return]
+
+    def call(*args: "Any", **kwargs: "Any") -> "Any":
+        """``call(service, method, *args, **kwargs)``: call a service of this context on the calling thread.
+
+        Arguments are checked and the invoker is respected, policies are not asked. A reply that others share
+        (DeduplicatingInvoker) comes as a copy.
+        """
+        from .here import call_here
+        if len(args) < 3:
+            raise UsageError("give the service and the method to call")
+        return call_here(args[0], args[1], args[2], args[3:], kwargs)
+
+    def check(self, lane: "Any", request: "Any") -> "None":
+        """Hold a call of our own against its service. Raises NoSuchMethod, ArgumentError."""
+        self._intake.check(lane, request, False)
+
+    def listen(self, service: "Service") -> "None":
+        """Listen to a service's own select from now on."""
+        self.table.listen(service)
+
+    def statistics(self) -> "List[Dict[str, Any]]":
+        """For each active service: name, invoker, methods, calls and errors so far, running and waiting now."""
+        return [{"service": lane.name, "invoker": type(lane.invoker).__name__,
+                 "methods": sorted(type(lane.service).methods()), "calls": lane.calls, "errors": lane.errors,
+                 "running": lane.running + lane.guests, "waiting": len(lane.waiting)} for lane in self.table.lanes()]
+
+    def defer(self, function: "Callable[..., Any]", *args: "Any") -> "None":
+        """Run ``function(*args)`` on a thread of the pool. What it raises is reported. Raises Busy, ServiceInactive."""
+        self.workers.put(self._own, Job(self._own, function, *args))
+
+    # -- what becomes of calls
+
+    def gave_up(self, request: "Any") -> "None":
+        """The caller of a request has given up, or is lost; on any thread."""
+        request.given_up = True
+        lane = request.lane
+        if lane is None or lane.invoker is None:
+            request.call.cancel()
+            return
+        lane.invoker.gave_up(request)
+        request = request.flight.leader if request.flight is not None else request
+        if not lane.invoker.wanted(request):
+            self.workers.abandon(request)
+
+    def answered(self, request: "Any") -> "None":
+        """A request has its answer, or needs none."""
+        caller = self.callers.get(request.src)
+        if caller is not None and request.reply_to:
+            caller.open.pop(request.reply_to, None)
+
+    # -- as a mailbox: on the reader thread
+
+    def on_message(self, message: "Any") -> "None":
+        """A service call, or the word that one was given up."""
+        if not self.workers.arrive(message):
+            self._refuse(message)
+
+    def on_closed(self, error: "BaseException") -> "None":
+        """The router closes."""
+        self.close()
+        self.join(FAREWELL)
+
+    def _refuse(self, message: "Any") -> "None":
+        message.release()
+        if message.reply_to:
+            self._dead(message.src, message.reply_to)
+
+    def _dead(self, dst: "int", handle: "int") -> "None":
+        self.kernel.control(wire.Frame(wire.DEAD, dst=dst, handle=handle, payload=CLOSING.encode()))
+
+    # -- the end
+
+    def close(self) -> "None":
+        """End it: what runs finishes, generators end, what waits gets an error; then each ``on_shutdown`` runs once.
+        Returns at once; idempotent. Afterwards another pool can be made here; a child makes one at the next call."""
+        left = self.workers.close()
+        if left is None:
+            return
+        kernel = self.kernel
+        with kernel.lock:
+            if kernel.mailboxes.get(wire.CALL_SERVICE) is self:
+                if self._before is None:
+                    del kernel.mailboxes[wire.CALL_SERVICE]
+                else:
+                    kernel.mailboxes[wire.CALL_SERVICE] = self._before
+        for message in left[0]:
+            self._refuse(message)
+        error = ServiceInactive(CLOSING)
+        for work in left[1]:
+            if isinstance(work, Activation):
+                work.fail(error)
+            elif not isinstance(work, Job):
+                if work.function is not None:
+                    work.lane.invoker.dropped(work, error)
+                work.hurry = True
+                work.fail(error, True)
+        for request in self.callers.streams():  # who iterates may take for ever
+            request.call.cancel()
+            self._dead(request.src, request.reply_to)
+        self.workers.finish()
+
+    def join(self, timeout: "Optional[float]" = None) -> "bool":
+        """Wait until a closed pool has ended, for ``timeout`` seconds at most; False if calls still run then."""
+        return self._ended.wait(timeout)
+
+    def _shut_down(self) -> "None":
+        done: "Set[int]" = set()
+        for lane in self.table.lanes():
+            if id(lane.service) not in done:
+                done.add(id(lane.service))
+                try:
+                    lane.invoker.close()
+                    if lane.listener is not None:
+                        lane.service.select.close()
+                    lane.service.on_shutdown()
+                except BaseException as error:
+                    self.kernel.report(error)
+        for request in self.callers.close():  # promised for later, and never given
+            request.hurry = True
+            request.fail(ServiceInactive(CLOSING), True)
+        self._ended.set()
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *exc_info: "Any") -> "None":
+        self.close()
+        self.join()
+
+
+def pool_of(router: "Any", make: "bool" = False) -> "Pool":
+    """The pool of a context; a child's is made if ``make``. Raises ServiceInactive if there is none."""
+    kernel = getattr(router, "kernel", router)
+    while True:
+        mailbox = kernel.mailboxes.get(wire.CALL_SERVICE)
+        if isinstance(mailbox, Pool):
+            return mailbox
+        if not make or mailbox is None:
+            raise ServiceInactive("this process has no pool of services: make one with remotesvc.service.Pool(router)")
+        try:
+            return Pool(kernel)
+        except UsageError:
+            pass  # another thread was faster
+

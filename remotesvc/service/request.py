@@ -1,0 +1,227 @@
+"""One call to a service, from its arrival to its one answer."""
+
+import threading
+import time
+import types
+
+from ..bootstrap import wire
+from ..bootstrap.assembly import LEAST_RATE
+from ..bootstrap.codec import Bindings
+from ..bootstrap.current import enter, running
+from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, Error, Lost
+from ..bootstrap.execute import Full
+from ..bootstrap.pack import Encoded
+from ..bootstrap.refusals import ServiceRefused, refusal
+from .message import Message
+from .methods import NO_REPLY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, List, Optional
+
+# Seconds for which an answer waits until its caller takes it, unless that is a parent: one that stopped reading must
+# not hold a thread. A large answer has the time it takes at LEAST_RATE.
+PATIENCE = 20.0
+# What a byte of structured arguments may cost as objects; see `limits.MAX_NODES`.
+UNPACKED = 32
+
+
+class Request(object):
+    """A call. ``own_thread`` is true for one of this process, which runs on the thread that made it."""
+
+    __slots__ = ("pool", "router", "lane", "name", "target", "method", "marks", "quick", "function", "signature",
+                 "args", "kwargs", "call", "src", "auth", "commands", "cost", "caused", "strict", "silent",
+                 "own_thread", "on_pool", "abandoned", "given_up", "hurry", "key", "flight", "_given", "_message",
+                 "_later", "_answered", "_lock")
+    local = False
+
+    def __init__(self, pool: "Any", message: "Any", call: "Any") -> "None":
+        self.pool = pool
+        self.router = pool.kernel
+        self.lane: "Any" = None
+        self.call = call
+        self.name = call.name
+        self.target = ""
+        self.method = ""
+        self.marks: "Any" = None  # of the method, see `methods`
+        self.quick = False
+        self.function: "Any" = None
+        self.signature: "Any" = None
+        self.args: "Any" = ()
+        self.kwargs: "Any" = {}
+        self.src: "int" = message.src
+        self.auth: "int" = message.auth
+        self.commands: "bool" = message.commands or message.src == pool.kernel.id
+        self.cost = 0
+        self.caused = False
+        self.strict = False
+        self.silent = not message.reply_to
+        self.own_thread = self.on_pool = self.abandoned = self.given_up = False
+        # It is still being let in: who refuses it lets others in, too, and waits for nobody.
+        self.hurry = True
+        self.key: "Any" = None
+        self.flight: "Any" = None
+        self._message = message
+        self._given: "Any" = None
+        self._later = False
+        self._answered = False
+        self._lock = threading.Lock()
+
+    # -- before it runs
+
+    def prepare(self, lane: "Any", method: "Any") -> "None":
+        """Fit its arguments to the method it names. Raises ArgumentError."""
+        self.lane = lane
+        self.marks, self.quick = method, method.quick
+        self.function = method.function
+        self.signature = signature = method.signature
+        if signature.classes and self._message.flags & wire.TAGGED:
+            own = self.router.bindings
+            self.args, self.kwargs = self._message.decode(
+                Bindings(dict(own.classes, **signature.classes), own.make_context, own.make_sender))[1:3]
+        self.kwargs = signature.bind(self.args, self.kwargs, self.name)
+        self.args = ()
+        self._message.body = b""
+
+    # -- on the thread that runs it
+
+    def perform(self) -> "None":
+        """Run it and answer."""
+        before, begun = running(), time.monotonic()
+        enter(self.call)
+        try:
+            value = self.lane.invoker.invoke(self)
+            self._finish(value)
+        except BaseException as error:  # SystemExit included: the call ends, not the thread
+            self.pool.workers.count(self.lane, 0, 1)
+            self.fail(error, isinstance(error, Full) or (self.call.cancelled and isinstance(error, Cancelled)))
+        finally:
+            enter(before)
+            self.marks.ran(time.monotonic() - begun)
+
+    def _finish(self, value: "Any") -> "None":
+        if value is NO_REPLY:
+            self._later, self._given = True, None
+        elif type(value) is Encoded:
+            self.send(value)
+        elif not self.local and (hasattr(value, "gi_frame") or hasattr(value, "__anext__")):
+            self.pool.runner.stream(self, value, self.lane.invoker.holds_stream)
+        else:
+            try:
+                self.answer(value)
+            except EncodeError as error:
+                self.pool.workers.count(self.lane, 0, 1)
+                self.fail(error, True)
+
+    def run(self, call: "Any" = None) -> "Any":
+        """Call the method on this thread; coroutines are run to their end. ``call`` is what ``current()`` is in it."""
+        enter(call or self.call)
+        # Kept until it is known whether the method answers later.
+        self._given = Message(self) if self.signature.message else None
+        method = types.MethodType(self.function, self.lane.service)
+        value = self.signature.call(method, self.kwargs, self._given)
+        if hasattr(value, "__await__"):
+            from ..bootstrap.unfold import run
+            value = run(value)
+        return value
+
+    @property
+    def message(self) -> "Message":
+        """The call as its method may see it."""
+        return Message(self)
+
+    # -- its answer: exactly one
+
+    def take_answer(self) -> "bool":
+        """True for the first who asks: whoever answers it."""
+        with self._lock:
+            if self._answered:
+                return False
+            self._answered = True
+        self.pool.answered(self)
+        return True
+
+    def encode(self, value: "Any") -> "Any":
+        """A value as it is sent. Raises EncodeError."""
+        return self.router.codec.encode(value, self.router.bindings, self.strict, "return value")
+
+    def answer(self, value: "Any") -> "bool":
+        """Answer with a value. Raises EncodeError."""
+        return self.send(None if self.silent else self.encode(value))
+
+    def send(self, encoded: "Any") -> "bool":
+        """Answer with what is encoded already."""
+        if not self.take_answer():
+            return False
+        return self._post(encoded, 0)
+
+    def fail(self, error: "BaseException", ours: "bool" = False) -> "bool":
+        """Answer with an error, which is ``ours`` if it does not come from the method."""
+        answered = not self.take_answer()
+        if self.silent:
+            from ..bootstrap.logs import report_failed_cast
+            report_failed_cast(self.name, error)
+        if answered or self.silent:
+            return False
+        if ours and isinstance(error, ServiceRefused):
+            reply: "List[Any]" = refusal(error)
+        else:
+            from ..bootstrap.outcome import error_reply
+            reply = error_reply(error, None if ours else 0)
+        return self._post(self.router.codec.encode(reply, self.router.bindings), wire.ERROR)
+
+    def accept(self) -> "None":
+        """Its method never answers, and its caller, who does not know that, waits: it is told that the call is here."""
+        self.answer(None)
+        self.silent = True
+
+    def _post(self, encoded: "Any", flags: "int") -> "bool":
+        if self.silent or self.given_up:
+            return False
+        caller = self.pool.callers.get(self.src)
+        deadline: "Optional[float]" = 0.0
+        if not self.hurry:
+            self.pool.runner.drain(self.call.id)
+            deadline = None  # a parent is trusted
+            if not self.commands:
+                size = len(encoded.data) + sum(map(len, encoded.blobs))
+                patience = PATIENCE + size / LEAST_RATE
+                deadline = time.monotonic() + (patience if caller is None else caller.patience(patience))
+        try:
+            # While others wait to run, replies had better go together than at once.
+            alone = not self.pool.workers.arrived and (self.lane is None or not self.lane.waiting)
+            self.router.post(self.src, self._message.reply_to, encoded, 0, flags, wire.REPLIES, False, alone, deadline,
+                             lambda: self.given_up)
+            return True
+        except CallTimeout:
+            self.router.control(wire.Frame(wire.DEAD, dst=self.src, handle=self.reply_to,
+                                           payload=b"there is an answer, and you take none"))
+            if caller is not None and not self.hurry:
+                caller.deaf()
+        except EncodeError:
+            raise
+        except Error:
+            pass  # it is gone
+        return False
+
+    # -- its caller
+
+    @property
+    def reply_to(self) -> "int":
+        """Where the caller waits; 0 if it does not."""
+        return self._message.reply_to  # type: ignore[no-any-return]
+
+    @property
+    def wire_message(self) -> "Any":
+        """The message that brought it."""
+        return self._message
+
+    def forgotten(self) -> "None":
+        """The method's Message is gone: whoever promised a later answer cannot give it any more. No lock is taken."""
+        if self._later and not self._answered:
+            self.router.forgotten.append(lambda: self.pool.defer(self.fail, NotAnswered(
+                "%s said that it would answer later, and forgot" % self.name), True))
+
+
+class NotAnswered(Lost):
+    """The method ran, and let go of its Message without an answer."""

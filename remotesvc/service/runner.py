@@ -1,0 +1,59 @@
+"""What running a method needs of its context, on the master and on a child: output, streams, the end of a stream."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Generators that one caller may have open: it must not take the threads of all others by not reading.
+MAX_STREAMS = 32
+
+
+class Runner(object):
+    """Of one pool; for ``unfold`` it is what an executor is."""
+
+    def __init__(self, pool: "Any") -> "None":
+        self.router = pool.kernel
+        self._pool = pool
+        # Past the outlet, as calls go; on the master, what is printed is the program's own.
+        self._executor = getattr(pool.kernel, "executor", None)
+        self._unfolder: "Any" = None
+
+    def drain(self, call: "int") -> "None":
+        """Return when all that a call has printed is on its way."""
+        if self._executor is not None:
+            self._executor.drain(call)
+
+    def stream(self, request: "Any", items: "Any", hold: "bool") -> "None":
+        """Send what a generator yields: on this thread if ``hold``, else on one of its own. Raises Full."""
+        from ..bootstrap.execute import Full
+        from ..bootstrap.unfold import Unfolder
+        if request.silent:
+            for _ in items:
+                pass
+            request.take_answer()
+            return
+        caller = self._pool.callers.get(request.src)
+        streams = sum(each.call.open for each in list(caller.open.values())) if caller is not None else 0
+        if streams >= MAX_STREAMS:
+            raise Full("%d generators are open for context %d, which is the limit" % (streams, request.src))
+        if self._unfolder is None:
+            self._unfolder = Unfolder(self.router, self)
+        request.call.request = request
+        if hold:
+            request.call.open = True
+            try:
+                self._unfolder.produce(request.call, request.wire_message, items)
+            finally:
+                request.take_answer()
+        else:
+            self._pool.workers.streams(1)
+            try:
+                self._unfolder(request.call, request.wire_message, items)
+            except BaseException:  # also what ends a thread: the count must be right
+                self._pool.workers.streams(-1)
+                raise
+
+    def finished(self, call: "Any") -> "None":
+        """A generator on a thread of its own has ended."""
+        call.request.take_answer()
+        self._pool.workers.streams(-1)
