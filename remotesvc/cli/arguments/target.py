@@ -1,0 +1,96 @@
+"""What the user wants called: `module:func`, `module:Class.method`, `path/file.py:func`. And where its
+source is.
+
+The module is found the way an import would find it, but nothing is imported and no code of it runs here:
+the user's modules belong on the target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from remotesvc.cli.problems import BadUsage
+
+
+@dataclass(frozen=True)
+class Target:
+    """A parsed target: `module:qualname` as the call names it, and the directories that come first to find
+    it.
+    """
+
+    module: str
+    qualname: str
+    path: tuple[str, ...]
+
+    @property
+    def call(self) -> str:
+        """The text that `Context.call` takes."""
+        return f"{self.module}:{self.qualname}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A module this machine has. `text` is None where there is no Python source (native, namespace
+    package).
+    """
+
+    module: str
+    file: str
+    text: bytes | None
+    standard: bool = False
+    submodules: tuple[str, ...] = ()
+
+
+def parse_target(text: str, path: tuple[str, ...]) -> Target:
+    """Split the user's text; `path` is --path. BadUsage when it cannot name a function."""
+    place, colon, qualname = text.rpartition(":")
+    if not colon or not place or not qualname:
+        raise BadUsage(f"{text!r} does not name a function: write module:function or path/file.py:function")
+    place = place.removesuffix(":")  # Modal's habit: file.py::func
+    if not all(part.isidentifier() for part in qualname.split(".")):
+        raise BadUsage(f"{qualname!r} in {text!r} is not the name of a function")
+    if place.endswith(".py") or "/" in place:
+        directory, module = _file_target(place)
+        return Target(module, qualname, (directory, *path))
+    if not all(part.isidentifier() for part in place.split(".")):
+        raise BadUsage(f"{place!r} in {text!r} is neither the name of a module nor a .py file")
+    return Target(place, qualname, path)
+
+
+def _file_target(place: str) -> tuple[str, str]:
+    """The import root and the dotted name of a file: packages around it are part of the name."""
+    file = Path(place).expanduser()
+    if not file.is_file():
+        raise BadUsage(f"there is no file {place}")
+    if file.suffix != ".py":
+        raise BadUsage(f"{place} is not a .py file")
+    file = file.absolute()
+    names = [] if file.name == "__init__.py" else [file.stem]
+    directory = file.parent
+    while (directory / "__init__.py").is_file() and directory.name.isidentifier():
+        names.insert(0, directory.name)
+        directory = directory.parent
+    if not all(name.isidentifier() for name in names):
+        raise BadUsage(f"{place}: a module that travels needs a name Python can import; {file.stem!r} is none")
+    return str(directory), ".".join(names)
+
+
+def find_source(target: Target) -> Source | None:
+    """The module of `target` on this machine, None if only the target may have it. Imports and runs nothing.
+
+    Asks the finder that also answers the targets, so what is checked here is what runs there.
+    """
+    from remotesvc.modules.find import Finder
+
+    finder = Finder(target.path)
+    found = finder.locate(target.module)
+    if found is None:
+        return None
+    return Source(
+        module=found.name,
+        file=found.origin or found.name,
+        text=found.source if found.kind == "source" else None,
+        standard=found.stdlib,
+        submodules=tuple(name.rstrip("/") for name in finder.submodules(found)) if found.is_pkg else (),
+    )

@@ -1,0 +1,125 @@
+"""`remotesvc call`: call a method of a service on hosts; and `remotesvc services`: what services are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from remotesvc.cli.commands.run import WORDS, RunCommand, examine, exhaust, explain_type_errors, stdin_reader
+from remotesvc.cli.options import Settings, connection_options, here, hosts_argument, module_options, output_options
+from remotesvc.cli.problems import BadUsage
+
+if TYPE_CHECKING:
+    from remotesvc.cli.arguments.target import Target
+    from remotesvc.cli.fanout import Session
+    from remotesvc.cli.hosts import ContextLike
+    from remotesvc.fleet.gather import Attempt
+    from remotesvc.fleet.member import Member
+    from remotesvc.fleet.outcome import Outcome
+
+
+@click.command(
+    "call",
+    cls=RunCommand,
+    options_metavar="[OPTIONS]",
+    epilog="Example:  remotesvc call 'web[01-20]' disks.py:DiskUsage.usage /var --depth 2",
+)
+@hosts_argument
+@click.argument("target", metavar="MODULE:SERVICE.METHOD")
+@click.option("--kw", "keywords", multiple=True, metavar="NAME=VALUE", help="A keyword argument. May be repeated.")
+@click.option("--json-args", is_flag=True, help="Read every argument as JSON, whatever the annotations say.")
+@module_options
+@connection_options
+@output_options
+@click.pass_context
+def call(
+    ctx: click.Context, /, hosts: str, target: str, keywords: tuple[str, ...], json_args: bool, **shared: Any
+) -> int:
+    """Call a METHOD of the SERVICE on each host and print what it returns.
+
+    The service, a subclass of remotesvc.service.Service, is made there by this call. MODULE may be a path to a .py
+    file. Arguments are those of `remotesvc run`.
+
+    Exit code: 0 all fine, 2 a call failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed),
+    64 wrong usage, 130 interrupted.
+    """
+    from remotesvc.cli.arguments.bind import bind
+    from remotesvc.cli.fanout import Session, finish
+    from remotesvc.cli.selection import select_hosts
+    from remotesvc.cli.show.report import choose
+
+    settings = Settings.take(shared)
+    parsed = _parse(target, settings.path)
+    settings = settings.replace(path=parsed.path)
+    callee = examine(parsed, of_service=True)
+    session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
+    if not callee.checked and settings.verbose:
+        session.console.note(f"{callee.name} is called unchecked: {callee.why}")
+    args, kwargs = bind(callee, ctx.meta[WORDS], keywords, stdin_reader(settings), all_json=json_args)
+    cls, _, method = parsed.qualname.rpartition(".")
+    service, whole = f"{parsed.module}.{cls}", settings.keeps_output
+
+    def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
+        value = finish(
+            context, settings, attempt, lambda calls: calls.call_service_async(service, method, *args, **kwargs)
+        )
+        return exhaust(session, host, attempt, value, whole) if hasattr(value, "__next__") else value
+
+    code = session.run(work, choose(settings, session.console, session.hosts))
+    if not json_args and any(isinstance(value, str) for value in (*args, *kwargs.values())):
+        explain_type_errors(session)
+    return code
+
+
+@click.command("services", epilog="Example:  remotesvc services web1 disks.py:DiskUsage")
+@hosts_argument
+@click.argument("names", nargs=-1, metavar="[MODULE:SERVICE]...")
+@module_options
+@connection_options
+@output_options
+@click.pass_context
+def services(ctx: click.Context, /, hosts: str, names: tuple[str, ...], **shared: Any) -> int:
+    """Start the named services on each host and list what is active: methods, calls, queue lengths.
+
+    Services live as long as the connection that made them: those of other programs are not seen.
+
+    Exit code: as of `remotesvc call`.
+    """
+    from remotesvc.cli.fanout import Session, wait_for
+    from remotesvc.cli.selection import select_hosts
+    from remotesvc.cli.show.report import choose
+
+    settings = Settings.take(shared)
+    wanted = []
+    for name in names:
+        parsed = _parse(f"{name}.x", settings.path)
+        settings = settings.replace(path=parsed.path)
+        wanted.append(parsed.call.removesuffix(".x"))
+    session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
+
+    def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
+        for name in wanted:  # the name of a class is to be had of the class only: this brings its module along
+            wait_for(context, settings, attempt, f"{name}.name")
+        names = [name.replace(":", ".") for name in wanted]
+        return wait_for(context, settings, attempt, "remotesvc.service.local:active", names)
+
+    return session.run(work, choose(settings, session.console, session.hosts, _text))
+
+
+def _parse(text: str, path: tuple[str, ...]) -> Target:
+    from remotesvc.cli.arguments.target import parse_target
+
+    parsed = parse_target(text, path or here())
+    if "." not in parsed.qualname:
+        raise BadUsage(f"{text!r} names no method of a service: write module:Service.method")
+    return parsed
+
+
+def _text(outcome: Outcome) -> str:
+    lines = [
+        f"{each['service']} ({each['invoker']}): {each['calls']} calls, {each['errors']} errors, "
+        f"{each['running']} running, {each['waiting']} waiting; methods: {', '.join(each['methods'])}"
+        for each in outcome.value
+    ]
+    return "\n".join(lines) or "no services are active"

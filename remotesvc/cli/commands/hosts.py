@@ -1,0 +1,41 @@
+"""`remotesvc hosts`: which hosts a pattern stands for, and what the inventory says of them. Connects to nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from remotesvc.cli.options import Settings, selection_options
+
+
+@click.command("hosts", epilog="Example:  remotesvc hosts -i inventory 'web:&prod'")
+@click.argument("hosts", metavar="[PATTERN]", default="all")
+@click.option("--groups", is_flag=True, help="Show each host's groups.")
+@click.option("--fold", is_flag=True, help="One line in ClusterShell's short form: web[01-20].")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: host to groups and variables.")
+@selection_options
+@click.pass_context
+def hosts(ctx: click.Context, /, hosts: str, groups: bool, fold: bool, as_json: bool, **shared: Any) -> int:
+    """Print the hosts that PATTERN stands for, a line each, in the order they would be worked on.
+
+    PATTERN is Ansible's: names, groups, globs, ~regex, group[0:3], web[01-20], @file or @group, joined by , or : (and
+    those that match), with & (only those that match, too) and ! (but not those). Passwords are not printed.
+    """
+    from remotesvc.cli.selection import select_hosts
+
+    members = select_hosts(hosts, Settings.take(shared))
+    if as_json:
+        import json
+
+        facts = {member.text: member.facts().fields for member in members}
+        shown = {name: {"groups": each["groups"], "variables": each["variables"]} for name, each in facts.items()}
+        click.echo(json.dumps(shown, indent=1, default=str))
+    elif fold:
+        from remotesvc.fleet.results import fold_names
+
+        click.echo(fold_names(member.text for member in members))
+    else:
+        for member in members:
+            click.echo(f"{member.text}  {','.join(member.entry.groups)}".rstrip() if groups else member.text)
+    return 0

@@ -1,0 +1,60 @@
+"""`remotesvc ping`: can we work there, and how far is it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from remotesvc.cli.hosts import python_version
+from remotesvc.cli.options import Settings, connection_options, hosts_argument, output_options
+
+if TYPE_CHECKING:
+    from remotesvc.cli.fanout import Session
+    from remotesvc.cli.hosts import ContextLike
+    from remotesvc.fleet.gather import Attempt
+    from remotesvc.fleet.member import Member
+    from remotesvc.fleet.outcome import Outcome
+
+_PINGS = 3
+"""The best of so many: the first one finds both sides still busy with getting up."""
+
+
+@click.command("ping", epilog="Example:  remotesvc ping web1,web2")
+@hosts_argument
+@connection_options
+@output_options
+@click.pass_context
+def ping(ctx: click.Context, /, hosts: str, **shared: Any) -> int:
+    """Connect to each host, start Python there, and print how long that and one round trip took.
+
+    Exit code: 0 all fine, 4 a host was unreachable, 8 stopped.
+    """
+    from remotesvc.cli.fanout import Session
+    from remotesvc.cli.selection import select_hosts
+    from remotesvc.cli.show.report import choose
+
+    settings = Settings.take(shared)
+    session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
+    return session.run(_work, choose(settings, session.console, session.hosts, _text))
+
+
+def _work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> dict[str, Any]:
+    info = context.info
+    round_trip = min(context.ping() for _ in range(_PINGS))
+    return {
+        "round_trip_ms": round(1000 * round_trip, 3),
+        "connect_ms": round(1000 * sum(context.phases.values()), 3),
+        "python": python_version(info),
+        "hostname": info.get("hostname"),
+        "executable": info.get("executable"),
+        "pid": info.get("pid"),
+    }
+
+
+def _text(outcome: Outcome) -> str:
+    value = outcome.value
+    return (
+        f"{value['round_trip_ms']:.2f} ms (connected in {value['connect_ms']:.0f} ms, "
+        f"Python {value['python']}, {value['executable']})"
+    )

@@ -1,0 +1,66 @@
+"""`remotesvc pull`: copy files from hosts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from remotesvc.bootstrap.callerror import CallError
+from remotesvc.bootstrap.errors import Cancelled
+from remotesvc.cli.problems import BadUsage
+from remotesvc.cli.transfers import copy_command, run_transfers, take_options
+from remotesvc.fleet.member import file_name
+
+
+@click.command(
+    "pull",
+    epilog="\b\nExamples:  remotesvc pull web1 /var/log/app.log .\n"
+           "           remotesvc pull web1,web2 /etc/app backup",
+)
+@copy_command
+def pull(
+    ctx: click.Context, /, hosts: str, sources: tuple[str, ...], destination: str, **shared: Any
+) -> int:
+    """Copy each SRC of every host to DST here.
+
+    A file goes below DST if that is a directory or ends with /. A directory becomes DST, or goes below it if DST
+    ends with /; so do several SRC. For the content of a directory in a DST that exists, write SRC/. With several
+    hosts everything goes to DST/HOST/. A DST of - is standard output.
+
+    Exit code: 0 all fine, 2 a transfer failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed),
+    64 wrong usage, 130 interrupted.
+    """
+    options = take_options(shared)
+    to_stdout = destination in ("-", "/dev/stdout")
+    one_host = [True]
+
+    def check(several: bool) -> None:
+        one_host[0] = not several
+        if to_stdout and (several or len(sources) > 1):
+            raise BadUsage("standard output takes one file of one host")
+        if to_stdout and sys.stdout is None:
+            raise BadUsage("a DST of - is standard output, and that is closed")
+
+    def work(context: Any, host: str, more: dict[str, Any]) -> Iterator[Any]:
+        where: Any = destination
+        if to_stdout:
+            where = sys.stdout.buffer
+        elif not one_host[0]:
+            where = os.path.join(destination, file_name(host), "")
+        elif len(sources) > 1 and not destination.endswith("/"):
+            where = destination + "/"
+        try:
+            for source in sources:
+                yield context.pull(source, where, **options, **more)
+            if to_stdout:
+                sys.stdout.buffer.flush()
+        except BrokenPipeError as error:
+            if not to_stdout or isinstance(error, CallError):  # the latter is the target's
+                raise
+            raise Cancelled("nobody reads standard output any more") from None
+
+    return run_transfers(ctx, hosts, shared, check, work, to_stdout)

@@ -1,0 +1,69 @@
+"""`remotesvc push`: copy files to hosts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import click
+
+from remotesvc.cli.problems import BadUsage, OurError
+from remotesvc.cli.transfers import copy_command, run_transfers, take_options
+
+
+@click.command(
+    "push",
+    epilog="\b\nExamples:  remotesvc push web1,web2 app.conf /etc/app/\n"
+           "           remotesvc push web1 site /srv/site -t",
+)
+@copy_command
+def push(
+    ctx: click.Context, /, hosts: str, sources: tuple[str, ...], destination: str, **shared: Any
+) -> int:
+    """Copy each SRC to DST on every host.
+
+    A file goes below DST if that is a directory or ends with /. A directory becomes DST, or goes below it if DST
+    ends with / and SRC does not; so do several SRC. A SRC of - is standard input. Files get their names only whole
+    and verified; an interrupted transfer of a file goes on where it was.
+
+    Exit code: 0 all fine, 2 a transfer failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed),
+    64 wrong usage, 130 interrupted.
+    """
+    options = take_options(shared)
+    if len(sources) > 1 and not destination.endswith("/"):
+        destination += "/"
+    if "-" in sources and (shared["no_stdin"] or destination.endswith("/")):
+        raise BadUsage("standard input is not read with -n" if shared["no_stdin"] else
+                       "standard input has no name: give one, DST is a directory")
+    if "-" in sources and sys.stdin is None:
+        raise BadUsage("a SRC of - is standard input, and that is closed")
+    origins: list[Any] = []
+    with ExitStack() as stack:
+
+        def check(several: bool) -> None:
+            from remotesvc.files.errors import TransferError
+            from remotesvc.files.shared import share
+
+            for source in sources:
+                if source == "-":
+                    what: Any = sys.stdin.buffer
+                elif not os.path.exists(source):
+                    raise BadUsage(f"there is no {source} here")
+                else:
+                    what = source
+                if several:  # read and compressed once
+                    chosen = {name: options[name] for name in ("symlinks", "exclude", "compress")}
+                    try:
+                        what = stack.enter_context(share(what, **chosen))
+                    except (OSError, TransferError) as error:
+                        raise OurError(str(error)) from None
+                origins.append(what)
+
+        def work(context: Any, host: str, more: dict[str, Any]) -> Iterator[Any]:
+            for origin in origins:
+                yield context.push(origin, destination, **options, **more)
+
+        return run_transfers(ctx, hosts, shared, check, work)

@@ -1,0 +1,212 @@
+"""`remotesvc run`: call a function of yours on hosts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from remotesvc.cli.options import (
+    Settings,
+    connection_options,
+    here,
+    hosts_argument,
+    module_options,
+    option_table,
+    output_options,
+)
+from remotesvc.cli.problems import BadUsage, NoSuchFunction
+
+if TYPE_CHECKING:
+    from remotesvc.cli.arguments.signature import Callee
+    from remotesvc.cli.arguments.target import Target
+    from remotesvc.cli.fanout import Session
+    from remotesvc.cli.hosts import ContextLike
+    from remotesvc.fleet.gather import Attempt
+    from remotesvc.fleet.member import Member
+
+STDIN = "/dev/stdin"
+"""What -: in front of a function becomes, for click would take that for an option."""
+WORDS = "remotesvc.words"
+"""Where the words of the function wait in click's meta until the command runs."""
+
+EXPLAIN_LIMIT = 10.0
+"""Seconds for asking a target what it has imported."""
+
+
+class RunCommand(click.Command):
+    """A command behind whose target other options than ours may stand: those of the function."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        from remotesvc.cli.arguments.split import split_words
+
+        ours, theirs = split_words(args, option_table(self))
+        ctx.meta[WORDS] = theirs
+        return super().parse_args(ctx, [STDIN + word[1:] if word.startswith("-:") else word for word in ours])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[ARG]...", "[--NAME VALUE]..."]
+
+
+@click.command(
+    "run",
+    cls=RunCommand,
+    options_metavar="[OPTIONS]",
+    epilog="\b\nExamples:  remotesvc run web1 os:getpid\n"
+           "           remotesvc run web1,web2 tasks.py:usage /var --depth 2",
+)
+@hosts_argument
+@click.argument("target", metavar="MODULE:FUNCTION")
+@click.option("--kw", "keywords", multiple=True, metavar="NAME=VALUE", help="A keyword argument. May be repeated.")
+@click.option("--json-args", is_flag=True, help="Read every argument as JSON, whatever the annotations say.")
+@module_options
+@click.option("--explain-imports", is_flag=True, help="Say on stderr where each module came from, and why.")
+@connection_options
+@output_options
+@click.pass_context
+def run(
+    ctx: click.Context,
+    /,
+    hosts: str,
+    target: str,
+    keywords: tuple[str, ...],
+    json_args: bool,
+    explain_imports: bool,
+    **shared: Any,
+) -> int:
+    """Call MODULE:FUNCTION on each host and print what it returns.
+
+    FUNCTION may be Class.method, MODULE a path to a .py file, or - for code from standard input. Arguments are
+    converted by the function's annotations (lists and dicts are JSON); an argument - reads standard input. --NAME VALUE
+    and --kw NAME=VALUE are keyword arguments; what follows -- is never an option. A host of PATTERN is
+    user@host:port, an ssh_config alias, docker:NAME, or local: for this machine.
+
+    Exit code: 0 all fine, 2 a call failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed),
+    64 wrong usage, 130 interrupted.
+    """
+    from remotesvc.cli.arguments.bind import bind
+    from remotesvc.cli.arguments.target import parse_target
+    from remotesvc.cli.fanout import Session
+    from remotesvc.cli.selection import select_hosts
+    from remotesvc.cli.show.report import choose
+
+    settings = Settings.take(shared)
+    if target.startswith(STDIN + ":"):
+        target = ctx.with_resource(_module_of_stdin(settings)) + target.removeprefix(STDIN)
+        settings = settings.replace(no_stdin=True)  # it has been read
+    parsed = parse_target(target, settings.path or here())
+    settings = settings.replace(path=parsed.path)
+    callee = examine(parsed)
+    session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
+    if not callee.checked and settings.verbose:
+        session.console.note(f"{callee.name} is called unchecked: {callee.why}")
+    args, kwargs = bind(callee, ctx.meta[WORDS], keywords, stdin_reader(settings), all_json=json_args)
+    whole = settings.keeps_output
+
+    def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
+        from remotesvc.cli.fanout import wait_for
+
+        own = kwargs if callee.facts is None else {**kwargs, callee.facts: host.facts()}
+        try:
+            value = wait_for(context, settings, attempt, parsed.call, *args, **own)
+            return exhaust(session, host, attempt, value, whole) if hasattr(value, "__next__") else value
+        finally:
+            if explain_imports:
+                _explain_imports(session, host, context)
+
+    code = session.run(work, choose(settings, session.console, session.hosts))
+    if not json_args and any(isinstance(value, str) for value in (*args, *kwargs.values())):
+        explain_type_errors(session)
+    return code
+
+
+def examine(target: Target, of_service: bool = False) -> Callee:
+    """What this machine knows of the target's function; BadUsage if it knows that it cannot be called."""
+    from remotesvc.cli.arguments.signature import parse_source, read_callee, unchecked
+    from remotesvc.cli.arguments.target import find_source
+
+    source = find_source(target)
+    if source is None:
+        return unchecked(target.call, f"there is no module {target.module} here; the target may have it")
+    if source.text is None:
+        return unchecked(target.call, f"{target.module} has no Python source here")
+    tree = parse_source(source.text, source.file)
+    try:
+        return read_callee(tree, target.module, target.qualname, source.submodules, of_service)
+    except NoSuchFunction:
+        if not source.standard:
+            raise
+        # The standard library is the target's own, and that may be another version.
+        return unchecked(target.call, f"{target.module} of this machine has no such function")
+
+
+def explain_type_errors(session: Session) -> None:
+    """A hint where a call failed because its arguments were texts."""
+    from remotesvc.cli.show.jsonout import error_type
+
+    if any(outcome.error is not None and error_type(outcome.error) == "TypeError" for outcome in session.outcomes):
+        session.console.note(
+            "Arguments without an annotation travel as strings; --json-args reads 4 as a number and [1, 2] as a list."
+        )
+
+
+def _explain_imports(session: Session, host: Member, context: Any) -> None:
+    from remotesvc.bootstrap.errors import Error
+
+    try:
+        origins = context.tree.explain(context.options(timeout=EXPLAIN_LIMIT))
+    except Error as error:  # what the call itself ended with matters more
+        session.console.note(f"{host.label}: nothing is known of its imports: {error}")
+        return
+    total = sum(each.bytes for each in origins)
+    lines = [f"{host.label}: {len(origins)} modules, {total} bytes", *(f"  {each}" for each in origins)]
+    session.console.note("\n".join(lines))
+
+
+def stdin_reader(settings: Settings) -> Any:
+    """What reads standard input for the argument -."""
+
+    def read() -> bytes:
+        if settings.no_stdin:
+            raise BadUsage("an argument is -, and -n forbids reading standard input")
+        if sys.stdin is None:
+            raise BadUsage("an argument is -, and standard input is closed")
+        return sys.stdin.buffer.read()
+
+    return read
+
+
+def exhaust(session: Session, host: Member, attempt: Attempt, items: Any, whole: bool) -> Any:
+    """The value of a generator function: a list where it is wanted whole, else each item is printed as it comes.
+
+    Raises Cancelled when the run is stopped before it has ended.
+    """
+    from remotesvc.cli.show.render import value_text
+    from remotesvc.cli.show.report import Streamed
+
+    if whole:
+        return list(attempt.each(items))
+    for item in attempt.each(items):
+        text = value_text(item)
+        if session.several:
+            session.console.labelled_result(host.label, text)
+        else:
+            session.console.result(text if text.endswith("\n") else text + "\n")
+    return Streamed()
+
+
+@contextmanager
+def _module_of_stdin(settings: Settings) -> Iterator[str]:
+    """The file of a module with the code that standard input gives, for as long as the command runs."""
+    from tempfile import TemporaryDirectory
+
+    source = stdin_reader(settings)()
+    with TemporaryDirectory(prefix="remotesvc-") as directory:
+        file = os.path.join(directory, "stdin_code.py")
+        with open(file, "wb") as module:
+            module.write(source)
+        yield file

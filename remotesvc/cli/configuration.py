@@ -1,0 +1,174 @@
+"""Defaults for options from files: flag > environment > the project's file > the user's > the system's.
+
+    forks = 50                      # an option of every command that has it, by its long name
+    inventory = ["hosts", "cloud.py"]
+
+    imports = {yaml = "target"}     # a table: of each package what the strongest place says of it
+
+    [exec]                          # of one command
+    timeout = 60
+
+The project's file is ./remotesvc.toml, or the table [tool.remotesvc] of ./pyproject.toml; REMOTESVC_CONFIG names one
+file that stands for all three. A file that anybody could have put there is ignored, with a word.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from remotesvc.bootstrap.errors import UsageError
+from remotesvc.cli.problems import BadUsage
+
+SYSTEM = Path("/etc/remotesvc/config.toml")
+_FILES = {"inventory", "private_key", "ssh_config", "path", "password_file", "become_password_file"}
+_NEVER = {"help", "list_hosts", "json", "jsonl", "no_stdin"}
+"""What is about one run only: a file that switched these on would surprise every script."""
+
+
+def defaults(
+    group: click.Group, environment: Mapping[str, str], note: Callable[[str], object]
+) -> dict[str, dict[str, Any]]:
+    """click's default map: command -> parameter -> value. Raises BadUsage that names file and option."""
+    found: dict[str, dict[str, Any]] = {name: {} for name in group.commands}
+    for path in _files(environment):
+        problem = _unsafe(path)
+        if problem:
+            note(f"{path} is ignored: {problem}")
+            continue
+        for name, values in _read(path, group).items():
+            _add(found[name], values)
+    return found
+
+
+class _Table(tuple[str, ...]):
+    """What files say of an option that is a table: NAME=VALUE, the stronger ones behind."""
+
+
+def _add(found: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Values of a stronger place: they stand instead of what was there, in a table for each name by itself."""
+    for option, value in values.items():
+        before = found.get(option)
+        if isinstance(value, _Table) and isinstance(before, _Table):
+            value = _Table((*before, *value))
+        found[option] = value
+
+
+def _files(environment: Mapping[str, str]) -> list[Path]:
+    """The files that exist, the weakest first."""
+    named = environment.get("REMOTESVC_CONFIG")
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise BadUsage(f"REMOTESVC_CONFIG names {named}, and there is no such file")
+        return [path]
+    home = environment.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    project = Path("remotesvc.toml")
+    if not project.is_file():
+        project = Path("pyproject.toml")
+    return [path for path in (SYSTEM, Path(home) / "remotesvc" / "config.toml", project) if path.is_file()]
+
+
+def _unsafe(path: Path) -> str:
+    """Why not to trust a file; empty if we may."""
+    for place in (path, path.absolute().parent):
+        if place.stat().st_mode & stat.S_IWOTH:
+            return f"everybody may write to {'it' if place is path else 'its directory'}"
+    return ""
+
+
+def _read(path: Path, group: click.Group) -> dict[str, dict[str, Any]]:
+    from remotesvc.fleet.inventory.model import InventoryError
+    from remotesvc.fleet.inventory.toml_file import parse_toml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.name == "pyproject.toml" and "[tool.remotesvc" not in text:
+            return {}  # most have nothing to say, and reading TOML costs a start 10 ms
+        table = parse_toml(text, str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadUsage(f"cannot read {path}: {error}") from None
+    except InventoryError as error:
+        raise BadUsage(str(error)) from None
+    if path.name == "pyproject.toml":
+        table = table.get("tool", {}).get("remotesvc", {})
+    return _values(table, path, group)
+
+
+def _values(table: dict[str, Any], path: Path, group: click.Group) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {name: {} for name in group.commands}
+    known = {name: _options(command) for name, command in group.commands.items()}
+    # What is said of one command is stronger than what is said of all, wherever in the file it stands.
+    for key, value in sorted(table.items(), key=lambda item: item[0] in known and isinstance(item[1], dict)):
+        if key in known and isinstance(value, dict):
+            for option, inner in value.items():
+                parameter = known[key].get(option.replace("-", "_"))
+                if parameter is None:
+                    raise _unknown(f"[{key}] {option}", option, known[key], path)
+                _add(found[key], {_name(parameter): _checked(parameter, inner, path, option)})
+            continue
+        name = key.replace("-", "_")
+        having = [command for command in known if name in known[command]]
+        if not having:
+            raise _unknown(key, name, {option for options in known.values() for option in options}, path)
+        for command in having:
+            parameter = known[command][name]
+            _add(found[command], {_name(parameter): _checked(parameter, value, path, key)})
+    return found
+
+
+def _options(command: click.Command) -> dict[str, click.Option]:
+    """The options of a command by their long names, as a file spells them."""
+    found = {
+        flag.removeprefix("--").replace("-", "_"): parameter
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for flag in parameter.opts
+        if flag.startswith("--")
+    }
+    return {name: parameter for name, parameter in found.items() if name not in _NEVER}
+
+
+def _name(parameter: click.Option) -> str:
+    assert parameter.name is not None
+    return parameter.name
+
+
+def _checked(parameter: click.Option, value: Any, path: Path, option: str) -> Any:
+    """The value as click takes it as a default; paths are taken from where the file lies."""
+    if hasattr(parameter, "check_table"):
+        return _Table(_table(parameter.check_table, value, path, option))
+    if isinstance(value, dict) or (isinstance(value, list) and not parameter.multiple):
+        raise BadUsage(f"{path}: {option} takes one value, not a {'table' if isinstance(value, dict) else 'list'}")
+    if parameter.is_flag and not parameter.count and not isinstance(value, bool):
+        raise BadUsage(f"{path}: {option} is true or false")
+    values = value if isinstance(value, list) else [value]
+    if parameter.name in _FILES:
+        values = [_placed(each, path) for each in values]
+    return tuple(values) if parameter.multiple else values[0]
+
+
+def _table(check: Callable[[Any], dict[str, str]], value: Any, path: Path, option: str) -> Iterator[str]:
+    try:
+        for name, said in check(value).items():
+            yield f"{name}={said}"
+    except UsageError as error:
+        raise BadUsage(f"{path}: {option}: {error}") from None
+
+
+def _placed(value: Any, path: Path) -> Any:
+    if not isinstance(value, str) or value == "-" or "," in value:
+        return value
+    return os.path.join(path.parent, os.path.expanduser(value))
+
+
+def _unknown(shown: str, name: str, known: Any, path: Path) -> BadUsage:
+    near = difflib.get_close_matches(name, list(known), 1)
+    meant = f"; did you mean {near[0].replace('_', '-')}?" if near else ""
+    return BadUsage(f"{path}: there is no option {shown}{meant}")

@@ -1,0 +1,183 @@
+"""The part that every command over hosts shares: a router, one piece of work a host, a report, an exit
+code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from remotesvc.cli import exitcodes
+from remotesvc.cli.hosts import Backend, CallsLike, ContextLike, FutureLike, RouterLike, check, open_context
+from remotesvc.cli.interrupt import Interrupts
+from remotesvc.cli.options import Settings, use_color, use_progress
+from remotesvc.cli.problems import OurError
+from remotesvc.cli.secrets import with_passwords
+from remotesvc.cli.show.console import Console, Stream
+from remotesvc.cli.show.live import Live, log_line
+from remotesvc.cli.show.report import Reporter
+from remotesvc.fleet.gather import Attempt, Stop, gather
+from remotesvc.fleet.member import Member, shown_host
+from remotesvc.fleet.outcome import Outcome, Status
+from remotesvc.fleet.results import fold_names
+
+Work = Callable[["Session", Member, ContextLike, Attempt], Any]
+_WARNING, _INFO, _DEBUG = 30, 20, 10
+
+
+@dataclass
+class Session:
+    """One run over hosts: what was asked for, where to write, and what came of it."""
+
+    settings: Settings
+    hosts: Sequence[Member]
+    backend: Backend
+    console: Console
+    live: Live
+    stop: Stop
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    @classmethod
+    def create(
+        cls, settings: Settings, hosts: Sequence[Member], backend: Backend, own_streams: bool = False
+    ) -> Session:
+        """A session that writes to this process's stdout and stderr. UsageError if the options mean nothing."""
+        check(hosts, settings)
+        if any(host.spec.kind == "ssh" for host in hosts):
+            settings = with_passwords(settings)
+        stop = Stop()
+        console = make_console(settings, progress=len(hosts) > 1, on_broken=stop.request)
+        labels = len(hosts) > 1 and not settings.no_labels
+        live = Live(console, keep=settings.keeps_output, labels=labels, own_streams=own_streams)
+        return cls(settings, hosts, backend, console, live, stop)
+
+    @property
+    def several(self) -> bool:
+        return len(self.hosts) > 1
+
+    def run(self, work: Work, reporter: Reporter, exit_code: Callable[[list[Outcome]], int] | None = None) -> int:
+        """Do `work` for every host, report each outcome as it comes; returns the exit code."""
+        router = self.backend.router(
+            path=self.settings.path,
+            imports=self.settings.origins,
+            log_level=(_WARNING, _INFO, _DEBUG)[min(self.settings.verbose, 2)],
+            on_output=self.live,
+            on_log=self._on_log,
+            # A program that reads our output, or feeds our input, is nobody to ask.
+            interactive=not (self.settings.json or self.settings.jsonl or self.settings.no_stdin),
+        )
+        with Interrupts(self.stop, self.console.leave) as interrupts:
+            try:
+                self._gather(router, work, reporter, interrupts)
+            finally:
+                # Still under Interrupts: a second Ctrl-C also cuts a slow close short.
+                router.close()
+        if interrupts.count:
+            return exitcodes.INTERRUPTED
+        self.console.check_results()
+        return (exit_code or exitcodes.combine)(self.outcomes)
+
+    def _gather(self, router: RouterLike, work: Work, reporter: Reporter, interrupts: Interrupts) -> None:
+        from remotesvc.cli.show.progress import Progress
+
+        settings = self.settings
+        deadline = time.monotonic() + settings.deadline if settings.deadline else None
+
+        def stopping() -> None:
+            if interrupts.count:
+                again = "; Ctrl-C again leaves at once" if self.console.err.is_terminal else ""
+                names = fold_names(map(shown_host, progress.hosts))
+                self.console.note(f"interrupted; not finished: {names}{again}")
+
+        def for_host(host: Member, attempt: Attempt) -> Any:
+            progress.began(host.text)
+            context = open_context(router, host, settings)
+            try:
+                self.live.name(context, host.text)
+                return work(self, host, context, attempt)
+            finally:
+                self.backend.settle(router)
+                attempt.phases.update(context.phases)
+                if self.several:  # a thousand hosts must not mean a thousand open connections
+                    context.close()
+
+        def retried(host: Member, tries: int, error: BaseException) -> None:
+            if self.console.verbose:
+                self.console.note(f"{host.label}: try {tries} failed: {error}")
+
+        self.stop.noticed = stopping
+        with Progress(self.console, [host.text for host in self.hosts]) as progress:
+            for outcome in gather(self.hosts, for_host, limits=settings.limits, stop=self.stop,
+                                  deadline=deadline, retried=retried):
+                self.outcomes.append(outcome)
+                reporter.outcome(outcome, self.live.finish(outcome.host))
+                progress.ended(outcome.host, outcome.ok)
+        reporter.end()
+        if self.stop.reason:
+            never = sum(outcome.status is Status.NOT_RUN for outcome in self.outcomes)
+            tail = f"; {never} not tried" if never else ""
+            self.console.error("", f"stopped: {self.stop.reason}{tail}")
+        if settings.failed_to is not None:
+            self._write_failed(settings.failed_to)
+
+        self._summary()
+
+    def _summary(self) -> None:
+        """One line about several hosts, for people."""
+        settings = self.settings
+        if not self.several or settings.json or settings.jsonl or self.console.out.broken:
+            return
+        parts = []
+        for status in Status:
+            names = [shown_host(outcome.host) for outcome in self.outcomes if outcome.status is status]
+            if names:
+                shown = "" if status is Status.OK else f" ({fold_names(names)})"
+                parts.append(f"{len(names)} {status.value.replace('_', ' ')}{shown}")
+        self.console.note(f"{len(self.hosts)} hosts: {', '.join(parts)}")
+
+    def _write_failed(self, path: str) -> None:
+        """The hosts that were not fine, in their order, as a file of hosts; an empty one if all were."""
+        fine = {outcome.host for outcome in self.outcomes if outcome.ok}
+        names = [host.text for host in self.hosts if host.text not in fine]
+        try:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("".join(f"{name}\n" for name in names))
+        except OSError as error:
+            raise OurError(f"cannot write the failed hosts to {path}: {error.strerror}") from None
+
+    def _on_log(self, event: Any) -> None:
+        if not self.console.quiet:
+            self.console.remote(log_line(event, self.live.host_of(event)) + "\n")
+
+
+def make_console(settings: Settings, progress: bool = False, on_broken: Callable[[], object] = lambda: None) -> Console:
+    """The console over this process's streams, with the colours and the progress line the settings allow."""
+    streams = []
+    for file in (sys.stdout, sys.stderr):
+        is_terminal = file is not None and file.isatty()
+        streams.append(Stream(file, use_color(settings.color, os.environ, is_terminal)))
+    return Console(
+        streams[0],
+        streams[1],
+        quiet=settings.quiet,
+        verbose=settings.verbose,
+        progress=progress and use_progress(settings, os.environ, streams[1].is_terminal),
+        on_broken=on_broken,
+    )
+
+
+def wait_for(context: ContextLike, settings: Settings, attempt: Attempt, fn: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call `fn` there within -T; a stop of the run cancels the call."""
+    return finish(context, settings, attempt, lambda calls: calls.submit(fn, *args, **kwargs))
+
+
+def finish(
+    context: ContextLike, settings: Settings, attempt: Attempt, start: Callable[[CallsLike], FutureLike]
+) -> Any:
+    """Start a call within -T and wait for it; a stop of the run cancels it."""
+    options = {"timeout": settings.timeout} if settings.timeout else {}
+    return attempt.wait(lambda: start(context.options(**options)))

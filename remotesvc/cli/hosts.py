@@ -1,0 +1,145 @@
+"""From a host to its context. The one place where commands meet the Router; which hosts there are, says `selection`.
+
+`Backend` is the seam: commands see only these protocols, and tests of the command line bring a backend of
+their own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from remotesvc.cli.options import Settings
+from remotesvc.cli.problems import BadUsage
+
+if TYPE_CHECKING:
+    from remotesvc.fleet.connection import Become
+    from remotesvc.fleet.member import Member
+
+_SETTLING = 60.0
+"""Seconds to wait for output that is on its way: a pager that nobody scrolls must not hold a run for ever."""
+_A_YEAR = 365 * 86400.0
+
+
+class FutureLike(Protocol):
+    """What a submitted call gives."""
+
+    def result(self, timeout: float | None = None) -> Any: ...
+
+    def cancel(self) -> Any: ...
+
+
+class CallsLike(Protocol):
+    """`ctx.options(...)`, and what a context itself can do in this respect."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> FutureLike: ...
+
+    def call_service_async(self, service: Any, method: str, /, *args: Any, **kwargs: Any) -> FutureLike: ...
+
+
+class ContextLike(Protocol):
+    """What commands use of a context."""
+
+    @property
+    def phases(self) -> Mapping[str, float]: ...
+
+    @property
+    def info(self) -> Mapping[str, Any]: ...
+
+    def options(self, **options: Any) -> CallsLike: ...
+
+    def ping(self) -> float: ...
+
+    def close(self) -> Any: ...
+
+
+class RouterLike(Protocol):
+    """What commands use of a router."""
+
+    def local(self, *, python: str | None, connect_timeout: float) -> ContextLike: ...
+
+    def ssh(self, host: str, **options: Any) -> ContextLike: ...
+
+    def sudo(self, user: str, **options: Any) -> ContextLike: ...
+
+    def close(self) -> Any: ...
+
+
+class Backend:
+    """Makes the router. Replaced in tests."""
+
+    def router(
+        self,
+        *,
+        path: Sequence[str],
+        log_level: int,
+        on_output: Callable[[Any], object],
+        on_log: Callable[[Any], object],
+        interactive: bool,
+        imports: Mapping[str, str] | None = None,
+    ) -> RouterLike:
+        """A router that finds modules in `path` first, follows `imports` and asks a person only if `interactive`."""
+        from remotesvc.router import Router
+
+        router: Any = Router(
+            path=list(path), imports=imports, log_level=log_level, on_output=on_output, on_log=on_log,
+            interactive=interactive,
+        )  # fmt: skip
+        return router  # type: ignore[no-any-return]
+
+    def settle(self, router: Any) -> None:
+        """Return when `on_output` has been given all that targets printed before the answers we have.
+
+        The router hands output over on a thread of its own, which may be behind the one that brought an answer.
+        """
+        router.flush_output(_SETTLING)
+
+
+def open_context(router: RouterLike, host: Member, settings: Settings) -> ContextLike:
+    """Connect to one host."""
+    context: ContextLike = host.open(router, connection_arguments(settings), become(settings))
+    return context
+
+
+def check(hosts: Sequence[Member], settings: Settings) -> None:
+    """Find out before anything is connected whether the options mean anything. Raises UsageError."""
+    key = settings.private_key
+    if key is not None and not os.path.exists(os.path.expanduser(key)):
+        raise BadUsage(f"there is no key file {key}")
+    for host in hosts:
+        host.check(connection_arguments(settings), become(settings))
+
+
+def become(settings: Settings) -> Become:
+    """What the command line says of working as another user."""
+    from remotesvc.fleet.connection import Become
+
+    wanted = True if settings.become_user is not None else settings.become  # whoever names a user wants to be it
+    return Become(wanted, settings.become_user, settings.become_method, settings.become_password)
+
+
+def connection_arguments(settings: Settings) -> dict[str, Any]:
+    """What the command line says of connections, as arguments of `Router.ssh`."""
+    return {
+        "user": settings.user,
+        "port": settings.port,
+        "key_filename": settings.private_key,
+        "ssh_config": settings.ssh_config,
+        "extra_options": settings.ssh_options,
+        "jump": settings.jump,
+        "transport": settings.transport,
+        "password": settings.password,
+        "host_keys": settings.host_keys,
+        "python": settings.python,
+        "connect_timeout": _connect_timeout(settings),
+    }
+
+
+def _connect_timeout(settings: Settings) -> float:
+    return settings.connect_timeout or _A_YEAR  # 0 on the command line is "no limit"
+
+
+def python_version(info: Mapping[str, Any]) -> str:
+    """The Python of a target, as in "3.11.2", from what its kernel says of itself."""
+    return ".".join(str(part) for part in tuple(info.get("version") or ())[:3])

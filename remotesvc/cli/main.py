@@ -1,0 +1,126 @@
+"""The `remotesvc` command: dispatches to the commands, and turns what goes wrong into a message and an exit
+code.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+from click.core import ParameterSource
+
+import remotesvc
+from remotesvc.cli import exitcodes
+from remotesvc.cli.configuration import defaults
+from remotesvc.cli.hosts import Backend
+from remotesvc.cli.lazy import LazyGroup
+from remotesvc.cli.problems import BadUsage, OurError
+from remotesvc.cli.show.console import Console, Stream, leave_streams_quietly
+
+_COMMANDS = "remotesvc.cli.commands."
+_PLACES = {
+    "run": (_COMMANDS + "run:run", "Call MODULE:FUNCTION on each host and print what it returns."),
+    "call": (_COMMANDS + "call:call", "Call a METHOD of the SERVICE on each host and print what it returns."),
+    "services": (_COMMANDS + "call:services",
+                 "Start the named services on each host and list what is active: methods, calls, queue lengths."),
+    "exec": (_COMMANDS + "exec_:exec_", "Run COMMAND on each host."),
+    "push": (_COMMANDS + "push:push", "Copy each SRC to DST on every host."),
+    "pull": (_COMMANDS + "pull:pull", "Copy each SRC of every host to DST here."),
+    "sync": (_COMMANDS + "sync:sync",
+             "Make the directory DST on every host what SRC is here, sending only what differs."),
+    "ping": (_COMMANDS + "ping:ping",
+             "Connect to each host, start Python there, and print how long that and one round trip took."),
+    "doctor": (_COMMANDS + "doctor:doctor",
+               "Take every step towards each host, say how long it took, and for the one that fails what to do."),
+    "facts": (_COMMANDS + "facts:facts",
+              "Print what each host says of itself: system, Python, processors, memory, disks."),
+    "hosts": (_COMMANDS + "hosts:hosts",
+              "Print the hosts that PATTERN stands for, a line each, in the order they would be worked on."),
+    "trust": (_COMMANDS + "trust:trust",
+              "Ask each host for its key, show the fingerprint, and note it in known_hosts if it is new and you"
+              " agree."),
+    "demo": (_COMMANDS + "demo:demo",
+             "Start an SSH server inside this process and run functions on it, over real SSH."),
+    "completion": (_COMMANDS + "completion:completion", "Print the completion script for SHELL."),
+}  # fmt: skip
+
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What writing may fail with, click's own of a help text as well; no error of the program."""
+
+
+@click.group(cls=LazyGroup, places=_PLACES,
+             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})  # fmt: skip
+@click.version_option(remotesvc.__version__, "-V", "--version", prog_name="remotesvc", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Call your Python functions on any machine you can reach over SSH.
+
+    Nothing has to be installed there but Python 3.6 or newer. Results go to stdout, everything else to
+    stderr.
+    """
+
+
+def main(argv: Sequence[str] | None = None, backend: Backend | None = None) -> int:
+    """Run the command line and return the exit code (`exitcodes`). `backend` makes the router; tests bring
+    their own.
+    """
+    try:
+        return _invoke(argv, backend or Backend())
+    except KeyboardInterrupt:
+        return exitcodes.INTERRUPTED
+    finally:
+        leave_streams_quietly()
+
+
+def _invoke(argv: Sequence[str] | None, backend: Backend) -> int:
+    from remotesvc.bootstrap.errors import UsageError
+    from remotesvc.bootstrap.unreachable import ConnectError
+
+    console = Console(Stream(sys.stdout, color=False), Stream(sys.stderr, color=False))
+    try:
+        default_map = defaults(cli, os.environ, console.note)
+        code = cli.main(args=argv, prog_name="remotesvc", standalone_mode=False, obj=backend, default_map=default_map)
+        return code if isinstance(code, int) else exitcodes.OK
+    except click.UsageError as error:
+        error.show()
+        origin = _origin(error)
+        if origin:
+            console.note(origin)
+        return exitcodes.USAGE
+    except click.Abort:
+        return exitcodes.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return exitcodes.ERROR
+    except (BadUsage, UsageError) as error:
+        from remotesvc.fleet.pattern import NoMatch
+
+        console.error("remotesvc", str(error))
+        # With NoMatch the command line was right: there is nobody to work on.
+        return exitcodes.ERROR if isinstance(error, NoMatch) else exitcodes.USAGE
+    except (OurError, ConnectError) as error:
+        console.error("remotesvc", str(error))
+        return exitcodes.ERROR
+    except SystemExit:  # click's word for a reader of stdout that is gone: --help into a pager that was closed
+        return exitcodes.OK
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NOT_WRITTEN:
+            console.error("remotesvc", f"cannot write the results: {error}")
+        else:
+            console.error("remotesvc", "an error of remotesvc itself; please report it\n" + traceback.format_exc())
+        return exitcodes.ERROR
+
+
+def _origin(error: click.UsageError) -> str:
+    """Where a wrong value came from, if the user did not type it."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
+        return ""
+    source = error.ctx.get_parameter_source(error.param.name or "")
+    if source is ParameterSource.DEFAULT_MAP:
+        return "That value was not typed: it stands in a configuration file."
+    if source is ParameterSource.ENVIRONMENT:
+        return f"That value was not typed: it stands in {error.param.envvar} of the environment."
+    return ""

@@ -1,0 +1,57 @@
+"""From PATTERN, `-i`, `-l` and `--exclude` to the hosts of a run."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from remotesvc.cli.options import Settings
+from remotesvc.cli.problems import BadUsage
+from remotesvc.fleet.inventory.model import Inventory
+from remotesvc.fleet.member import Member
+from remotesvc.fleet.pattern import Matcher, cluster_group
+
+
+def select_hosts(pattern: str, settings: Settings) -> list[Member]:
+    """The hosts a command is to work on, each once, in order.
+
+    With an inventory only its hosts count (and `local:`), without one every name is a host. Raises UsageError: for a
+    pattern without a match, an inventory that cannot be read, a host string that is none. With `--list-hosts` their
+    names are printed, and the command ends.
+    """
+    inventory = _inventory(settings)
+    matcher = Matcher(inventory, bool(settings.inventory), _Reader(settings), cluster_group, os.path.exists)
+    entries = matcher.hosts(pattern, settings.limit, settings.exclude)
+    if settings.list_hosts:
+        click.echo("\n".join(entry.name for entry in entries))
+        raise click.exceptions.Exit(0)
+    return [Member.of(entry) for entry in entries]
+
+
+def _inventory(settings: Settings) -> Inventory:
+    if not settings.inventory:
+        return Inventory()
+    from remotesvc.fleet.inventory import load
+
+    return load(settings.inventory)
+
+
+class _Reader:
+    """Reads files of patterns; standard input at most once, and not where `-n` forbids it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stdin_read = False
+
+    def __call__(self, name: str) -> str:
+        if name != "-":
+            with open(os.path.expanduser(name), encoding="utf-8") as file:
+                return file.read()
+        if self._settings.no_stdin:
+            raise BadUsage("the hosts are to come from standard input (-), and -n forbids reading it")
+        if self._stdin_read or sys.stdin is None:
+            raise BadUsage("standard input can be read once, and was read for hosts already")
+        self._stdin_read = True
+        return sys.stdin.read()

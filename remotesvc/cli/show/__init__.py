@@ -1,0 +1,1 @@
+"""What commands write: results and errors for people, for programs, and into files."""

@@ -1,0 +1,219 @@
+"""The two streams of the command, for many threads: results on stdout, everything else on stderr.
+
+What comes from a target is made harmless where it meets a terminal and left exact where it meets a file or
+a pipe. A reader that goes away (EPIPE) is no error: it is remembered, told to `on_broken`, and nothing more
+is written.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TextIO
+
+from remotesvc.cli.problems import OurError
+from remotesvc.escape import neutralise, one_line
+
+_RED, _BOLD, _DIM, _RESET = "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_ERASE_LINE = "\r\x1b[K"
+_SHOW_CURSOR = "\x1b[?25h"
+_COLUMNS = 80
+"""Of a terminal that does not say how wide it is."""
+_ECHO = 3
+"""Columns left free behind the progress line: for the ^C that a terminal echoes there, and for the cursor."""
+
+
+class Stream:
+    """One output stream: encodes what the terminal or file can take, escapes on a terminal, survives its
+    reader.
+    """
+
+    def __init__(self, file: TextIO | None, color: bool) -> None:
+        self._file = file
+        self.is_terminal = file is not None and file.isatty()
+        self.color = color
+        self.broken = False
+        """The reader is gone."""
+        self.failure: OSError | None = None
+        """Another write error, such as a full disk: what was written is not complete."""
+
+    def write(self, text: str) -> bool:
+        """Write and flush; `text` is trusted by now. False when the stream cannot take it any more."""
+        if self._file is None or self.broken or self.failure is not None:
+            return False
+        try:
+            self._put(self._file, text)
+        except BrokenPipeError:
+            self.broken = True
+        except OSError as error:
+            self.failure = error
+        except ValueError:  # closed by somebody else
+            self.broken = True
+        return not self.broken and self.failure is None
+
+    def safe(self, text: str) -> str:
+        """Text from a target, as this stream may show it."""
+        return neutralise(text) if self.is_terminal else text
+
+    @property
+    def columns(self) -> int:
+        """How wide the terminal is now."""
+        try:
+            return os.get_terminal_size(self._file.fileno()).columns or _COLUMNS if self._file else _COLUMNS
+        except (OSError, ValueError):
+            return _COLUMNS
+
+    def paint(self, text: str, code: str) -> str:
+        """Our own text in a colour, if colour is wanted here."""
+        return f"{code}{text}{_RESET}" if self.color else text
+
+    @staticmethod
+    def _put(file: TextIO, text: str) -> None:
+        buffer: Any = getattr(file, "buffer", None)
+        if buffer is None:
+            file.write(text)
+            file.flush()
+            return
+        encoding = file.encoding or "utf-8"
+        try:
+            # Undecodable bytes of file names travel as surrogates: out they go as the bytes they were.
+            data = text.encode(encoding, "surrogateescape")
+        except UnicodeEncodeError:
+            data = text.encode(encoding, "backslashreplace")
+        file.flush()
+        buffer.write(data)
+        buffer.flush()
+
+
+class Console:
+    """Both streams under one lock, and a progress line that gets out of the way of what is written."""
+
+    def __init__(
+        self,
+        out: Stream,
+        err: Stream,
+        *,
+        quiet: bool = False,
+        verbose: int = 0,
+        progress: bool = False,
+        on_broken: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.out = out
+        self.err = err
+        self.quiet = quiet
+        self.verbose = verbose
+        self.on_broken = on_broken
+        self.shows_progress = progress
+        self._line = ""
+        self._drawn = False
+        self._open = False
+        """The last line on the terminal has no end yet: what is added belongs to it."""
+        self.aside: tuple[Callable[[], object], Callable[[], object]] | None = None
+        """What takes away whatever else is drawn at the end of the terminal while something is written, and what puts
+        it back."""
+        self._lock = threading.RLock()
+
+    def result(self, text: str) -> None:
+        """Write to stdout, as it is but for terminal escapes. The caller brings the newline."""
+        self._write(self.out, self.out.safe(text))
+
+    def remote(self, text: str) -> None:
+        """Write what a target printed to stderr."""
+        self._write(self.err, self.err.safe(text))
+
+    def error(self, label: str, text: str) -> None:
+        """Tell about a failure: `label: text`, the first line standing out."""
+        first, newline, rest = self.err.safe(text).partition("\n")
+        head = self.err.paint(f"{one_line(label)}: " if label else "", _BOLD) + self.err.paint(first, _RED)
+        self._write(self.err, head + newline + rest + ("" if rest.endswith("\n") else "\n"))
+
+    def note(self, text: str) -> None:
+        """Say something on stderr, unless -q."""
+        if not self.quiet:
+            self._write(self.err, self.err.paint(self.err.safe(text), _DIM) + "\n")
+
+    def label(self, host: str) -> str:
+        """A host's name at the start of a line on stdout."""
+        return self.out.paint(f"{one_line(host)}:", _BOLD) + " "
+
+    def labelled_result(self, host: str, text: str) -> None:
+        """`host: text` on stdout; text of several lines starts on its own line, indented."""
+        body = self.out.safe(text)
+        if "\n" in body.rstrip("\n"):
+            body = "\n" + "".join(f"  {line}\n" for line in body.rstrip("\n").split("\n"))
+        else:
+            body = body.rstrip("\n") + "\n"
+        head = self.label(host)
+        self._write(self.out, (head.rstrip() if body.startswith("\n") else head) + body)
+
+    def progress(self, text: str) -> None:
+        """Show `text` as the last line of the terminal until something else is said; "" removes it."""
+        if self.shows_progress:
+            with self._lock:
+                self._line = one_line(text)
+                if self._line and not self._open:
+                    self._draw(_ERASE_LINE)
+                else:
+                    self._erase()
+
+    @property
+    def progress_width(self) -> int:
+        """Characters of a progress line that are shown; the rest is cut off."""
+        return max(0, self.err.columns - _ECHO)
+
+    def leave(self) -> None:
+        """The process ends at once: take away what was drawn in the last line, and show the cursor.
+
+        For signal handlers: takes no lock, which somebody may hold, and writes by one system call.
+        """
+        if self._drawn or self.aside is not None:
+            with suppress(OSError):
+                os.write(2, (_ERASE_LINE + _SHOW_CURSOR).encode())
+
+    def _draw(self, before: str = "") -> None:
+        self.err.write(before + self._line[: self.progress_width])
+        self._drawn = True
+
+    def _erase(self) -> None:
+        if self._drawn:
+            self.err.write(_ERASE_LINE)
+            self._drawn = False
+
+    def check_results(self) -> None:
+        """Raise OurError if stdout did not take all of the results."""
+        if self.out.failure is not None:
+            raise OurError(f"cannot write the results: {self.out.failure}")
+
+    def _write(self, stream: Stream, text: str) -> None:
+        with self._lock:
+            self._erase()
+            if self.aside is not None:
+                self.aside[0]()
+            delivered = stream.write(text)
+            if stream.is_terminal and text:
+                self._open = not text.endswith("\n")
+            if self.aside is not None:
+                self.aside[1]()
+            if self._line and not self._open:
+                self._draw()
+        if not delivered and stream is self.out:
+            self.on_broken()
+
+
+def leave_streams_quietly() -> None:
+    """Keep the interpreter's last flush from complaining about a reader that is gone."""
+    for file in (sys.stdout, sys.stderr):
+        if file is None:
+            continue
+        try:
+            file.flush()
+        except (OSError, ValueError):
+            try:
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, file.fileno())
+                os.close(null)
+            except (OSError, ValueError):
+                pass

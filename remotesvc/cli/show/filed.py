@@ -1,0 +1,55 @@
+"""What hosts answer and print as files, one a host: `--outdir` and `--errdir`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from remotesvc.cli.problems import OurError
+from remotesvc.cli.show.live import Kept
+from remotesvc.cli.show.report import Reporter
+from remotesvc.fleet.member import file_name
+from remotesvc.fleet.outcome import Outcome
+
+
+class Filed:
+    """Writes DIR/HOST for each host, then passes the outcome on to the reporter that tells of it."""
+
+    def __init__(self, then: Reporter, outdir: str | None, errdir: str | None,
+                 text: Callable[[Outcome], str | None]) -> None:
+        self._then = then
+        self._outdir = _directory(outdir)
+        self._errdir = _directory(errdir)
+        self._text = text
+
+    def outcome(self, outcome: Outcome, kept: Kept) -> None:
+        name = file_name(outcome.host)
+        if self._outdir is not None:
+            value = (self._text(outcome) or "") if outcome.ok else ""
+            if value and not value.endswith("\n"):
+                value += "\n"
+            _write(self._outdir / name, kept.text("stdout") + value)
+        if self._errdir is not None:
+            _write(self._errdir / name, kept.text("stderr"))
+        self._then.outcome(outcome, kept)
+
+    def end(self) -> None:
+        self._then.end()
+
+
+def _directory(path: str | None) -> Path | None:
+    if path is None:
+        return None
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise OurError(f"cannot make the directory {path}: {error.strerror}") from None
+    return Path(path)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise OurError(f"cannot write {path}: {error.strerror}") from None

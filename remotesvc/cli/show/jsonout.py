@@ -1,0 +1,217 @@
+"""JSON output: one object a host, and the encoding of values JSON cannot hold. Pure.
+
+| value | in JSON |
+|---|---|
+| None, bool, str, int, finite float, list, dict with string keys | as JSON has them |
+| tuple, set, frozenset, array, numpy array | a list (sets sorted where their items can be) |
+| bytes, bytearray, memoryview of bytes | `{"$bytes": base64}` |
+| nan, inf, -inf | `{"$float": "nan"}`, `"inf"`, `"-inf"` |
+| complex | `{"$complex": [real, imaginary]}` |
+| int of more than 4,300 digits | `{"$int": "0x..."}` |
+| Decimal, Fraction, UUID, Path | a string |
+| datetime, date, time | a string, ISO 8601 |
+| timedelta | its seconds, a number |
+| Enum | its value |
+| range | `{"$range": [start, stop, step]}` |
+| Record, dataclass, namedtuple | an object of its fields |
+| Secret | `"***"` |
+| exception | `{"$error": {"type": ..., "message": ..., "frames": [...]}}` |
+| Context, Sender | `{"$object": its repr}` |
+| dict with int, float, bool, None keys | an object; keys as json.dumps writes them (`1`, `true`, `null`) |
+| dict with other keys, or whose keys collide or look like the above | `{"$dict": [[key, value], ...]}` |
+
+An object with exactly one key that starts with `$` is always one of these. Output is pure ASCII, so that
+nothing in it is a command to a terminal.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from remotesvc.fleet.outcome import Outcome
+
+SCHEMA = 1
+"""Raised when a field changes its meaning; fields may be added without."""
+
+_HUGE_BITS = 14_000
+"""Python refuses to write longer integers in decimal (4,300 digits)."""
+_AS_TEXT = frozenset((
+    ("decimal", "Decimal"), ("fractions", "Fraction"), ("uuid", "UUID"), ("ipaddress", "IPv4Address"),
+    ("ipaddress", "IPv6Address"),
+))  # fmt: skip
+
+
+def result_object(outcome: Outcome, *, stdout: str = "", stderr: str = "", truncated: bool = False) -> dict[str, Any]:
+    """The object of one host. `value` is there when status is ok, `error` otherwise (null for a host never
+    tried).
+    """
+    result: dict[str, Any] = {
+        "schema": SCHEMA, "event": "result", "host": outcome.host, "status": outcome.status.value,
+    }  # fmt: skip
+    if outcome.ok:
+        result["value"] = encode(outcome.value)
+    else:
+        result["error"] = None if outcome.error is None else describe_error(outcome.error)
+    result |= {
+        "rc": outcome.rc, "stdout": stdout, "stderr": stderr, "attempts": outcome.attempts,
+        "started": None if outcome.started is None else round(outcome.started, 6),
+        "seconds": round(outcome.seconds, 6),
+    }  # fmt: skip
+    if truncated:
+        result["truncated"] = True
+    return result
+
+
+def dumps(value: Any) -> str:
+    """JSON text in one line. DEL is the one ASCII control that json leaves as it is."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("\x7f", "\\u007f")
+
+
+def describe_error(error: BaseException) -> dict[str, Any]:
+    """`type`, `message`, `frames`; and of a connection error its `stage`, `hint`, `diagnostics`."""
+    result: dict[str, Any] = {
+        "type": error_type(error),
+        "message": error_message(error),
+        "frames": [_frame(frame) for frame in getattr(error, "frames", None) or ()],
+    }
+    for name in ("stage", "hint", "diagnostics"):
+        text = getattr(error, name, "")
+        if isinstance(text, str) and text:
+            result[name] = text
+    return result
+
+
+def error_type(error: BaseException) -> str:
+    """The class raised on the target, or the class of an error of our own."""
+    remote = getattr(error, "remote", False) is True
+    return str(getattr(error, "type_name", "") or type(error).__name__) if remote else type(error).__name__
+
+
+def error_message(error: BaseException) -> str:
+    """The message without the host in front of it: who shows it has a label."""
+    message = getattr(error, "message", None)
+    return message if isinstance(message, str) else str(error)
+
+
+def _frame(frame: Any) -> dict[str, Any]:
+    file, line, function, source = frame
+    if not file:  # CallError's mark for frames left out of a deep traceback
+        return {"omitted": line}
+    return {"file": file, "line": line, "function": function, "source": source}
+
+
+def encode(value: Any) -> Any:
+    """`value` as json.dumps takes it. One stack frame a nesting level: a value of the codec's depth still
+    fits.
+    """
+    kind = type(value)
+    if value is None or kind is bool or kind is str:
+        return value
+    if kind is int:
+        return value if value.bit_length() < _HUGE_BITS else {"$int": hex(value)}
+    if kind is float:
+        return value if math.isfinite(value) else {"$float": repr(value)}
+    fields = _fields(value)
+    if fields is not None:
+        # Loops, not comprehensions: before Python 3.12 those are stack frames of their own.
+        encoded = {}
+        for name, item in fields.items():
+            encoded[str(name)] = encode(item)
+        return encoded
+    if isinstance(value, Mapping):
+        items = []
+        for item in value.values():
+            items.append(encode(item))
+        return _pack_dict(list(value), items)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = []
+        for item in _ordered(value):
+            items.append(encode(item))
+        return items
+    return _leaf(value)
+
+
+def _pack_dict(keys: list[Any], items: list[Any]) -> dict[str, Any]:
+    names = [_key(key) for key in keys]
+    plain = None not in names and len(set(names)) == len(names)
+    if plain and not (len(names) == 1 and str(names[0]).startswith("$")):
+        return {str(name): item for name, item in zip(names, items, strict=True)}
+    return {"$dict": [[encode(key), item] for key, item in zip(keys, items, strict=True)]}
+
+
+def _key(key: Any) -> str | None:
+    if type(key) is str:
+        return key
+    if key is None or type(key) is bool:
+        return json.dumps(key)
+    if (type(key) is int and key.bit_length() < _HUGE_BITS) or (type(key) is float and math.isfinite(key)):
+        return repr(key)
+    return None
+
+
+def is_record(value: Any) -> bool:
+    """Whether this is a `remotesvc.Record`, told by name: the class need not be imported to say no."""
+    return type(value).__name__ == "Record" and type(value).__module__ in (
+        "remotesvc.bootstrap.record",
+        "remotesvc",
+    )
+
+
+def _fields(value: Any) -> dict[str, Any] | None:
+    if is_record(value):
+        return dict(value.fields)
+    names = getattr(type(value), "_fields", None) or getattr(type(value), "__dataclass_fields__", None)
+    return None if names is None else {name: getattr(value, name, None) for name in names}
+
+
+def _ordered(value: Any) -> Any:
+    if not isinstance(value, (set, frozenset)):
+        return value
+    try:
+        return sorted(value)
+    except TypeError:
+        return sorted(value, key=repr)
+
+
+def _leaf(value: Any) -> Any:
+    from enum import Enum
+
+    if isinstance(value, (bytes, bytearray)):
+        return {"$bytes": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, memoryview):
+        return {"$bytes": base64.b64encode(value).decode("ascii")} if value.format == "B" else value.tolist()
+    if isinstance(value, Enum):
+        return encode(value.value)
+    if isinstance(value, range):
+        return {"$range": [value.start, value.stop, value.step]}
+    if isinstance(value, complex):
+        return {"$complex": [encode(value.real), encode(value.imag)]}
+    if isinstance(value, BaseException):
+        return {"$error": describe_error(value)}
+    return _by_name(value)
+
+
+def _by_name(value: Any) -> Any:
+    """Types of modules that need not be imported to recognise a value of theirs."""
+    name = (type(value).__module__, type(value).__name__)
+    if name in _AS_TEXT or name[0].startswith("pathlib"):
+        return str(value)
+    if name == ("datetime", "timedelta"):
+        return value.total_seconds()
+    if name[0] == "datetime" and hasattr(value, "isoformat"):
+        return value.isoformat()
+    if name[1] == "Secret":
+        return "***"
+    to_list = getattr(value, "tolist", None)
+    if to_list is not None:
+        return encode(to_list())
+    if isinstance(value, (str, int, float)):  # a subclass: only the base part means anything in JSON
+        return encode(_BASES[next(base for base in _BASES if isinstance(value, base))](value))
+    return {"$object": repr(value)}
+
+
+_BASES: dict[type, Any] = {str: str, int: int, float: float}

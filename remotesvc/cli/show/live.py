@@ -1,0 +1,124 @@
+"""What targets print while a call runs: shown as it comes, and kept where JSON wants it. Called from any
+thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from remotesvc.cli.show.console import Console
+from remotesvc.fleet.member import shown_host
+
+KEPT = 8 * 1024 * 1024
+"""Characters kept for JSON, a host and stream; what goes beyond is dropped and the result marked
+`truncated`.
+"""
+_LONGEST_LINE = 64 * 1024
+
+
+class Kept:
+    """What one host printed, up to a limit."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._sizes = {"stdout": 0, "stderr": 0}
+        self.truncated = False
+
+    def add(self, stream: str, data: str) -> None:
+        room = KEPT - self._sizes[stream]
+        if len(data) > room:
+            self.truncated, data = True, data[:room]
+        self._parts[stream].append(data)
+        self._sizes[stream] += len(data)
+
+    def text(self, stream: str) -> str:
+        return "".join(self._parts[stream])
+
+
+class Live:
+    """Takes output events. One instance a run.
+
+    keep: collect for JSON instead of showing. labels: name the host on each line (several hosts).
+    own_streams: what the target writes to stdout goes to our stdout (`exec`), instead of everything to
+    stderr.
+    """
+
+    def __init__(self, console: Console, *, keep: bool, labels: bool, own_streams: bool) -> None:
+        self._console = console
+        self._keep = keep
+        self._labels = labels
+        self._own_streams = own_streams
+        self._lock = threading.Lock()
+        self._names: dict[int, str] = {}
+        self._kept: dict[str, Kept] = {}
+        self._partial: dict[tuple[str, str], str] = {}
+        self._line_open = False
+
+    def name(self, context: Any, host: str) -> None:
+        """From now on output of `context` belongs to `host`, the text the user gave."""
+        self._names[_key(context)] = host
+
+    def host_of(self, event: Any) -> str:
+        """The user's text for the host an event comes from."""
+        return self._names.get(_key(event.context)) or str(event.host)
+
+    def __call__(self, event: Any) -> None:
+        """Take one event: context, host, stream ("stdout" or "stderr"), data."""
+        host = self.host_of(event)
+        with self._lock:
+            if self._keep:
+                self._kept.setdefault(host, Kept()).add(event.stream, event.data)
+            elif self._own_streams or not self._console.quiet:
+                self._show(host, event.stream, event.data)
+
+    def _show(self, host: str, stream: str, data: str) -> None:
+        if not self._labels:
+            self._write(stream, data)
+            self._line_open = not data.endswith("\n")
+            return
+        # A label belongs at the start of a line, and lines of hosts must not mix: a line is shown when it
+        # is whole.
+        text = self._partial.pop((host, stream), "") + data
+        *lines, rest = text.split("\n")
+        if len(rest) > _LONGEST_LINE:
+            lines, rest = [*lines, rest], ""
+        if lines:
+            self._write(stream, "".join(f"{self._label(host, stream)}{line}\n" for line in lines))
+        if rest:
+            self._partial[host, stream] = rest
+
+    def _label(self, host: str, stream: str) -> str:
+        if self._own_streams:
+            return f"{shown_host(host)}: "
+        return f"[{shown_host(host)}] "
+
+    def _write(self, stream: str, text: str) -> None:
+        if self._own_streams and stream == "stdout":
+            self._console.result(text)
+        else:
+            self._console.remote(text)
+
+    def finish(self, host: str) -> Kept:
+        """The host is done: show what is left of its last line; return what was kept."""
+        with self._lock:
+            for stream in ("stdout", "stderr"):
+                rest = self._partial.pop((host, stream), "")
+                if rest:
+                    self._write(stream, f"{self._label(host, stream)}{rest}\n")
+            if self._line_open and not self._own_streams and self._console.err.is_terminal:
+                # The target's last line had no newline: what we say next starts on a line of its own.
+                self._console.remote("\n")
+            self._line_open = False
+            return self._kept.pop(host, None) or Kept()
+
+
+def _key(context: Any) -> int:
+    """Contexts are known by their ids; events name theirs by it."""
+    return context if isinstance(context, int) else context.id
+
+
+def log_line(event: Any, host: str) -> str:
+    """One record of the target's logging as one line; its traceback, if any, below."""
+    record = f"[{shown_host(host)}] {event.levelname} {event.name}: {event.msg}"
+    return record + (f"\n{event.exc}" if event.exc else "")

@@ -1,0 +1,163 @@
+"""Values and errors as text for people. Pure; what a terminal must not see is the console's business."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from remotesvc.cli.show.jsonout import error_message, error_type, is_record
+from remotesvc.fleet.outcome import Outcome, Status
+
+WIDTH = 100
+DEEPEST = 12
+MOST_ITEMS = 1_000
+MOST_CHARACTERS = 256 * 1024
+"""A value is shown up to here; --json shows all of it."""
+_LONGEST_LEAF = 16 * 1024
+_SAYS = {"config": "ssh", "become": "sudo", "exec": "what was to start it"}
+"""Whose words an error quotes, by the stage that failed; from there on it is the target."""
+_HUGE_BITS = 14_000
+_BRACKETS: dict[type, Sequence[str]] = {
+    list: "[]",
+    tuple: "()",
+    set: "{}",
+    frozenset: ("frozenset({", "})"),
+    dict: "{}",
+}
+
+
+def value_text(value: Any) -> str:
+    """How a result is printed: a str as it is, everything else as a repr of limited depth and size."""
+    if isinstance(value, str):
+        return value
+    return pretty(value)
+
+
+def pretty(value: Any, width: int = WIDTH) -> str:
+    """A repr on one line where it fits into `width`, else a line an item; what is too deep or too much is
+    `...`.
+    """
+    return _Printer(width).text(value, 0, DEEPEST)
+
+
+class _Printer:
+    """One value being printed; knows how much of the budget is left."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._left = MOST_CHARACTERS
+
+    def text(self, value: Any, indent: int, depth: int) -> str:
+        parts = self._parts(value)
+        if parts is None:
+            self._left -= indent + 2  # the line it may get of its own
+            return self._leaf(value)
+        opening, closing, items, total = parts
+        if not total:
+            return opening + closing
+        if depth == 0 or self._left <= 0:
+            return f"{opening}...{closing}"
+        shown: list[str] = []
+        for prefix, item in items:
+            if len(shown) == MOST_ITEMS or self._left <= 0:
+                shown.append(f"... {total - len(shown):,} more")
+                break
+            shown.append(prefix + self.text(item, indent + 2, depth - 1))
+        tail = "," if total == 1 and opening == "(" else ""
+        line = opening + ", ".join(shown) + tail + closing
+        if len(line) + indent <= self._width and "\n" not in line:
+            return line
+        pad = " " * (indent + 2)
+        return opening + "\n" + "".join(f"{pad}{item},\n" for item in shown) + " " * indent + closing
+
+    def _leaf(self, value: Any) -> str:
+        if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > _HUGE_BITS:
+            text = hex(value)  # Python refuses to write it in decimal
+        elif isinstance(value, (str, bytes, bytearray)) and len(value) > _LONGEST_LEAF:
+            text = f"{value[:_LONGEST_LEAF]!r}... {len(value) - _LONGEST_LEAF:,} more"
+        else:
+            text = repr(value)
+        if len(text) > 4 * _LONGEST_LEAF:
+            text = f"{text[:_LONGEST_LEAF]}... {len(text) - _LONGEST_LEAF:,} more"
+        self._left -= len(text)
+        return text
+
+    def _parts(self, value: Any) -> tuple[str, str, Any, int] | None:
+        """(opening, closing, (prefix, item) pairs, how many) of a container, None for a leaf."""
+        if is_record(value):
+            fields = value.fields
+            return (
+                f"{value.type_name}(",
+                ")",
+                ((f"{name}=", item) for name, item in fields.items()),
+                len(fields),
+            )
+        names = getattr(type(value), "_fields", None) or getattr(type(value), "__dataclass_fields__", None)
+        if names is not None:
+            pairs = ((f"{name}=", getattr(value, name, None)) for name in names)
+            return f"{type(value).__name__}(", ")", pairs, len(names)
+        brackets = _BRACKETS.get(type(value))
+        if brackets is None or (not value and isinstance(value, (set, frozenset))):
+            return None
+        if isinstance(value, Mapping):
+            return "{", "}", ((f"{self._leaf(key)}: ", item) for key, item in value.items()), len(value)
+        return brackets[0], brackets[1], (("", item) for item in value), len(value)
+
+
+_STORY = {
+    Status.UNREACHABLE: "no connection",
+    Status.TIMEOUT: "timed out",
+    Status.CANCELLED: "cancelled",
+    Status.LOST: "lost",
+    Status.NOT_RUN: "not run",
+}
+
+
+def failure_text(outcome: Outcome, verbose: int = 0) -> str:
+    """What went wrong on a host: the headline first, then the remote traceback or what helps to mend it.
+
+    A traceback that shows nothing but our own code there says nothing to people, unless they want to hear more.
+    """
+    error = outcome.error
+    if error is None:
+        return _STORY.get(outcome.status, "failed")
+    headline = _headline(outcome, error)
+    more = []
+    render = getattr(error, "render", None)
+    if render is not None and (verbose or not _is_ours(error)):
+        trace = str(render())
+        # The traceback ends with the headline; without frames it is nothing but that.
+        if trace.strip() and trace.strip() != headline.strip():
+            more.append(trace)
+    diagnostics = getattr(error, "diagnostics", "")
+    if isinstance(diagnostics, str) and diagnostics.strip():
+        said = diagnostics.strip()
+        who = _SAYS.get(getattr(error, "stage", None) or "", "the target")
+        more.append(f"{who} said:\n" + "\n".join(f"  {line}" for line in said[-4000:].splitlines()))
+    hint = getattr(error, "hint", "")
+    if isinstance(hint, str) and hint:
+        more.append(hint)
+    return "\n".join([headline, *more])
+
+
+def _is_ours(error: BaseException) -> bool:
+    frames = getattr(error, "frames", ())
+    return bool(frames) and all(str(frame[0]).startswith("remotesvc:/remotesvc/") for frame in frames)
+
+
+def _headline(outcome: Outcome, error: BaseException) -> str:
+    message = error_message(error)
+    if outcome.status is Status.FAILED:
+        name = error_type(error)
+        return f"{name}: {message}" if message else name
+    story = _STORY.get(outcome.status, "failed")
+    kind = type(error).__name__
+    if message == story:
+        return story
+    return f"{story}: {kind}: {message}" if outcome.status is Status.UNREACHABLE else f"{story}: {message or kind}"
+
+
+def phases_text(outcome: Outcome) -> str:
+    """The stages of setting the connection up and the whole, in milliseconds: for -v."""
+    stages = ", ".join(f"{stage} {1000 * seconds:.1f}" for stage, seconds in outcome.phases.items())
+    return f"{1000 * outcome.seconds:.1f} ms" + (f" (ms by stage: {stages})" if stages else "")

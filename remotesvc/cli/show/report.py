@@ -1,0 +1,106 @@
+"""Tell the user what became of each host, as it comes: for people, as one JSON list, as JSON lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from remotesvc.cli.options import Settings
+from remotesvc.cli.show.console import Console
+from remotesvc.cli.show.jsonout import dumps, result_object
+from remotesvc.cli.show.live import Kept
+from remotesvc.cli.show.render import failure_text, phases_text, value_text
+from remotesvc.fleet.member import Member, shown_host
+from remotesvc.fleet.outcome import Outcome
+
+
+class Streamed:
+    """The value of a call whose items were printed as they came."""
+
+
+class Reporter(Protocol):
+    """Takes outcomes in the order they arrive, then the end."""
+
+    def outcome(self, outcome: Outcome, kept: Kept) -> None: ...
+
+    def end(self) -> None: ...
+
+
+def shown_value(outcome: Outcome) -> str | None:
+    return None if isinstance(outcome.value, Streamed) else value_text(outcome.value)
+
+
+class ForPeople:
+    """Values on stdout, with the host in front when there are several; failures on stderr."""
+
+    def __init__(self, console: Console, several: bool, text: Callable[[Outcome], str | None] = shown_value) -> None:
+        self._console = console
+        self._several = several
+        self._text = text
+
+    def outcome(self, outcome: Outcome, kept: Kept) -> None:
+        label = shown_host(outcome.host)
+        if outcome.ok:
+            text = self._text(outcome)
+            if text is not None and self._several:
+                self._console.labelled_result(label, text)
+            elif text is not None:
+                self._console.result(text if text.endswith("\n") else text + "\n")
+        elif outcome.rc is not None:
+            if self._several:
+                self._console.error(label, f"exit code {outcome.rc}")
+        else:
+            self._console.error(label, failure_text(outcome, self._console.verbose))
+        if self._console.verbose and outcome.started is not None:
+            self._console.note(f"{label}: {outcome.status.value} in {phases_text(outcome)}")
+
+    def end(self) -> None:
+        pass
+
+
+def choose(settings: Settings, console: Console, hosts: Sequence[Member],
+           text: Callable[[Outcome], str | None] = shown_value) -> Reporter:
+    """The reporter that the output options ask for, of a run over `hosts`. `text` makes the text of a value, None for
+    none.
+    """
+    reporter: Reporter
+    if settings.json or settings.jsonl:
+        reporter = AsJson(console, settings.jsonl)
+    elif settings.gathers:
+        from remotesvc.cli.show.gathered import Gathered, groups_of
+
+        reporter = Gathered(console, settings.diff, text, groups_of(hosts) if settings.regroup else {})
+    else:
+        shown: Callable[[Outcome], str | None] = text if settings.outdir is None else lambda outcome: None
+        reporter = ForPeople(console, len(hosts) > 1 and not settings.no_labels, shown)
+    if settings.outdir is None and settings.errdir is None:
+        return reporter
+    from remotesvc.cli.show.filed import Filed
+
+    return Filed(reporter, settings.outdir, settings.errdir, text)
+
+
+class AsJson:
+    """One list on stdout when all is over (`lines` false), or one object a line as hosts finish."""
+
+    def __init__(self, console: Console, lines: bool, adjust: Callable[[dict[str, Any]], None] = lambda _: None):
+        self._console = console
+        self._lines = lines
+        self._adjust = adjust
+        self._results: list[str] = []
+
+    def outcome(self, outcome: Outcome, kept: Kept) -> None:
+        result = result_object(
+            outcome, stdout=kept.text("stdout"), stderr=kept.text("stderr"), truncated=kept.truncated
+        )
+        self._adjust(result)
+        text = dumps(result)
+        if self._lines:
+            self._console.result(text + "\n")
+        else:
+            self._results.append(text)
+
+    def end(self) -> None:
+        if not self._lines:
+            body = ",\n ".join(self._results)
+            self._console.result(f"[{body}]\n")

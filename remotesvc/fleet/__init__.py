@@ -1,0 +1,1 @@
+"""Many hosts as one: what became of each (`outcome`) and the loop that asks them all (`gather`)."""

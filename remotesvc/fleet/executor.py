@@ -1,0 +1,253 @@
+"""A `concurrent.futures.Executor` whose workers are the hosts of a fleet."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from remotesvc.bootstrap.errors import Lost, NotSent, UsageError
+from remotesvc.bootstrap.unreachable import ConnectError
+
+from .links import Links
+from .member import Member
+
+MOST_WAITING = 100_000
+"""Tasks that may wait for a host; `submit` waits beyond it, rather than fill the memory."""
+POLICIES = ("any", "round_robin", "sticky")
+
+
+class HostFuture(Future[Any]):
+    """A task of a fleet's executor. `host` is where it runs, or ran; None while it waits.
+
+    As everywhere in `concurrent.futures`, `cancel` of a running task is False; `kill` ends that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.host: str | None = None
+        self._remote: Any = None
+        self._killed = False
+
+    def kill(self) -> bool:
+        """Give the task up wherever it is: one that waits is cancelled, one that runs is told and ends with
+        Cancelled. False if it has ended."""
+        if self.cancel():
+            return True
+        if self.done():
+            return False
+        self._killed = True  # for whoever is about to send it
+        remote = self._remote
+        return remote is None or bool(remote.cancel())
+
+
+@dataclass
+class _Task:
+    future: HostFuture
+    fn: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass
+class _Worker:
+    """One host: its tasks under way, those that wait for just this host, and whether it is out of service."""
+
+    member: Member
+    running: int = 0
+    own: deque[_Task] = field(default_factory=deque)
+    broken: BaseException | None = None
+
+
+class FleetExecutor(Executor):
+    """Runs tasks on any host of a fleet, `slots` at once on each.
+
+    policy "any": on whichever host has room. "round_robin": on the hosts in turn, whatever room they have. "sticky":
+    tasks with an equal first argument on the same host.
+
+    A host that cannot be reached, or is lost, takes no more tasks (with Fleet(reconnect=True) a lost one may come
+    back). A task that certainly did not run goes to another host; one that may have run ends with Lost, unless
+    idempotent=True says that running it twice does no harm. When no host is left, what waits ends with BrokenExecutor.
+    """
+
+    def __init__(self, members: Sequence[Member], links: Links, policy: str, slots: int, options: Mapping[str, Any],
+                 idempotent: bool) -> None:
+        if policy not in POLICIES:
+            raise UsageError(f"policy is one of {', '.join(POLICIES)}, not {policy!r}")
+        if slots < 1:
+            raise UsageError("slots must be at least 1")
+        if not members:
+            raise UsageError("a fleet without hosts runs nothing")
+        self._links = links
+        self._policy = policy
+        self._slots = slots
+        self._options = dict(options)
+        self._idempotent = idempotent
+        self._workers = [_Worker(member) for member in members]
+        self._waiting: deque[_Task] = deque()
+        self._count = 0
+        self._under_way = 0
+        self._turn = 0
+        self._changed = threading.Condition(threading.Lock())
+        self._shut = False
+        self._broken: BaseException | None = None
+
+    def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> HostFuture:
+        """Run `fn(*args, **kwargs)` on one of the hosts. Raises RuntimeError after `shutdown`, BrokenExecutor when
+        no host is left."""
+        task = _Task(HostFuture(), fn, args, kwargs)
+        with self._changed:
+            while self._count >= MOST_WAITING and not self._shut:
+                self._changed.wait()
+            if self._shut:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            if self._broken is not None:
+                raise _no_host_left(self._broken)
+            self._queue(task)
+            starts = self._starts()
+        self._start(starts)
+        return task.future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more tasks; `wait` until those taken have ended. cancel_futures drops what has not begun.
+
+        The connections stay with the fleet.
+        """
+        dropped: list[_Task] = []
+        with self._changed:
+            self._shut = True
+            if cancel_futures:
+                for queue in (self._waiting, *(worker.own for worker in self._workers)):
+                    dropped.extend(queue)
+                    queue.clear()
+                self._count = 0
+            self._changed.notify_all()
+        for task in dropped:
+            if task.future.cancel():
+                task.future.set_running_or_notify_cancel()
+        if wait:
+            with self._changed:
+                while self._count or self._under_way:
+                    self._changed.wait()
+
+    # -- which task goes where; the lock is held
+
+    def _queue(self, task: _Task) -> None:
+        self._count += 1
+        alive = [worker for worker in self._workers if worker.broken is None]
+        if self._policy == "any" or not alive:
+            self._waiting.append(task)
+            return
+        if self._policy == "round_robin":
+            self._turn += 1
+            alive[self._turn % len(alive)].own.append(task)
+            return
+        key = zlib.crc32(repr(task.args[:1]).encode("utf-8", "backslashreplace"))
+        alive[key % len(alive)].own.append(task)
+
+    def _starts(self) -> list[tuple[_Worker, _Task]]:
+        """The tasks that can begin now, each with its host; they count as under way."""
+        starts: list[tuple[_Worker, _Task]] = []
+        for worker in sorted(self._workers, key=lambda worker: worker.running):
+            while worker.broken is None and worker.running < self._slots and (worker.own or self._waiting):
+                task = (worker.own or self._waiting).popleft()
+                self._count -= 1
+                if not task.future.running() and not task.future.set_running_or_notify_cancel():
+                    continue
+                task.future.host = worker.member.text
+                worker.running += 1
+                self._under_way += 1
+                starts.append((worker, task))
+        self._changed.notify_all()
+        return starts
+
+    # -- carrying it out
+
+    def _start(self, starts: list[tuple[_Worker, _Task]]) -> None:
+        for worker, task in starts:
+            # Connecting, and sending large arguments, block: that must cost only this host.
+            threading.Thread(target=self._carry_out, args=(worker, task), name="remotesvc-task", daemon=True).start()
+
+    def _carry_out(self, worker: _Worker, task: _Task) -> None:
+        while True:
+            value, error = self._attempt(worker, task)
+            following = self._ended(worker, task, value, error)
+            if following is None:
+                return
+            task = following  # this thread goes on with the host's next task
+
+    def _attempt(self, worker: _Worker, task: _Task) -> tuple[Any, BaseException | None]:
+        context: Any = None
+        try:
+            context = self._links.context(worker.member)
+            remote = context.options(**self._options).submit(task.fn, *task.args, **task.kwargs)
+            task.future._remote = remote
+            if task.future._killed:
+                remote.cancel()
+            value = remote.result()
+            return (list(value) if hasattr(value, "__next__") else value), None
+        except BaseException as error:
+            if context is not None:
+                self._links.failed(worker.member, context, error)
+            return None, error
+
+    def _ended(self, worker: _Worker, task: _Task, value: Any, error: BaseException | None) -> _Task | None:
+        """A task is through, or goes elsewhere; returns the host's next one."""
+        not_run = isinstance(error, (ConnectError, NotSent)) and not task.future._killed
+        lost = isinstance(error, Lost)
+        broken: list[_Task] = []
+        with self._changed:
+            if not_run or lost:
+                self._out_of_service(worker, error, lost)
+            elsewhere = not_run or (lost and self._idempotent)
+            if elsewhere and any(other.broken is None for other in self._workers):
+                self._count += 1
+                self._waiting.appendleft(task)
+            else:
+                elsewhere = False
+        if not elsewhere:
+            self._settle(task, value, error)
+        with self._changed:
+            worker.running -= 1
+            self._under_way -= 1
+            if all(other.broken is not None for other in self._workers):
+                broken = [*self._waiting, *(each for other in self._workers for each in other.own)]
+                self._waiting.clear()
+                for other in self._workers:
+                    other.own.clear()
+                self._count -= len(broken)
+                self._broken = error
+            starts = self._starts()
+        for each in broken:
+            if each.future.done() or (not each.future.running() and not each.future.set_running_or_notify_cancel()):
+                continue
+            each.future.set_exception(_no_host_left(error))
+        mine = next((index for index, (other, _) in enumerate(starts) if other is worker), None)
+        following = None if mine is None else starts.pop(mine)[1]
+        self._start(starts)
+        return following
+
+    def _out_of_service(self, worker: _Worker, error: BaseException | None, lost: bool) -> None:
+        if lost and self._links.reconnects:
+            return  # its next task connects anew
+        worker.broken = error
+        self._waiting.extend(worker.own)  # for whoever is left
+        worker.own.clear()
+
+    def _settle(self, task: _Task, value: Any, error: BaseException | None) -> None:
+        with suppress(Exception):  # ended in another way meanwhile
+            if error is not None:
+                task.future.set_exception(error)
+            else:
+                task.future.set_result(value)
+
+
+def _no_host_left(error: BaseException | None) -> BrokenExecutor:
+    failure = BrokenExecutor(f"no host of the fleet is left; the last one: {error}")
+    failure.__cause__ = error
+    return failure

@@ -1,0 +1,318 @@
+"""A fleet: the same call on many hosts, one outcome each."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from remotesvc.bootstrap.errors import UsageError
+from remotesvc.bootstrap.secret import Secret
+from remotesvc.router import Router
+
+from .connection import Become
+from .gather import Attempt, Stop, gather
+from .hooks import Hooks
+from .inventory import load
+from .links import Links
+from .member import Member
+from .outcome import Outcome
+from .pattern import Matcher, cluster_group
+from .results import Results
+from .schedule import Limits
+
+if TYPE_CHECKING:
+    from remotesvc.output import LogEvent, OutputEvent
+
+    from .executor import FleetExecutor
+
+Source = str | os.PathLike[str]
+
+_MORE_THAN_EVER_WAITS = 1000
+"""Outcomes that an asynchronous consumer may be behind; more, and the run waits for it."""
+
+
+class Fleet:
+    """Many hosts as one. A context manager: leaving it closes every connection.
+
+    hosts        a pattern (see `fleet.pattern`), or the hosts' names
+    inventory    files, directories, scripts or "h1,h2,"; with one, patterns match its hosts only
+    limit, exclude  patterns: keep only these, leave these out
+    forks, serial, max_fail_percentage, fail_fast, retries, retry_delay   see `Limits`
+    deadline     seconds for one run over all hosts; what is not through then is cancelled or not run
+    reconnect    a host that was lost is connected again at its next call
+    on_start     called with (host name) when its turn comes in a run, before anything is done for it
+    on_connect   called with (host name, context) when a host is connected
+    on_retry     called with (host name, tries so far, error) when a host could not be reached and will be tried again
+    on_result    called with each Outcome before it is handed out, on the thread that takes it; the others are called on
+                 threads of the run. What they raise is logged, once each, and changes nothing
+    become, become_user, become_password   work as another user (root if none is named), by sudo
+    path, on_output, on_log, log_level, concurrency   as of `Router`
+    connection   what is not named here goes to `Router.ssh`: user, port, key_filename, host_keys, python, ...
+
+    Connections are opened at a host's first call and kept. Raises UsageError, before anything is connected, for what
+    cannot be: a pattern without a match, an unknown argument, an inventory that cannot be read.
+    """
+
+    def __init__(
+        self, hosts: str | Iterable[str] = "all", *, inventory: Source | Sequence[Source] = (),
+        limit: str | Sequence[str] = (), exclude: str | Sequence[str] = (), forks: int = Limits.forks,
+        serial: Sequence[str | int] = (), max_fail_percentage: float | None = None, fail_fast: bool = False,
+        retries: int = 0, retry_delay: float = Limits.retry_delay, deadline: float | None = None,
+        reconnect: bool = False,
+        on_start: Callable[[str], object] | None = None, on_connect: Callable[[str, Any], object] | None = None,
+        on_retry: Callable[[str, int, BaseException], object] | None = None,
+        on_result: Callable[[Outcome], object] | None = None,
+        path: Iterable[str | os.PathLike[str]] = (), on_output: Callable[[OutputEvent], object] | None = None,
+        on_log: Callable[[LogEvent], object] | None = None, log_level: int = 30, concurrency: int | None = None,
+        become: bool | None = None, become_user: str | None = None, become_password: str | Secret | None = None,
+        **connection: Any,
+    ) -> None:  # fmt: skip
+        sources = [inventory] if isinstance(inventory, (str, os.PathLike)) else list(inventory)
+        matcher = Matcher(load(sources), bool(sources), _read, cluster_group, os.path.exists)
+        pattern = hosts if isinstance(hosts, str) else ",".join(hosts)
+        entries = matcher.hosts(pattern, _many(limit), _many(exclude))
+        self._members = tuple(Member.of(entry) for entry in entries)
+        secret = Secret(become_password) if isinstance(become_password, str) else become_password
+        other = Become(True if become is None and become_user is not None else become, become_user, None, secret)
+        for member in self._members:
+            member.check(connection, other)
+        self._matcher = matcher
+        self._limits = Limits(forks, tuple(serial), max_fail_percentage, fail_fast, retries, retry_delay)
+        self._deadline = deadline
+        self._hooks = Hooks(on_start=on_start, on_connect=on_connect, on_retry=on_retry, on_result=on_result)
+        self._options: dict[str, Any] = {}
+        settings: dict[str, Any] = {} if concurrency is None else {"concurrency": concurrency}
+        self.router = Router(path=path, on_output=on_output, on_log=on_log, log_level=log_level, **settings)
+        self._links = Links(self.router, connection, other, reconnect,
+                            lambda member, context: self._hooks.tell("on_connect", member.text, context))
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Fleet:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """End every connection; calls under way end with Lost or NotSent. Idempotent."""
+        self._links.close()
+        self.router.close()
+
+    # -- which hosts
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names of the hosts, in the pattern's order."""
+        return tuple(member.text for member in self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __repr__(self) -> str:
+        return f"<Fleet of {len(self)} hosts>"
+
+    def filter(self, wanted: str | Callable[[Any], bool]) -> Fleet:
+        """The same fleet with fewer hosts, over the same connections.
+
+        wanted is a pattern, or a function that is given a host's facts (name, groups, variables) and keeps it by
+        returning true.
+        """
+        if isinstance(wanted, str):
+            names = {entry.name for entry in self._matcher.hosts(wanted)}
+            return self._with(members=tuple(member for member in self._members if member.text in names))
+        return self._with(members=tuple(member for member in self._members if wanted(member.facts())))
+
+    def options(self, **options: Any) -> Fleet:
+        """The same fleet with other call options (timeout, isolation, cwd...); see `Context.options`."""
+        return self._with(options={**self._options, **options})
+
+    def _with(self, members: tuple[Member, ...] | None = None, options: dict[str, Any] | None = None) -> Fleet:
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._members = self._members if members is None else members
+        other._options = self._options if options is None else options
+        return other
+
+    def context(self, host: str) -> Any:
+        """The context on a host, opened if there is none. Raises KeyError, ConnectError."""
+        for member in self._members:
+            if member.text == host:
+                return self._links.context(member)
+        raise KeyError(host)
+
+    # -- calls
+
+    def run(self, fn: Any, /, *args: Any, **kwargs: Any) -> Results:
+        """Call `fn(*args, **kwargs)` on every host; returns when each has an outcome. Raises nothing of theirs.
+
+        A parameter of `fn` annotated `remotesvc.Host` is given the facts of the host it runs on. Ctrl-C stops what is
+        under way and is raised again; `stream` lets one keep what had arrived.
+        """
+        return self._in_order(self.stream(fn, *args, **kwargs))
+
+    def stream(self, fn: Any, /, *args: Any, **kwargs: Any) -> Iterator[Outcome]:
+        """Like `run`, but yields each Outcome as it comes. Leaving the loop stops what is under way."""
+        return self._each(fn, lambda member: (args, kwargs))
+
+    def map(self, fn: Any, arguments: Mapping[str, Any], /) -> Results:
+        """Call `fn` on the hosts that `arguments` names, each with its own: a tuple of positional arguments, a dict of
+        keywords, or one value. Raises UsageError for a host that is not in the fleet."""
+        unknown = sorted(set(arguments) - set(self.hosts))
+        if unknown:
+            raise UsageError(f"not in this fleet: {', '.join(unknown[:5])}")
+        chosen = self._with(members=tuple(member for member in self._members if member.text in arguments))
+        return chosen._in_order(chosen._each(fn, lambda member: _arguments(arguments[member.text])))
+
+    async def arun(self, fn: Any, /, *args: Any, **kwargs: Any) -> Results:
+        """`run` for asyncio: cancelling the task stops what is under way."""
+        return self._in_order([outcome async for outcome in self.astream(fn, *args, **kwargs)])
+
+    async def astream(self, fn: Any, /, *args: Any, **kwargs: Any) -> AsyncIterator[Outcome]:
+        """`stream` for asyncio."""
+        loop, stop = asyncio.get_running_loop(), Stop()
+        arrived: asyncio.Queue[Outcome | BaseException | None] = asyncio.Queue()
+        room = threading.Semaphore(_MORE_THAN_EVER_WAITS)
+
+        def produce() -> None:
+            last: BaseException | None = None
+            try:
+                for outcome in self._each(fn, lambda member: (args, kwargs), stop):
+                    while not room.acquire(timeout=1.0) and not stop.requested:
+                        pass
+                    loop.call_soon_threadsafe(arrived.put_nowait, outcome)
+            except BaseException as error:
+                last = error
+            loop.call_soon_threadsafe(arrived.put_nowait, last)
+
+        producing = loop.run_in_executor(None, produce)
+        try:
+            while (outcome := await arrived.get()) is not None:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                room.release()
+                yield outcome
+        finally:
+            stop.request()
+            await asyncio.shield(producing)
+
+    # -- services and files
+
+    def call_service(self, service: Any, method: str, /, *args: Any, **kwargs: Any) -> Results:
+        """Call a method of a service on every host; see `Context.call_service`. One outcome each, as of `run`."""
+        return self._in_order(self._outcomes(
+            lambda context, member: context.call_service_async(service, method, *args, **kwargs)))
+
+    def push(self, src: Any, dst: str, **options: Any) -> Results:
+        """Copy a file, directory or bytes to `dst` on every host; see `Context.push`. It is read and compressed once.
+
+        Each value is what was copied. Raises OSError and TransferError for `src` itself.
+        """
+        from remotesvc.files.shared import share
+
+        chosen = {name: options[name] for name in ("symlinks", "exclude", "compress") if name in options}
+        with share(src, **chosen) as shared:
+            return self._in_order(self._outcomes(lambda context, member: context.push(shared, dst, **options)))
+
+    def pull(self, src: str, dst: str | os.PathLike[str], **options: Any) -> Results:
+        """Copy `src` of every host to `dst`/HOST here; see `Context.pull`."""
+        from .member import file_name
+
+        def pull(context: Any, member: Member) -> Any:
+            directory = os.path.join(os.fspath(dst), file_name(member.label))
+            os.makedirs(directory, exist_ok=True)
+            return context.pull(src, directory + os.sep, **options)
+
+        return self._in_order(self._outcomes(pull))
+
+    def sync(self, src: str | os.PathLike[str], dst: str, **options: Any) -> Results:
+        """Make the directory `dst` on every host what `src` is here; see `Context.sync`."""
+        return self._in_order(self._outcomes(lambda context, member: context.sync(src, dst, **options)))
+
+    def executor(self, policy: str = "any", slots: int = 1, idempotent: bool = False) -> FleetExecutor:
+        """A `concurrent.futures.Executor` whose workers are the hosts; see `FleetExecutor`."""
+        from .executor import FleetExecutor
+
+        return FleetExecutor(self._members, self._links, policy, slots, self._options, idempotent)
+
+    def _in_order(self, outcomes: Iterable[Outcome]) -> Results:
+        found = {outcome.host: outcome for outcome in outcomes}
+        return Results(found[host] for host in self.hosts if host in found)
+
+    def _each(self, fn: Any, arguments: Callable[[Member], tuple[tuple[Any, ...], dict[str, Any]]],
+              stop: Stop | None = None) -> Iterator[Outcome]:
+        wants = facts_parameter(fn)
+
+        def call(context: Any, member: Member) -> Any:
+            args, kwargs = arguments(member)
+            if wants is not None and wants not in kwargs:
+                kwargs = {**kwargs, wants: member.facts()}
+            return context.submit(fn, *args, **kwargs)
+
+        return self._outcomes(call, stop)
+
+    def _outcomes(self, begin: Callable[[Any, Member], Any], stop: Stop | None = None) -> Iterator[Outcome]:
+        """One outcome a host of what `begin(context, member)` starts: the result of the Future it returns, or what it
+        returns if that is none."""
+        def work(member: Member, attempt: Attempt) -> Any:
+            if attempt.attempts == 1:
+                self._hooks.tell("on_start", member.text)
+            context = self._links.context(member)
+            try:
+                value = attempt.wait(lambda: begin(context.options(**self._options), member))
+                # Generators are taken to their end.
+                return list(attempt.each(value)) if hasattr(value, "__next__") else value
+            except BaseException as error:
+                self._links.failed(member, context, error)
+                raise
+            finally:
+                attempt.phases.update(context.phases)
+
+        deadline = None if self._deadline is None else time.monotonic() + self._deadline
+
+        def retried(member: Member, tries: int, error: BaseException) -> None:
+            self._hooks.tell("on_retry", member.text, tries, error)
+
+        for outcome in gather(self._members, work, limits=self._limits, stop=stop, deadline=deadline, retried=retried):
+            self._hooks.tell("on_result", outcome)
+            yield outcome
+
+
+def facts_parameter(fn: Any) -> str | None:
+    """The parameter of a function that is annotated `remotesvc.Host`, if there is one."""
+    try:
+        parameters = inspect.signature(fn).parameters.values() if callable(fn) else ()
+    except (TypeError, ValueError):
+        return None
+    for parameter in parameters:
+        annotation = parameter.annotation
+        if annotation in ("Host", "remotesvc.Host") or getattr(annotation, "__qualname__", "") == "Host" and str(
+                getattr(annotation, "__module__", "")).startswith("remotesvc"):  # fmt: skip
+            return parameter.name
+    return None
+
+
+def _arguments(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if isinstance(given, tuple):
+        return given, {}
+    return ((), given) if isinstance(given, dict) else ((given,), {})
+
+
+def _many(patterns: str | Sequence[str]) -> Sequence[str]:
+    return [patterns] if isinstance(patterns, str) else patterns
+
+
+def _read(name: str) -> str:
+    if name == "-":
+        raise UsageError("a program reads standard input itself; give the hosts as a list")
+    with open(os.path.expanduser(name), encoding="utf-8") as file:
+        return file.read()

@@ -1,0 +1,34 @@
+"""What a fleet tells whoever asked to be told. A listener that fails is no reason for a run to fail."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+class Hooks:
+    """Functions by their names, None where nobody listens. Thread-safe.
+
+    The first error of each is logged with its traceback; what it raises after that is dropped.
+    """
+
+    def __init__(self, **functions: Callable[..., object] | None) -> None:
+        self._functions = functions
+        self._failed: set[str] = set()
+        self._lock = threading.Lock()
+
+    def tell(self, name: str, *args: Any) -> None:
+        """Call the function of that name, if there is one."""
+        function = self._functions[name]
+        if function is None:
+            return
+        try:
+            function(*args)
+        except Exception:  # it is the listener's, and the run goes on
+            with self._lock:
+                first = name not in self._failed
+                self._failed.add(name)
+            if first:
+                logging.getLogger("remotesvc").exception("%s of a fleet raised; it is not said again", name)

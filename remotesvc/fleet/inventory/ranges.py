@@ -1,0 +1,73 @@
+"""Host ranges of inventories: `web[01:20].example.com`, `db-[a:f]`, `n[0:100:2]`, `web[01-20,25]`. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import product
+from string import ascii_lowercase, ascii_uppercase
+
+MOST_HOSTS = 100_000
+"""Hosts that one pattern may stand for: a slipped digit must not fill the memory."""
+
+_BRACKETS = re.compile(r"\[([^\[\]]+)\]")
+_RANGE = re.compile(r"([A-Za-z0-9]+)\s*[:-]\s*([A-Za-z0-9]+)(?:\s*[:/]\s*([0-9]+))?\Z")
+
+
+def is_range(text: str) -> bool:
+    """Tell whether a name has brackets that stand for several names (an IPv6 address in brackets does not)."""
+    return any(_RANGE.match(part.strip()) or "," in inner for inner in _BRACKETS.findall(text)
+               for part in inner.split(",") if inner.count(":") < 3)  # fmt: skip
+
+
+def expand(text: str) -> list[str]:
+    """The names a pattern stands for, in order; just itself without brackets. ValueError for a range that is none."""
+    if "[" not in text:
+        return [text]
+    pieces = _BRACKETS.split(text)
+    if len(pieces) == 1:
+        raise ValueError(f"the brackets of {text!r} do not close")
+    choices = [[piece] if index % 2 == 0 else list(_numbers(piece, text)) for index, piece in enumerate(pieces)]
+    count = 1
+    for choice in choices:
+        count *= len(choice)
+    if count > MOST_HOSTS:
+        raise ValueError(f"{text!r} stands for {count:,} hosts; {MOST_HOSTS:,} are the limit")
+    return ["".join(parts) for parts in product(*choices)]
+
+
+def _numbers(inner: str, text: str) -> Iterator[str]:
+    for part in (each.strip() for each in inner.split(",")):
+        found = _RANGE.match(part)
+        if found is None:
+            if not part.isalnum():
+                raise ValueError(f"[{inner}] in {text!r} is not a range: write [01:20], [a:f], or [1-9,12]")
+            yield part
+            continue
+        first, last, step = found.group(1), found.group(2), int(found.group(3) or 1)
+        if step < 1:
+            raise ValueError(f"a range of {text!r} has a step of 0")
+        yield from _between(first, last, step, text)
+
+
+def _between(first: str, last: str, step: int, text: str) -> Iterator[str]:
+    if first.isdigit() and last.isdigit():
+        # A leading zero fixes the width, as in 01:20; both ends must agree on it.
+        width = len(first) if first.startswith("0") and len(first) > 1 else 0
+        if width and len(last) < width:
+            raise ValueError(f"[{first}:{last}] in {text!r} begins with {width} digits and ends with {len(last)}")
+        begin, end = int(first), int(last)
+        if end < begin:
+            raise ValueError(f"[{first}:{last}] in {text!r} runs backwards")
+        if (end - begin) // step >= MOST_HOSTS:
+            raise ValueError(f"[{first}:{last}] in {text!r} has more than {MOST_HOSTS:,} hosts")
+        for number in range(begin, end + 1, step):
+            yield f"{number:0{width}d}"
+        return
+    for letters in (ascii_lowercase, ascii_uppercase):
+        if len(first) == len(last) == 1 and first in letters and last in letters:
+            if last < first:
+                raise ValueError(f"[{first}:{last}] in {text!r} runs backwards")
+            yield from letters[letters.index(first) : letters.index(last) + 1 : step]
+            return
+    raise ValueError(f"[{first}:{last}] in {text!r} is neither numbers nor single letters")

@@ -1,0 +1,144 @@
+"""One host of a fleet, and how a context on it is opened: the words of whoever asks, then the inventory's."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from remotesvc.bootstrap.errors import UsageError
+from remotesvc.bootstrap.record import Record
+from remotesvc.bootstrap.unreachable import ConnectError
+from remotesvc.ssh import hostspec
+
+from .connection import Become, Connection
+from .inventory.model import HostEntry
+
+NOBODY_ELSE = Become()
+
+
+@dataclass(frozen=True)
+class Member:
+    """One host: the text that names it, what that means, and what an inventory says of it."""
+
+    text: str
+    spec: hostspec.HostSpec
+    entry: HostEntry
+    connection: Connection = Connection()
+
+    @classmethod
+    def of(cls, entry: HostEntry) -> Member:
+        """The member an entry of an inventory stands for. Raises UsageError if it cannot be a host."""
+        connection = Connection.of(entry.name, entry.variables)
+        if connection.transport == "local":
+            return cls(entry.name, hostspec.parse("local:"), entry, connection)
+        if connection.transport is not None:  # a container
+            spec = hostspec.parse(f"{connection.transport}:{connection.address or entry.name}")
+            return cls(entry.name, spec, entry, connection)
+        return cls(entry.name, hostspec.parse(connection.address or entry.name), entry, connection)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def label(self) -> str:
+        """How it is named at the start of a line: `local`, not `local:`."""
+        return shown_host(self.text)
+
+    def facts(self) -> Record:
+        """What a parameter annotated `remotesvc.Host` is given: name, groups, variables; passwords are left out."""
+        variables = {name: value for name, value in self.entry.variables.items() if not _secret(name)}
+        return Record("remotesvc.Host", {"name": self.text, "groups": list(self.entry.groups), "variables": variables})
+
+    def ssh_arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of `Router.ssh` for this host: its text's own words win, then `given`, then the inventory.
+
+        What is left says ssh_config. Raises UsageError for what cannot be.
+        """
+        said = self.connection
+        arguments = {name: value for name, value in given.items() if value is not None}
+        inventory = {
+            "user": said.user,
+            "port": said.port,
+            "key_filename": None if said.private_key is None else os.path.expanduser(said.private_key),
+            "ssh_config": None if said.ssh_config is None else os.path.expanduser(said.ssh_config),
+            "python": said.python,
+            "password": said.password,
+            "jump": said.jump,
+            "transport": said.ssh_transport,
+        }
+        for name, value in inventory.items():
+            if value is not None:
+                arguments.setdefault(name, value)
+        # ssh takes the first value it is given for a keyword.
+        arguments["extra_options"] = (*arguments.get("extra_options", ()), *said.ssh_options)
+        if self.spec.user is not None:
+            arguments["user"] = self.spec.user
+        if self.spec.port is not None:
+            arguments["port"] = self.spec.port
+        return arguments
+
+    def check(self, given: Mapping[str, Any], become: Become = NOBODY_ELSE) -> None:
+        """Find out before anything is connected whether all this means anything. Raises UsageError."""
+        from remotesvc.ssh.options import SSHOptions
+
+        become.over(self.connection.become).check(self.text)
+        unknown = sorted(set(given) - set(inspect.signature(SSHOptions.parse).parameters))
+        if unknown:
+            raise UsageError(f"there is no option {', '.join(unknown)}, neither of a Fleet nor of Router.ssh")
+        if self.spec.kind != "ssh":
+            return
+        try:
+            SSHOptions.parse(self.spec.host, **self.ssh_arguments(given))
+        except TypeError as error:
+            raise UsageError(f"{error}") from None
+
+    def open(self, router: Any, given: Mapping[str, Any], become: Become = NOBODY_ELSE) -> Any:
+        """A context there, its start on the way. `given` are arguments of `Router.ssh`; blocks until authenticated,
+        and until sudo has let us in where we are to become another user. Raises ConnectError.
+        """
+        base = self._open(router, given)
+        become = become.over(self.connection.become)
+        if not become.wanted:
+            return base
+        limit = {name: given[name] for name in ("connect_timeout",) if given.get(name) is not None}
+        try:
+            return router.sudo(become.user or "root", via=base, password=become.password, name=self.label,
+                               close_via=True, **limit)
+        except BaseException:  # Ctrl-C, too: nobody else has it yet
+            base.close()
+            raise
+
+    def _open(self, router: Any, given: Mapping[str, Any]) -> Any:
+        if self.spec.kind != "ssh":
+            known = {name: given[name] for name in ("connect_timeout",) if name in given}
+            known.update(python=given.get("python") or self.connection.python, name=self.label)
+            if self.spec.kind == "local":
+                return router.local(**known)
+            user = given.get("user") or self.connection.user
+            return router.docker(self.spec.host, user=user, program=self.spec.kind, **known)
+        try:
+            return router.ssh(self.spec.host, name=self.label, **self.ssh_arguments(given))
+        except ConnectError as error:
+            if error.host != self.spec.host or self.spec.host == self.label:
+                raise
+            # An address alone would not tell a reader which host of the fleet it is.
+            error.host = f"{self.label} ({error.host})"
+            raise
+
+
+def shown_host(text: str) -> str:
+    """A host's text as a label, where a colon follows."""
+    return text.removesuffix(":")
+
+
+def file_name(host: str) -> str:
+    """A host's name as the name of a file: never another directory, never hidden."""
+    name = shown_host(host).replace("/", "_").replace("\0", "_")
+    return "_" + name if name.startswith(".") or not name else name
+
+
+def _secret(name: str) -> bool:
+    return name.endswith(("_pass", "_password"))

@@ -1,0 +1,120 @@
+"""Futures of calls, as ``concurrent.futures`` knows them."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from .bootstrap import errors
+from .bootstrap.unreachable import ConnectError
+from .calling.context import Context
+from .calling.inbox import Inbox
+from .calling.invocation import Invocation
+
+
+class Cancelled(errors.Cancelled, concurrent.futures.CancelledError):
+    """The call was cancelled from here; also a ``concurrent.futures.CancelledError``."""
+
+
+class CallFuture(concurrent.futures.Future[Any]):
+    """The outcome of a submitted call.
+
+    It stays pending until it is answered, so ``cancel()`` always succeeds before that: waiters are released at once,
+    and the target is told. Done-callbacks run on a thread of the router, never on the one that reads the link.
+    """
+
+    def __init__(self, invocation: Invocation, hand_off: Callable[..., Any], shown: Inbox) -> None:
+        super().__init__()
+        self._invocation = invocation
+        invocation.notify = self._settled
+        self._hand_off = hand_off
+        self._shown = shown
+        self._told = threading.Lock()
+
+    @property
+    def context(self) -> Context:
+        """The Context that was called."""
+        return self._invocation.context
+
+    def begin(self) -> CallFuture:
+        """Send the call. Raises what is wrong here, EncodeError for one; how a call ends the future tells."""
+        try:
+            self._invocation.start()
+        except (errors.OutcomeError, ConnectError) as error:
+            self._end(error, None)
+        return self
+
+    def _settled(self, invocation: Invocation) -> None:
+        if self._shown.idle:
+            self._take(invocation)
+        else:  # what the call printed is shown first
+            self._shown.run(self._take, invocation)
+
+    def _take(self, invocation: Invocation) -> None:
+        try:
+            value = invocation.value()
+        except BaseException as error:
+            self._end(error, None)
+        else:
+            self._end(None, value)
+
+    def _end(self, error: BaseException | None, value: Any) -> None:
+        try:
+            if error is not None:
+                self.set_exception(error)
+            else:
+                self.set_result(value)
+        except concurrent.futures.InvalidStateError:
+            pass  # cancelled, or timed out, in the same instant
+
+    def expire(self) -> None:
+        """The timeout of the call is over."""
+        if not self.done():
+            invocation = self._invocation
+            invocation.abandon()
+            self._end(errors.CallTimeout(f"no answer within {invocation.options.timeout:g} s",
+                                         invocation.context.name, invocation.call), None)
+
+    def give_up(self, error: BaseException) -> None:
+        """End it with an error that is not its own."""
+        if not self.done():
+            self._invocation.abandon()
+            self._end(self._invocation.context.again(error, self._invocation.call), None)
+
+    def cancel(self) -> bool:
+        """Give the call up: True unless it has ended. One that has not left is not sent, a running one is told."""
+        if not super().cancel():
+            return False
+        if self._told.acquire(blocking=False):
+            # No executor will come by to do it: this is what wakes `wait` and `as_completed`.
+            self.set_running_or_notify_cancel()
+            self._invocation.abandon()
+        return True
+
+    def result(self, timeout: float | None = None) -> Any:
+        """The value; raises what the call ended with, or TimeoutError after ``timeout`` seconds of waiting."""
+        try:
+            return super().result(timeout)
+        except concurrent.futures.CancelledError as error:
+            raise self._cancelled(error) from None
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What the call ended with, None for a value."""
+        try:
+            return super().exception(timeout)
+        except concurrent.futures.CancelledError as error:
+            raise self._cancelled(error) from None
+
+    def _cancelled(self, error: BaseException) -> BaseException:
+        if isinstance(error, Cancelled):
+            return error
+        return Cancelled("cancelled", self._invocation.context.name, self._invocation.call)
+
+    def add_done_callback(self, fn: Callable[[concurrent.futures.Future[Any]], object]) -> None:
+        """Call ``fn(future)`` when it is done, on a thread of the router; at once if it is done already."""
+        if self.done():
+            super().add_done_callback(fn)
+        else:
+            super().add_done_callback(lambda future: self._hand_off(fn, future))

@@ -1,0 +1,95 @@
+"""Code objects of modules found: from ``__pycache__``, where the interpreter has them ready, else compiled once."""
+
+from __future__ import annotations
+
+import _imp
+import importlib.util
+import marshal
+from types import CodeType
+
+from remotesvc.bootstrap.modules import MAIN
+
+from .find import Found
+
+MAGIC = importlib.util.MAGIC_NUMBER
+
+
+class Codes:
+    """The code of one router's modules, as this interpreter compiles it.
+
+    compiled: how many modules had no usable bytecode in ``__pycache__``.
+    """
+
+    def __init__(self) -> None:
+        self.compiled = 0
+        self._compiled: dict[str, bytes] = {}
+
+    def code(self, found: Found) -> CodeType | None:
+        """The code of a module with source; None if it is not valid here."""
+        if found.kind != "source":
+            return None
+        known = self._compiled.get(found.name)
+        code = _cached(found) if known is None else marshal.loads(known)
+        if code is None:
+            try:
+                code = compile(found.source, found.origin or found.name, "exec", dont_inherit=True)
+            except (SyntaxError, ValueError):
+                return None  # whoever imports it will be told
+            self.compiled += 1
+            self._compiled[found.name] = marshal.dumps(code)
+        return code
+
+    def marshalled(self, found: Found, label: str) -> bytes | None:
+        """The code of a module for others, with a label in place of its path; None if it is not valid here."""
+        known = self._compiled.get(found.name)
+        data = known or _cached_data(found)
+        relabelled = _relabelled(data, found.origin or "", label) if data is not None else None
+        if relabelled is not None:
+            return relabelled
+        code = self.code(found)
+        if code is None:
+            return None
+        # What importlib does to bytecode that was moved; the nested code objects included.
+        _imp._fix_co_filename(code, label)  # type: ignore[attr-defined]
+        return marshal.dumps(code)
+
+
+def _relabelled(data: bytes, origin: str, label: str) -> bytes | None:
+    """Marshalled code with another file name, without unmarshalling; None where that is not plainly possible.
+
+    The name stands there once, as a short ASCII string: its type, its length in one byte, itself. All code objects
+    refer to that one, and nothing in the format counts bytes.
+    """
+    path, new = origin.encode(), label.encode()
+    at = data.find(path)
+    plain = origin.isascii() and label.isascii() and 0 < len(path) < 256 and len(new) < 256
+    if not plain or at < 2 or data.find(path, at + 1) >= 0 or data[at - 1] != len(path):
+        return None
+    if data[at - 2] & 0x7F not in b"zZ":
+        return None
+    return data[: at - 1] + bytes([len(new)]) + new + data[at + len(path) :]
+
+
+def _cached(found: Found) -> CodeType | None:
+    """The code in ``__pycache__``, if it belongs to the source found."""
+    data = _cached_data(found)
+    try:
+        code = None if data is None else marshal.loads(data)  # what Python itself would load for this file
+    except (ValueError, EOFError, TypeError):
+        return None
+    return code if isinstance(code, CodeType) else None
+
+
+def _cached_data(found: Found) -> bytes | None:
+    """What Python itself would unmarshal for this file; None if it would compile it."""
+    if found.origin is None or found.modified is None or found.name == MAIN:
+        return None
+    try:
+        with open(importlib.util.cache_from_source(found.origin), "rb") as file:
+            data = file.read()
+    except (OSError, NotImplementedError):
+        return None
+    flags = int.from_bytes(data[4:8], "little")
+    current = (found.modified & 0xFFFFFFFF, len(found.source))
+    written = (int.from_bytes(data[8:12], "little"), int.from_bytes(data[12:16], "little"))
+    return data[16:] if data[:4] == MAGIC and flags == 0 and current == written else None

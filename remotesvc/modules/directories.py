@@ -1,0 +1,40 @@
+"""Which modules lie in a directory."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+from collections.abc import Iterator
+from importlib.machinery import EXTENSION_SUFFIXES
+
+
+def modules_in(directory: str) -> Iterator[str]:
+    """The modules directly in one directory, or in one directory of a zip archive."""
+    try:
+        with os.scandir(directory) as scan:
+            items = list(scan)
+    except OSError:
+        yield from (name + "/" * is_pkg for _, name, is_pkg in pkgutil.iter_modules([directory]))
+        return
+    for item in items:
+        stem = item.name.partition(".")[0]
+        if not stem.isidentifier() or stem in ("__init__", "__pycache__"):
+            continue
+        if item.is_dir():
+            if stem == item.name and _holds_modules(item.path):
+                yield stem + "/"
+        elif item.name == stem + ".py" or item.name[len(stem) :] in EXTENSION_SUFFIXES:
+            yield stem
+
+
+def _holds_modules(directory: str) -> bool:
+    """Whether a directory can be imported as a package; with or without ``__init__.py``."""
+    try:
+        with os.scandir(directory) as items:
+            return any(item.name.endswith((".py", *EXTENSION_SUFFIXES)) or _is_part(item) for item in items)
+    except OSError:
+        return False
+
+
+def _is_part(item: os.DirEntry[str]) -> bool:
+    return item.name.isidentifier() and item.name != "__pycache__" and item.is_dir()

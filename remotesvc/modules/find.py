@@ -1,0 +1,283 @@
+"""Where a module is, found without importing anything: not the module, and not its parents.
+
+`importlib.util.find_spec("a.b")` imports ``a``. Here the parents are walked by hand: the finder of each path
+entry is asked for a spec, and the directories in that spec are where the next part is looked for.
+"""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
+from typing import Any, Literal
+
+import remotesvc
+import remotesvc.bootstrap
+
+from .directories import modules_in
+from .distributions import Distribution, Distributions
+from .standins import STAND_INS, stand_in
+
+Kind = Literal["source", "namespace", "native", "builtin", "unreadable"]
+
+# Of the finders on sys.meta_path only those of editable installs are asked; the modules of all that make them are
+# named so. Others do more than finding: some import what they are asked for, some remember every name, and the
+# names asked for are made up by children.
+_ASKED = "editable"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found under a module's name; a snapshot that is never read again.
+
+    kind: "source"; "namespace" (a package without ``__init__.py``); "native" (an extension module without a
+    ``.py`` beside it); "builtin" (inside the interpreter); "unreadable" (it exists, but without source).
+    origin: file name, None for namespace packages. modified: in seconds, of that file when it was read.
+    directories: of a package, where its parts are looked for.
+    entry: the path entry it was found under, None if a finder of its own (an editable install) knew it.
+    installed: of a namespace package, which may belong to many distributions: whether all its directories lie
+    where distributions are installed.
+    """
+
+    name: str
+    kind: Kind
+    is_pkg: bool = False
+    source: bytes = field(default=b"", repr=False)
+    origin: str | None = None
+    directories: tuple[str, ...] = ()
+    entry: str | None = None
+    stdlib: bool = False
+    distribution: Distribution | None = None
+    installed: bool = False
+    modified: int | None = None
+
+    @property
+    def own(self) -> bool:
+        """Whether it is part of this package, which every child gets from its parent."""
+        return self.name.partition(".")[0] == "remotesvc"
+
+    @property
+    def first_party(self) -> bool:
+        """Whether it is the user's own code: of no installed distribution, or of an editable one."""
+        return not self.stdlib and not self.own and self.distribution is None and not self.installed
+
+
+class Finder:
+    """Finds modules for one router. What it has found once it never looks at again.
+
+    path: directories to search before ``sys.path``.
+    """
+
+    def __init__(self, path: Iterable[str] = ()) -> None:
+        self._path = [os.path.abspath(entry) for entry in path]
+        self._stdlib = _stdlib_directories()
+        self._distributions = Distributions()
+        self._found: dict[str, Found] = {}
+        self._submodules: dict[str, tuple[str, ...]] = {}
+        self._lock = threading.RLock()
+
+    def locate(self, name: str) -> Found | None:
+        """What there is under a full name; None if nothing. Only what exists is remembered."""
+        with self._lock:
+            found = self._found.get(name)
+            if found is None:
+                found = self._search(name)
+                if found is not None:
+                    self._found[name] = found
+            return found
+
+    def submodules(self, found: Found) -> tuple[str, ...]:
+        """The names of all modules in a package; those that are packages have a slash behind."""
+        with self._lock:
+            names = self._submodules.get(found.name)
+            if names is None:
+                unique = {name for directory in found.directories for name in modules_in(directory)}
+                names = self._submodules[found.name] = tuple(sorted(unique))
+            return names
+
+    def distribution(self, name: str) -> Distribution | None:
+        """The installed distribution of a name, an editable one too; None if there is none."""
+        with self._lock:
+            return self._distributions.named(name, self._entries())
+
+    def add(self, found: Found) -> None:
+        """Put something into the snapshot that no finder can find: the program's own script."""
+        with self._lock:
+            self._found.setdefault(found.name, found)
+
+    def snapshot(self, name: str) -> Found | None:
+        """What was found before under a name; never looks."""
+        return self._found.get(name)
+
+    def _search(self, name: str) -> Found | None:
+        for package in (
+            remotesvc,
+            remotesvc.bootstrap,
+        ):  # wherever these are, the children must have the same
+            if name == package.__name__:
+                return self._found_in(name, [os.path.dirname(entry) for entry in package.__path__], None)
+        parent, _, tail = name.rpartition(".")
+        if parent:
+            above = self.locate(parent)
+            if above is None or not above.is_pkg:
+                return None
+            return self._found_in(name, above.directories, above) or self._loaded(name)
+        if tail in STAND_INS:
+            source, origin = stand_in(tail)
+            return Found(name, "source", source=source, origin=origin, stdlib=True, modified=_modified(origin))
+        if tail in sys.builtin_module_names:
+            return Found(name, "builtin", stdlib=True)
+        if tail in sys.stdlib_module_names:
+            return self._found_in(name, self._stdlib, None)
+        return self._found_in(name, self._entries(), None) or self._ask_finders(name) or self._loaded(name)
+
+    def _entries(self) -> list[str]:
+        return [*self._path, *filter(None, (entry or _working_directory() for entry in sys.path))]
+
+    def _found_in(self, name: str, entries: Sequence[str], above: Found | None) -> Found | None:
+        """The first module of a name in these directories, or the namespace package they make up together."""
+        portions: list[str] = []
+        first = None
+        for entry in entries:
+            spec = _spec_in(name, entry)
+            if spec is None:
+                continue
+            if spec.loader is not None:
+                return self._describe(name, spec, entry, above)
+            portions += spec.submodule_search_locations or ()
+            first = first or entry
+        if not portions:
+            return None
+        stdlib = above is not None and above.stdlib
+        # One directory of the user's own among those of installed distributions makes it the user's.
+        roots = [self._path_entry(portion, first) for portion in portions]
+        owner = above.distribution if above is not None else None
+        installed = all(map(is_site, roots))
+        return Found(name, "namespace", True, b"", None, tuple(portions), first, stdlib, owner, installed)
+
+    def _ask_finders(self, name: str) -> Found | None:
+        """What a finder of an editable install knows under a top-level name."""
+        for finder in list(sys.meta_path):
+            kind = finder if isinstance(finder, type) else type(finder)
+            ask = getattr(finder, "find_spec", None)
+            if ask is None or _ASKED not in kind.__module__:
+                continue
+            try:
+                spec = ask(name, None, None)
+            except Exception:  # someone else's code, asked for a name that a child made up
+                continue
+            if spec is not None and spec.loader is not None:
+                return self._describe(name, spec, None, None)
+            if spec is not None and spec.submodule_search_locations:
+                return Found(name, "namespace", True, directories=tuple(spec.submodule_search_locations))
+        return None
+
+    def _loaded(self, name: str) -> Found | None:
+        """A module that this program has made in memory, if its loader gives the source."""
+        spec: ModuleSpec | None = getattr(sys.modules.get(name), "__spec__", None)
+        if spec is None or spec.loader is None or spec.name != name or name == "__main__":
+            return None
+        found = self._describe(name, spec, None, None)
+        return found if found.kind == "source" else None
+
+    def _describe(self, name: str, spec: ModuleSpec, entry: str | None, above: Found | None) -> Found:
+        origin = spec.origin
+        is_pkg = spec.submodule_search_locations is not None
+        kind: Kind = "source"
+        source = None
+        modified = _modified(origin)
+        if origin is not None and origin.endswith(tuple(EXTENSION_SUFFIXES)):
+            beside = os.path.join(os.path.dirname(origin), _stem(origin) + ".py")
+            if os.path.isfile(beside):
+                modified = _modified(beside)
+                origin, source = beside, _read(beside)
+            else:
+                kind = "native"
+        else:
+            source = _source(spec)
+            if source is None:
+                kind = "unreadable"
+        root = self._path_entry(origin, entry)
+        stdlib = above.stdlib if above is not None else self._is_stdlib(name, origin)
+        owner = None
+        if origin is not None and root is not None and not stdlib and name.partition(".")[0] != "remotesvc":
+            owner = self._distributions.owner(origin, root)
+        directories = tuple(spec.submodule_search_locations or ())
+        return Found(name, kind, is_pkg, source or b"", origin, directories, root, stdlib, owner, modified=modified)
+
+    def _path_entry(self, origin: str | None, entry: str | None) -> str | None:
+        """The deepest path entry that a file lies under; None for one that only a finder knew."""
+        if origin is None:
+            return entry
+        roots = [root.rstrip(os.sep) for root in (*self._path, *sys.path) if root]
+        return max((root for root in roots if origin.startswith(root + os.sep)), key=len, default=entry)
+
+    def _is_stdlib(self, name: str, origin: str | None) -> bool:
+        if name in sys.stdlib_module_names:
+            return True
+        return origin is not None and os.path.dirname(origin) in self._stdlib
+
+
+def is_site(directory: str | None) -> bool:
+    """Whether a path entry is one that distributions are installed into."""
+    return directory is not None and directory.endswith("-packages")
+
+
+def _stdlib_directories() -> list[str]:
+    pure = os.path.dirname(os.__file__)
+    return [pure, *(entry for entry in sys.path if os.path.basename(entry) == "lib-dynload")]
+
+
+def _spec_in(name: str, entry: str) -> ModuleSpec | None:
+    """What the finder of one path entry has under a name. It looks at the last part of the name only."""
+    finder: Any = pkgutil.get_importer(entry)
+    if finder is None or not hasattr(finder, "find_spec"):
+        return None
+    try:
+        spec: ModuleSpec | None = finder.find_spec(name)
+    except (OSError, ImportError, ValueError):
+        return None
+    return spec
+
+
+def _working_directory() -> str:
+    """What "" in sys.path stands for; "" itself if it has been deleted."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
+
+
+def _source(spec: ModuleSpec) -> bytes | None:
+    """The source behind a spec as bytes; None if its loader has none."""
+    loader: Any = spec.loader
+    try:
+        if spec.origin is not None and spec.origin.endswith(".py") and hasattr(loader, "get_data"):
+            data: bytes = loader.get_data(spec.origin)
+            return data
+        text: str | None = loader.get_source(spec.name)
+        return None if text is None else text.encode()
+    except (AttributeError, OSError, ImportError):
+        return None
+
+
+def _modified(path: str | None) -> int | None:
+    """When a file was written, in whole seconds, as bytecode has it; None if it is no file."""
+    try:
+        return None if path is None else int(os.stat(path).st_mtime)
+    except OSError:
+        return None
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _stem(path: str) -> str:
+    """``md`` of ``/x/md.cpython-311-x86_64-linux-gnu.so``."""
+    return os.path.basename(path).partition(".")[0]

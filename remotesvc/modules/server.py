@@ -1,0 +1,322 @@
+"""The module server: answers what children ask for, and knows what to send with a call before they ask."""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+import tokenize
+import zlib
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from remotesvc.bootstrap.modules import LISTING, MAIN, METADATA, MODULE, TEXT, Request, check_request
+
+from .closure import Plans
+from .codes import MAGIC, Codes
+from .datafiles import Unavailable, data_files, read_data_file
+from .entry import Entries
+from .explain import ImportOrigin, Source, loaded_untrusted
+from .find import Finder, Found
+from .load import CHUNK, GUESS_BUDGET, RELAYED_BUDGET, Child, Load
+from .metadata import metadata
+from .policy import HERE, Origin, Policy, Ruling
+from .script import main_name, main_script
+
+REFUSALS_LOGGED = 200
+"""Refusals of one child that are logged: it may ask for any number of names."""
+
+log = logging.getLogger("remotesvc.modules")
+
+
+class ModuleServer:
+    """Serves the modules of one master to its children: one version of each, ever. Thread-safe.
+
+    path: directories searched before ``sys.path``. allow, deny, imports, locked: see `Policy`.
+    """
+
+    def __init__(
+        self,
+        path: Iterable[str] = (),
+        allow: Iterable[str] = (),
+        deny: Iterable[str] = (),
+        imports: Mapping[str, Origin] | None = None,
+        locked: bool = False,
+    ) -> None:
+        self._finder = Finder(path)
+        self._codes = Codes()
+        self._plans = Plans(self._finder, self._codes)
+        self._policy = Policy(allow, deny, imports, locked)
+        self._entries = Entries(self._finder, self._codes, self._policy)
+        self._children: dict[int, Child] = {}
+        self._lines: dict[str, list[str]] = {}
+        self._counts: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
+        self._lock = threading.RLock()
+        self.refusals: deque[tuple[int, str, str]] = deque(maxlen=100)
+        """The latest refusals: (child id, name, rule)."""
+
+    # Calls
+
+    def called_name(self, module: str) -> str:
+        """The name by which a child imports a module: another only for ``__main__`` of ``python -m``."""
+        return main_name() if module == MAIN else module
+
+    def ahead(
+        self,
+        child_id: int,
+        module: str,
+        budget: int,
+        via: Iterable[int] = (),
+        magic: bytes = b"",
+        follow: bool = False,
+    ) -> list[Any]:
+        """What to send with a call of something in `module`: entries, in the order in which they will be imported.
+
+        At most `budget` bytes; with `follow` the rest is announced, and `more` returns it later. What the child was
+        sent before is left out. From now on it may ask for all that the module imports, and so may the contexts `via`
+        which it asks. magic: the child's, if it is known. UsageError if the module is a script that cannot be sent.
+        """
+        with self._lock:
+            name = self.called_name(module)
+            if name == MAIN and self._finder.snapshot(MAIN) is None:
+                self._finder.add(main_script())
+            child = self._child(child_id)
+            if name in child.called:
+                return []
+            self._grant([child_id, *via], name)
+            child.called.add(name)
+            start = self._finder.locate(name)
+            if start is not None and start.stdlib:
+                return []
+            closure = self._plans.closure(name, called=True)
+            rulings = [(each, self._ruling(child, each, HERE)) for each in closure.names]
+            load = Load(self._entries, child, magic == MAGIC, budget, follow)
+            load.add(rulings)
+            return load.items(closure.missing)
+
+    def more(self, child_id: int, magic: bytes) -> list[Any]:
+        """The next of what was announced to a child; empty if there is nothing left."""
+        with self._lock:
+            child = self._child(child_id)
+            load = Load(self._entries, child, magic == MAGIC, CHUNK, True)
+            while child.waiting and load.left > 0:
+                name = next(iter(child.waiting))
+                load.put(name, child.waiting.pop(name))
+            return load.entries
+
+    def waiting(self, child_id: int) -> bool:
+        """Is there anything that was announced to a child and not sent?"""
+        child = self._children.get(child_id)
+        return child is not None and bool(child.waiting)
+
+    def give_up(self, child_id: int) -> None:
+        """What was announced to a child will not be sent."""
+        with self._lock:
+            child = self._child(child_id)
+            child.sent -= {(name, code) for name in child.waiting for code in (True, False)}
+            child.waiting.clear()
+
+    def unsent(self, child_id: int, module: str, items: Iterable[Any]) -> None:
+        """What `ahead` returned for a call did not get to the child after all."""
+        with self._lock:
+            child = self._child(child_id)
+            names = {item[0] for item in items if isinstance(item, list)}
+            child.sent = {(name, code) for name, code in child.sent if name not in names}
+            child.told.clear()
+            child.called.discard(self.called_name(module))
+
+    def forget(self, child_id: int) -> None:
+        """The child is gone."""
+        with self._lock:
+            self._children.pop(child_id, None)
+
+    # Requests
+
+    def answer(self, child_id: int, request: Any) -> dict[str, Any]:
+        """The reply to what a child sent as a request, whatever that is. Never raises: somebody waits for it."""
+        try:
+            return self._answer(child_id, request)
+        except Exception as error:  # of files that change or finders of others; not a reason to leave the child waiting
+            log.exception("context %d was not given what it asked for", child_id)
+            return {"reason": f"the master failed to look it up: {type(error).__name__}: {error}"}
+
+    def _answer(self, child_id: int, request: Any) -> dict[str, Any]:
+        try:
+            wanted = check_request(request)
+        except ValueError as error:
+            self._refuse(child_id, "?", "malformed")
+            return {"reason": str(error)}
+        name = wanted.name
+        with self._lock:
+            self._counts[wanted.kind] += 1
+            child = self._child(child_id)
+            if wanted.kind == METADATA:
+                return self._metadata(child_id, child, name)
+            ruling = self._ruling(child, name, wanted.python)
+            if not ruling.served:
+                self._refuse(child_id, name, ruling.rule)
+                refusal = self._entries.refusal(name, ruling)
+                return {"modules": [refusal]} if wanted.kind == MODULE else {"reason": ruling.reason}
+            found = self._located(name)
+            if wanted.kind == MODULE:
+                return {"modules": self._with_imports(child, wanted, found, ruling)}
+        if wanted.kind == TEXT:
+            return self._text(found)
+        if not found.is_pkg:
+            return {"reason": f"{name} is not a package"}
+        if wanted.kind == LISTING:
+            return {"names": data_files(found)}
+        try:
+            return {"data": read_data_file(found, wanted.path)}
+        except Unavailable as error:
+            return {"reason": str(error)}
+
+    def source_line(self, label: str, lineno: int) -> str:
+        """A line of a module's source, stripped, for tracebacks; "" if the label stands for nothing sent."""
+        with self._lock:
+            lines = self._lines.get(label)
+            if lines is None:
+                found = self._finder.snapshot(self._name_of(label))
+                if found is None or found.kind != "source":
+                    return ""
+                lines = self._lines[label] = _decoded(found.source).splitlines()
+            return lines[lineno - 1].strip() if 0 < lineno <= len(lines) else ""
+
+    def distributions(self, child_id: int) -> list[str]:
+        """The distributions that a child was sent modules of, or may be."""
+        with self._lock:
+            return sorted(self._child(child_id).distributions)
+
+    def skewed(self, theirs: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+        """Of distributions with the versions that a target has, those that have another here: name -> (there, here)."""
+        found = {name: self._finder.distribution(name) for name in theirs}
+        return {
+            here.name: (theirs[name], here.version)
+            for name, here in sorted(found.items())
+            if here is not None and here.version and here.version != theirs[name]
+        }
+
+    def explain(self, child_id: int, report: Any) -> list[ImportOrigin]:
+        """Where what a child says it has imported came from, and why; then what it was refused."""
+        modules, versions = loaded_untrusted(report)
+        with self._lock:
+            origins = [self._explained(name, source, file, versions) for name, source, file in modules]
+            refused = dict.fromkeys((name, rule) for number, name, rule in self.refusals if number == child_id)
+        return origins + [ImportOrigin(name, "refused", rule) for name, rule in refused]
+
+    def _explained(self, name: str, source: Source, file: str, versions: Mapping[str, str]) -> ImportOrigin:
+        found = self._finder.locate(name)
+        owner = found.distribution if found is not None else None
+        theirs = versions.get(owner.key, "") if owner is not None else ""
+        skew = f"; {theirs} is installed there" if owner is not None and theirs not in ("", owner.version) else ""
+        if source == "target":
+            ruling = self._policy.origin(name, found)
+            if ruling.verdict == "prefer-target" and owner is not None:
+                why = f"{owner!r} here has or needs compiled code, or is the system's{skew}"
+            else:
+                why = ruling.reason or "the target's own"
+            return ImportOrigin(name, source, f"{why}; {file}")
+        why = "your own code" if owner is None else repr(owner) + skew
+        if found is not None and found.stdlib:
+            why = "the target's standard library lacks it"
+        return ImportOrigin(name, source, why, self._entries.size(name, source == "master bytecode"))
+
+    def statistics(self) -> dict[str, Any]:
+        """Counters: requests by kind; modules sent, their bytes; compressed, compiled, scanned; refusals by rule."""
+        with self._lock:
+            return {
+                "requests": dict(self._counts),
+                "sent": self._entries.sent,
+                "bytes": self._entries.bytes,
+                "compressed": self._entries.compressed,
+                "compiled": self._codes.compiled,
+                "scanned": self._plans.scanned,
+                "refused": dict(self._refused),
+            }
+
+    def _with_imports(self, child: Child, wanted: Request, found: Found, ruling: Ruling) -> list[Any]:
+        """The entry of a module asked for, and those of what it imports that the child will ask for next."""
+        budget = RELAYED_BUDGET if wanted.relayed else CHUNK
+        guess = ruling.verdict == "prefer-target" and "." not in found.name
+        load = Load(self._entries, child, wanted.magic == MAGIC, budget, not wanted.relayed and not guess)
+        child.lacking = child.lacking or (ruling.verdict == "prefer-target" and not guess)
+        child.waiting.pop(found.name, None)
+        load.put(found.name, ruling)
+        if found.distribution is not None:
+            child.distributions.add(found.distribution.key)
+        if guess:
+            load.left = GUESS_BUDGET
+        closure = self._plans.closure(wanted.goal if self._finder.locate(wanted.goal) else found.name)
+        rulings = [(name, self._ruling(child, name, wanted.python)) for name in closure.names]
+        # A part of a distribution is asked for only by a target that lacks the whole of it.
+        load.add(rulings, None if guess else found.distribution)
+        return load.items(closure.missing)
+
+    def _metadata(self, child_id: int, child: Child, name: str) -> dict[str, Any]:
+        if not name:
+            return {"names": sorted(child.distributions)}
+        distribution = self._finder.distribution(name)
+        if distribution is None:
+            return {"reason": f"the master has no distribution {name}"}
+        ruling = self._policy.distribution(distribution, child.granted, child.distributions)
+        if not ruling.served:
+            self._refuse(child_id, name, ruling.rule)
+        return metadata(distribution, ruling)
+
+    def _text(self, found: Found) -> dict[str, Any]:
+        if found.kind != "source":
+            return {"reason": f"{found.name} has no source"}
+        return {"data": zlib.compress(found.source, 6)}
+
+    # What may be had
+
+    def _grant(self, children: Iterable[int], name: str) -> None:
+        own, distributions = self._plans.grants(name)
+        for child in map(self._child, children):
+            child.granted |= own
+            child.distributions |= distributions
+
+    def _ruling(self, child: Child, name: str, python: tuple[int, int]) -> Ruling:
+        if name == MAIN and MAIN not in child.granted:
+            return Ruling("refused", "no function of the master's script was called", "closed set")
+        found = self._finder.locate(name)
+        return self._policy.decide(name, found, python, child.granted, child.distributions)
+
+    def _located(self, name: str) -> Found:
+        found = self._finder.locate(name)
+        assert found is not None, name  # what is served was found
+        return found
+
+    def _child(self, child_id: int) -> Child:
+        return self._children.setdefault(child_id, Child())
+
+    def _refuse(self, child_id: int, name: str, rule: str) -> None:
+        with self._lock:
+            child = self._child(child_id)
+            child.refusals += 1
+            self._refused[rule] += 1
+            self.refusals.append((child_id, name, rule))
+        if child.refusals <= REFUSALS_LOGGED:
+            log.debug("context %d was not given %s: %s", child_id, name, rule)
+        elif child.refusals == REFUSALS_LOGGED + 1:
+            log.debug("context %d was refused %d names; no more of them are logged", child_id, REFUSALS_LOGGED)
+
+    def _name_of(self, label: str) -> str:
+        """The module behind a label: of one sent, or of the kernel, which was sent in the bundle."""
+        known = self._entries.labels.get(label)
+        prefix = "remotesvc:/remotesvc/bootstrap/"
+        if known is None and label.startswith(prefix) and label.endswith(".py"):
+            known = "remotesvc.bootstrap." + label[len(prefix) : -len(".py")]
+            if known.count(".") != 2 or self._finder.locate(known) is None:
+                return ""
+        return known or ""
+
+
+def _decoded(source: bytes) -> str:
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+        return source.decode(encoding, "replace")
+    except (SyntaxError, LookupError):
+        return source.decode("latin-1")

@@ -1,0 +1,54 @@
+"""What targets print and log, on the master: checked, decoded, split into lines, handed to whoever wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from .console import LOGGER, Console, log_record
+from .events import Decoder, LogEvent, OutputEvent, Stream, log_event_untrusted
+
+__all__ = ["LOGGER", "Console", "LogEvent", "OutputEvent", "Outputs", "log_record"]
+
+
+class Outputs:
+    """From the records of a router's contexts to its `on_output` and `on_log`, by default those of a Console.
+
+    `name_of(context)` is the host that an event names. One thread at a time. An error that a callback raises is
+    raised here, once the rest of the record has been handed over.
+    """
+
+    def __init__(
+        self,
+        name_of: Callable[[int], str],
+        on_output: Callable[[OutputEvent], object] | None = None,
+        on_log: Callable[[LogEvent], object] | None = None,
+    ) -> None:
+        console = Console()
+        self._name_of = name_of
+        self._take_output = on_output or console.output
+        self._take_log = on_log or console.log
+        self._decoder = Decoder()
+
+    def on_output(self, context: int, record: object) -> None:
+        """Take an output record, as it came from the context. Raises WireError."""
+        pieces = self._decoder.feed_untrusted(context, record)
+        self._deliver((context, *piece) for piece in pieces)
+        self._deliver(self._decoder.overdue())
+
+    def on_log(self, context: int, record: object) -> None:
+        """Take a log record, as it came from the context. Raises WireError."""
+        self._take_log(log_event_untrusted(context, self._name_of(context), record))
+
+    def close(self) -> None:
+        """Hand over what still waits for the end of a character that will not come."""
+        self._deliver(self._decoder.overdue(0))
+
+    def _deliver(self, pieces: Iterator[tuple[int, Stream, int, str]]) -> None:
+        failure: Exception | None = None
+        for context, stream, call, text in pieces:
+            try:
+                self._take_output(OutputEvent(context, self._name_of(context), stream, text, call))
+            except Exception as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure

@@ -1,0 +1,153 @@
+"""Records of a target's output and logging, and the events they become. Pure.
+
+The records come from `bootstrap.capture` and `bootstrap.logs`, that is, from a target: nothing in them is believed
+before its type and size have been looked at. All state is bounded: of what a call printed, no more is held than
+the first bytes of a character whose last ones have not come.
+"""
+
+from __future__ import annotations
+
+import codecs
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..bootstrap.capture import LINE
+from ..bootstrap.errors import WireError
+from ..bootstrap.logs import EXTRAS, TEXT
+
+MOST_TEXT = TEXT + 256  # the child cuts at TEXT and says how much is missing
+MOST_ITEMS = 8 * TEXT  # characters and items of extras: the child stops at TEXT, but has to say "..." for the rest
+MOST_PENDING = 1024
+"""So many characters may be begun and not ended at a time, over all calls of a router."""
+
+Stream = Literal["stdout", "stderr"]
+_STREAMS: dict[int, Stream] = {1: "stdout", 2: "stderr"}
+_PLAIN = frozenset([type(None), bool, int, float, str, bytes, list, tuple, dict])
+
+
+@dataclass(frozen=True, slots=True)
+class OutputEvent:
+    """One line that was printed in a context, its newline included; or a part of one, without.
+
+    A part comes when the rest takes longer than 100 ms, was flushed, or lies beyond 64 KiB. `call` is 0 where it
+    is not known who wrote: a subprocess, a C library, a thread that the call started.
+    """
+
+    context: int
+    host: str
+    stream: Stream
+    data: str
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One record of a context's `logging`, in the words of `logging.LogRecord`; `msg` and `exc` are final texts."""
+
+    context: int
+    host: str
+    name: str
+    levelno: int
+    levelname: str
+    msg: str
+    created: float
+    extra: Mapping[str, object] = field(default_factory=dict)
+    exc: str = ""
+    thread: str = ""
+    process: int = 0
+    funcName: str = ""
+    lineno: int = 0
+    pathname: str = ""
+
+
+class Decoder:
+    """Output records in, text out: one incremental UTF-8 decoder for each (context, stream, call). Pure."""
+
+    def __init__(self) -> None:
+        self._pending: dict[tuple[int, Stream, int], bytes] = {}
+
+    def feed_untrusted(self, context: int, record: object) -> Iterator[tuple[Stream, int, str]]:
+        """(stream, call, piece) for each line, and for what is left after the last, of `[fd, call, bytes]`.
+
+        The record is checked at once, the pieces are cut as they are asked for. Raises WireError. What is not UTF-8
+        becomes U+FFFD; so does the oldest unfinished character when there are too many.
+        """
+        if type(record) is not list or len(record) != 3:
+            raise WireError("an output record is not a list of three")
+        fd, call, data = record
+        if type(fd) is not int or fd not in _STREAMS:
+            raise WireError("an output record names no stream")
+        if type(call) is not int or not 0 <= call < 1 << 64:
+            raise WireError("an output record names no call")
+        if type(data) is not bytes or len(data) > LINE:
+            raise WireError("an output record holds no bytes, or too many")
+        key = context, _STREAMS[fd], call
+        data = self._pending.pop(key, b"") + data
+        text, used = codecs.utf_8_decode(data, "replace", False)
+        if used < len(data):
+            self._pending[key] = data[used:]
+        return _pieces(key[1], call, text)
+
+    def overdue(self, most: int = MOST_PENDING) -> Iterator[tuple[int, Stream, int, str]]:
+        """(context, stream, call, "\\ufffd") for the oldest unfinished characters, until at most `most` are left."""
+        while len(self._pending) > most:
+            context, stream, call = next(iter(self._pending))
+            del self._pending[context, stream, call]
+            yield context, stream, call, "\ufffd"
+
+
+def _pieces(stream: Stream, call: int, text: str) -> Iterator[tuple[Stream, int, str]]:
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield stream, call, text[start:end]
+        start = end
+
+
+_LOG_FIELDS: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(
+        ("name", "levelname", "msg", "exc", "thread", "funcName", "pathname"),
+        lambda value: type(value) is str and len(value) <= MOST_TEXT,
+    ),
+    **dict.fromkeys(
+        ("levelno", "process", "lineno"), lambda value: type(value) is int and -(1 << 31) <= value < 1 << 31
+    ),
+    "created": lambda value: type(value) is float and math.isfinite(value),
+    "extra": lambda value: (
+        type(value) is dict
+        and len(value) <= EXTRAS
+        and all(type(key) is str and len(key) <= 128 for key in value)
+        and _is_plain(value)
+    ),
+}
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is made of plain data, of a size that `bootstrap.logs` allows."""
+    room, open_values = MOST_ITEMS, [value]
+    while open_values:
+        item: Any = open_values.pop()
+        if type(item) not in _PLAIN:
+            return False
+        if isinstance(item, (str, bytes, list, tuple, dict)):
+            room -= len(item)
+        if room < 0:
+            return False
+        if isinstance(item, dict):
+            open_values.extend(item)
+            open_values.extend(item.values())
+        elif isinstance(item, (list, tuple)):
+            open_values.extend(item)
+    return True
+
+
+def log_event_untrusted(context: int, host: str, record: object) -> LogEvent:
+    """The event that a log record of a target describes. Raises WireError naming the field that is not right."""
+    if type(record) is not dict or record.keys() != _LOG_FIELDS.keys():
+        raise WireError("a log record does not have the fields it should have")
+    for name, is_right in _LOG_FIELDS.items():
+        if not is_right(record[name]):
+            raise WireError(f"a log record has a wrong {name!r}")
+    return LogEvent(context, host, **record)

@@ -1,0 +1,324 @@
+"""The master's router: the root of the tree, and the public way in."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import fastcodec
+from .bootstrap import (
+    assembly,
+    failures,  # noqa: F401  # errors are rebuilt on reader threads, which must not import
+    wire,
+)
+from .bootstrap.codec import Bindings
+from .bootstrap.errors import UsageError
+from .bootstrap.ids import IdPool
+from .bootstrap.router import Router as KernelRouter
+from .bootstrap.secret import Secret
+from .calling.context import Context
+from .calling.inbox import Inbox
+from .calling.invocation import Invocation
+from .calling.known import by_name
+from .futures import CallFuture, Cancelled
+from .launch.tree import CONCURRENCY, CONNECT_TIMEOUT, Tree
+from .messages.sender import Sender
+from .modules.explain import ImportOrigin
+from .modules.policy import origins
+from .modules.push import Pusher
+from .modules.server import ModuleServer
+from .modules.skew import Skew
+from .output import LogEvent, OutputEvent, Outputs
+from .ssh import terminal
+from .ssh.contexts import SSHContexts
+from .ssh.keyring import KeyRing
+from .ssh.options import SSHOptions
+
+if TYPE_CHECKING:
+    from .ssh.options import Jump
+
+_LOG = logging.getLogger("remotesvc")
+
+# Bytes of modules sent ahead with a call: the first flight of a connection carries little more without waiting.
+AHEAD = 64 * 1024
+# Seconds that a result waits for what its call printed to be shown: a handler that hangs holds up nothing for longer.
+OUTPUT_PATIENCE = 5.0
+# Context ids are 32 bits; the highest stands for "my neighbour".
+LAST_ID = 0xFFFFFFFE
+
+
+class MasterTree(Tree):
+    """The master's children; it also sends modules ahead and knows ``concurrent.futures``."""
+
+    cancelled_class = Cancelled
+
+    def __init__(self, router: KernelRouter, settings: dict[str, Any], modules: ModuleServer) -> None:
+        super().__init__(router, IdPool(_no_more_ids, 1, LAST_ID), settings)
+        self._modules = modules
+        # Magic numbers that children had when we were last there: right, as a rule, and if not, they ask once more.
+        self.foretold: dict[int, bytes] = {}
+        self.events: Inbox
+        self.source_line = modules.source_line
+        self._pusher = Pusher(router, modules, self._magic_of)
+        self._questions = Inbox("remotesvc-versions", lambda message: None, router.report)
+        self._skew = Skew(modules, self.context, self.name_of, self._questions.run)
+
+    def make_future(self, invocation: Invocation) -> CallFuture:
+        return CallFuture(invocation, self.callbacks.run, self.events)
+
+    def after_output(self) -> None:
+        self.events.flush(OUTPUT_PATIENCE)
+
+    def modules_for(self, number: int, target: Any) -> list[Any]:
+        if not target.module:
+            return []
+        return self._ahead(number, target.module, AHEAD)
+
+    def _ahead(self, number: int, module: str, budget: int) -> list[Any]:
+        hops = self.hops.get(number, ())
+        # What is further away asks its parent, and so on up to our own child: each link carries a module once.
+        keeper = hops[0] if hops else number
+        start = self._starts.get(keeper)
+        magic = self._magic_of(keeper) if start is not None and start.ready else self.foretold.get(keeper, b"")
+        entries = self._modules.ahead(keeper, module, budget, (*hops[1:], number) if hops else (), magic, follow=True)
+        if hops and entries:
+            self._pusher.send(keeper, entries)
+        self._pusher.wake(keeper)
+        self._skew.look(number)
+        return [] if hops else entries
+
+    def _magic_of(self, number: int) -> bytes:
+        """The magic number of a context's Python, once it is up; empty if another process started it."""
+        start = self._starts.get(number)
+        magic = None if start is None else start.wait().get("magic")
+        return magic if isinstance(magic, bytes) else b""
+
+    def pickle(self, context: Context, work: tuple[Any, Any, Any]) -> tuple[list[Any], list[Any]]:
+        from .modules.pickles import parts
+
+        start = self._starts.get(context.id)
+        info = start.wait() if start is not None and start.ready else {}
+        pickles, names = parts(work, info)
+        if start is not None and not info and len(pickles[1]) > AHEAD:  # too much to send in two forms
+            pickles, names = parts(work, start.wait())
+        modules = [entry for name in names for entry in self._ahead(context.id, name, AHEAD // len(names))]
+        return pickles, modules
+
+    def forget(self, number: int) -> None:
+        super().forget(number)
+        self.foretold.pop(number, None)
+
+    def on_gone(self, gone: set[int]) -> None:
+        super().on_gone(gone)
+        if not self.router.closed:  # not here, since it may wait for a module that is just being compressed
+            for number in gone:
+                self._module_requests.run(self._forget_modules, number)
+
+    def _forget_modules(self, number: int) -> None:
+        self._modules.forget(number)
+        self._skew.forget(number)
+
+    def answer_modules(self, child: int, wanted: Any) -> Any:
+        reply = self._modules.answer(child, wanted)
+        self._pusher.wake(child)
+        self._skew.look(child)
+        return reply
+
+    def explain(self, context: Context) -> list[ImportOrigin]:
+        """See ``Router.explain_imports``."""
+        report = context.call("remotesvc.bootstrap.loaded:report", self._modules.distributions(context.id))
+        return self._modules.explain(context.id, report)
+
+    def close(self) -> None:
+        super().close()
+        self._pusher.close()
+        self._questions.close()
+
+
+class _Root(KernelRouter):
+    """The kernel's router with what only the master overrides."""
+
+    tree_of: MasterTree
+
+    def report(self, error: BaseException) -> None:
+        _LOG.error("internal error", exc_info=error)
+
+    def busy(self, neighbour: int | None) -> bool:
+        return self.tree_of.busy(neighbour)
+
+    def tree(self) -> MasterTree:
+        return self.tree_of
+
+
+class Router:
+    """Starts contexts and routes between them. A context manager: leaving it ends every context.
+
+    path         directories that come first when a module is looked for on the master
+    log_level    records of the targets' ``logging`` below this level are not sent
+    on_output    called with an OutputEvent for what targets print; default: stderr, prefixed with the host
+    on_log       called with a LogEvent for a target's log record; default: the logger "remotesvc.remote"
+    concurrency  calls that run at once in each context
+    siblings     whether contexts that are not above one another may talk
+    allow, deny  patterns of modules that may, or may not, be sent to targets
+    imports      where packages come from, over the rules: {name: "master", "target" or "deny"}; {"*": "locked"}, or
+                 just "locked", also keeps installed distributions here that nothing called imports
+    interactive  whether a person at the terminal, if there is one, may be asked: for the passphrase of a key, and
+                 about host keys where host_keys is "ask"
+    """
+
+    def __init__(self, path: Iterable[str | os.PathLike[str]] = (), log_level: int = logging.WARNING,
+                 on_output: Callable[[OutputEvent], object] | None = None,
+                 on_log: Callable[[LogEvent], object] | None = None, concurrency: int = CONCURRENCY,
+                 siblings: bool = False, allow: Iterable[str] = (), deny: Iterable[str] = (),
+                 imports: Mapping[str, str] | str | None = None, interactive: bool = True) -> None:
+        chosen, locked = origins(imports)
+        self.modules = ModuleServer(path=[os.fspath(each) for each in path], allow=tuple(allow), deny=tuple(deny),
+                                    imports=chosen, locked=locked)
+        bindings = Bindings(make_context=self._context, make_sender=self._sender)
+        self._router = _Root(0, [], fastcodec, bindings)
+        self._tree = self._router.tree_of = MasterTree(
+            self._router, {"concurrency": concurrency, "log_level": log_level}, self.modules)
+        self._router.hub.siblings = siblings
+        assembly.begin(self._router)
+        self._ssh = SSHContexts(self._tree, self._tree.foretold, KeyRing(terminal.find() if interactive else None))
+        self._outputs = Outputs(self._name_of, on_output, on_log)
+        self._events = self._tree.events = Inbox("remotesvc-events", self._on_event, self._router.report)
+        self._router.mailboxes[wire.EMIT_OUTPUT] = self._events
+        self._router.mailboxes[wire.EMIT_LOG] = self._events
+
+    def register(self, *classes: type) -> None:
+        """Have exceptions, dataclasses, namedtuples and Enums of these classes come back as themselves from now on.
+
+        Their fields are checked, their constructors do not run. Raises UsageError for other classes.
+        """
+        self._router.bindings.classes.update(by_name(classes, "register"))
+
+    def local(self, python: str | None = None, via: Context | None = None, name: str | None = None,
+              connect_timeout: float = CONNECT_TIMEOUT, concurrency: int | None = None) -> Context:
+        """Start a context on this machine, or on the machine of the context ``via``.
+
+        python is the interpreter's path (default: the one that starts it). Returns once the start is on its way; the
+        first call, or ``wait_ready()``, raises the ConnectError if it fails. Raises BootstrapError if there is no such
+        program.
+        """
+        settings = {} if concurrency is None else {"concurrency": concurrency}
+        return self._tree.local(python, via, name, connect_timeout, **settings)
+
+    def docker(self, container: str, via: Context | None = None, user: str | None = None, python: str | None = None,
+               name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT, concurrency: int | None = None,
+               program: str = "docker") -> Context:
+        """Start a context in a running container of this machine, or of that of the context ``via``.
+
+        container is a name or an id, user one of the container's (default: the image's). program is "docker" or
+        "podman". Returns once the start is on its way; the first call, or ``wait_ready()``, raises the ConnectError if
+        it fails: UnknownHost when there is no such container, PythonNotFound... Raises BootstrapError if there is no
+        such program.
+        """
+        from .launch.container import container as start
+
+        settings = {} if concurrency is None else {"concurrency": concurrency}
+        options = {"user": user, "python": python, "name": name or container, "connect_timeout": connect_timeout,
+                   "settings": settings, "program": program}
+        context: Context = start(self._tree, via, container, options)
+        return context
+
+    def sudo(self, user: str = "root", via: Context | None = None, password: str | Secret | None = None,
+             python: str | None = None, name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT,
+             concurrency: int | None = None, close_via: bool = False) -> Context:
+        """Start a context of another user on this machine, or on that of the context ``via``, by sudo.
+
+        user is a name or "#" and a number; password is that of the user sudo asks, and goes to nobody but it; without
+        one, sudo must let us in unasked. python: default the one ``via`` runs. name: default as in "web1 (root)".
+        close_via: closing this context closes ``via`` too. Waits until it is up. Raises BecomeError, which says what
+        sudo said, and other ConnectErrors.
+        """
+        from .launch.sudo import sudo
+
+        settings = {} if concurrency is None else {"concurrency": concurrency}
+        secret = Secret(password) if isinstance(password, str) else password
+        context: Context = sudo(self._tree, via, user, secret, python, name, connect_timeout, settings)
+        if close_via and via is not None:
+            self._tree.keep_with(context, via)
+        return context
+
+    def ssh(self, host: str, user: str | None = None, port: int | None = None,
+            key_filename: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+            password: str | Secret | None = None, passphrase: str | Secret | None = None,
+            certificate: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+            known_hosts: str | os.PathLike[str] | None = None, host_keys: str | None = None,
+            ssh_config: str | os.PathLike[str] | None = None, python: str | None = None,
+            connect_timeout: float = CONNECT_TIMEOUT, extra_options: Iterable[str] = (), jump: Jump = None,
+            transport: str | None = None, name: str | None = None, concurrency: int | None = None,
+            fresh: bool = False) -> Context:
+        """A context on a host, over SSH. What was asked for before and lives is not opened again, unless ``fresh``.
+
+        host is a name, an alias of ssh_config, "user@host:port" or "ssh://..."; the other arguments win over
+        ssh_config. jump is a host to go through, several separated by commas, or "none"; each is looked up in
+        ssh_config, and hosts behind the same one share its connection. host_keys is "yes" (unknown keys are refused),
+        "ask", "accept-new" or "no"; the default is what ssh_config says. passphrase opens encrypted key files,
+        certificate names files that go with them. transport is "paramiko", which speaks SSH in this process (default),
+        or "openssh", which has the ``ssh`` installed here do it. Returns once connected and authenticated, with the
+        kernel on its way; raises UnknownHost, HostKeyError, AuthenticationError, ConnectTimeout and other
+        ConnectErrors. What fails after that (no Python...) is raised by the first call, or ``wait_ready()``.
+        """
+        options = SSHOptions.parse(
+            host, user=user, port=port, key_filename=key_filename, password=password,
+            passphrase=passphrase, certificate=certificate, known_hosts=known_hosts,
+            host_keys=host_keys, ssh_config=ssh_config, python=python, connect_timeout=connect_timeout,
+            extra_options=tuple(extra_options), jump=jump, transport=transport)
+        settings = {} if concurrency is None else {"concurrency": concurrency}
+        return self._ssh.context(options, name or host, settings, fresh)
+
+    @property
+    def kernel(self) -> KernelRouter:
+        """The part that also runs in every child: what receivers and services are built on."""
+        return self._router
+
+    def explain_imports(self, context: Context) -> list[ImportOrigin]:
+        """Where each module that a context has imported came from, why, and how many bytes it was; then what it asked
+        for and was refused. A call like any other: it raises what calls raise."""
+        return self._tree.explain(context)
+
+    def flush_output(self, timeout: float = OUTPUT_PATIENCE) -> bool:
+        """Wait until ``on_output`` and ``on_log`` have been given all that has arrived; False after ``timeout``
+        seconds."""
+        return self._events.flush(timeout)
+
+    def close(self) -> None:
+        """End every context, release every waiter, end the threads. Idempotent."""
+        if self._router.forked:
+            return
+        self._tree.close()
+        self._ssh.close()
+        self._events.close()
+        self._outputs.close()
+
+    def __enter__(self) -> Router:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _context(self, number: int, name: str) -> Context:
+        return self._tree.context(number, name)
+
+    def _sender(self, context: int, handle: int) -> Sender:
+        return Sender(self._router, context, handle)
+
+    def _name_of(self, number: int) -> str:
+        return self._tree.name_of(number)
+
+    def _on_event(self, message: Any) -> None:
+        value = message.decode()
+        if message.handle == wire.EMIT_OUTPUT:
+            self._outputs.on_output(message.src, value)
+        else:
+            self._outputs.on_log(message.src, value)
+
+
+def _no_more_ids() -> list[int]:
+    raise UsageError("all context ids of this router are used")
+
+

@@ -1,0 +1,90 @@
+"""Programs on other machines over SSH, as byte paths (zone M).
+
+    hostspec, options     what the user wrote, checked
+    config                what ssh_config adds to it (openssh_config, configfile, keywords, tokens, algorithms)
+    dial, proxy, tunnel   a stream there: TCP, a program, a channel of a jump host's connection
+    socket, packets       what streams have in common; SSH packets with limits and a deadline
+    known_hosts, host_key is it the right machine? (host_names, certificate, revoked, transport)
+    auth, candidates      are we welcome? (login, keyring, keyfile, agent)
+    terminal              questions to the person who sits there
+    connect               an authenticated transport
+    ways                  all of that for a host and for the jump hosts in front of it
+    session, channel      a program on it; its input and output
+    openssh               the same by the ssh program (openssh_plan, openssh_log, openssh_errors, askpass)
+
+`open` does it all. Nothing here imports paramiko before it is called.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from remotesvc.bootstrap.unreachable import ConnectError
+
+from .options import SSHOptions as SSHOptions
+
+if TYPE_CHECKING:
+    from .channel import Buffer, ParamikoPath
+    from .connect import Peer
+    from .keyring import KeyRing
+    from .ways import Ways
+
+
+def open(
+    options: SSHOptions,
+    command_for: Callable[[Peer], str],
+    first: Callable[[Peer], Sequence[Buffer]] | Sequence[Buffer] = (),
+    deadline: float | None = None,
+    phases: dict[str, float] | None = None,
+    keys: KeyRing | None = None,
+    ways: Ways | None = None,
+) -> ParamikoPath:
+    """Connect, log in, run a program and send it its first input, in one go, before `deadline`.
+
+    `deadline` is a `time.monotonic()` instant (default: `options.connect_timeout` from now). `command_for` is
+    asked for the command line once the host has proved its identity and accepted ours, then `first` for the
+    input: both may depend on what is remembered of the host's key. `phases` receives the seconds of "config",
+    "jump", "tcp", "kex", "auth", "open" and "exec", and of "asked" if a person was. `keys` has the private keys
+    that hosts share, and who may be asked (default: nobody); `ways` the connections to jump hosts that they share.
+    Raises a ConnectError that names the stage, or what the two callables raise; nothing is left open then.
+    """
+    started = time.monotonic()
+    if deadline is None:
+        deadline = started + options.connect_timeout
+    if phases is None:
+        phases = {}
+    from .keyring import KeyRing
+    from .session import open_path
+    from .ways import Ways
+
+    try:
+        peer = (ways or Ways()).connect(options, deadline, phases, keys or KeyRing())
+    except ConnectError as error:
+        note_times(error, started, phases)
+        raise
+    try:
+        command = command_for(peer)
+        data = first(peer) if callable(first) else first
+    except BaseException:  # Ctrl-C, too, and what `first` raises: nobody else has the connection yet
+        peer.close()
+        raise
+    try:
+        return open_path(peer, command, data, deadline + phases.get("asked", 0.0), phases)
+    except ConnectError as error:
+        note_times(error, started, phases)
+        raise
+
+
+def note_times(error: ConnectError, started: float, phases: dict[str, float]) -> None:
+    """Say in an error where the time since `started` went."""
+    error.message += f" (stage {error.stage}, {_spent(started, phases)})"
+    error.phases = {**phases, error.stage: max(time.monotonic() - started - sum(phases.values()), 0.0)}
+
+
+def _spent(started: float, phases: dict[str, float]) -> str:
+    """How long it took until now, and where the time went."""
+    stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in phases.items())
+    total = f"after {time.monotonic() - started:.2f} s"
+    return f"{total}: {stages}" if stages else total

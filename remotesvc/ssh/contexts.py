@@ -1,0 +1,174 @@
+"""The contexts of one router that are reached over SSH: one for each set of options, and what is known of hosts."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from remotesvc import ssh
+from remotesvc.launch.tree import Tree, process_name
+
+from .keyring import KeyRing
+from .options import SSHOptions
+
+if TYPE_CHECKING:
+    from remotesvc.calling.context import Context
+
+    from .askpass import Secretary
+    from .channel import ParamikoPath
+    from .connect import Peer
+    from .openssh import OpenSSHPath
+    from .openssh_plan import OpenSSHHost
+    from .ways import Ways
+
+_LOG = logging.getLogger("remotesvc")
+
+# What a target says of its interpreter becomes part of a command for that target: nothing else than this.
+_INTERPRETER = re.compile(r"/[A-Za-z0-9_./+-]{1,255}\Z")
+
+MAGIC_SIZE = 4
+"""Bytes of a bytecode magic number: `importlib.util.MAGIC_NUMBER`."""
+
+Asked = tuple[SSHOptions, str, tuple[tuple[str, Any], ...]]
+"""What makes two requests the same: options, display name, settings."""
+
+
+@dataclass(eq=False)
+class _Shared:
+    """One context that several may have asked for; None until it is there, and if it never is."""
+
+    done: threading.Event = field(default_factory=threading.Event)
+    context: Context | None = None
+
+
+class SSHContexts:
+    """Opens contexts over SSH. Thread-safe.
+
+    `foretold` is given the bytecode magic of contexts whose hosts we have been to.
+    """
+
+    def __init__(self, tree: Tree, foretold: dict[int, bytes], keys: KeyRing) -> None:
+        self._tree = tree
+        self._foretold = foretold
+        self._keys = keys
+        self._lock = threading.Lock()
+        self._ways: Ways | None = None
+        self._answers: Secretary | None = None
+        self._shared: dict[Asked, _Shared] = {}
+        self._interpreters: dict[tuple[str, str], str] = {}
+        self._magics: dict[tuple[tuple[str, str], str | None], bytes] = {}
+
+    def context(self, options: SSHOptions, name: str, settings: dict[str, Any], fresh: bool = False) -> Context:
+        """A context on a host: the one that there is for the same request, if it lives and `fresh` is not set.
+
+        Raises a ConnectError; see `ssh.open`.
+        """
+        if fresh:
+            return self._open(options, name, settings)
+        asked = (options, name, tuple(sorted(settings.items())))
+        while True:
+            with self._lock:
+                shared = self._shared.get(asked)
+                first = shared is None or (shared.done.is_set() and not self._lives(shared))
+                if shared is None or first:
+                    self._sweep()
+                    shared = self._shared[asked] = _Shared()
+            if first:
+                try:
+                    shared.context = self._open(options, name, settings)
+                    return shared.context
+                finally:
+                    shared.done.set()
+            shared.done.wait()  # as long as the other's connect_timeout
+            if shared.context is not None:
+                return shared.context.options()
+
+    def _lives(self, shared: _Shared) -> bool:
+        return shared.context is not None and self._tree.lives(shared.context.id)
+
+    def _sweep(self) -> None:
+        """Forget the contexts that are gone, once they are many."""
+        if len(self._shared) > 64 + 2 * len(self._tree.router.links):
+            for asked, shared in list(self._shared.items()):
+                if shared.done.is_set() and not self._lives(shared):
+                    del self._shared[asked]
+
+    def _open(self, options: SSHOptions, name: str, settings: dict[str, Any]) -> Context:
+        begun = time.monotonic()
+        phases: dict[str, float] = {}
+        bundle, own_name = self._tree.bundle, process_name()
+        place = ("", "")
+
+        def command_at(where: tuple[str, str]) -> str:
+            nonlocal place
+            place = where
+            return bundle.shell_command(own_name, options.python, self._interpreters.get(where))
+
+        path: ParamikoPath | OpenSSHPath
+        deadline = begun + options.connect_timeout
+        if options.transport == "openssh":
+            from . import openssh
+
+            self._tree.router.alive()  # before there is a process that nobody would end
+            path = openssh.open(options, lambda host: command_at(_place_by_way(host)), deadline, phases,
+                                self._secretary(), lambda word: _LOG.warning("%s: %s", name, word))
+        else:
+            path = ssh.open(options, lambda peer: command_at(_place(peer)), (), deadline, phases, self._keys,
+                            self.ways())
+        peer = path.peer
+        for notice in peer.notices:
+            _LOG.warning("%s: %s", name, notice)
+
+        def remember(info: dict[str, Any]) -> None:
+            executable = info.get("executable")
+            if options.python is None and type(executable) is str and _INTERPRETER.match(executable):
+                self._interpreters[place] = executable
+            magic = info.get("magic")
+            if type(magic) is bytes and len(magic) == MAGIC_SIZE:
+                self._magics[place, options.python] = magic
+
+        interval = peer.host.alive_interval
+        alive = None if interval is None else (interval, interval * peer.host.alive_count)
+        left = max(1.0, options.connect_timeout + phases.get("asked", 0.0) - (time.monotonic() - begun))
+        context = self._tree.adopt(path, name, left, phases, settings, alive, remember)
+        magic = self._magics.get((place, options.python))
+        if magic is not None:  # so that the first flight has bytecode
+            self._foretold[context.id] = magic
+        return context
+
+    def _secretary(self) -> Secretary:
+        """Who answers the questions of `ssh` processes."""
+        from .askpass import Secretary
+
+        with self._lock:
+            if self._answers is None:
+                self._answers = Secretary(self._keys)
+            return self._answers
+
+    def ways(self) -> Ways:
+        """The connections to jump hosts, which all hosts behind them share."""
+        from .ways import Ways
+
+        with self._lock:
+            if self._ways is None:
+                self._ways = Ways()
+            return self._ways
+
+    def close(self) -> None:
+        """Cut the connections to jump hosts; the contexts are closed by now."""
+        if self._ways is not None:
+            self._ways.close()
+
+
+def _place(peer: Peer) -> tuple[str, str]:
+    """Whom a host is known as: its key, and the user whose PATH was searched."""
+    return peer.host_key, peer.host.user
+
+
+def _place_by_way(host: OpenSSHHost) -> tuple[str, str]:
+    """The same where ssh alone sees the key: the way there, and the user."""
+    return f"{host.hostname}:{host.port} by {host.jump or host.proxy_command}", host.user

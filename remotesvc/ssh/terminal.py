@@ -1,0 +1,124 @@
+"""Questions to the person at the terminal, one at a time: is this the right host, what opens this key?
+
+Whoever embeds this program may answer in another way: anything with the two methods of `Questions` will do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from .socket import Stream
+
+MOST_PATIENCE = 3600.0
+"""Seconds a question may stay open. Servers give up earlier (LoginGraceTime, 120 s by default)."""
+
+# A process has one terminal, however many hosts are being connected to.
+_one_at_a_time = threading.Lock()
+
+
+class Questions(Protocol):
+    """Somebody who answers. Called on connecting threads; what is shown is free of control characters."""
+
+    def confirm(self, question: str) -> bool:
+        """Show a question and return the answer."""
+
+    def secret(self, prompt: str) -> str | None:
+        """Ask for a text that is not shown; None if there is no answer."""
+
+
+class Terminal:
+    """The person at the terminal this process was started from."""
+
+    def confirm(self, question: str) -> bool:
+        """Ask on stderr; only the whole word "yes" is one."""
+        with _one_at_a_time:
+            sys.stderr.write(question + " [yes/no] ")
+            sys.stderr.flush()
+            return sys.stdin.readline().strip().lower() == "yes"
+
+    def secret(self, prompt: str) -> str | None:
+        """Ask without echo; None at the end of input."""
+        with _one_at_a_time, _echo_kept():
+            try:
+                return getpass.getpass(prompt)
+            except EOFError:
+                return None
+
+
+@contextlib.contextmanager
+def _echo_kept() -> Iterator[None]:
+    """Restore the terminal even if this process ends in the middle of the question, asked on a daemon thread."""
+    import atexit
+    import termios
+
+    try:
+        number = sys.stdin.fileno()
+        before = termios.tcgetattr(number)
+    except (OSError, ValueError, termios.error):  # no terminal: nothing that could stay changed
+        yield
+        return
+
+    def restore() -> None:
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(number, termios.TCSANOW, before)
+
+    atexit.register(restore)
+    try:
+        yield
+    finally:
+        atexit.unregister(restore)
+
+
+def find() -> Terminal | None:
+    """The terminal, if somebody sits at one: stdin and stderr both lead there."""
+    if sys.stdin is None or sys.stderr is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    return Terminal()
+
+
+class Interview:
+    """What one connection asks. `seconds` is how long the answers took, which is nobody's fault: the socket's
+    deadline moves by as much, and whoever holds the connection's deadline adds it, too.
+    """
+
+    def __init__(self, questions: Questions | None, socket: Stream | None = None) -> None:
+        self._questions = questions
+        self._socket = socket
+        self.seconds = 0.0
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is anybody to ask."""
+        return self._questions is not None
+
+    def confirm(self, question: str) -> bool:
+        """The answer; False if there is nobody."""
+        with self._patience():
+            return self._questions is not None and self._questions.confirm(question)
+
+    def secret(self, prompt: str) -> str | None:
+        """The answer; None if there is nobody or none."""
+        with self._patience():
+            return None if self._questions is None else self._questions.secret(prompt)
+
+    @contextlib.contextmanager
+    def _patience(self) -> Iterator[None]:
+        started = time.monotonic()
+        socket = self._socket
+        deadline = None if socket is None else socket.deadline
+        if socket is not None and deadline is not None:
+            socket.deadline = deadline + MOST_PATIENCE
+        try:
+            yield
+        finally:
+            waited = time.monotonic() - started
+            self.seconds += waited
+            if socket is not None and deadline is not None:
+                socket.deadline = deadline + waited

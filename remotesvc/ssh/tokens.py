@@ -1,0 +1,51 @@
+"""Pure: what stands for something else in the values of ssh_config: %-tokens, ${VARIABLES}, ~, units of time."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+from remotesvc.bootstrap.errors import UsageError
+
+_TOKEN = re.compile(r"%(.)|\$\{(\w+)\}")
+_TIME = re.compile(r"(\d+)([smhdw]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def expand(text: str, tokens: Mapping[str, str]) -> str:
+    """Replace a leading ~, %-tokens and ${VARIABLES} as ssh does in paths; UsageError for what is not defined."""
+
+    def replaced(match: re.Match[str]) -> str:
+        token, variable = match.group(1), match.group(2)
+        value = tokens.get(token) if token else os.environ.get(variable)
+        if value is None:
+            raise UsageError(f"{match.group()} in {text!r} has no value")
+        return value
+
+    return os.path.expanduser(_TOKEN.sub(replaced, text))
+
+
+def expand_command(text: str, tokens: Mapping[str, str]) -> str:
+    """Replace the tokens of a ProxyCommand (%%, %h, %n, %p, %r), nothing else: a shell reads the rest.
+
+    The values hold no character that a shell treats specially: `hostspec` lets none through. UsageError for a
+    token that ssh does not know there.
+    """
+
+    def replaced(match: re.Match[str]) -> str:
+        if match.group(1) not in ("%", "h", "n", "p", "r"):
+            raise UsageError(f"{match.group()} in ProxyCommand {text!r} has no meaning")
+        return tokens[match.group(1)]
+
+    return re.sub(r"%(.?)", replaced, text)
+
+
+def number(text: str) -> int:
+    """Ports, counts and times. Times may have units ("1m30s")."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    parts = _TIME.findall(text.lower()) if text.isascii() else []
+    if not parts or "".join(count + unit for count, unit in parts) != text.lower():
+        raise UsageError(f"not a number: {text!r}")
+    return sum(int(count) * _SECONDS[unit] for count, unit in parts)
