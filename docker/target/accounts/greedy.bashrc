@@ -1,0 +1,2 @@
+# Somebody wanted an answer here, whoever logs in.
+read -r answer

@@ -1,0 +1,2 @@
+setopt noclobber nomatch
+print "zsh says hello"
