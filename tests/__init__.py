@@ -1,0 +1,1 @@
+"""The tests of remotesvc: unit (pure), kernel (every interpreter), integration (real links and processes)."""

@@ -1,0 +1,67 @@
+"""What holds for every test: the leak check, the rule on skips, and the interpreters named in the header."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import interpreters
+from tests.leaks import RUN_ID, RUN_VARIABLE, Snapshot, activity
+from tests.skips import SkipRule
+from tests.spread import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.spread import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
+from tests.spread import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
+
+UNIT_TESTS = Path(__file__).parent / "unit"
+
+# A run in the background of a script inherits that Ctrl-C is ignored, and so would every process that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ[RUN_VARIABLE] = RUN_ID
+    config.pluginmanager.register(SkipRule(), "remotesvc-skip-rule")
+
+
+def pytest_report_header() -> list[str]:
+    lines = ["interpreters: " + " ".join(map(str, interpreters.found()))]
+    if interpreters.missing():
+        lines.append("NOT TESTED, no such interpreter here: " + " ".join(interpreters.missing()))
+    return lines
+
+
+_reported: set[str] = set()
+
+
+def _check(before: Snapshot, who: str) -> None:
+    left = before.wait_until_gone(known=_reported)
+    _reported.update(left)
+    if left:
+        pytest.fail(f"{who} left behind:\n  " + "\n  ".join([*left, *activity(left)]), pytrace=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_leaks_of_the_session() -> Iterator[None]:
+    """Ends after all other fixtures of the session: what those of wider scopes left behind is found here."""
+    before = Snapshot()
+    yield
+    _check(before, "the fixtures of modules and of the session")
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test but the pure ones leaves threads, descriptors and processes as it found them.
+
+    Fixtures of wider scopes that a test names are set up before this one, so they are not held against it.
+    """
+    if UNIT_TESTS in request.path.parents:
+        yield
+        return
+    before = Snapshot()
+    yield
+    _check(before, "the test")

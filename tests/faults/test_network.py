@@ -1,0 +1,188 @@
+"""Links that break, lose, corrupt and fall silent. The numbers are those of the table of faults."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import remotesvc
+from remotesvc import Context, Router
+from tests.faults import delay_line, there
+from tests.faults.common import (
+    MARGIN,
+    NOTICED_CUT,
+    NOTICED_SILENCE,
+    PATIENCE,
+    is_over,
+    lost_after,
+    waiting_call,
+)
+from tests.faults.network import RemoteHost
+from tests.faults.proxy import Proxy
+from tests.kernel import called
+from tests.kernel.contexts import until
+
+pytest_plugins = ("tests.faults.plugin", "tests.integration.docker_fixtures", "tests.integration.sshd_fixture",
+                  "tests.kernel.call_fixtures")
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.netns
+@pytest.mark.slow
+def test_case_2_a_black_hole_in_the_middle_of_much_data(
+    remote: RemoteHost, router: Router, tmp_path: Path
+) -> None:
+    """The part of the case that needs no files: a large argument is on its way, and its call never runs."""
+    context = remote.connect(router)
+    assert context.call(called.add, 1, 1) == 2
+    remote.cut_after(20 * MIB)
+    future = context.submit(there.mark_and_measure, f"{tmp_path}/ran", bytes(100 * MIB))
+    until(remote.dropping)
+    remote.cut()
+    cut = time.monotonic()
+    assert isinstance(future.exception(PATIENCE), (remotesvc.Lost, remotesvc.NotSent))
+    assert time.monotonic() - cut <= NOTICED_SILENCE + MARGIN
+    is_over(context)
+    assert not os.path.exists(f"{tmp_path}/ran")
+
+
+@pytest.mark.proxy
+def test_case_4_a_reset(proxy: Proxy, proxied: Callable[[], Context], tmp_path: Path) -> None:
+    context = proxied()
+    future = waiting_call(context, f"{tmp_path}/begun")
+    begun = time.monotonic()
+    proxy.reset()
+    lost_after(future, begun, NOTICED_CUT)
+    is_over(context)
+
+
+@pytest.mark.netns
+def test_case_4_a_reset_by_the_network(remote: RemoteHost, router: Router, tmp_path: Path) -> None:
+    context = remote.connect(router)
+    future = waiting_call(context, f"{tmp_path}/begun")
+    remote.rule("INPUT", "-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset")
+    begun = time.monotonic()
+    context.submit(called.add, 1, 1)  # a reset answers what is sent
+    lost_after(future, begun, NOTICED_CUT)
+    is_over(context)
+
+
+@pytest.mark.proxy
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_case_5_the_end_in_mid_frame(
+    way: str, proxy: Proxy, proxied: Callable[[], Context], tmp_path: Path
+) -> None:
+    context = proxied()
+    future = waiting_call(context, f"{tmp_path}/begun")
+    direction = proxy.up if way == "up" else proxy.down
+    direction.fin_at = direction.passed + 300_000
+    begun = time.monotonic()
+    with pytest.raises(remotesvc.Lost):
+        context.call(called.echo, os.urandom(MIB))
+    assert time.monotonic() - begun <= NOTICED_CUT + MARGIN
+    lost_after(future, begun, NOTICED_CUT)
+    is_over(context)
+
+
+@pytest.mark.proxy
+@pytest.mark.parametrize("way", ["up", "down"])
+@pytest.mark.parametrize("at", [0, 3, 100, 40_000, 300_000])
+def test_case_6_one_corrupted_byte(way: str, at: int, proxy: Proxy, proxied: Callable[[], Context]) -> None:
+    context = proxied()
+    assert context.call(called.add, 1, 1) == 2
+    direction = proxy.up if way == "up" else proxy.down
+    direction.corrupt_at = direction.passed + at
+    begun = time.monotonic()
+    # Whatever the byte was of, what it spoiled is not delivered. A length that became larger is waited for.
+    with pytest.raises(remotesvc.Lost):
+        context.call(called.echo, os.urandom(MIB))
+    assert time.monotonic() - begun <= (NOTICED_SILENCE if at < 10 else NOTICED_CUT) + MARGIN
+    is_over(context)
+
+
+@pytest.mark.netns
+def test_case_7_a_tenth_of_the_packets_is_lost(remote: RemoteHost, router: Router) -> None:
+    remote.rule("INPUT", "-m", "statistic", "--mode", "random", "--probability", "0.10", "-j", "DROP")
+    context = remote.connect(router)
+    data = bytes(range(256)) * 8192
+    assert context.call(called.echo, data) == data
+    futures = [context.submit(called.add, number, 1) for number in range(200)]
+    assert [future.result(PATIENCE) for future in futures] == list(range(1, 201))
+    assert context.ping() < 5
+
+
+@pytest.mark.tun
+def test_case_8_without_loss_round_trips_of_100_ms(far: RemoteHost, router: Router) -> None:
+    """The delay line: what it says is what one waits; a start over it is counted in flights."""
+    begun = time.monotonic()
+    context = far.connect(router)
+    assert context.call(called.add, 1, 1) == 2
+    took = time.monotonic() - begun
+    pings = sorted(context.ping() for _ in range(5))
+    assert 0.1 <= pings[0] < 0.15, pings
+    # Eleven round trips of TCP, SSH and ours, and the kernel's own time.
+    assert took < 2.5, (took, context.phases)
+    futures = [context.submit(called.add, number, 1) for number in range(100)]
+    begun = time.monotonic()
+    assert [future.result() for future in futures] == list(range(1, 101))
+    assert time.monotonic() - begun < 1.0, "calls on their way at once do not wait for one another"
+
+
+@pytest.mark.tun
+def test_case_8_lost_doubled_and_late_packets(rough: RemoteHost, router: Router, tmp_path: Path) -> None:
+    """A hundredth each is lost and doubled, one in 23 overtaken: a start is within its bound, all runs, and once."""
+    begun = time.monotonic()
+    context = rough.connect(router)
+    assert context.call(called.add, 1, 1) == 2
+    assert time.monotonic() - begun <= 5.0 + MARGIN
+    assert set(rough.mishaps()) == set(delay_line.MISHAPS), "each has happened to the start already"
+    counter = f"{tmp_path}/counter"
+    futures = [context.submit(there.append_line, counter, str(number)) for number in range(200)]
+    for future in futures:
+        future.result(PATIENCE)
+    with open(counter) as file:
+        assert sorted(map(int, file.read().split())) == list(range(200))
+    assert list(context.call(called.count, 500)) == list(range(500))
+    data = os.urandom(MIB // 2)
+    before = rough.mishaps()
+    assert context.call(called.echo, data) == data
+    happened = rough.mishaps() - before
+    assert all(happened[name] >= 3 for name in delay_line.MISHAPS), happened
+    assert context.ping() < 5
+
+
+@pytest.mark.proxy
+def test_case_13_pieces_of_7_bytes(proxy: Proxy, proxied: Callable[[], Context]) -> None:
+    proxy.up.slices = proxy.down.slices = 7
+    context = proxied()
+    value = {"numbers": list(range(2000)), "text": "grün" * 1000, "bytes": bytes(range(256)) * 300}
+    assert context.call(called.echo, value) == value
+    assert list(context.call(called.count, 500)) == list(range(500))
+    with pytest.raises(FileNotFoundError):
+        context.call("os:stat", "/no/such/file")
+
+
+@pytest.mark.netns
+@pytest.mark.slow
+def test_case_14_a_partition_that_heals_after_8_seconds(
+    remote: RemoteHost, router: Router, tmp_path: Path
+) -> None:
+    """Calls of that time are complete, each run once."""
+    context = remote.connect(router)
+    counter = f"{tmp_path}/counter"
+    context.call(there.append_line, counter, "0")
+    remote.cut()
+    begun = time.monotonic()
+    futures = [context.submit(there.append_line, counter, str(number)) for number in range(1, 21)]
+    until(lambda: time.monotonic() - begun >= 8, 10)
+    assert not any(future.done() for future in futures)
+    remote.heal()
+    for future in futures:
+        future.result(NOTICED_SILENCE)
+    with open(counter) as file:
+        assert sorted(map(int, file.read().split())) == list(range(21))

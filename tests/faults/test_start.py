@@ -1,0 +1,64 @@
+"""Cases 10 and 11: a network that is there only in part when somebody connects."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from remotesvc import ConnectTimeout, Router
+from remotesvc.ssh import connect
+from tests.faults.network import RemoteHost
+from tests.kernel import called
+
+pytest_plugins = ("tests.faults.plugin",)
+
+MARGIN = 5.0
+
+
+@pytest.mark.netns
+def test_case_10_a_path_that_swallows_large_packets(
+    remote: RemoteHost, router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "STAGE_TIMEOUT", 2.0)
+    for chain in ("INPUT", "OUTPUT"):
+        remote.rule(chain, "-p", "tcp", "-m", "length", "--length", "600:65535", "-j", "DROP")
+    begun = time.monotonic()
+    with pytest.raises(ConnectTimeout) as caught:
+        remote.connect(router)
+    assert time.monotonic() - begun < 2.0 + MARGIN
+    assert caught.value.stage == "kex"
+    assert "MTU" in caught.value.hint
+    remote.heal()
+    assert remote.connect(router).call(called.add, 1, 2) == 3
+
+
+@pytest.mark.netns
+def test_case_11_the_first_packet_is_dropped(
+    remote: RemoteHost, router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "STAGE_TIMEOUT", 2.0)
+    remote.rule("INPUT", "-p", "tcp", "--syn", "-j", "DROP")
+    begun = time.monotonic()
+    with pytest.raises(ConnectTimeout) as caught:
+        remote.connect(router)
+    assert time.monotonic() - begun < 2.0 + MARGIN
+    assert caught.value.stage == "tcp"
+
+
+@pytest.mark.netns
+def test_the_network_goes_while_the_kernel_is_on_its_way(
+    remote: RemoteHost, router: Router, tmp_path: Path
+) -> None:
+    """What comes after the login is within the same budget."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexec sleep 600\n")
+    python.chmod(0o755)
+    begun = time.monotonic()
+    context = remote.connect(router, connect_timeout=3, python=str(python))
+    remote.cut()
+    with pytest.raises(ConnectTimeout) as caught:
+        context.wait_ready()
+    assert caught.value.stage == "boot"
+    assert time.monotonic() - begun < 3 + MARGIN

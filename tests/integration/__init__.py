@@ -1,0 +1,1 @@
+"""Tests over real links, processes, environments and SSH servers."""

@@ -1,0 +1,92 @@
+"""What the tests of fleets run on their hosts."""
+
+import os
+from typing import Any, Dict, Iterator, List  # noqa: UP035  # targets may be old
+
+import remotesvc
+from remotesvc.service import AllowParents, Service, expose
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def add(one: int, two: int = 0) -> int:
+    return one + two
+
+
+def where(host: remotesvc.Host, prefix: str = "") -> Dict[str, Any]:  # noqa: UP006
+    return {"name": prefix + host.name, "groups": host.groups, "colour": host.variables.get("colour"),
+            "all": sorted(host.variables)}  # fmt: skip
+
+
+def fail_if(name: str, host: remotesvc.Host) -> str:
+    if host.name == name:
+        raise KeyError(name)
+    return "fine"
+
+
+def die_if(name: str, host: remotesvc.Host) -> str:
+    if host.name == name:
+        os._exit(3)
+    return "fine"
+
+
+def sleep(seconds: float) -> float:
+    remotesvc.current().wait(seconds)
+    remotesvc.current().check()
+    return seconds
+
+
+def begin(directory: str, seconds: float, host: remotesvc.Host) -> None:
+    """Leave a file that says so, then wait until cancelled."""
+    open(os.path.join(directory, host.name), "w").close()
+    sleep(seconds)
+
+
+def said_and_sleep(file: str, seconds: float) -> float:
+    """The same under any name."""
+    open(file, "w").close()
+    return sleep(seconds)
+
+
+def count(most: int) -> Iterator[int]:
+    yield from range(most)
+
+
+def endless(file: str) -> Iterator[int]:
+    """Leaves a file when it is closed."""
+    try:
+        while True:
+            yield 1
+    finally:
+        open(file, "w").close()
+
+
+def stuck(file: str) -> Iterator[int]:
+    """The same, and the second item never comes."""
+    try:
+        yield 1
+        sleep(600)
+    finally:
+        open(file, "w").close()
+
+
+def square(number: int) -> List[int]:  # noqa: UP006
+    return [number * number, os.getpid()]
+
+
+class Counter(Service):
+    """Counts, on the host it lives on."""
+
+    def __init__(self, router: Any) -> None:
+        super().__init__(router)
+        self.count = 0
+
+    @expose(policy=AllowParents())
+    def add(self, by: int = 1) -> int:
+        self.count += by
+        return self.count
+
+    def hidden(self) -> None:
+        """Not exposed."""

@@ -1,0 +1,324 @@
+"""The command line as a user runs it, with this machine as the target: real processes, real kernels."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 60
+
+TASKS = textwrap.dedent(
+    """
+    import logging, os, sys, time
+    from dataclasses import dataclass
+
+    @dataclass
+    class Disk:
+        path: str
+        free: int
+
+    def disk(path: str, free: int = 1):
+        return Disk(path, free)
+
+    def talk(name: str):
+        print("hello", name)
+        print("trouble", file=sys.stderr)
+        os.system("echo from a subprocess")
+        logging.getLogger("tasks").warning("watch %s", "out")
+        return name
+
+    def fail():
+        raise FileNotFoundError(2, "No such file or directory", "/nowhere")
+
+    def sleep(seconds: float, ready: str = ""):
+        if ready:
+            open(ready, "w").close()
+        time.sleep(seconds)
+
+    def count(n: int):
+        yield from range(n)
+
+    def slow(ready: str):
+        yield 1
+        sleep(60, ready)
+
+    def endless():
+        while True:
+            yield 1
+
+    def echo(value):
+        return value
+
+    def lock():
+        import threading
+        return threading.Lock()
+
+    def exit():
+        os._exit(7)
+
+    async def coro(n: int):
+        return n + 1
+
+    class Thing:
+        @classmethod
+        def make(cls, size: int):
+            return cls.__name__, size
+    """
+)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "tasks.py").write_text(TASKS)
+    yield tmp_path
+
+
+def start(directory: Path, *words: str, **options: object) -> subprocess.Popen[str]:
+    search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": search}
+    command = [sys.executable, "-m", "remotesvc", *words]
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.Popen(command, cwd=directory, env=environment, text=True, **streams)  # type: ignore[call-overload,no-any-return]
+
+
+def cli(directory: Path, *words: str, stdin: str | None = None) -> tuple[int, str, str]:
+    with start(directory, *words, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE) as process:
+        out, err = process.communicate(stdin, timeout=LIMIT)
+    return process.returncode, out, err
+
+
+def test_getpid(directory: Path) -> None:
+    code, out, err = cli(directory, "run", "local:", "os:getpid")
+    assert (code, err) == (0, "")
+    assert int(out) != os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["tasks:disk", "/var", "5"], "tasks.Disk(path='/var', free=5)\n"),
+        (["tasks:disk", "--free", "7", "/var"], "tasks.Disk(path='/var', free=7)\n"),
+        (["tasks.py:disk", "/var"], "tasks.Disk(path='/var', free=1)\n"),
+        (["tasks:coro", "4"], "5\n"),
+        (["tasks:count", "3"], "0\n1\n2\n"),
+        (["tasks:Thing.make", "3"], "('Thing', 3)\n"),
+        (["tasks:echo", "--json-args", '{"a": [1, null]}'], "{'a': [1, None]}\n"),
+        (["os.path:join", "a", "b"], "a/b\n"),
+        (["shutil:which", "sh"], None),
+        (["shutil:disk_usage", "/"], None),
+        (["os:uname"], None),
+        (["os:stat", "/"], None),
+        (["platform:uname"], None),
+        (["time:localtime"], None),
+        (["pwd:getpwnam", "root"], None),
+        (["os:statvfs", "/"], None),
+    ],
+)
+def test_values(directory: Path, words: list[str], expected: str | None) -> None:
+    code, out, err = cli(directory, "run", "local:", *words)
+    assert (code, err) == (0, "")
+    assert out == expected if expected is not None else out.strip()
+
+
+def test_undecodable_file_names(directory: Path) -> None:
+    place = directory / "names"
+    place.mkdir()
+    with open(os.fsencode(place) + b"/caf\xe9", "w"):
+        pass
+    code, out, _ = cli(directory, "run", "local:", "os:listdir", str(place), "--json")
+    assert code == 0
+    assert json.loads(out)[0]["value"] == ["caf\udce9"]
+
+
+def test_stdin(directory: Path) -> None:
+    assert cli(directory, "run", "local:", "tasks:echo", "-", stdin="line\n") == (0, "line\n", "")
+
+
+def test_output_and_logs_go_to_stderr(directory: Path) -> None:
+    code, out, err = cli(directory, "run", "local:", "tasks:talk", "you")
+    assert (code, out) == (0, "you\n")
+    lines = err.splitlines()
+    assert lines[:3] == ["hello you", "trouble", "from a subprocess"]
+    assert lines[3:] == ["[local] WARNING tasks: watch out"]
+    code, out, _ = cli(directory, "run", "local:", "tasks:talk", "you", "--json")
+    result = json.loads(out)[0]
+    assert (result["value"], result["stdout"], result["stderr"]) == (
+        "you", "hello you\nfrom a subprocess\n", "trouble\n",
+    )  # fmt: skip
+
+
+def test_a_remote_error_has_its_traceback_and_its_code(directory: Path) -> None:
+    code, out, err = cli(directory, "run", "local:", "tasks:fail")
+    assert (code, out) == (2, "")
+    assert err.startswith("local: FileNotFoundError: ")
+    assert "in fail" in err and "/nowhere" in err
+    assert 'Traceback (most recent call last):\n  File "' + str(ROOT) not in err
+
+
+def test_a_value_that_cannot_travel(directory: Path) -> None:
+    code, _, err = cli(directory, "run", "local:", "tasks:lock")
+    assert code == 2
+    assert "lock" in err
+
+
+def test_timeout(directory: Path) -> None:
+    code, out, err = cli(directory, "run", "local:", "tasks:sleep", "60", "-T", "0.3")
+    assert (code, out) == (8, "")
+    assert "timed out" in err
+
+
+def test_a_target_that_dies_is_lost(directory: Path) -> None:
+    code, out, err = cli(directory, "run", "local:", "tasks:exit")
+    assert (code, out) == (4, "")
+    assert "local: lost" in err
+
+
+def test_a_python_that_is_not_there(directory: Path) -> None:
+    code, out, err = cli(directory, "run", "local:", "os:getpid", "--python", "/no/python")
+    assert (code, out) == (4, "")
+    assert "no connection" in err and "Traceback" not in err
+
+
+def test_exec(directory: Path) -> None:
+    assert cli(directory, "exec", "local:", "--", "sh", "-c", "echo out; echo err >&2; exit 5") == (
+        5,
+        "out\n",
+        "err\n",
+    )
+    assert cli(directory, "exec", "local:", "echo a | tr a b") == (0, "b\n", "")
+    assert cli(directory, "exec", "--stdin", "local:", "cat", stdin="fed") == (0, "fed", "")
+    code, out, _ = cli(directory, "exec", "local:", "--", "seq", "20000")
+    assert code == 0
+    assert out.split() == [str(number) for number in range(1, 20001)]
+    assert cli(directory, "exec", "local:", "--python", "/no/python", "ls")[0] == 255
+
+
+def test_ping(directory: Path) -> None:
+    code, out, err = cli(directory, "ping", "local:")
+    assert (code, err) == (0, "")
+    assert " ms (connected in " in out and f"Python {sys.version_info[0]}.{sys.version_info[1]}" in out
+
+
+def test_demo(directory: Path) -> None:
+    code, out, err = cli(directory, "demo")
+    assert (code, err) == (0, "")
+    assert "6 of 6 calls did as they should" in out
+    assert "!! FileNotFoundError" in out and "!! CallTimeout" in out
+    assert out.index("target's stdout: looking around") < out.index("-> demo_tasks.Machine(")
+
+
+def test_a_closed_pipe_on_stdout_is_silent(directory: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with (
+        os.fdopen(writer, "w") as broken,
+        start(directory, "run", "local:", "os:getpid", stdout=broken) as process,
+    ):
+        _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode in (0, 8)
+    assert err == ""
+
+
+def test_pull_to_a_reader_that_left(directory: Path) -> None:
+    (directory / "much").write_bytes(bytes(1 << 20))
+    reader, writer = os.pipe()
+    os.close(reader)
+    with (
+        os.fdopen(writer, "w") as broken,
+        start(directory, "pull", "local:", str(directory / "much"), "-", stdout=broken) as process,
+    ):
+        _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 8
+    assert "local: cancelled: nobody reads standard output any more" in err and "Error" not in err
+
+
+def test_ctrl_c_while_running_keeps_what_arrived(directory: Path) -> None:
+    ready = directory / "ready"
+    hosts = "local:"
+    with start(directory, "run", "--jsonl", hosts, "tasks:sleep", "60", str(ready)) as process:
+        _wait_for(ready, process)
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        out, err = process.communicate(timeout=LIMIT)
+    assert time.monotonic() - began < 10
+    assert process.returncode == 130
+    result = json.loads(out)
+    assert result["status"] == "cancelled"
+    assert "interrupted; not finished: local" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("options", [(), ("--jsonl",)])
+def test_ctrl_c_ends_the_wait_for_the_next_item_of_a_generator(directory: Path, options: tuple[str, ...]) -> None:
+    ready = directory / "ready"
+    with start(directory, "run", *options, "local:", "tasks:slow", str(ready)) as process:
+        _wait_for(ready, process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130
+    assert "the run was stopped before the generator ended" in (out if options else err)
+    assert options or out == "1\n"
+
+
+def test_a_generator_that_was_cut_by_the_deadline_is_not_fine(directory: Path) -> None:
+    code, out, err = cli(directory, "run", "--deadline", "1", "local:", "tasks:endless")
+    assert (code, set(out)) == (8, set("1\n"))
+    assert "local: cancelled: the run was stopped before the generator ended" in err
+
+
+def test_a_second_ctrl_c_leaves_at_once(directory: Path) -> None:
+    ready = directory / "ready"
+    with start(directory, "run", "local:", "tasks:sleep", "60", str(ready)) as process:
+        _wait_for(ready, process)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
+def test_ctrl_c_while_connecting(directory: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as tarpit:
+        place = f"127.0.0.1:{tarpit.getsockname()[1]}"
+        with start(directory, "run", "-F", os.devnull, "--jsonl", f"local:,{place}", "os:getpid") as process:
+            assert process.stdout is not None
+            first = json.loads(process.stdout.readline())
+            connection, _ = tarpit.accept()
+            with connection:
+                process.send_signal(signal.SIGINT)
+                began = time.monotonic()
+                out, err = process.communicate(timeout=LIMIT)
+    assert time.monotonic() - began < 5
+    assert process.returncode == 130
+    assert (first["host"], first["status"]) == ("local:", "ok")
+    assert (json.loads(out)["host"], json.loads(out)["status"]) == (place, "not_run")
+    assert f"not finished: {place}" in err
+
+
+def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "the call never began"
+        time.sleep(0.01)
+
+
+def test_code_from_standard_input() -> None:
+    code = "import json\ndef double(number: int) -> str:\n    return json.dumps(2 * number)\n"
+    done = subprocess.run([sys.executable, "-m", "remotesvc", "run", "local:", "-:double", "21"], input=code, text=True,
+                          capture_output=True, timeout=60, cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "42\n", "")
+    wrong = subprocess.run([sys.executable, "-m", "remotesvc", "run", "local:", "-:nothing"], input=code, text=True,
+                           capture_output=True, timeout=60, cwd=ROOT, check=False)
+    assert wrong.returncode == 64 and "has no function 'nothing'" in wrong.stderr

@@ -1,0 +1,52 @@
+"""The command line where a user's surroundings are odd: no directory, closed or full streams."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 60
+
+
+def shell(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script of sh, in which `remotesvc` is the command."""
+    search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    words = f"remotesvc() {{ PYTHONPATH={shlex.quote(search)} {shlex.quote(sys.executable)} -m remotesvc \"$@\"; }}\n"
+    return subprocess.run(["sh", "-c", words + script], cwd=directory, capture_output=True, text=True, timeout=LIMIT)
+
+
+@pytest.mark.parametrize("words", ["run local: os:getpid", "exec local: -- true", "push local: {file} {file}.copy",
+                                   "services local:"])  # fmt: skip
+def test_the_directory_one_is_in_may_have_been_deleted(words: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    done = shell(f"mkdir gone; cd gone; rmdir ../gone; remotesvc {words.format(file=file)}", tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    ("pull local: /etc/passwd - >&-", "a DST of - is standard output, and that is closed"),
+    ("push local: - there <&-", "a SRC of - is standard input, and that is closed"),
+])  # fmt: skip
+def test_a_closed_stream_is_no_file(words: str, message: str, tmp_path: Path) -> None:
+    done = shell(f"remotesvc {words}", tmp_path)
+    assert (done.returncode, done.stderr) == (64, f"remotesvc: {message}\n")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, as Linux has it")
+@pytest.mark.parametrize("words", ["--help", "hosts a,b", "doctor local:", "doctor local: --json", "completion bash"])
+def test_a_full_disk_behind_stdout_is_told(words: str, tmp_path: Path) -> None:
+    done = shell(f"remotesvc {words} > /dev/full", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "remotesvc: cannot write the results: [Errno 28] No space left on device\n"
+
+
+def test_help_into_a_reader_that_left_is_fine(tmp_path: Path) -> None:
+    done = shell("(sleep 0.3; remotesvc --help; echo $? >&2) | true", tmp_path)
+    assert done.stderr == "0\n"

@@ -1,0 +1,118 @@
+"""docker:NAME: contexts in containers without an sshd, and the pytest fixtures that other projects use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from remotesvc import ConnectError, PythonNotFound, Router, UnknownHost, UsageError
+from remotesvc.cli.main import main
+from tests.containers import ROOT, Host, Hosts
+from tests.integration import fleet_tasks
+
+pytest_plugins = ("tests.integration.docker_fixtures", "tests.kernel.call_fixtures", "pytester")
+
+
+@pytest.mark.parametrize("service", ["bullseye", "bookworm", "trixie"])
+def test_calls_in_a_container(hosts: Hosts, router: Router, service: str) -> None:
+    host = hosts[service]
+    with router.docker(host.id) as context:
+        assert context.call(fleet_tasks.add, 1, two=2) == 3
+        assert context.call(os.getuid) == 0
+        assert context.info["hostname"] == host.id[:12]
+
+
+def test_another_user_and_by_way_of_another_context(hosts: Hosts, router: Router) -> None:
+    host = hosts["accounts"]
+    assert router.docker(host.id, user="dash").call(os.getuid) != 0
+    with router.local() as local, router.docker(host.id, via=local) as context:
+        assert context.call(fleet_tasks.add, 1) == 1
+
+
+def test_the_kernel_goes_when_its_context_is_closed(hosts: Hosts, router: Router) -> None:
+    host = hosts["bookworm"]
+    context = router.docker(host.id)
+    pid = context.call(os.getpid)
+    assert any("remotesvc:" in line for line in host.processes("remotesvc:").values())
+    context.close()
+    host.run("sh", "-c", f"for i in $(seq 100); do kill -0 {pid} 2>/dev/null || exit 0; sleep 0.05; done; exit 1")
+
+
+def test_what_is_missing_is_named(hosts: Hosts, router: Router, container: Callable[..., Host]) -> None:
+    with pytest.raises(UnknownHost, match="there is no container nobody-has-this"):
+        router.docker("nobody-has-this").wait_ready()
+    with pytest.raises(PythonNotFound):
+        router.docker(hosts["nopython"].id).wait_ready()
+    stopped = container()
+    stopped.control("stop", "--time", "0")
+    with pytest.raises(ConnectError, match="is not running"):
+        router.docker(stopped.id).wait_ready()
+    with pytest.raises(UsageError, match="not the name of a container"):
+        router.docker("--privileged")
+    with pytest.raises(ConnectError, match="cannot start podman|podman"):
+        router.docker("x", program="podman").wait_ready()
+
+
+def test_from_the_command_line(hosts: Hosts, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    name = hosts["bookworm"].inspect()["Name"].lstrip("/")
+    assert main(["run", f"docker:{name}", "os:getuid"]) == 0
+    assert capfd.readouterr().out == "0\n"
+    inventory = tmp_path / "hosts"
+    inventory.write_text(f"box ansible_connection=docker ansible_host={name} ansible_user=root\n")
+    assert main(["run", "-i", str(inventory), "box", "os:getuid", "--jsonl"]) == 0
+    assert '"host":"box"' in capfd.readouterr().out
+    assert main(["run", "docker:nobody-has-this", "os:getuid"]) == 4
+
+
+def test_the_fixtures_for_other_projects(
+    hosts: Hosts, pytester: pytest.Pytester, docker_compose_project_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makeconftest(
+        f"""
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def docker_services():
+            return object()
+
+        @pytest.fixture(scope="session")
+        def docker_compose_project_name():
+            return {docker_compose_project_name!r}
+        """
+    )
+    pytester.makepyfile(
+        inside="""
+        import os, socket
+
+        def where():
+            return socket.gethostname(), os.getuid()
+        """
+    )
+    pytester.makepyfile(
+        """
+        import os, socket
+        from inside import where
+
+        def test_service(remotesvc_service):
+            first, second = remotesvc_service("bookworm"), remotesvc_service("trixie")
+            assert first.call(os.getuid) == 0
+            assert first.call(where)[0] != second.call(where)[0]
+
+        def test_missing(remotesvc_service):
+            remotesvc_service("no-such-service")
+
+        def test_connect(remotesvc_connect):
+            assert remotesvc_connect("local:").call(where)[0] == socket.gethostname()
+
+        def test_embedded(remotesvc_embedded):
+            assert remotesvc_embedded.call(os.getuid) == os.getuid()
+        """
+    )
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    # By name, and not by its entry point as well: tests may run beside an installed remotesvc.
+    result = pytester.runpytest_subprocess("-p", "no:remotesvc", "-p", "remotesvc.pytest_plugin", "-q")
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["*no container runs the service 'no-such-service'*"])

@@ -1,0 +1,80 @@
+"""Through one bastion and through two in a row, to hosts in networks of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remotesvc import ConnectError, HostKeyError, Router
+from remotesvc.ssh import SSHOptions
+from tests.containers import Hosts
+
+pytest_plugins = ("tests.integration.docker_fixtures", "tests.kernel.call_fixtures")
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+
+
+def address(hosts: Hosts, service: str, behind: str) -> str:
+    """The address of a service in a network that it shares with the one in front of it."""
+    networks = [hosts._hosts[name].inspect()["NetworkSettings"]["Networks"] for name in (service, behind)]
+    (shared,) = set(networks[0]) & set(networks[1])
+    return str(networks[0][shared]["IPAddress"])
+
+
+def known(hosts: Hosts, directory: Path, **addresses: str) -> str:
+    """A known_hosts file with the keys of services at addresses."""
+    path = directory / "known"
+    path.write_text("".join(f"{place} {hosts._hosts[name].host_key}\n" for name, place in addresses.items()))
+    return str(path)
+
+
+@pytest.fixture
+def way(hosts: Hosts, tmp_path: Path) -> dict[str, Any]:
+    """Options by the name of the host at the end of the way."""
+    bastion = hosts["bastion"].options()
+    inner, deep = address(hosts, "inner", "bastion"), address(hosts, "deep", "inner")
+    files = known(hosts, tmp_path, bastion=f"[{bastion['host']}]:{bastion['port']}", inner=inner, deep=deep)
+    common = {key: bastion[key] for key in ("user", "key_filename", "ssh_config", "extra_options")}
+    common["known_hosts"] = files
+    first = SSHOptions.parse(bastion["host"], port=bastion["port"], **common)
+    second = SSHOptions.parse(inner, jump=first, **common)
+    return {
+        "inner": {"host": inner, "jump": first, **common},
+        "deep": {"host": deep, "jump": [first, SSHOptions.parse(inner, **common)], **common},
+        "deep by options of options": {"host": deep, "jump": second, **common},
+    }
+
+
+@pytest.mark.parametrize("target", ["inner", "deep", "deep by options of options"])
+def test_functions_run_behind_bastions(target: str, way: dict[str, Any], hosts: Hosts, router: Router) -> None:
+    name, *_ = target.split()
+    before = hosts._hosts[name].logs(10_000)
+    context = router.ssh(**way[target])
+    source = address(hosts, *{"inner": ("bastion", "inner"), "deep": ("inner", "deep")}[name])
+    assert f"Accepted publickey for root from {source} " in hosts._hosts[name].logs(10_000)[len(before) :]
+    assert hosts._hosts[name].id.startswith(context.call("socket:gethostname"))
+    assert context.call("builtins:len", bytes(1_000_000)) == 1_000_000
+
+
+def test_two_hosts_share_the_bastion(way: dict[str, Any], hosts: Hosts, router: Router) -> None:
+    before = hosts["bastion"].logs(10_000).count("Accepted publickey")
+    contexts = [router.ssh(**way[target]) for target in ("inner", "deep")]
+    assert [context.call("builtins:len", b"fine") for context in contexts] == [4, 4]
+    assert hosts["bastion"].logs(10_000).count("Accepted publickey") == before + 1
+
+
+def test_a_bastion_that_leads_astray(way: dict[str, Any], router: Router, hosts: Hosts, tmp_path: Path) -> None:
+    """Another host answers under the name that was asked for: its key gives it away, whatever the bastion does."""
+    options = way["inner"]
+    other = hosts["bastion"].keys.private.with_suffix(".pub").read_text()
+    (tmp_path / "noted").write_text(f"{options['host']} {other}")
+    with pytest.raises(HostKeyError, match="CHANGED"):
+        router.ssh(**{**options, "known_hosts": str(tmp_path / "noted")})
+
+
+def test_the_host_in_the_middle_is_down(way: dict[str, Any], router: Router) -> None:
+    with pytest.raises(ConnectError) as caught:
+        router.ssh(**{**way["inner"], "port": 2})
+    assert caught.value.stage == "tcp"
+    assert "jump host 127.0.0.1 cannot reach" in caught.value.message

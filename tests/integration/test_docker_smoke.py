@@ -1,0 +1,414 @@
+"""The smoke suite: calls of every kind on every host of docker/compose.yaml, and what the odd ones do instead."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import remotesvc
+from remotesvc import CallError, Context, Router
+from tests import containers
+from tests.containers import Hosts
+from tests.integration import shop
+from tests.integration.shop import desk
+from tests.kernel import called
+from tests.kernel.contexts import Heard, until
+
+pytest_plugins = ("tests.integration.docker_fixtures", "tests.kernel.call_fixtures")
+# The first run makes images.
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+
+MIB = 1024 * 1024
+HERE = sys.version_info[:2]
+Connect = Callable[..., Context]
+
+DEBIANS = {"bullseye": (3, 9), "bookworm": (3, 11), "trixie": (3, 13)}
+"""The hosts with Debian's python3-minimal, and their Python."""
+
+SHELLS = ("dash", "bash", "noisy", "greedy", "zsh", "fish", "csh", "wrapped")
+"""Accounts whose way to a program is peculiar: a login shell, what its profile does, a forced command."""
+
+ROOMY = ("full", "python36", "maxsessions", "maxstartups", "bastion", "readonly", "tinytmp")
+"""Hosts where everything works, though one may ask little of them."""
+
+TARGETS = (*DEBIANS, *ROOMY, *(f"accounts/{name}" for name in (*SHELLS, "password", "sudoer")))
+
+
+def reach(connect: Connect, target: str, **changes: Any) -> Context:
+    """A context on "service" or "service/account"."""
+    service, _, account = target.partition("/")
+    if account:
+        changes["user"] = account
+    if account == "password":
+        changes.update(password=containers.PASSWORD, key_filename=None, extra_options=(
+            "IdentityAgent=none", "IdentityFile=none", "PreferredAuthentications=password"))
+    return connect(service, **changes)
+
+
+def version(context: Context) -> tuple[int, int]:
+    major, minor = context.info["version"][:2]
+    return major, minor
+
+
+def is_whole(context: Context) -> bool:
+    """Whether the host has more of the standard library than Debian's minimum, which never has this."""
+    return bool(context.call(desk.has_of_its_own, "shutil"))
+
+
+# -- the suite: each step takes a context on any host
+
+
+def calls_of_every_kind(context: Context, heard: Heard) -> None:
+    assert context.call(called.add, 1, b=2) == 3
+    assert context.call("os:getpid") == context.info["pid"]
+    assert context.call(functools.partial(called.add, 1), b=2) == 3
+    assert context.call(called.Thing.of_class, 5) == 15
+    assert context.call(called.Thing.static, 5) == 6
+    assert context.call(len, "four") == 4
+    assert list(context.call(called.count, 1000)) == list(range(1000))
+    assert context.submit(called.add, 20, 22).result() == 42
+    context.cast(called.add, 1, 1)
+    with context.chain() as chain:
+        first, second, third = chain.submit(called.add, 1), chain.submit(called.fail, "KeyError", 1), chain.submit(
+            called.add, 3)
+    assert first.result() == 1
+    assert isinstance(second.exception(), KeyError)
+    assert isinstance(third.exception(), KeyError)
+    on_main = context.options(thread="main")
+    assert on_main.call(called.is_main_thread) is True
+    there = context.options(cwd="/usr", env={"REMOTESVC_TEST_OPTION": "x"}).call(called.surroundings)
+    assert (there["cwd"], there["env"]) == ("/usr", "x")
+    assert there["pid"] != context.info["pid"]
+    assert context.ping() < 5
+
+
+def values_and_errors(context: Context, heard: Heard) -> None:
+    value = {"a": [1, (2.5, None)], b"k": {3, "x"}, (1, 2): "grün \U0001f600 \udcff", "big": 1 << 100}
+    assert context.call(called.echo, value) == value
+    with pytest.raises(FileNotFoundError) as caught:
+        context.call("os:stat", "/no/such/file")
+    assert isinstance(caught.value, CallError)
+    assert (caught.value.errno, caught.value.filename) == (2, "/no/such/file")
+    with pytest.raises(ValueError, match="outer") as chained:
+        context.call(called.fail_chained)
+    assert isinstance(chained.value.__cause__, KeyError)
+    with pytest.raises(CallError, match="SystemExit"):
+        context.call(called.fail, "SystemExit", 3)
+    with pytest.raises(FileNotFoundError):
+        list(context.call(called.count_then_fail, 3))
+    with pytest.raises(remotesvc.EncodeError, match=r"\['deep'\]\[1\]\['er'\]\[1\]"):
+        context.call(called.lock)
+    with pytest.raises(ModuleNotFoundError):
+        context.call("no_such_module_anywhere:f")
+    assert context.call(called.add, 1, 1) == 2
+
+
+def output(context: Context, heard: Heard) -> None:
+    mark = "mark%d" % len(heard.output)  # noqa: UP031
+    context.call(desk.say, mark)
+    heard.wait_until(lambda: f"{mark} as an error\n" in heard.text("stderr"))
+    lines = [line for line in heard.text().splitlines() if line.startswith(mark)]
+    assert lines == [f"{mark} by print", f"{mark} by write", f"{mark} by a process"]
+    assert {event.host for event in heard.output} == {context.name}
+
+
+def package_with_resources(context: Context, heard: Heard) -> None:
+    text = Path(shop.__file__).with_name("greeting.txt").read_text(encoding="utf-8")
+    read, table, total, currency, place = context.call(desk.greet)
+    assert (read.decode(), table, total, currency) == (text, b"\x00\x01\x02\xff", "3 EUR", "EUR")
+    assert place == "remotesvc:/tests/integration/shop/desk.py"
+    if version(context) == HERE or (is_whole(context) and version(context) >= (3, 9)):
+        assert context.call(desk.greet_by_resources) == text
+
+
+def what_a_minimal_python_lacks(context: Context, heard: Heard) -> None:
+    for name, function, argument, expected in (
+        ("json", desk.as_json, {"a": [1, None]}, '{"a": [1, null]}'),
+        ("shutil", desk.copy, b"data" * 1000, b"data" * 1000),
+    ):
+        own = context.call(desk.has_of_its_own, name)
+        if own or version(context) == HERE:
+            assert context.call(function, argument) == expected
+            place = context.call(desk.loaded_from, name)
+            assert place.startswith("remotesvc:/") is not own
+        else:
+            # A standard library of another version does not fit: the error says what to install.
+            with pytest.raises(ModuleNotFoundError, match="libpython{}.{}-stdlib".format(*version(context))):
+                context.call(function, argument)
+
+
+def cancel_and_timeout(context: Context, heard: Heard) -> None:
+    begun = f"/dev/shm/remotesvc-{time.monotonic_ns()}"
+    future = context.submit(called.loop_until_cancelled, begun)
+    until(lambda: context.call("os.path:exists", begun))
+    context.call("os:unlink", begun)
+    assert future.cancel()
+    with pytest.raises(remotesvc.Cancelled):
+        future.result()
+    started = time.monotonic()
+    with pytest.raises(remotesvc.CallTimeout):
+        context.options(timeout=0.5).call(time.sleep, 2)
+    assert 0.4 < time.monotonic() - started < 1.9
+    assert context.call(called.add, 2, 2) == 4
+
+
+def much_data(context: Context, heard: Heard) -> None:
+    data = bytes(range(256)) * (64 * MIB // 256)
+    assert context.call(called.echo, data) == data
+
+
+def many_calls(context: Context, heard: Heard) -> None:
+    futures = [context.submit(called.add, number, 1) for number in range(200)]
+    assert [future.result() for future in futures] == list(range(1, 201))
+
+
+STEPS = (calls_of_every_kind, values_and_errors, output, package_with_resources, what_a_minimal_python_lacks,
+         cancel_and_timeout, much_data, many_calls)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
+@pytest.mark.parametrize("target", TARGETS)
+def test_smoke(target: str, step: Callable[[Context, Heard], None], connect: Connect, heard: Heard) -> None:
+    step(reach(connect, target), heard)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_smoke_by_the_ssh_program(target: str, connect: Connect, heard: Heard) -> None:
+    """The same on one connection of the other transport."""
+    context = reach(connect, target, transport="openssh")
+    for step in STEPS:
+        if step is not much_data or target in DEBIANS:  # for the others it would be the same once more
+            step(context, heard)
+    context.close()
+
+
+def test_behind_a_bastion_by_the_ssh_program(hosts: Hosts, router: Router, heard: Heard, tmp_path: Path) -> None:
+    """ssh looks each hop up in its own configuration."""
+    from tests.integration.test_docker_jump import address, known
+
+    bastion = hosts["bastion"].options()
+    inner = address(hosts, "inner", "bastion")
+    files = known(hosts, tmp_path, bastion=f"[{bastion['host']}]:{bastion['port']}", inner=inner)
+    config = tmp_path / "config"
+    config.write_text(
+        f"Host inner\n HostName {inner}\n ProxyJump bastion\nHost bastion\n HostName {bastion['host']}\n"
+        f" Port {bastion['port']}\nHost *\n User root\n IdentityAgent none\n IdentityFile {bastion['key_filename']}\n"
+        f" UserKnownHostsFile {files}\n GlobalKnownHostsFile none\n StrictHostKeyChecking yes\n"
+    )
+    with router.ssh("inner", ssh_config=config, transport="openssh") as context:
+        assert hosts._hosts["inner"].id.startswith(context.call("socket:gethostname"))
+        for step in STEPS:
+            step(context, heard)
+
+
+# -- what the hosts are
+
+
+@pytest.mark.parametrize(("service", "expected"), DEBIANS.items())
+def test_the_debians_have_a_minimal_python(service: str, expected: tuple[int, int], connect: Connect) -> None:
+    context = connect(service)
+    assert version(context) == expected
+    assert not is_whole(context)
+
+
+def test_the_full_host_has_all_of_python(connect: Connect) -> None:
+    assert is_whole(connect("full"))
+
+
+def test_coroutines_where_there_is_asyncio(connect: Connect) -> None:
+    context = connect("full")
+    assert context.call(called.double, 21) == 42
+    assert list(context.call(called.async_count, 5)) == list(range(5))
+
+
+def test_a_real_3_6(connect: Connect) -> None:
+    assert version(connect("python36")) == (3, 6)
+
+
+def test_no_python(connect: Connect) -> None:
+    with pytest.raises(remotesvc.PythonNotFound, match="tried: python3 /usr/libexec/platform-python") as caught:
+        connect("nopython").wait_ready()
+    assert caught.value.hint
+
+
+# -- accounts one cannot get in by
+
+
+@pytest.mark.parametrize(("account", "said"), [
+    ("none", "ended with status 1"),
+    ("forced", "this account is for backups only"),
+])
+def test_an_account_that_runs_no_program(account: str, said: str, connect: Connect) -> None:
+    started = time.monotonic()
+    with pytest.raises(remotesvc.BootstrapError) as caught:
+        connect("accounts", user=account).wait_ready()
+    assert said in str(caught.value)
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("password", [None, "wrong horse"])
+def test_an_account_for_a_password_refuses_others(password: str | None, connect: Connect) -> None:
+    with pytest.raises(remotesvc.AuthenticationError) as caught:
+        connect("accounts", user="password", password=password)
+    assert caught.value.stage == "auth"
+    assert "wrong horse" not in str(caught.value) + caught.value.diagnostics
+
+
+def test_the_noise_of_a_profile_is_not_taken_for_output(connect: Connect, heard: Heard) -> None:
+    for account in ("noisy", "greedy", "zsh", "wrapped"):
+        assert connect("accounts", user=account).call(called.add, 1, 1) == 2
+    assert heard.output == []
+
+
+def test_sudo_asks_for_a_password_or_does_not(connect: Connect) -> None:
+    command = ["sudo", "-n", "id", "-u"]
+    assert connect("accounts", user="wheel").call("subprocess:check_output", command) == b"0\n"
+    with pytest.raises(CallError, match="CalledProcessError"):
+        connect("accounts", user="sudoer").call("subprocess:check_output", command)
+
+
+# -- hosts that limit
+
+
+def test_one_session_is_all_that_a_context_takes(connect: Connect) -> None:
+    context = connect("maxsessions")
+    assert context.options(isolation="process").call("os:getpid") != context.info["pid"]
+    assert connect("maxsessions", fresh=True).call("os:getpid") != context.info["pid"]
+
+
+def test_a_server_that_starts_one_login_at_a_time(connect: Connect) -> None:
+    for _ in range(5):
+        connect("maxstartups").call("os:getpid")
+
+
+def test_a_read_only_host_says_so(connect: Connect) -> None:
+    with pytest.raises(OSError, match="Read-only file system"):
+        connect("readonly").call("os:mkdir", "/tmp/new")
+
+
+SHORT_OF = {
+    "memory64": ("memory", "killed", "MemoryError"),
+    "pids12": ("start new thread", "Resource temporarily unavailable", "Cannot fork", "fork",
+               "killed by signal 9"),  # by itself: it could not start its reader
+    "fds20": ("Too many open files",),
+}
+"""What an error on a limited host must speak of."""
+
+
+@pytest.mark.parametrize("service", SHORT_OF)
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
+def test_a_host_that_is_short_of_something_works_or_says_so(
+    service: str, step: Callable[[Context, Heard], None], hosts: Hosts, heard: Heard
+) -> None:
+    host = hosts[service]
+    with Router(on_output=heard.on_output, on_log=heard.on_log) as router:
+        try:
+            step(host.connect(router), heard)
+        except remotesvc.Error as error:
+            assert any(word in str(error) for word in SHORT_OF[service]), error
+            assert not isinstance(error, remotesvc.ConnectError) or error.hint
+            print(f"{service}: {type(error).__name__}: {error}")
+    # Whatever did not work, the host serves the next one.
+    until(lambda: not host.processes("remotesvc:"))
+    with Router() as router:
+        assert host.connect(router).call(called.add, 1, 1) == 2
+    until(lambda: not host.processes("remotesvc:"))
+
+
+def test_a_limit_of_20_files_is_named_with_its_remedy(connect: Connect) -> None:
+    with pytest.raises(remotesvc.BootstrapError, match="Too many open files") as caught:
+        connect("fds20").options(isolation="process").call("os:getpid")
+    assert "20 files" in caught.value.hint
+    assert "ulimit -n" in caught.value.hint
+
+
+@pytest.mark.parametrize("service", DEBIANS)
+def test_asking_for_a_module_is_no_error(service: str, connect: Connect) -> None:
+    context = connect(service)
+    assert context.call(desk.spec_of, "no_such_module_anywhere") == ""
+    for name in ("json", "shutil"):
+        place = context.call(desk.spec_of, name)
+        if context.call(desk.has_of_its_own, name):
+            assert place.startswith("/usr/lib")
+        else:
+            assert place.startswith("remotesvc:/") is (version(context) == HERE)
+
+
+# -- bastions: the ways are there; taking them is the work of jump hosts
+
+
+def _ssh(hosts: Hosts, tmp_path: Path, names: tuple[str, ...]) -> Iterator[str]:
+    """An ssh_config for the bastion and what lies behind it, addresses as the hosts before them know them."""
+    first = hosts["bastion"].options()
+    known = tmp_path / "known_hosts"
+    with known.open("w") as file:
+        file.write(Path(first["known_hosts"]).read_text())
+        for name in names:
+            file.write(f"{name} {hosts[name].host_key}\n")
+    yield f"""
+Host *
+    User root
+    IdentityFile {first["key_filename"]}
+    IdentityAgent none
+    IdentitiesOnly yes
+    BatchMode yes
+    UserKnownHostsFile {known}
+    GlobalKnownHostsFile none
+    StrictHostKeyChecking yes
+Host bastion
+    HostName {first["host"]}
+    Port {first["port"]}
+"""
+    before = "bastion"
+    for name in names:
+        yield f"Host {name}\n    ProxyJump {before}\n"
+        before = name
+
+
+@pytest.mark.parametrize("names", [("inner",), ("inner", "deep")], ids=["one", "two"])
+def test_the_ways_through_bastions(names: tuple[str, ...], hosts: Hosts, tmp_path: Path) -> None:
+    config = tmp_path / "ssh_config"
+    config.write_text("".join(_ssh(hosts, tmp_path, names)))
+    done = subprocess.run(["ssh", "-F", str(config), names[-1], "hostname"], capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, hosts[names[-1]].id[:12]), done.stderr
+
+
+def test_no_way_to_the_far_host_but_through_the_near_one(hosts: Hosts, connect: Connect) -> None:
+    bastion, inner = connect("bastion"), hosts["inner"]
+    assert bastion.call("socket:gethostbyname", "inner")
+    with pytest.raises(CallError, match="gaierror"):
+        bastion.call("socket:gethostbyname", "deep")
+    assert "deep" in inner.run("getent", "hosts", "deep")
+
+
+# -- and nothing stays behind
+
+
+SSHD_RECORDS = {"/run", "/run/motd.dynamic", "/run/sshd.pid", "/run/utmp", "/var", "/var/log", "/var/log/btmp",
+                "/var/log/lastlog", "/var/log/wtmp", "/var/lib", "/var/lib/wtmpdb", "/var/lib/lastlog"}
+
+
+@pytest.mark.parametrize("service", [*DEBIANS, "full"])
+def test_nothing_is_written_there(service: str, hosts: Hosts, connect: Connect, heard: Heard) -> None:
+    for step in STEPS:
+        step(connect(service), heard)
+    assert hosts[service].written() - SSHD_RECORDS == set()
+
+
+def test_nothing_runs_on_after_the_last_context(hosts: Hosts) -> None:
+    with contextlib.ExitStack() as stack:
+        router = stack.enter_context(Router())
+        hosts["bookworm"].connect(router).call(called.spawn_sleep)
+        assert hosts["bookworm"].processes("remotesvc:")
+        assert hosts["bookworm"].processes("sleep 300")
+    until(lambda: not hosts["bookworm"].processes("remotesvc:"), 5)
+    until(lambda: not hosts["bookworm"].processes("sleep 300"), 5)

@@ -1,0 +1,272 @@
+"""`remotesvc doctor` on set-ups that are broken in one place each: it names the step, and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remotesvc.cli.main import main
+from tests.integration.ssh_servers import MISSING, SSHD, OpenSSHServer, make_key, openssh_server
+
+pytest_plugins = ("tests.integration.sshd_fixture",)
+pytestmark = pytest.mark.skipif(SSHD is None, reason=MISSING)
+
+STEPS = ["config", "tcp", "kex", "hostkey", "auth", "open", "exec", "boot", "call"]
+
+
+class SetUp:
+    """A host that works, as ssh_config and flags; `lines` and `flags` are there to be broken."""
+
+    def __init__(self, directory: Path, server: OpenSSHServer) -> None:
+        self.directory = directory
+        self.server = server
+        self.lines = {
+            "HostName": "127.0.0.1", "Port": str(server.port), "User": server.user, "IdentityFile": server.key_file,
+            "IdentitiesOnly": "yes", "IdentityAgent": "none", "UserKnownHostsFile": server.known_hosts_file,
+            "GlobalKnownHostsFile": "none", "StrictHostKeyChecking": "yes",
+        }  # fmt: skip
+        self.flags = ["--python", sys.executable]
+
+    def set(self, **changes: str) -> None:
+        self.lines.update(changes)
+
+    def command(self, *more: str) -> list[str]:
+        path = self.directory / "config"
+        path.write_text("Host target\n" + "".join(f"  {key} {value}\n" for key, value in self.lines.items()))
+        return ["doctor", "target", "-F", str(path), *self.flags, *more]
+
+
+@pytest.fixture
+def setup(tmp_path: Path, sshd: OpenSSHServer) -> SetUp:
+    return SetUp(tmp_path, sshd)
+
+
+def run(words: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    code = main([*words, "--json"])
+    said = capsys.readouterr().out
+    (report,) = json.loads(said)["hosts"]
+    assert code == (4 if report["failed"] else 0), report
+    found: dict[str, Any] = report
+    return found
+
+
+def test_a_host_that_works(setup: SetUp, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(setup.command(), capsys)
+    assert [step["step"] for step in report["steps"]] == STEPS
+    assert {step["state"] for step in report["steps"]} == {"ok"}
+    found = {step["step"]: step["found"] for step in report["steps"]}
+    assert found["kex"].startswith("SSH-2.0-OpenSSH")
+    assert "SHA256:" in found["hostkey"]
+    assert sys.executable in found["boot"]
+    assert all(step["ms"] > 0 for step in report["steps"])
+
+
+def test_what_people_see(setup: SetUp, capsys: pytest.CaptureFixture[str]) -> None:
+    setup.set(User="nobody_there")
+    assert main(setup.command()) == 4
+    out = capsys.readouterr().out
+    for text in ("remotesvc ", "paramiko ", "OpenSSH", "ok      hostkey", "FAILED  auth", "-       open", "  -> "):
+        assert text in out
+    assert out.count("\n  -> ") == 1
+    assert main(["doctor"]) == 0
+    assert "paramiko " in capsys.readouterr().out
+
+
+Break = Callable[[SetUp, contextlib.ExitStack], Any]
+
+
+def wrong_line(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    setup.set(Port="many")
+
+
+def unsupported(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    setup.set(PKCS11Provider="/usr/lib/opensc.so")
+
+
+def no_name(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    setup.set(HostName="no-such-host.invalid")
+
+
+def closed_port(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    setup.set(Port="1")
+
+
+def proxy_fails(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    setup.set(ProxyCommand="echo no such proxy >&2; exit 1")
+
+
+def answers(setup: SetUp, stack: contextlib.ExitStack, words: bytes) -> None:
+    listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    done = threading.Event()
+
+    def serve() -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as connection:
+            connection.sendall(words)
+            if not words:
+                done.wait(20)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    stack.callback(thread.join)
+    stack.callback(done.set)
+    setup.set(Port=str(listener.getsockname()[1]))
+    setup.flags += ["--connect-timeout", "1.5"]
+
+
+def silent(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    answers(setup, stack, b"")
+
+
+def no_ssh(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    answers(setup, stack, b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def unknown_key(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    setup.set(UserKnownHostsFile=str(setup.directory / "empty"))
+
+
+def changed_key(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    known = setup.directory / "other"
+    known.write_text(f"[127.0.0.1]:{setup.server.port} {make_key(setup.directory / 'another')}\n")
+    setup.set(UserKnownHostsFile=str(known))
+
+
+def unwelcome(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    make_key(setup.directory / "mine")
+    setup.set(IdentityFile=str(setup.directory / "mine"))
+
+
+def no_key(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    setup.set(IdentityFile=str(setup.directory / "absent"))
+
+
+def jump_down(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    setup.set(ProxyJump="127.0.0.1:1")
+
+
+def other_server(setup: SetUp, stack: contextlib.ExitStack, line: str) -> None:
+    server = stack.enter_context(openssh_server(setup.directory / "server", line))
+    setup.set(Port=str(server.port), IdentityFile=server.key_file, UserKnownHostsFile=server.known_hosts_file)
+
+
+def no_session(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    other_server(setup, stack, "MaxSessions 0")
+
+
+def forced(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    other_server(setup, stack, "ForceCommand echo This account is not available.; exit 1")
+
+
+def no_python(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    setup.flags = ["--python", "/no/such/python"]
+
+
+def broken_python(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    script = setup.directory / "python"
+    script.write_text("#!/bin/sh\necho 'libpython3.so: cannot open shared object file' >&2\nexit 127\n")
+    script.chmod(0o755)
+    setup.flags = ["--python", str(script)]
+
+
+def slow_python(setup: SetUp, stack: contextlib.ExitStack) -> None:
+    script = setup.directory / "python"
+    script.write_text("#!/bin/sh\nexec sleep 60\n")
+    script.chmod(0o755)
+    setup.flags = ["--python", str(script), "--connect-timeout", "3"]
+
+
+BROKEN: dict[str, tuple[Break, str, str]] = {
+    "a line of ssh_config": (wrong_line, "config", "many"),
+    "a keyword that cannot be honoured": (unsupported, "config", "--transport openssh"),
+    "a name": (no_name, "tcp", "spelt"),
+    "a port": (closed_port, "tcp", "port"),
+    "a proxy command": (proxy_fails, "tcp", "no such proxy"),
+    "a jump host": (jump_down, "jump", "127.0.0.1"),
+    "a silent server": (silent, "kex", "SSH server"),
+    "another protocol": (no_ssh, "kex", "HTTP/1.1"),
+    "an unknown key": (unknown_key, "hostkey", ">>"),
+    "a changed key": (changed_key, "hostkey", "ssh-keygen -R"),
+    "a key that is not welcome": (unwelcome, "auth", "rejected"),
+    "no key at all": (no_key, "auth", "key"),
+    "no sessions": (no_session, "open", "MaxSessions"),
+    "a forced command": (forced, "boot", "not available"),
+    "no Python": (no_python, "boot", "--python"),
+    "a Python that does not start": (broken_python, "boot", "libpython3.so"),
+    "a Python that never answers": (slow_python, "boot", "connect_timeout"),
+}
+
+
+@pytest.fixture
+def stack() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_step_that_fails_is_named(
+    name: str, setup: SetUp, stack: contextlib.ExitStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage, step, text = BROKEN[name]
+    damage(setup, stack)
+    report = run(setup.command(), capsys)
+    assert report["failed"] == step, report
+    assert text in report["problem"] + report["remedy"], report
+    assert report["remedy"]
+    states = [each["state"] for each in report["steps"]]
+    position = states.index("failed")
+    assert set(states[:position]) <= {"ok"}
+    assert set(states[position + 1 :]) <= {"not reached"}
+    names = [each["step"] for each in report["steps"]]
+    assert names == [each for each in ["config", "jump", *STEPS[1:]] if each != "jump" or step == "jump"]
+
+
+# By the ssh program; None: as above. What it alone can honour is no failure.
+BY_SSH = {**dict.fromkeys(BROKEN), "an unknown key": "accept-new", "a changed key": "remove",
+          "a key that is not welcome": "mine ED25519"}  # fmt: skip
+del BY_SSH["a keyword that cannot be honoured"]
+
+
+@pytest.mark.parametrize("name", BY_SSH)
+def test_the_step_that_fails_is_named_with_the_ssh_program(
+    name: str, setup: SetUp, stack: contextlib.ExitStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage, step, text = BROKEN[name]
+    damage(setup, stack)
+    report = run(setup.command("--transport", "openssh"), capsys)
+    assert report["failed"] == step, report
+    assert (BY_SSH[name] or text) in report["problem"] + report["remedy"], report
+    assert report["remedy"]
+    states = [each["state"] for each in report["steps"]]
+    assert set(states[: states.index("failed")]) <= {"ok"}
+
+
+def test_a_host_that_works_by_the_ssh_program(setup: SetUp, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(setup.command("--transport", "openssh"), capsys)
+    assert [step["step"] for step in report["steps"]] == STEPS
+    assert {step["state"] for step in report["steps"]} == {"ok"}
+    found = {step["step"]: step["found"] for step in report["steps"]}
+    assert found["kex"].startswith("SSH-2.0-OpenSSH")
+    assert "SHA256:" in found["hostkey"]
+
+
+def test_a_way_through_a_jump_host_is_shown(
+    setup: SetUp, stack: contextlib.ExitStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = stack.enter_context(openssh_server(setup.directory / "server"))
+    command = setup.command()
+    with open(setup.directory / "config", "a") as file:
+        file.write(
+            f"Host way\n HostName 127.0.0.1\n Port {server.port}\n User {server.user}\n IdentityAgent none\n"
+            f" IdentityFile {server.key_file}\n UserKnownHostsFile {server.known_hosts_file}\n"
+        )
+    report = run([*command, "-J", "way"], capsys)
+    assert [step["step"] for step in report["steps"]] == ["config", "jump", *STEPS[1:]]
+    assert report["steps"][1]["found"] == "through way"

@@ -1,0 +1,324 @@
+"""Fleets of real processes: every host has one outcome, whatever becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, as_completed, wait
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remotesvc import CallError, Fleet, FleetError, Lost, Outcome, Status, UsageError
+from remotesvc.fleet.results import Results
+from tests.integration import fleet_tasks as tasks
+from tests.integration.ssh_servers import OpenSSHServer
+from tests.kernel.contexts import appears
+
+pytest_plugins = ("tests.integration.sshd_fixture",)
+
+INVENTORY = """\
+[web]
+web[1:3] ansible_connection=local
+[db]
+db1 ansible_connection=local colour=blue ansible_password=secret
+[all:vars]
+colour=red
+"""
+
+
+@pytest.fixture(name="inventory")
+def fixture_inventory(tmp_path: Path) -> Path:
+    path = tmp_path / "hosts"
+    path.write_text(INVENTORY)
+    return path
+
+
+@pytest.fixture(name="fleet")
+def fixture_fleet(inventory: Path) -> Iterator[Fleet]:
+    with Fleet("all", inventory=inventory) as fleet:
+        yield fleet
+
+
+def test_every_host_answers_and_connections_are_kept(fleet: Fleet) -> None:
+    first = fleet.run(tasks.pid)
+    assert list(first) == ["web1", "web2", "web3", "db1"] and len(first.ok) == 4
+    assert len(set(first.by_host().values())) == 4
+    assert fleet.run(tasks.pid).by_host() == first.by_host()
+
+
+def test_facts_of_the_host_reach_the_function(fleet: Fleet) -> None:
+    values = fleet.run(tasks.where, prefix="> ").by_host()
+    assert values["db1"] == {"name": "> db1", "groups": ["db"], "colour": "blue",
+                             "all": ["ansible_connection", "colour"]}  # fmt: skip
+    assert values["web2"]["colour"] == "red"
+
+
+def test_failures_stand_beside_values(fleet: Fleet) -> None:
+    results = fleet.run(tasks.fail_if, "web2")
+    assert list(results.ok) == ["web1", "web3", "db1"] and list(results.failed) == ["web2"]
+    assert isinstance(results["web2"].error, KeyError) and isinstance(results["web2"].error, CallError)
+    with pytest.raises(FleetError, match="1 of 4 hosts: failed: web2") as caught:
+        results.raise_for_errors()
+    assert caught.value.results is results and [type(each) for each in caught.value.exceptions] == [
+        type(results["web2"].error)]  # fmt: skip
+    assert results.ok.raise_for_errors() is not None
+    assert repr(results) == "<Results 3 ok, 1 failed>"
+
+
+def test_equal_answers_fold(fleet: Fleet) -> None:
+    folded = fleet.run(tasks.fail_if, "db1").fold()
+    assert [(names, outcome.status) for names, outcome in folded] == [
+        ("web[1-3]", Status.OK), ("db1", Status.FAILED)]  # fmt: skip
+
+
+def test_a_host_that_dies_is_lost_and_the_others_are_not(inventory: Path) -> None:
+    with Fleet("all", inventory=inventory, reconnect=True) as fleet:
+        before = fleet.run(tasks.pid).by_host()
+        results = fleet.run(tasks.die_if, "web3")
+        assert results["web3"].status is Status.LOST and len(results.ok) == 3
+        after = fleet.run(tasks.pid).by_host()
+        assert after.pop("web3") != before.pop("web3")
+        assert after == before
+
+
+def test_without_reconnecting_a_lost_host_stays_lost(fleet: Fleet) -> None:
+    assert fleet.run(tasks.die_if, "web1")["web1"].status is Status.LOST
+    again = fleet.run(tasks.pid)
+    assert again["web1"].status is Status.NOT_RUN and len(again.ok) == 3
+
+
+def test_each_host_its_own_arguments(fleet: Fleet) -> None:
+    results = fleet.map(tasks.add, {"web1": (1, 2), "web2": {"one": 5}, "db1": 7})
+    assert results.by_host() == {"web1": 3, "web2": 5, "db1": 7}
+    with pytest.raises(UsageError, match="not in this fleet: web9"):
+        fleet.map(tasks.add, {"web9": 1})
+
+
+def test_filters_share_the_connections(fleet: Fleet) -> None:
+    pids = fleet.run(tasks.pid).by_host()
+    assert fleet.filter("web:!web2").hosts == ("web1", "web3")
+    blue = fleet.filter(lambda host: host.variables["colour"] == "blue")
+    assert blue.run(tasks.pid).by_host() == {"db1": pids["db1"]}
+
+
+def test_results_stream_in_the_order_they_end(inventory: Path) -> None:
+    arguments = {"web1": 0.6, "web2": 0.0, "web3": 0.3}
+    seen: list[str] = []
+    with Fleet("web", inventory=inventory, on_result=lambda outcome: seen.append(outcome.host)) as fleet:
+        fleet.run(tasks.pid)
+        seen.clear()
+        fleet.map(tasks.sleep, arguments)
+    assert seen == ["web2", "web3", "web1"]
+
+
+def test_leaving_the_stream_cancels_what_is_under_way(fleet: Fleet) -> None:
+    fleet.run(tasks.pid)
+    for outcome in fleet.filter("web").stream(tasks.sleep, 0.0):
+        assert outcome.ok
+        break
+    begun = fleet.filter("db").stream(tasks.sleep, 600)
+    threading.Timer(0.1, fleet.close).start()
+    assert [outcome.status for outcome in begun] in ([Status.LOST], [Status.FAILED], [Status.NOT_RUN])
+
+
+def test_generators_are_taken_to_their_end(fleet: Fleet) -> None:
+    assert fleet.run(tasks.count, 3)["web1"].value == [0, 1, 2]
+
+
+@pytest.mark.parametrize("task", [tasks.endless, tasks.stuck])
+def test_a_stop_ends_generators_and_the_wait_for_their_items(tmp_path: Path, task: Any) -> None:
+    with Fleet("local:", deadline=1.0) as fleet:
+        outcome = fleet.run(task, str(tmp_path / "closed"))["local:"]
+        assert outcome.status is Status.CANCELLED
+        assert "before the generator ended" in str(outcome.error)
+        appears(tmp_path / "closed")
+
+
+def test_call_options_and_timeouts(fleet: Fleet) -> None:
+    results = fleet.filter("web1").options(timeout=0.3).run(tasks.sleep, 600)
+    assert results["web1"].status is Status.TIMEOUT
+
+
+def test_hooks(inventory: Path) -> None:
+    started: list[str] = []
+    connected: list[str] = []
+    ended: list[Outcome] = []
+    with Fleet("web", inventory=inventory, on_start=started.append,
+               on_connect=lambda host, context: connected.append(host), on_result=ended.append) as fleet:  # fmt: skip
+        fleet.run(tasks.pid)
+        fleet.run(tasks.pid)
+    assert sorted(connected) == ["web1", "web2", "web3"] and len(ended) == 6
+    assert sorted(started) == sorted(connected * 2)
+
+
+def test_a_hook_that_raises_is_logged_once_and_changes_nothing(
+    inventory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def bad(*anything: Any) -> None:
+        raise RuntimeError("a listener's own trouble")
+
+    with Fleet("web", inventory=inventory, on_start=bad, on_connect=bad, on_result=bad) as fleet:
+        assert len(fleet.run(tasks.pid).ok) == 3
+        assert [outcome.status for outcome in fleet.stream(tasks.pid)] == [Status.OK] * 3
+    said = [record.getMessage() for record in caplog.records]
+    assert sorted(line.split()[0] for line in said) == ["on_connect", "on_result", "on_start"]
+    assert all(record.exc_info for record in caplog.records)
+
+
+def test_asyncio(inventory: Path) -> None:
+    async def main() -> tuple[Results, list[str]]:
+        async with Fleet("all", inventory=inventory) as fleet:
+            results = await fleet.arun(tasks.add, 1, two=2)
+            hosts = [outcome.host async for outcome in fleet.astream(tasks.pid)]
+            return results, hosts
+
+    results, hosts = asyncio.run(main())
+    assert set(results.by_host().values()) == {3} and sorted(hosts) == ["db1", "web1", "web2", "web3"]
+
+
+def test_cancelling_a_task_cancels_the_remote_calls(inventory: Path, tmp_path: Path) -> None:
+    async def main(fleet: Fleet) -> None:
+        task = asyncio.create_task(fleet.arun(tasks.begin, str(tmp_path), 600))
+        for host in fleet.hosts:
+            await asyncio.to_thread(appears, tmp_path / host)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 20)
+
+    with Fleet("web", inventory=inventory) as fleet:
+        fleet.run(tasks.pid)
+        asyncio.run(main(fleet))
+        assert len(fleet.run(tasks.pid).ok) == 3  # their workers are free again
+
+
+def test_what_cannot_be_is_said_before_anything_is_connected(inventory: Path) -> None:
+    with pytest.raises(UsageError, match="nonsense"):
+        Fleet("web1", nonsense=1)
+    with pytest.raises(UsageError, match="no option fork,"):
+        Fleet("local:", fork=3)
+    bad: dict[str, Any]
+    for bad in ({"hosts": "wbe"}, {"forks": 0}, {"serial": ["x"]}, {"inventory": "/none"}):
+        with pytest.raises(UsageError):
+            arguments: dict[str, Any] = {"hosts": "web", "inventory": str(inventory), **bad}
+            Fleet(**arguments)
+
+
+# -- the executor
+
+
+def test_executor_runs_each_task_once_on_some_host(fleet: Fleet) -> None:
+    with fleet.executor() as executor:
+        futures = [executor.submit(tasks.square, number) for number in range(40)]
+        values = [future.result()[0] for future in as_completed(futures)]
+        assert sorted(values) == [number * number for number in range(40)]
+        assert {future.host for future in futures} == {"web1", "web2", "web3", "db1"}
+        assert [value[0] for value in executor.map(tasks.square, range(5), timeout=30)] == [0, 1, 4, 9, 16]
+
+
+@pytest.mark.parametrize("policy", ["round_robin", "sticky"])
+def test_executor_policies(fleet: Fleet, policy: str) -> None:
+    with fleet.executor(policy) as executor:
+        futures = [executor.submit(tasks.square, number % 4) for number in range(16)]
+        wait(futures)
+    hosts = [future.host for future in futures]
+    if policy == "round_robin":
+        assert hosts[:4] * 4 == hosts and len(set(hosts)) == 4
+    else:
+        assert hosts[:4] * 4 == hosts
+
+
+def test_executor_passes_errors_on_and_goes_on(fleet: Fleet) -> None:
+    with fleet.executor() as executor:
+        bad = executor.submit("os:listdir", "/nonexistent")
+        assert isinstance(bad.exception(30), FileNotFoundError)
+        assert executor.submit(tasks.add, 2).result(30) == 2
+
+
+def test_executor_survives_the_loss_of_hosts_and_breaks_with_the_last(fleet: Fleet) -> None:
+    with fleet.executor() as executor:
+        lost = executor.submit("os:_exit", 3)
+        assert isinstance(lost.exception(30), Lost)
+        assert executor.submit(tasks.add, 2).result(30) == 2
+        for _ in range(3):
+            assert isinstance(executor.submit("os:_exit", 3).exception(30), Lost)
+        with pytest.raises(BrokenExecutor, match="no host of the fleet is left"):
+            executor.submit(tasks.add, 2)
+
+
+def test_executor_runs_an_idempotent_task_elsewhere(fleet: Fleet, tmp_path: Path) -> None:
+    with fleet.executor(idempotent=True) as executor:
+        assert isinstance(executor.submit("os:_exit", 3).exception(60), BrokenExecutor | Lost)
+
+
+def test_executor_cancel_kill_and_shutdown(fleet: Fleet, tmp_path: Path) -> None:
+    executor = fleet.filter("web1").executor()
+    running = executor.submit(tasks.said_and_sleep, str(tmp_path / "begun"), 600)
+    waiting = executor.submit(tasks.add, 1)
+    appears(tmp_path / "begun")
+    assert running.running() and not running.cancel()
+    assert waiting.cancel()
+    assert running.kill()
+    assert isinstance(running.exception(30), Exception)
+    executor.shutdown()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        executor.submit(tasks.add, 1)
+
+
+def test_executor_shutdown_drops_what_has_not_begun(fleet: Fleet) -> None:
+    executor = fleet.filter("web1").executor()
+    running = executor.submit(tasks.sleep, 0.3)
+    waiting = [executor.submit(tasks.add, 1) for _ in range(3)]
+    executor.shutdown(cancel_futures=True)
+    assert running.result(0) == 0.3 and all(future.cancelled() for future in waiting)
+
+
+# -- over SSH
+
+
+def test_a_fleet_over_ssh_with_a_host_that_is_down(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    path = tmp_path / "hosts"
+    path.write_text(
+        f"[up]\nn[1:3] ansible_host={sshd.host} ansible_port={sshd.port}\n"
+        f"[down]\ngone ansible_host=127.0.0.1 ansible_port=1\n"
+    )
+    connection: dict[str, Any] = {
+        "user": sshd.user, "key_filename": sshd.key_file, "known_hosts": sshd.known_hosts_file, "ssh_config": "none",
+        "extra_options": ("IdentityAgent=none",)}  # fmt: skip
+    again: list[tuple[str, int, str]] = []
+    with Fleet("all", inventory=path, retries=2, retry_delay=0.01, **connection,
+               on_retry=lambda host, tries, error: again.append((host, tries, type(error).__name__))) as fleet:
+        results = fleet.run(tasks.add, 20, two=22)
+    assert again == [("gone", 1, "ConnectError"), ("gone", 2, "ConnectError")]
+    assert results.by_host() == {"n1": 42, "n2": 42, "n3": 42}
+    assert list(results.unreachable) == ["gone"] and results["gone"].attempts == 3
+    assert "gone" in str(results["gone"].error)
+
+
+# -- services and files
+
+
+def test_a_service_on_every_host(fleet: Fleet) -> None:
+    first = fleet.call_service("tests.integration.fleet_tasks.Counter", "add", 2)
+    again = fleet.call_service(tasks.Counter, "add", by=3)
+    assert set(first.by_host().values()) == {2} and set(again.by_host().values()) == {5}
+    assert {type(outcome.error).__name__ for outcome in fleet.call_service(tasks.Counter, "hidden").values()} != {
+        "NoneType"}  # fmt: skip
+
+
+def test_files_to_every_host_and_back(fleet: Fleet, tmp_path: Path) -> None:
+    (tmp_path / "tree" / "inner").mkdir(parents=True)
+    (tmp_path / "tree" / "a.txt").write_text("a" * 1000)
+    (tmp_path / "tree" / "inner" / "b.txt").write_text("b")
+    pushed = fleet.filter("web1").push(tmp_path / "tree", str(tmp_path / "there"))
+    assert pushed.raise_for_errors() and (tmp_path / "there" / "inner" / "b.txt").read_text() == "b"
+    fleet.push(b"word", str(tmp_path / "word")).raise_for_errors()
+    pulled = fleet.pull(str(tmp_path / "word"), tmp_path / "back")
+    assert len(pulled.ok) == 4 and (tmp_path / "back" / "db1" / "word").read_bytes() == b"word"
+    (tmp_path / "tree" / "a.txt").write_text("changed")
+    fleet.filter("web2").sync(tmp_path / "tree", str(tmp_path / "there")).raise_for_errors()
+    assert (tmp_path / "there" / "a.txt").read_text() == "changed"
+    missing = fleet.pull("/nonexistent/file", tmp_path / "none")
+    assert len(missing.failed) == 4 and isinstance(missing["web1"].error, OSError)

@@ -1,0 +1,201 @@
+"""What is shipped: wheel, sdist and editable install, each tried in an environment of its own.
+
+The environments are empty but for a path entry that lends them what this test run has installed, so that no
+index is asked and nothing is built twice.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import remotesvc
+from tests import zones
+from tests.zones import ROOT
+
+SHIPPED = {
+    module.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
+    for module, path in zones.package_modules().items()
+} | {"remotesvc/py.typed", "remotesvc/__init__.pyi"}
+IMPORT = "import remotesvc.bootstrap.errors as errors; print(errors.__file__)"
+
+# What a user of the package writes: every public name is typed, and a misspelt one is found.
+PROGRAM = """
+import remotesvc
+from remotesvc.bootstrap import errors
+
+problem: remotesvc.Error = errors.UsageError("what was wrong")
+reveal_type(errors.UsageError)
+remotesvc.Ruoter
+"""
+
+
+def run(*command: str | Path, cwd: Path, status: int = 0) -> str:
+    """Run a program as if there were no tree around this test; returns what it printed."""
+    environment = dict(os.environ, PIP_NO_INDEX="1", PIP_DISABLE_PIP_VERSION_CHECK="1")
+    environment.pop("PYTHONPATH", None)
+    answer = subprocess.run(
+        list(map(str, command)),
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert answer.returncode == status, answer.stdout
+    return answer.stdout
+
+
+def copy_of_the_tree(target: Path) -> Path:
+    """A checkout without its history and without what earlier runs left in it."""
+    left = ".git", ".tox", ".venv", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info", "build", "dist"
+    ignored = shutil.ignore_patterns(*left)
+    shutil.copytree(ROOT, target, symlinks=True, ignore=ignored)
+    return target
+
+
+def build(tree: Path, kind: str, target: Path) -> None:
+    run(sys.executable, "-m", "build", "--no-isolation", kind, "--outdir", target, tree, cwd=target.parent)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_of_the_tree(tmp_path_factory.mktemp("checkout") / "remotesvc")
+
+
+@pytest.fixture(scope="module")
+def sdist(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    dist = tmp_path_factory.mktemp("sdist") / "dist"
+    build(tree, "--sdist", dist)
+    (path,) = dist.glob("*.tar.gz")
+    return path
+
+
+@pytest.fixture(scope="module")
+def unpacked(sdist: Path) -> Path:
+    with tarfile.open(sdist) as archive:
+        archive.extractall(sdist.parent, filter="data")
+    return sdist.parent / sdist.name.removesuffix(".tar.gz")
+
+
+@pytest.fixture(scope="module")
+def wheel(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from the unpacked sdist, as an index would have it."""
+    dist = tmp_path_factory.mktemp("wheel") / "dist"
+    build(unpacked, "--wheel", dist)
+    (path,) = dist.glob("*.whl")
+    return path
+
+
+class Environment:
+    """A virtual environment of its own, which finds what it lacks among what this test run has installed."""
+
+    def __init__(self, directory: Path) -> None:
+        venv.create(directory, symlinks=True, with_pip=False)
+        self.bin = directory / "bin"
+        self.python = self.bin / "python"
+        (site,) = directory.glob("lib/python3*/site-packages")
+        # The last of the .pth files by name. Those of the lending environment are not read through it, so an
+        # editable install there is not seen here.
+        (site / "zz_lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
+
+    def install(self, *what: str | Path) -> None:
+        pip = (sys.executable, "-m", "pip", "--python", self.python)
+        run(*pip, "install", "--no-deps", "--no-build-isolation", "--ignore-installed", *what, cwd=self.bin)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    return Environment(tmp_path / "environment")
+
+
+def names_in(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+def test_a_wheel_has_every_module_and_nothing_else(wheel: Path) -> None:
+    assert names_in(wheel) ^ SHIPPED == set()
+    assert wheel.name == f"remotesvc-{remotesvc.__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        (licence,) = [name for name in archive.namelist() if name.endswith("/licenses/LICENSE")]
+        assert "remotesvc contributors" in archive.read(licence).decode()
+
+
+def test_an_sdist_is_a_checkout(unpacked: Path) -> None:
+    link = unpacked / "remotesvc" / "bootstrap"
+    assert link.is_symlink()
+    assert os.readlink(link) == "../bootstrap"
+    tops = [ROOT / "bootstrap", ROOT / "remotesvc", ROOT / "tests"]
+    expected = {str(path.relative_to(ROOT)) for top in tops for path in zones.python_files(top)}
+    here = {str(path.relative_to(unpacked)) for path in zones.python_files(unpacked)}
+    assert expected - here == set()
+    others = ("tox.ini", ".ci/run", "CHANGELOG.md", "LICENSE")
+    assert [name for name in others if not (unpacked / name).is_file()] == []
+
+
+def test_a_tree_that_lost_its_symlink_still_gives_the_whole_wheel(tmp_path: Path) -> None:
+    tree = copy_of_the_tree(tmp_path / "remotesvc")
+    link = tree / "remotesvc" / "bootstrap"
+    link.unlink()
+    link.write_text("../bootstrap")  # what is left of a symlink in an unpacked zip archive
+    build(tree, "--wheel", tmp_path / "dist")
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert names_in(wheel) ^ SHIPPED == set()
+
+
+def test_an_installed_wheel(wheel: Path, environment: Environment, tmp_path: Path) -> None:
+    environment.install(wheel)
+    imported = Path(run(environment.python, "-c", IMPORT, cwd=tmp_path).strip())
+    assert imported.is_relative_to(environment.bin.parent)
+    for command in ([environment.bin / "remotesvc"], [environment.python, "-m", "remotesvc"]):
+        assert remotesvc.__version__ in run(*command, "--version", cwd=tmp_path)
+
+
+def test_pytest_beside_an_installed_wheel(wheel: Path, environment: Environment, tree: Path) -> None:
+    """`python -m pytest` puts the checkout first, and the kernel must be found in it too."""
+    environment.install(wheel)
+    beside = tree / "tests" / "unit" / "test_beside.py"
+    beside.write_text(f"def test_it():\n    {IMPORT}\n    assert errors.__file__.startswith({str(tree)!r})\n")
+    try:
+        said = run(environment.python, "-m", "pytest", "-p", "no:cacheprovider", beside, cwd=tree)
+        assert "1 passed" in said
+    finally:
+        beside.unlink()
+
+
+def test_an_installed_sdist(sdist: Path, environment: Environment, tmp_path: Path) -> None:
+    environment.install(sdist)
+    imported = Path(run(environment.python, "-c", IMPORT, cwd=tmp_path).strip())
+    assert imported.is_relative_to(environment.bin.parent)
+
+
+@pytest.mark.parametrize("kind", ["tree", "unpacked"])
+def test_an_editable_install(
+    kind: str, environment: Environment, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    where: Path = request.getfixturevalue(kind)
+    environment.install("--editable", where)
+    imported = run(environment.python, "-c", IMPORT, cwd=tmp_path).strip()
+    assert imported == str(where / "remotesvc" / "bootstrap" / "errors.py")
+
+
+def test_mypy_on_an_editable_install(environment: Environment, tree: Path, tmp_path: Path) -> None:
+    environment.install("--editable", tree)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    said = run(environment.python, "-m", "mypy", "--strict", "program.py", cwd=tmp_path, status=1)
+    assert "UsageError" in said.partition("Revealed type is")[2]
+    errors = [line for line in said.splitlines() if ": error: " in line]
+    assert len(errors) == 1, said
+    assert "Ruoter" in errors[0]

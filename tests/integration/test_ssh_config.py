@@ -1,0 +1,208 @@
+"""ssh_config means here what it means to ssh, and a parser of our own stands in where ssh is not installed."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from remotesvc.bootstrap.errors import UsageError
+from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
+from remotesvc.ssh import SSHOptions
+from remotesvc.ssh.config import ResolvedHost, resolve
+from tests.integration.ssh_servers import OpenSSHServer, running
+
+pytest_plugins = ("tests.integration.sshd_fixture",)
+
+CONFIG = """\
+Host web1
+    HostName 10.1.2.3
+    Port 2222
+    User deploy
+    IdentityFile {directory}/key_%r
+    IdentitiesOnly yes
+    UserKnownHostsFile {directory}/one {directory}/two
+    GlobalKnownHostsFile /dev/null
+    HostKeyAlias cluster
+    HashKnownHosts yes
+    StrictHostKeyChecking accept-new
+    ConnectTimeout 7
+    AddressFamily inet
+    IdentityAgent none
+
+Host db*
+    HostName %h.example.org
+    StrictHostKeyChecking no
+    ProxyJump none
+
+Host far
+    ProxyJump bastion
+
+Host farther
+    ProxyCommand nc %h %p %r%%
+
+Host *
+    User everyone
+"""
+
+
+@pytest.fixture(params=["openssh", "without"])
+def file(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration file; the test runs with and without OpenSSH's client on the PATH."""
+    if request.param == "without":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    elif shutil.which("ssh") is None:
+        pytest.skip("no ssh here: ssh -G is NOT tested")
+    path = tmp_path / "config"
+    path.write_text(CONFIG.format(directory=tmp_path))
+    return path
+
+
+def test_what_the_file_says_of_a_host(file: Path) -> None:
+    found = resolve(SSHOptions.parse("web1", ssh_config=file))
+    assert found == ResolvedHost(
+        name="web1",
+        hostname="10.1.2.3",
+        port=2222,
+        user="deploy",
+        options=found.options,
+        identity_files=(f"{file.parent}/key_deploy",),
+        identities_only=True,
+        identity_agent=None,
+        user_known_hosts=(f"{file.parent}/one", f"{file.parent}/two"),
+        global_known_hosts=("/dev/null",),
+        host_key_alias="cluster",
+        hash_known_hosts=True,
+        strict="accept-new",
+        address_family="inet",
+        connect_timeout=7.0,
+    )
+    assert str(found) == "deploy@10.1.2.3:2222"
+
+
+def test_what_is_asked_for_wins_over_the_file(file: Path) -> None:
+    key = file.parent / "mine"
+    key.write_text("")
+    options = SSHOptions.parse(
+        "bob@web1:23",
+        ssh_config=file,
+        key_filename=key,
+        known_hosts="hosts",
+        host_keys="yes",
+        extra_options=["HostName=10.9.9.9", "HostKeyAlias other"],
+    )
+    found = resolve(options)
+    assert (found.user, found.port, found.hostname) == ("bob", 23, "10.9.9.9")
+    assert found.identity_files[0] == str(key)
+    assert found.user_known_hosts == ("hosts",)
+    assert found.global_known_hosts == ()
+    assert (found.strict, found.host_key_alias) == ("yes", "other")
+
+
+def test_defaults(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/somewhere/agent")
+    found = resolve(SSHOptions.parse("other", ssh_config="none"))
+    home = os.path.expanduser("~")
+    assert (found.hostname, found.port, found.user) == ("other", 22, getpass.getuser())
+    assert found.identity_agent == "/somewhere/agent"
+    assert f"{home}/.ssh/id_ed25519" in found.identity_files
+    assert found.user_known_hosts[0] == f"{home}/.ssh/known_hosts"
+    assert found.global_known_hosts[0] == "/etc/ssh/ssh_known_hosts"
+    assert (found.strict, found.host_key_alias, found.connect_timeout) == ("ask", None, None)
+
+
+def test_patterns_and_tokens(file: Path) -> None:
+    found = resolve(SSHOptions.parse("db7", ssh_config=file))
+    assert (found.hostname, found.user, found.strict) == ("db7.example.org", "everyone", "no")
+
+
+def test_ways(file: Path) -> None:
+    def way(host: str, **changes: object) -> tuple[object, object]:
+        found = resolve(SSHOptions.parse(host, ssh_config=file, **changes))  # type: ignore[arg-type]
+        return found.jump and (str(found.jump.user), found.jump.host, found.jump.port, found.jump.jump), (
+            found.proxy_command
+        )
+
+    assert way("far") == (("None", "bastion", None, None), None)
+    assert way("farther") == (None, "nc farther 22 everyone%")
+    assert way("bob@farther:7") == (None, "nc farther 7 bob%")
+    assert way("db1") == (None, None)
+    for direct in ({"jump": "none"}, {"jump": ()}, {"extra_options": ["ProxyJump=none"]}):
+        assert way("far", **direct) == (None, None)
+    assert way("farther", extra_options=["ProxyCommand=none"]) == (None, None)
+    assert way("farther", jump="none") == (None, None)
+    assert way("farther", jump="a,ann@b:2") == (("ann", "b", 2, ("a",)), None)
+    assert way("far", extra_options=["ProxyJump=a,b,ssh://ann@c:2"]) == (("ann", "c", 2, ("a", "b")), None)
+    assert way("far", extra_options=["ProxyCommand=x %%"])[1] == "x %"
+
+
+def test_a_hop_is_asked_for_as_strictly_as_the_host(file: Path) -> None:
+    options = SSHOptions.parse("far", ssh_config=file, known_hosts="k", host_keys="yes", extra_options=["Port=9"])
+    jump = resolve(options).jump
+    assert jump is not None
+    assert (jump.known_hosts, jump.host_keys, jump.ssh_config) == (("k",), "yes", str(file))
+    assert (jump.extra_options, jump.key_filenames, jump.password) == ((), (), None)
+
+
+@pytest.mark.parametrize("command", ["x %z", "x %", "x %u"])
+def test_a_token_without_meaning_is_refused(file: Path, command: str) -> None:
+    with pytest.raises(ConnectError) as caught:
+        resolve(SSHOptions.parse("web1", ssh_config="none", extra_options=[f"ProxyCommand={command}"]))
+    assert caught.value.stage == "config"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["PKCS11Provider=/x", "HostbasedAuthentication=yes", "RekeyLimit=1G 1h", "ProxyUseFdpass=yes", "Tunnel=yes"],
+)  # fmt: skip
+def test_what_cannot_be_honoured_is_refused(file: Path, setting: str) -> None:
+    with pytest.raises(ConnectError) as caught:
+        resolve(SSHOptions.parse("web1", ssh_config="none", extra_options=[setting]))
+    assert setting.partition("=")[0].lower() in caught.value.message
+    assert "--transport openssh" in caught.value.hint
+
+
+@pytest.mark.parametrize("setting", ["Ciphers=3des-cbc", "KexAlgorithms=diffie-hellman-group1-sha1"])
+def test_algorithms_that_leave_none(file: Path, setting: str) -> None:
+    with pytest.raises(ConnectError, match="leaves none|not accept"):
+        resolve(SSHOptions.parse("web1", ssh_config="none", extra_options=[setting]))
+
+
+def test_a_file_that_is_not_there_or_wrong(file: Path) -> None:
+    with pytest.raises(ConnectError) as caught:
+        resolve(SSHOptions.parse("web1", ssh_config=file.parent / "absent"))
+    assert caught.value.stage == "config"
+    file.write_text("Host web1\n  Port many\n")
+    with pytest.raises(ConnectError) as caught:
+        resolve(SSHOptions.parse("web1", ssh_config=file))
+    assert caught.value.stage == "config"
+
+
+def test_a_key_file_that_is_not_there(file: Path) -> None:
+    with pytest.raises(UsageError, match="absent"):
+        resolve(SSHOptions.parse("web1", ssh_config=file, key_filename=file.parent / "absent"))
+
+
+def test_ssh_that_hangs_is_a_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "ssh"
+    fake.write_text("#!/bin/sh\nexec sleep 5\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(ConnectTimeout) as caught:
+        resolve(SSHOptions.parse("web1"), timeout=0.2)
+    assert caught.value.stage == "config"
+
+
+def test_an_alias_connects(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text(
+        f"Host shortcut\n HostName 127.0.0.1\n Port {sshd.port}\n User {sshd.user}\n"
+        f" IdentityFile {sshd.key_file}\n UserKnownHostsFile {sshd.known_hosts_file}\n IdentityAgent none\n"
+    )
+    with running(SSHOptions.parse("shortcut", ssh_config=file), "echo fine") as got:
+        assert got.wait_size(5) == b"fine\n"
+        assert dataclasses.astuple(got.path.peer.host)[0] == "shortcut"

@@ -1,0 +1,175 @@
+"""Keywords whose effect is compared with that of real ssh: RekeyLimit, BindInterface, KnownHostsCommand."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from remotesvc.bootstrap.unreachable import HostKeyError
+from remotesvc.ssh import SSHOptions, interfaces
+from remotesvc.ssh.config import resolve
+from tests.integration.ssh_servers import OpenSSHServer, connect_error, connects, make_key, openssh_server, running
+
+pytest_plugins = ("tests.integration.sshd_fixture",)
+
+MIB = 1 << 20
+
+
+def ssh(server: OpenSSHServer, *options: str, command: str = "echo fine") -> subprocess.CompletedProcess[bytes]:
+    """What real ssh makes of it."""
+    words = [word for option in options for word in ("-o", option)]
+    return subprocess.run(
+        ["ssh", "-F", "none", "-p", str(server.port), "-i", server.key_file, "-o", "BatchMode=yes", *words,
+         f"{server.user}@{server.host}", command],
+        capture_output=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+# -- RekeyLimit
+
+
+@pytest.fixture
+def talkative(tmp_path: Path) -> Iterator[OpenSSHServer]:
+    """A server that logs each exchange of keys."""
+    with openssh_server(tmp_path / "talkative", "LogLevel DEBUG1") as server:
+        yield server
+
+
+def exchanges(server: OpenSSHServer, before: int) -> int:
+    server.wait_for_log("do_cleanup", before)
+    return sum("SSH2_MSG_KEXINIT received" in line for line in server.log[before:])
+
+
+def test_keys_are_exchanged_as_often_as_by_ssh(talkative: OpenSSHServer) -> None:
+    size = 12 * MIB
+    found = []
+    for limit in ("RekeyLimit=2M", "RekeyLimit=4M none", "RekeyLimit=default"):
+        before = len(talkative.log)
+        done = ssh(talkative, limit, f"UserKnownHostsFile={talkative.known_hosts_file}",
+                   command="exec head -c 12582912 /dev/zero")  # fmt: skip
+        assert len(done.stdout) == size, done.stderr
+        theirs = exchanges(talkative, before)
+        before = len(talkative.log)
+        options = talkative.options(extra_options=["IdentityAgent=none", limit])
+        with running(options, "exec head -c 12582912 /dev/zero") as got:
+            assert got.wait_size(size) == bytes(size)
+        found.append((exchanges(talkative, before), theirs))
+    for ours, theirs in found:  # what is on its way when keys are exchanged counts for neither side's next limit
+        assert theirs / 2 <= ours <= theirs + 1, found
+    assert found[0][0] > found[1][0] > found[2][0] == 1, found
+
+
+@pytest.mark.parametrize("limit", ["1G 1h", "16K", "1G 3600"])
+def test_what_paramiko_cannot_do_of_it_is_refused(sshd: OpenSSHServer, limit: str) -> None:
+    error = connect_error(sshd.options(extra_options=[f"RekeyLimit={limit}"]))
+    assert "rekeylimit" in error.message and "--transport openssh" in error.hint
+
+
+# -- BindInterface
+
+
+def source_of(options: SSHOptions) -> str:
+    with running(options, "echo $SSH_CONNECTION") as got:
+        got.wait_size(10)
+        return got.data.split()[0].decode()
+
+
+def test_an_interface_gives_the_source_address(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    tried = 0
+    for _, name in socket.if_nameindex():
+        done = ssh(sshd, f"BindInterface={name}", f"UserKnownHostsFile={sshd.known_hosts_file}", "AddressFamily=inet",
+                   "ConnectTimeout=3", command="echo $SSH_CONNECTION")  # fmt: skip
+        options = sshd.options(extra_options=["IdentityAgent=none", f"BindInterface={name}", "ConnectTimeout=3"])
+        if done.returncode:
+            assert connect_error(options).stage == "tcp", name
+        else:
+            assert source_of(options) == done.stdout.split()[0].decode(), name
+            tried += 1
+    assert tried  # lo at least
+
+
+def test_an_interface_that_is_not_there_is_named(sshd: OpenSSHServer) -> None:
+    error = connect_error(sshd.options(extra_options=["BindInterface=nowhere0"]))
+    assert "there is no network interface nowhere0" in error.message
+    assert ssh(sshd, "BindInterface=nowhere0", f"UserKnownHostsFile={sshd.known_hosts_file}").returncode == 255
+
+
+def test_addresses_of_an_interface() -> None:
+    assert interfaces.addresses("lo")[0][4] == ("127.0.0.1", 0)
+
+
+# -- KnownHostsCommand
+
+TOKENS = "%H %I %t %K %f %h %p %r %n %%"
+
+
+@pytest.fixture
+def command(tmp_path: Path, sshd: OpenSSHServer) -> Path:
+    """A program that notes how it is called, and prints the server's line."""
+    program = tmp_path / "known hosts"
+    program.write_text(
+        f'#!/bin/sh\nfor each; do printf "%s|" "$each"; done >> {tmp_path}/calls\necho >> {tmp_path}/calls\n'
+        f"cat {sshd.known_hosts_file}\n"
+    )
+    program.chmod(0o755)
+    return program
+
+
+def without_files(command: str) -> list[str]:
+    return ["IdentityAgent=none", "UserKnownHostsFile=none", "GlobalKnownHostsFile=none", "StrictHostKeyChecking=yes",
+            f"KnownHostsCommand={command}"]  # fmt: skip
+
+
+def test_a_command_names_the_keys_as_it_does_for_ssh(sshd: OpenSSHServer, command: Path, tmp_path: Path) -> None:
+    options = without_files(f'"{command}" {TOKENS} "a b"')
+    assert ssh(sshd, *options).stdout == b"fine\n"
+    theirs = (tmp_path / "calls").read_text().splitlines()
+    (tmp_path / "calls").unlink()
+    connects(sshd.options(known_hosts=None, extra_options=options))
+    ours = (tmp_path / "calls").read_text().splitlines()
+    assert set(ours) == set(theirs)
+    assert [line.split("|")[1] for line in ours] == ["ORDER", "HOSTNAME"]
+
+
+def test_a_command_that_knows_another_key(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    other = make_key(tmp_path / "other")
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho '[127.0.0.1]:{sshd.port} {other}'\n")
+    program.chmod(0o755)
+    options = without_files(str(program))
+    assert b"HAS CHANGED" in ssh(sshd, *options).stderr
+    error = connect_error(sshd.options(known_hosts=None, extra_options=options))
+    assert isinstance(error, HostKeyError)
+    assert "HAS CHANGED" in error.message and f"KnownHostsCommand {program}:1" in error.message
+    assert "ssh-keygen" not in error.hint and "must name the new one" in error.hint
+
+
+@pytest.mark.parametrize(("script", "says"), [
+    ("echo broken >&2\nexit 3", "ended with status 3: broken"),
+    ("exec sleep 60", "did not end within"),
+    ("", "no line for"),
+])  # fmt: skip
+def test_a_command_that_fails(sshd: OpenSSHServer, tmp_path: Path, script: str, says: str) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    options = without_files(str(program))
+    begun = time.monotonic()
+    error = connect_error(sshd.options(known_hosts=None, extra_options=options), seconds=3)
+    assert isinstance(error, HostKeyError) and error.stage == "hostkey"
+    assert says in error.message
+    assert time.monotonic() - begun < 20
+    if "sleep" not in script:
+        assert ssh(sshd, *options).returncode == 255
+
+
+@pytest.mark.parametrize("wrong", ["relative %H", "/bin/x %Z", '/bin/x "open'])
+def test_a_command_that_makes_no_sense(wrong: str) -> None:
+    with pytest.raises(Exception, match="KnownHostsCommand|invalid quotes") as caught:
+        resolve(SSHOptions.parse("web1", ssh_config="none", extra_options=[f"KnownHostsCommand={wrong}"]))
+    assert getattr(caught.value, "stage", "") == "config"

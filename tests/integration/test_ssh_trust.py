@@ -1,0 +1,185 @@
+"""Is it the right host? Host keys, against a real OpenSSH server."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from remotesvc import ssh
+from remotesvc.bootstrap.unreachable import HostKeyError
+from remotesvc.ssh import known_hosts
+from remotesvc.ssh.keyring import KeyRing
+from tests.integration.ssh_servers import (
+    OpenSSHServer,
+    connect_error,
+    connects,
+    make_key,
+    openssh_server,
+    running,
+)
+
+pytest_plugins = ("tests.integration.sshd_fixture",)
+
+
+def fingerprint(path: Path) -> str:
+    """As ssh-keygen tells it."""
+    done = subprocess.run(["ssh-keygen", "-lf", str(path)], capture_output=True, text=True, check=True)
+    return done.stdout.split()[1]
+
+
+class Silent:
+    """Somebody who has no answer."""
+
+    def confirm(self, question: str) -> bool:
+        return False
+
+    def secret(self, prompt: str) -> str | None:
+        return None
+
+
+# -- host keys
+
+
+@pytest.mark.parametrize("mode", ["yes", "ask", None])
+def test_an_unknown_key_is_refused_and_the_command_in_the_error_adds_it(
+    sshd: OpenSSHServer, mode: str | None, tmp_path: Path
+) -> None:
+    # "ask" without a terminal is "yes", and so is ssh's own default.
+    file = tmp_path / "known hosts"
+    options = sshd.options(known_hosts=file, host_keys=mode)
+    logins = sum("Accepted" in entry for entry in sshd.log)
+    error = connect_error(options)
+    assert isinstance(error, HostKeyError)
+    assert error.stage == "hostkey"
+    assert fingerprint(sshd.directory / "host_ed25519.pub") in error.message
+    assert f"[127.0.0.1]:{sshd.port}" in error.message
+    assert str(file) in error.message
+    assert not file.exists()
+    assert sum("Accepted" in entry for entry in sshd.log) == logins  # nothing was said about the user
+    command = error.hint.partition("run: ")[2]
+    subprocess.run(["sh", "-c", command], check=True)
+    assert connects(options) == ()
+
+
+def test_a_changed_key_is_refused_in_every_mode(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    other = make_key(tmp_path / "other")
+    file = tmp_path / "known_hosts"
+    file.write_text(f"# two lines\n\n[127.0.0.1]:{sshd.port} {other}\n")
+    for mode in ("yes", "ask", "accept-new", "no"):
+        error = connect_error(sshd.options(known_hosts=file, host_keys=mode))
+        assert isinstance(error, HostKeyError)
+        assert "CHANGED" in error.message
+        assert f"{file}:3" in error.message
+        assert fingerprint(tmp_path / "other.pub") in error.message
+        assert fingerprint(sshd.directory / "host_ed25519.pub") in error.message
+    subprocess.run(["sh", "-c", error.hint.partition("run: ")[2]], check=True, capture_output=True)
+    connects(sshd.options(known_hosts=file))
+
+
+def test_a_known_host_that_shows_another_type_of_key_is_refused(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    other = make_key(tmp_path / "other", "ecdsa")
+    file = tmp_path / "known_hosts"
+    file.write_text(f"[127.0.0.1]:{sshd.port} {other}\n")
+    for mode in ("yes", "accept-new", "no"):
+        error = connect_error(sshd.options(known_hosts=file, host_keys=mode))
+        assert isinstance(error, HostKeyError)
+        assert "type not on file" in error.message
+
+
+def test_a_revoked_key_is_refused(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    good = Path(sshd.known_hosts_file).read_text()
+    file.write_text(good + "@revoked * " + good.split(None, 1)[1])
+    for mode in ("yes", "no"):
+        error = connect_error(sshd.options(known_hosts=file, host_keys=mode))
+        assert isinstance(error, HostKeyError)
+        assert f"{file}:2" in error.message
+        assert "revoked" in error.message
+
+
+@pytest.mark.parametrize("mode", ["accept-new", "no"])
+@pytest.mark.parametrize("hashing", [False, True])
+def test_a_new_key_is_noted_once(sshd: OpenSSHServer, mode: str, hashing: bool, tmp_path: Path) -> None:
+    file = tmp_path / "ssh" / "known_hosts"
+    options = sshd.options(
+        known_hosts=file,
+        host_keys=mode,
+        extra_options=("IdentityAgent=none", f"HashKnownHosts={'yes' if hashing else 'no'}"),
+    )
+    (notice,) = connects(options)
+    assert str(file) in notice
+    assert connects(options) == ()
+    assert file.stat().st_mode & 0o777 == 0o600
+    (text,) = file.read_text().splitlines()
+    assert text.startswith("|1|") is hashing
+    # OpenSSH finds it, too.
+    found = subprocess.run(
+        ["ssh-keygen", "-F", f"[127.0.0.1]:{sshd.port}", "-f", str(file)], capture_output=True, check=False
+    )
+    assert found.returncode == 0
+    assert connects(sshd.options(known_hosts=file, host_keys="yes")) == ()
+
+
+def test_a_line_is_added_after_one_without_an_end(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text("web9 " + make_key(tmp_path / "other"))
+    connects(sshd.options(known_hosts=file, host_keys="accept-new"))
+    assert len(file.read_text().splitlines()) == 2
+    assert known_hosts.KnownHosts([str(file)]).problems == []
+
+
+def test_a_key_that_cannot_be_noted_is_told(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    (notice,) = connects(sshd.options(known_hosts="/proc/self/known_hosts", host_keys="accept-new"))
+    assert "not noted in /proc/self/known_hosts" in notice
+
+
+def test_ask_asks(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    options = sshd.options(known_hosts=file, host_keys="ask")
+    questions: list[str] = []
+
+    def open_with(answer: bool) -> None:
+        class Person(Silent):
+            def confirm(self, question: str) -> bool:
+                questions.append(question)
+                return answer
+
+        path = ssh.open(options, lambda peer: "true", keys=KeyRing(Person()))
+        path.close()
+        path.join(10)
+
+    with pytest.raises(HostKeyError):
+        open_with(False)
+    assert not file.exists()
+    open_with(True)
+    open_with(False)  # known by now: not asked
+    assert len(questions) == 2
+    assert fingerprint(sshd.directory / "host_ed25519.pub") in questions[0]
+
+
+def test_bad_lines_are_told_and_do_no_harm(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text("web1 ssh-rsa nonsense\n" + Path(sshd.known_hosts_file).read_text())
+    (notice,) = connects(sshd.options(known_hosts=file))
+    assert f"{file}:1: " in notice
+
+
+def test_of_several_host_keys_the_one_on_file_is_asked_for(tmp_path: Path) -> None:
+    for kind in ("ecdsa", "rsa"):
+        make_key(tmp_path / f"host_{kind}", kind)
+    extra = f"HostKey {tmp_path}/host_ecdsa\nHostKey {tmp_path}/host_rsa"
+    with openssh_server(tmp_path, extra) as server:
+        for kind, name in (("ecdsa", "ecdsa-sha2-nistp256"), ("rsa", "ssh-rsa"), ("ed25519", "ssh-ed25519")):
+            line = (tmp_path / f"host_{kind}.pub").read_text()
+            (tmp_path / "one").write_text(f"[127.0.0.1]:{server.port} {line}")
+            with running(server.options(known_hosts=tmp_path / "one"), "true") as got:
+                assert got.path.peer.host_key_type == name
+                assert got.path.peer.host_key == fingerprint(tmp_path / f"host_{kind}.pub")
+
+
+def test_an_alias_stands_for_name_and_port(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text("cluster " + Path(sshd.known_hosts_file).read_text().split(None, 1)[1])
+    connects(sshd.options(known_hosts=file, extra_options=("HostKeyAlias=cluster", "IdentityAgent=none")))

@@ -1,0 +1,70 @@
+"""`remotesvc trust` and `facts`, against a real server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from remotesvc.cli.main import main
+from tests.integration.ssh_servers import OpenSSHServer
+
+pytest_plugins = ("tests.integration.sshd_fixture",)
+
+
+def arguments(sshd: OpenSSHServer, known_hosts: Path) -> list[str]:
+    return ["-F", "none", "-p", str(sshd.port), "-u", sshd.user, "--private-key", str(sshd.key_file),
+            "-o", f"UserKnownHostsFile={known_hosts}", "-o", "GlobalKnownHostsFile=none", "-o", "IdentityAgent=none",
+            sshd.host]  # fmt: skip
+
+
+def test_a_new_key_is_noted_once_and_then_known(
+    sshd: OpenSSHServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    known = tmp_path / "known_hosts"
+    assert main(["trust", "--yes", *arguments(sshd, known)]) == 0
+    out, err = capfd.readouterr()
+    shown = subprocess.run(["ssh-keygen", "-l", "-f", str(known)], capture_output=True, text=True, check=True).stdout
+    assert shown.split()[1] in out and "(new)" in out and f"added to {known}" in err
+    assert main(["trust", "--yes", *arguments(sshd, known)]) == 0
+    assert "(known)" in capfd.readouterr().out and len(known.read_text().splitlines()) == 1
+    assert main(["run", *arguments(sshd, known), "os:getuid"]) == 0
+
+
+def test_nobody_is_logged_in(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    options = arguments(sshd, tmp_path / "known")
+    options[options.index("-u") + 1] = "nobody-of-that-name"
+    before = len(sshd.log)
+    assert main(["trust", "--yes", *options]) == 0
+    assert not any("nobody-of-that-name" in line for line in sshd.log[before:])
+
+
+def test_a_changed_key_is_refused(sshd: OpenSSHServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    known = tmp_path / "known_hosts"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
+    kind, key = (tmp_path / "other.pub").read_text().split()[:2]
+    known.write_text(f"[{sshd.host}]:{sshd.port} {kind} {key}\n")
+    assert main(["trust", "--yes", *arguments(sshd, known)]) == 4
+    err = capfd.readouterr().err
+    assert "THE HOST KEY HAS CHANGED" in err and "127.0.0.1: 127.0.0.1:" not in err
+    assert key in known.read_text()
+
+
+def test_without_anybody_to_ask_only_known_keys_are_trusted(
+    sshd: OpenSSHServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    known = tmp_path / "known"
+    assert main(["trust", "-n", *arguments(sshd, known)]) == 4
+    assert "the host key is not known" in capfd.readouterr().err and not known.exists()
+    assert main(["trust", "--yes", *arguments(sshd, known)]) == 0
+    assert main(["trust", "-n", *arguments(sshd, known)]) == 0
+    assert main(["trust", "--yes", "local:"]) == 64
+
+
+def test_facts(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["facts", "local:", "--json"]) == 0
+    facts = json.loads(capfd.readouterr().out)[0]["value"]
+    assert facts["processors"] >= 1 and facts["python"]["version"].startswith("3.")
+    assert facts["memory"]["total"] > 0 and facts["uptime"] > 0

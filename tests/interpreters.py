@@ -1,0 +1,92 @@
+"""The Python interpreters of this machine, for tests of code that runs in whatever Python a target has."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+OLDEST = 6
+# What a complete run covers: the versions named in the promises. Newer ones are used where they are found.
+EXPECTED = range(OLDEST, 14)
+_SOUGHT = range(OLDEST, 20)
+
+_ASK = (
+    "import sys; "
+    "print(sys.implementation.name, sys.version_info[0], sys.version_info[1],"
+    " getattr(sys, '_base_executable', None) or sys.executable)"
+)
+
+
+class Interpreter(NamedTuple):
+    """A CPython on this machine: its version as (major, minor), and the path of its executable."""
+
+    version: tuple[int, int]
+    path: str
+
+    def __str__(self) -> str:
+        return "{}.{}".format(*self.version)
+
+
+def _candidates() -> Iterator[str]:
+    """Paths that may be interpreters, or may turn out not to be; those that cost least to try come first."""
+    for minor in _SOUGHT:
+        for directory in ("/usr/bin", "/usr/local/bin"):
+            yield f"{directory}/python3.{minor}"
+    yield "/usr/bin/python3"
+    for root in _pyenv_roots():
+        yield from sorted(str(path) for path in root.glob("versions/3.*/bin/python3"))
+    for name in [f"python3.{minor}" for minor in _SOUGHT] + ["python3"]:
+        # A pyenv shim of a version that is not switched on is found here too, and fails when asked.
+        yield shutil.which(name) or ""
+
+
+def _pyenv_roots() -> Iterator[Path]:
+    named = os.environ.get("PYENV_ROOT")
+    if named:
+        yield Path(named)
+    if shutil.which("pyenv"):
+        answer = subprocess.run(["pyenv", "root"], capture_output=True, text=True, timeout=30, check=False)
+        if answer.returncode == 0:
+            yield Path(answer.stdout.strip())
+    yield Path.home() / ".pyenv"
+
+
+def _examine(path: str) -> Interpreter | None:
+    """The interpreter behind a path; None if there is none, if it is not CPython, or if it is too old."""
+    try:
+        command = [path, "-I", "-c", _ASK]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    words = answer.stdout.strip().split(" ", 3)
+    if answer.returncode != 0 or len(words) != 4 or words[0] != "cpython":
+        return None
+    version = (int(words[1]), int(words[2]))
+    return Interpreter(version, words[3]) if version >= (3, OLDEST) else None
+
+
+@functools.cache
+def found() -> tuple[Interpreter, ...]:
+    """Every CPython from 3.6 on that this machine has, one for each minor version, oldest first."""
+    known: dict[tuple[int, int], Interpreter] = {}
+    examined: set[str] = set()
+    for path in _candidates():
+        real = os.path.realpath(path) if path else ""
+        if real in examined or not os.access(real, os.X_OK):
+            continue
+        examined.add(real)
+        interpreter = _examine(path)
+        if interpreter is not None:
+            known.setdefault(interpreter.version, interpreter)
+    return tuple(known[version] for version in sorted(known))
+
+
+def missing() -> list[str]:
+    """The versions a complete run needs and this machine lacks, such as ``["3.6", "3.13"]``."""
+    versions = {interpreter.version for interpreter in found()}
+    return [f"3.{minor}" for minor in EXPECTED if (3, minor) not in versions]

@@ -1,0 +1,104 @@
+"""Functions that tests of transfers call on targets, of any Python from 3.6 on."""
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def limit_file_size(size: int) -> None:
+    """From now on a file of this process may not be larger: as a disk that is full."""
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def damage_what_is_sent() -> None:
+    """Files sent from here arrive with another last byte than was hashed."""
+    from remotesvc.files.outflow import Outflow
+    send = Outflow.send
+
+    def damaged(self: "Any", body: "Any", flags: int = 0) -> None:
+        if len(body) > 100000:
+            body[-1] ^= 1
+        send(self, body, flags)
+
+    Outflow.send = damaged  # type: ignore[method-assign]
+
+
+def stop_sending() -> None:
+    """Files sent from here begin, and then nothing more comes."""
+    import remotesvc
+    from remotesvc.files.outflow import Outflow
+
+    def send(self: "Any", body: "Any", flags: int = 0) -> None:
+        remotesvc.current().wait(60)
+
+    Outflow.send = send  # type: ignore[method-assign]
+
+
+def open_files() -> int:
+    """How many descriptors this process has open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def peak_memory() -> int:
+    """The most KiB this process has occupied."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+
+
+def push_to_own_child(source: str, target: str) -> int:
+    """Start a child here and push a tree to it; returns the number of files."""
+    import remotesvc
+    with remotesvc.current().router.tree().local() as child:
+        files: int = child.push(source, target).files
+    return files
+
+
+def fetch(path: str, out: str) -> "Any":
+    """Fetch a file from the master's FileService; returns its metadata."""
+    from remotesvc.files.fileservice import FileService
+    from remotesvc.service import master
+    return FileService.get(master(), path, out)[1]
+
+
+def fetch_and_fail(path: str) -> None:
+    """Fetch a file into an object that cannot take it."""
+    from remotesvc.files.fileservice import FileService
+    from remotesvc.service import master
+
+    class Broken(object):  # noqa: UP004
+        def write(self, data: bytes) -> int:
+            return 1 // 0
+
+    FileService.get(master(), path, Broken())
+
+
+def register_at_master(path: str) -> None:
+    """Try to have the master let out a file."""
+    from remotesvc.files.fileservice import FileService
+    from remotesvc.service import master
+    master().call_service(FileService, "register", path)
+
+
+def pushed_content(path: str, timeout: float) -> "Any":
+    """What was pushed here under a path."""
+    from remotesvc.files.pushed import PushFileService
+    from remotesvc.service import call
+    return call(PushFileService, "get", path, timeout)
+
+
+def push_to_master(path: str) -> None:
+    """Try to push upward."""
+    from remotesvc.files.pushed import PushFileService
+    from remotesvc.service import master
+    master().call_service(PushFileService, "store", path, b"", b"")
+
+
+def forget_pushed() -> None:
+    """What was pushed here is dropped, as if there had been too much."""
+    from remotesvc.files.pushed import Contents, PushFileService
+    from remotesvc.service import current_pool
+    service = current_pool().get_service(PushFileService)
+    service._contents = Contents()  # type: ignore[attr-defined]

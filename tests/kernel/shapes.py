@@ -1,0 +1,46 @@
+"""Classes of ours that calls return and raise."""
+
+import collections
+import enum
+import sys
+
+Point = collections.namedtuple("Point", "x y")
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+class Trouble(Exception):
+    """An error of ours."""
+
+
+if sys.version_info >= (3, 7):  # noqa: UP036  # targets may be older
+    import dataclasses
+
+    @dataclasses.dataclass
+    class Disk:
+        """A record of ours."""
+
+        name: str
+        size: int
+
+
+def values():  # type: ignore[no-untyped-def]
+    """One of each."""
+    found = [Point(1, 2), Colour.BLUE]
+    if sys.version_info >= (3, 7):  # noqa: UP036
+        found.append(Disk("sda", 7))
+    return found
+
+
+def trouble():  # type: ignore[no-untyped-def]
+    """Raises ours."""
+    raise Trouble("no room")
+
+
+def stream():  # type: ignore[no-untyped-def]
+    """Yields one, then raises ours."""
+    yield Colour.RED
+    raise Trouble("later")

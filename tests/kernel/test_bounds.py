@@ -1,0 +1,408 @@
+"""What a slow, lost or hostile peer costs: itself, and nothing that grows."""
+
+from __future__ import annotations
+
+import struct
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remotesvc import Router
+from remotesvc.bootstrap import hub, ids, patience, wire
+from remotesvc.bootstrap.calls import Pending
+from remotesvc.bootstrap.errors import CallTimeout, DecodeError, Error, Lost, NotSent
+from remotesvc.bootstrap.lineage import Lineage
+from remotesvc.bootstrap.unreachable import BootstrapError
+from remotesvc.bootstrap.wire import RANDOM, Frame
+from remotesvc.launch import process
+from remotesvc.launch import tree as launch_tree
+from remotesvc.launch.process import ProcessPath
+from remotesvc.testing.tree import MemoryTree, Node
+from tests.kernel import called
+from tests.kernel.contexts import appears, until
+from tests.kernel.rawpeer import LIMIT, RawPeer
+
+pytest_plugins = ("tests.kernel.tree_fixtures",)
+
+MIB = 1 << 20
+ECHO = 40
+
+
+# -- room for large messages
+
+
+def announce(peer: RawPeer, size: int, **fields: Any) -> None:
+    """Begin a large message, with one byte of it."""
+    peer.say(wire.MESSAGE, flags=wire.FIRST | wire.MORE, stream=20, handle=ECHO,
+             payload=struct.pack(">I", size) + b"x", **fields)
+
+
+def test_announcing_much_and_sending_little_costs_the_one_who_does_it(
+    tree: MemoryTree, raw: RawPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "LATE", 1.0)
+    node, slow = tree.add(), RawPeer(tree.root)
+    for peer in (raw, slow):
+        announce(peer, wire.MAX_MESSAGE)
+        peer.sync()
+    assert len(tree.root.context(node).call("operator:mul", b"x", 3 * MIB)) == 3 * MIB
+    assert {raw.link.closed, slow.link.closed} - {""}, "nobody made room"
+    assert all("too slowly" in link.closed for link in (raw.link, slow.link) if link.closed)
+    slow.close()
+
+
+def test_a_grandchild_that_keeps_others_waiting_goes_alone(
+    tree: MemoryTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "LATE", 1.0)
+    near = tree.add()
+    node, slow = tree.add(near), RawPeer(near)
+    near.ping(tree.root)
+    tree.root.streams.large.budget = 5 * MIB
+    announce(slow, 5 * MIB, dst=0)
+    near.ping(tree.root)
+    assert len(tree.root.context(node).call("operator:mul", b"x", 3 * MIB)) == 3 * MIB
+    assert slow.kind(wire.BYE).auth == 0
+    slow.close()
+
+
+def test_a_large_call_in_the_loop_over_large_items(tree: MemoryTree) -> None:
+    tree.root.streams.large.budget = 12 * MIB
+    context = tree.root.context(tree.add())
+    items = context.call(called.big_items, 4, 5 * MIB)
+    nested = context.options(timeout=LIMIT)
+    assert [len(item) + len(nested.call("operator:mul", b"x", 5 * MIB)) for item in items] == [10 * MIB] * 4
+    assert tree.root.streams.large.budget == 12 * MIB
+
+
+# -- context ids
+
+
+def lease(peer: RawPeer, number: int, **fields: Any) -> Frame:
+    """Ask for ids; returns what was answered, a MESSAGE or DEAD."""
+    handle = RANDOM | number
+    peer.message(wire.LEASE_IDS, None, stream=wire.CALLS, reply_to=handle, **fields)
+    return peer.wait(lambda frame: frame.handle == handle and frame.kind in (wire.MESSAGE, wire.DEAD))
+
+
+def id_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "remotesvc-ids"]
+
+
+def test_leases_end(tree: MemoryTree, raw: RawPeer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ids, "MAX_BLOCKS", 50)
+    assert {lease(raw, number).kind for number in range(50)} == {wire.MESSAGE}
+    refused = lease(raw, 50)
+    assert refused.kind == wire.DEAD
+    assert b"have used up all context ids for them" in refused.payload
+    assert len(tree.root.routes._leases[raw.id]) == 1  # type: ignore[attr-defined]
+    assert len(id_threads()) == 1
+    other = RawPeer(tree.root)
+    assert lease(other, 1).kind == wire.MESSAGE, "the others have theirs"
+    other.close()
+
+
+def test_many_requests_at_once_are_one_thread_and_one_block(tree: MemoryTree, raw: RawPeer) -> None:
+    pool, held = tree.root.ids, threading.Lock()
+    held.acquire()
+    take, pool.take = pool.take, lambda count=1: held.acquire() and take(count)  # type: ignore[method-assign]
+    for number in range(100):
+        raw.message(wire.LEASE_IDS, None, stream=wire.CALLS, reply_to=RANDOM | number)
+    raw.sync()
+    assert len(id_threads()) == 1
+    held.release()
+    raw.kind(wire.MESSAGE)
+    raw.sync()
+    assert len(raw.of_kind(wire.MESSAGE)) == 1
+    assert len(raw.of_kind(wire.DEAD)) == 99
+    assert b"before it got" in raw.of_kind(wire.DEAD)[0].payload
+
+
+def test_whoever_is_further_away_asks_its_own_parent(tree: MemoryTree) -> None:
+    near = tree.add()
+    far = RawPeer(near)
+    near.ping(tree.root)
+    refused = lease(far, 1, dst=0)
+    assert b"leased to neighbours" in refused.payload
+    far.close()
+
+
+def test_a_hop_that_gets_no_ids_says_why(
+    tree: MemoryTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near = tree.add()
+    tree.add(near)
+    monkeypatch.setattr(ids, "MAX_BLOCKS", 1)
+    near.ids.take(ids.BLOCK - 1)
+    with pytest.raises(NotSent, match="used up all context ids"):
+        near.ids.take()
+    far = RawPeer(near, tree.nodes[-1].id + 1)
+    refused = lease(far, 1)
+    assert refused.kind == wire.DEAD
+    assert b"used up all context ids" in refused.payload
+    assert near.errors == []
+    far.close()
+
+
+def test_asking_for_ids_and_going_ends_no_thread(tree: MemoryTree, raw: RawPeer) -> None:
+    held = threading.Lock()
+    held.acquire()
+    pool = tree.root.ids
+    take, pool.take = pool.take, lambda count=1: held.acquire() and take(count)  # type: ignore[method-assign]
+    raw.message(wire.LEASE_IDS, None, stream=wire.CALLS, reply_to=RANDOM | 1)
+    raw.sync()
+    raw.close()
+    held.release()
+    pool.take = take  # type: ignore[method-assign]
+    other = RawPeer(tree.root)
+    assert lease(other, 1).kind == wire.MESSAGE
+    assert tree.root.errors == []
+    other.close()
+
+
+# -- blame
+
+
+@pytest.mark.parametrize("kind", [wire.CANCEL, wire.BYE, wire.CONFIG])
+def test_forbidden_frames_of_a_grandchild_are_its_own(tree: MemoryTree, kind: int) -> None:
+    near = tree.add()
+    good, bad = tree.add(near), RawPeer(near)
+    near.ping(tree.root)
+    for count in (1, 2, 3):
+        bad.say(kind, dst=0, handle=1)
+        if count < 3:
+            near.ping(tree.root)
+            assert tree.root.routes.towards(bad.id) == near.id
+    assert b"broke the rules" in bad.kind(wire.BYE).payload
+    assert tree.root.routes.towards(bad.id) is None
+    assert (tree.root.links[near.id].strikes, tree.root.links[near.id].closed) == (0, "")
+    assert tree.root.hub._strikes == {}
+    assert tree.root.context(good).call("operator:add", 1, 2) == 3
+    bad.close()
+
+
+@pytest.fixture
+def leaf() -> Iterator[tuple[Node, RawPeer]]:
+    """A context that has no children and never called anybody, and its parent."""
+    node = Node(5, [0])
+    node.hub, node.routes = None, Lineage(5, [0])
+    parent = RawPeer.above(node)
+    yield node, parent
+    parent.close()
+    node.end()
+
+
+def test_a_leaf_hears_of_a_lost_sibling(leaf: tuple[Node, RawPeer]) -> None:
+    node, parent = leaf
+    pending, other = node.expect(77), node.expect(78)
+    parent.send(Frame(wire.ROUTE_DROP, handle=77, payload=b"it burnt down"))
+    assert pending.wait(LIMIT)
+    assert type(pending.outcome) is Lost
+    assert "burnt down" in str(pending.outcome)
+    parent.sync()
+    assert other.outcome is None
+    assert node.mailboxes[wire.CALL] is node.dispatcher
+    node.drop(other.handle)
+
+
+def test_a_leaf_does_not_end_because_a_sibling_breaks_the_rules(leaf: tuple[Node, RawPeer]) -> None:
+    node, parent = leaf
+    pending = node.expect(77)
+    parent.say(wire.MESSAGE, src=77, auth=77, flags=wire.FIRST | wire.MORE, stream=20,
+               payload=struct.pack(">I", wire.MAX_MESSAGE + 1))
+    assert pending.wait(LIMIT)
+    parent.sync()
+    assert (parent.link.closed, node.orphaned.is_set()) == ("", False)
+    assert node.streams.incoming == {}
+
+
+# -- errors of others in our log
+
+
+def test_rubbish_does_not_fill_the_log(tree: MemoryTree, raw: RawPeer) -> None:
+    root, other = tree.root, RawPeer(tree.root)
+    root.serve(ECHO, lambda value: value)
+    inbox: Any = root.mailboxes[ECHO]
+    reported: list[BaseException] = []
+    inbox._failed = reported.append
+    inbox._handle = lambda message: message.decode()
+    for peer in (raw, other):
+        for _ in range(200):
+            peer.say(wire.MESSAGE, stream=wire.OUTPUT, handle=ECHO, payload=b"\xc1")
+        peer.sync()
+        assert inbox.flush(LIMIT)
+    assert [type(error) for error in reported] == [*[DecodeError] * 5, Error] * 2
+    assert f"context {raw.id}" in str(reported[5])
+    assert inbox.refused == 400
+    other.close()
+
+
+# -- what must not grow
+
+
+def test_made_up_destinations_push_out_only_what_the_same_child_wrote(
+    tree: MemoryTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "MAX_SPOKEN", 20)
+    node = Node(5, [0])
+    parent, honest, bad = RawPeer.above(node), RawPeer(node, 6), RawPeer(node, 7)
+    honest.message(ECHO, "hello", dst=77)
+    for number in range(1000, 1100):
+        bad.message(ECHO, "hello", dst=number)
+    bad.sync()
+    assert max(map(len, node.hub._spoken.values())) <= 20
+    parent.send(Frame(wire.ROUTE_DROP, handle=77, payload=b"gone"))
+    assert honest.kind(wire.ROUTE_DROP).handle == 77
+    bad.close()
+    until(lambda: bad.id not in node.hub._spoken, what="its own entry is gone")
+    honest.close()
+    parent.close()
+    node.end()
+
+
+def test_contexts_that_are_gone_are_forgotten(tree: MemoryTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch_tree, "MAX_GONE", 5)
+    monkeypatch.setattr(hub, "MAX_LOST", 5)
+    root: Any = tree.root
+    kept = tree.add()
+    assert root.context(kept).call("operator:add", 1, 2) == 3
+    numbers = []
+    for _ in range(30):
+        peer = RawPeer(root)
+        numbers.append(peer.id)
+        root.tree()._starts[peer.id] = root.tree().hops[peer.id] = root.tree().peer(peer.id)
+        peer.close()
+    for table in (root.tree()._starts, root.tree().hops, root.hub.lost):
+        assert set(table) == set(numbers[-5:])
+    assert set(root.tree()._peers) == {*numbers[-5:], kept.id}
+
+
+def test_of_a_context_that_is_gone_its_story_is_kept_and_not_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch_tree, "MAX_WHOLE", 2)
+    with Router() as router:
+        contexts = [router.local() for _ in range(4)]
+        pids = [context.info["pid"] for context in contexts]
+        failed = router.local(python="/bin/false")
+        with pytest.raises(BootstrapError) as before:
+            failed.wait_ready()
+        for context in contexts:
+            context.close()
+        every = [context.id for context in (failed, *contexts)]
+        reduced = [number for number in every if not hasattr(router._tree.start_of(number), "path")]
+        assert reduced == [failed.id, contexts[0].id, contexts[1].id]
+        assert [context.info["pid"] for context in contexts] == pids
+        assert "boot" in contexts[0].phases
+        with pytest.raises(BootstrapError) as after:
+            failed.wait_ready()
+        assert after.value is before.value
+        with pytest.raises(NotSent, match="closed"):
+            contexts[0].call("os:getpid")
+
+
+def test_the_module_server_forgets_who_is_gone() -> None:
+    with Router() as router:
+        for _ in range(2):
+            with router.local() as context:
+                assert context.call(called.add, 1, 2) == 3
+                assert context.id in router.modules._children
+            until(lambda: not router.modules._children, what="it is forgotten")
+
+
+@pytest.mark.parametrize("how", ["call", "ask", "generator"])
+def test_an_answer_in_the_moment_of_the_timeout(
+    tree: MemoryTree, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    root, node = tree.root, tree.add()
+    node.serve(ECHO, lambda value: value)
+    wait = Pending.wait
+
+    def too_late(pending: Pending, timeout: float | None = None) -> bool:
+        assert wait(pending, LIMIT)
+        return False
+
+    monkeypatch.setattr(Pending, "wait", too_late)
+    with pytest.raises(CallTimeout):
+        if how == "ask":
+            root.ask(node, ECHO, bytes(300_000))
+        elif how == "call":
+            root.context(node).call("operator:mul", b"x", 300_000)
+        else:
+            root.context(node).call(called.big_items, 3, 300_000)
+    monkeypatch.undo()
+    until(lambda: [link.held for link in root.links.values()] == [0], what="its room is back")
+    assert root.ping(node) < LIMIT
+    assert root.unanswered() == []
+    until(lambda: not root.streams.large.incoming, what="its stream has ended")
+
+
+# -- the dispatcher's books
+
+
+def test_a_chained_call_that_goes_to_the_main_thread_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = Node(5, [0], concurrency=2)
+    monkeypatch.setattr(threading, "main_thread", lambda: node._main)
+    parent = RawPeer.above(node)
+
+    def call(number: int, target: str, args: list[Any], **options: Any) -> None:
+        parent.message(wire.CALL, [target, args, {}, options, []], stream=wire.CALLS, reply_to=RANDOM | number,
+                       flags=wire.CAUSED)
+
+    call(1, "threading:get_ident", [], chain=[1, 1], thread="main")  # waits for the one before it
+    until(lambda: node.dispatcher.running and node.dispatcher.main_idle, what="it is parked")
+    call(2, "tests.kernel.called:wait_for_file", [str(tmp_path / "begun"), str(tmp_path / "go")])
+    appears(tmp_path / "begun")
+    call(3, "operator:add", [1, 2], chain=[1, 0])
+    parent.kind(wire.MESSAGE, handle=RANDOM | 3)
+    until(lambda: node.dispatcher.for_main, what="it waits for the main thread")
+    (tmp_path / "go").touch()
+    parent.kind(wire.MESSAGE, handle=RANDOM | 1)
+    until(lambda: not node.dispatcher.running, what="all is done")
+    until(lambda: node.dispatcher.extra == 0, what="as many given back as taken")
+    parent.close()
+    node.end()
+
+
+# -- the end of a path
+
+
+def test_a_process_that_floods_and_stays_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "LINGER", 0.2)
+    code = "import os\nwhile True:\n try: os.write(1, bytes(65536))\n except OSError: pass"
+    path = ProcessPath([sys.executable, "-c", code], "flood")
+    flooded, ends = threading.Event(), list[str]()
+    path.start(lambda data: flooded.set(), ends.append)
+    assert flooded.wait(LIMIT)
+    path.close()
+    path.join(LIMIT)
+    assert path.exit_status() == -9
+    assert ends == [path.CLOSED]
+
+
+# -- requests for modules
+
+
+@pytest.mark.parametrize("size", [60_000, 3 * MIB], ids=["small", "large"])
+def test_a_child_that_takes_no_modules_keeps_nobody_else_waiting(tree: MemoryTree, raw: RawPeer, size: int) -> None:
+    asked: list[int] = []
+
+    def reply(child: int, wanted: Any) -> Any:
+        asked.append(child)
+        return {"data": b"x" * (size if child == raw.id else 10)}
+
+    tree.root._tree.answer_modules = reply  # type: ignore[method-assign]
+    other = tree.add()
+    for number in range(400 if size < MIB else 12):
+        raw.message(wire.ASK_MODULE, {"n": number}, dst=0, stream=wire.MODULES, reply_to=RANDOM | number)
+    raw.sync()
+    # It has been given all that its credit allows, and still wants more.
+    until(lambda: any(thread.name == f"remotesvc-modules-{raw.id}" for thread in threading.enumerate()))
+    assert other.ask(tree.root, wire.ASK_MODULE, {}, timeout=5) == {"data": b"x" * 10}
+    assert asked.count(other.id) == 1
+    raw.close()
+    until(lambda: not any(thread.name == f"remotesvc-modules-{raw.id}" for thread in threading.enumerate()))

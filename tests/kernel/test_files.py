@@ -1,0 +1,418 @@
+"""Files to contexts and back: what arrives, what errors say, what interrupts, what is gone on with."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+import remotesvc
+from remotesvc import CallTimeout, Cancelled, Context, Lost, Router, UsageError
+from remotesvc.files.errors import DigestMismatch, SourceChanged, TransferError, TransferRefused, TransferStalled
+from remotesvc.files.records import CHUNK
+from tests import interpreters
+from tests.interpreters import Interpreter
+from tests.kernel import called, called_files
+from tests.kernel.contexts import alive, gone, until
+from tests.kernel.filetrees import SIZES, content, described, digest, leftovers
+from tests.kernel.ways import BOTH, Way, pull, push
+
+pytest_plugins = ("tests.kernel.call_fixtures",)
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A tree with what trees have."""
+    top = tmp_path / "tree"
+    (top / "bin").mkdir(parents=True)
+    (top / "empty").mkdir()
+    (top / "bin" / "tool").write_bytes(b"#!/bin/sh\n")
+    (top / "bin" / "tool").chmod(0o755)
+    (top / "bin" / "again").symlink_to("tool")
+    (top / "large").write_bytes(content(2 * CHUNK + 5))
+    for number in range(300):
+        (top / f"small{number}").write_bytes(content(number * 7, number))
+    (top / os.fsdecode(b"\xff\n")).write_bytes(b"odd")
+    return top
+
+
+@pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
+def test_on_every_python(router: Router, interpreter: Interpreter, tree: Path, tmp_path: Path) -> None:
+    context = router.local(python=interpreter.path)
+    context.push(tree, tmp_path / "pushed", times=True)
+    context.pull(tmp_path / "pushed", tmp_path / "pulled", times=True)
+    assert described(tmp_path / "pushed", times=True) == described(tree, times=True)
+    assert described(tmp_path / "pulled", times=True) == described(tree, times=True)
+    assert leftovers(tmp_path) == []
+
+
+@BOTH
+def test_files_of_every_size(context: Context, tmp_path: Path, way: Way) -> None:
+    for size in (*SIZES, 20 * CHUNK):
+        (tmp_path / "s").write_bytes(content(size))
+        copied = way(context, tmp_path / "s", tmp_path / "t")
+        assert copied.digest == digest(tmp_path / "t") == digest(tmp_path / "s")
+        assert (copied.files, copied.bytes, copied.sent, copied.path) == (1, size, size, str(tmp_path / "t"))
+        assert copied.wire >= size
+    assert leftovers(tmp_path) == []
+
+
+def test_bytes_and_objects(context: Context, tmp_path: Path) -> None:
+    for data in (b"", b"small", content(3 * CHUNK)):
+        context.push(data, tmp_path / "a")
+        context.push(io.BytesIO(data), tmp_path / "b")
+        with open(tmp_path / "a", "rb") as file:
+            context.push(file, tmp_path / "c", mode=0o600)
+        out = io.BytesIO()
+        copied = context.pull(tmp_path / "c", out)
+        assert {digest(tmp_path / name) for name in "abc"} == {copied.digest}
+        assert out.getvalue() == data
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / "c").stat().st_mode) == 0o600
+
+
+def test_a_pipe_of_unknown_length(context: Context, tmp_path: Path) -> None:
+    data = content(5 * CHUNK + 1)
+    reading, writing = os.pipe()
+
+    def feed() -> None:
+        with open(writing, "wb") as file:
+            file.write(data)
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    with open(reading, "rb") as file:
+        context.push(file, tmp_path / "t")
+    thread.join()
+    assert (tmp_path / "t").read_bytes() == data
+
+
+def test_where_it_goes(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "name"
+    source.write_bytes(b"x")
+    (tmp_path / "dir").mkdir()
+    assert context.push(source, tmp_path / "dir").path == str(tmp_path / "dir" / "name")
+    assert context.push(source, f"{tmp_path}/made/here/").path == str(tmp_path / "made" / "here" / "name")
+    assert context.pull(source, f"{tmp_path}/dir/").path == str(tmp_path / "dir" / "name")
+    assert context.push(tmp_path / "dir", f"{tmp_path}/made/").path == str(tmp_path / "made" / "dir")
+    assert described(tmp_path / "made" / "dir") == described(tmp_path / "dir")
+    monkeypatch.setenv("HOME", str(tmp_path / "dir"))
+    assert context.pull(source, "~/home").path == str(tmp_path / "dir" / "home")
+    with pytest.raises(TransferRefused, match="give the name"):
+        context.push(b"x", tmp_path / "dir")
+
+
+def test_a_directory_is_not_spilled_into_another_unasked(context: Context, tree: Path, tmp_path: Path) -> None:
+    """A target may say that what was to be a file is a tree: its names must not end up in a directory of ours."""
+    home = tmp_path / "home"
+    home.mkdir()
+    with pytest.raises(TransferRefused, match="below"):
+        context.pull(tree, home)
+    assert list(home.iterdir()) == []
+    context.pull(tree, f"{home}/")
+    assert described(home / "tree") == described(tree)
+    context.pull(f"{tree}/", tmp_path / "content")
+    context.pull(f"{tree}/", f"{tmp_path}/content/")
+    context.push(f"{tree}/", f"{tmp_path}/pushed/")
+    assert described(tmp_path / "content") == described(tmp_path / "pushed") == described(tree)
+
+
+@BOTH
+def test_errors_are_those_of_the_system(context: Context, tmp_path: Path, way: Way) -> None:
+    source = tmp_path / "s"
+    source.write_bytes(content(4 * CHUNK))
+    with pytest.raises(FileNotFoundError) as missing:
+        way(context, source, tmp_path / "nowhere" / "t")
+    assert "nowhere" in str(missing.value)
+    with pytest.raises(FileNotFoundError) as absent:
+        way(context, tmp_path / "absent", tmp_path / "t")
+    assert "absent" in str(absent.value)
+    (tmp_path / "dir" / "s" / "full").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        way(context, source, f"{tmp_path}/dir/")
+    os.mkfifo(tmp_path / "fifo")
+    for special in (tmp_path / "fifo", Path("/dev/zero")):
+        with pytest.raises(TransferRefused, match="neither a file nor a directory"):
+            way(context, special, tmp_path / "t")
+    with pytest.raises(UsageError, match="no option 'moed'"):
+        way(context, source, tmp_path / "t", moed=1)
+    with pytest.raises(UsageError, match="symlinks='all'"):
+        way(context, source, tmp_path / "t", symlinks="all")
+    assert not (tmp_path / "t").exists()
+    assert leftovers(tmp_path) == []
+
+
+def test_a_full_disk_is_told_and_the_old_file_stays(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "full").write_bytes(b"old")
+    context.call(called_files.limit_file_size, 2 * CHUNK)
+    with pytest.raises(OSError, match="File too large") as caught:
+        context.push(content(40 * CHUNK), tmp_path / "full")
+    assert "full" in str(caught.value)
+    assert (tmp_path / "full").read_bytes() == b"old"
+    assert leftovers(tmp_path) == []
+
+
+def test_what_a_target_says_is_not_believed(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(content(4 * CHUNK))
+    context.call(called_files.damage_what_is_sent)
+    with pytest.raises(DigestMismatch):
+        context.pull(tmp_path / "s", tmp_path / "t")
+    assert not (tmp_path / "t").exists()
+    assert leftovers(tmp_path) == []
+
+
+@BOTH
+def test_a_source_that_changes(context: Context, tmp_path: Path, way: Way) -> None:
+    source = tmp_path / "s"
+    source.write_bytes(content(64 * CHUNK))
+    (tmp_path / "t").write_bytes(b"old")
+
+    def progress(done: int, total: int | None) -> None:
+        if 0 < done < 8 * CHUNK:
+            os.utime(source)
+
+    with pytest.raises(SourceChanged):
+        way(context, source, tmp_path / "t", progress=progress, limit=40e6)
+    until(lambda: leftovers(tmp_path) == [])
+    assert (tmp_path / "t").read_bytes() == b"old"
+
+
+@BOTH
+def test_progress_is_told(context: Context, tmp_path: Path, way: Way) -> None:
+    (tmp_path / "s").write_bytes(content(9 * CHUNK))
+    told: list[tuple[int, int | None]] = []
+    way(context, tmp_path / "s", tmp_path / "t", progress=lambda done, total: told.append((done, total)))
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1] == (9 * CHUNK, 9 * CHUNK)
+    assert len(told) >= 9
+
+
+@BOTH
+def test_excludes(context: Context, tree: Path, tmp_path: Path, way: Way) -> None:
+    way(context, tree, tmp_path / "t", exclude=["small*", "!small7", "bin/"])
+    assert {path.name for path in (tmp_path / "t").iterdir()} == {"empty", "large", "small7", "\udcff\n"}
+    with pytest.raises(UsageError, match="pattern"):
+        way(context, tree, tmp_path / "t", exclude=["!"])
+
+
+def test_links_are_taken_in_only_where_they_stay_inside(context: Context, tmp_path: Path) -> None:
+    source = tmp_path / "s"
+    source.mkdir()
+    (source / "good").symlink_to("file")
+    (source / "bad").symlink_to("/etc/passwd")
+    copied = context.pull(source, tmp_path / "pulled")
+    assert (copied.links, copied.skipped, copied.skipped_names) == (1, 1, ["bad -> /etc/passwd"])
+    assert not (tmp_path / "pulled" / "bad").is_symlink()
+    assert context.push(source, tmp_path / "pushed").links == 2
+    assert os.readlink(tmp_path / "pushed" / "bad") == "/etc/passwd"
+
+
+@BOTH
+@pytest.mark.parametrize("compress", ["auto", "off", "zlib"])
+def test_compression(context: Context, tmp_path: Path, way: Way, compress: str) -> None:
+    (tmp_path / "s").write_bytes(b"all the same " * 100000)
+    copied = way(context, tmp_path / "s", tmp_path / "t", compress=compress)
+    assert copied.digest == digest(tmp_path / "t")
+    if compress == "zlib":
+        assert copied.wire < copied.bytes / 10
+    elif compress == "off":
+        assert copied.wire > copied.bytes
+    (tmp_path / "s").write_bytes(content(MIB))
+    assert way(context, tmp_path / "s", tmp_path / "t", compress=compress).wire < MIB + 2000
+
+
+def interrupted_at(context: Context, way: Way, source: Path, target: Path, size: int, **options: object) -> None:
+    """A transfer whose target process is killed when so much is done."""
+    pid = context.info["pid"]
+
+    def progress(done: int, total: int | None) -> None:
+        if done >= size and alive(pid):
+            os.kill(pid, signal.SIGKILL)
+            gone(pid)
+
+    with pytest.raises(Lost):
+        way(context, source, target, progress=progress, **options)
+
+
+@BOTH
+def test_an_interrupted_transfer_goes_on(router: Router, tmp_path: Path, way: Way) -> None:
+    source, target = tmp_path / "s", tmp_path / "t"
+    source.write_bytes(content(100 * CHUNK))
+    target.write_bytes(b"old")
+    interrupted_at(router.local(), way, source, target, 60 * CHUNK)
+    assert target.read_bytes() == b"old"
+    (part,) = leftovers(tmp_path)
+    size = os.stat(part).st_size
+    assert 20 * CHUNK < size < 100 * CHUNK
+    copied = way(router.local(), source, target)
+    assert copied.resumed == size
+    assert (copied.sent, copied.bytes) == (100 * CHUNK - size, 100 * CHUNK)
+    assert digest(target) == digest(source)
+    assert leftovers(tmp_path) == []
+
+
+@BOTH
+@pytest.mark.parametrize("change", ["source", "part", "longer", "unwanted"])
+def test_what_does_not_agree_is_sent_anew(router: Router, tmp_path: Path, way: Way, change: str) -> None:
+    source, target = tmp_path / "s", tmp_path / "t"
+    source.write_bytes(content(60 * CHUNK))
+    interrupted_at(router.local(), way, source, target, 30 * CHUNK)
+    (part,) = leftovers(tmp_path)
+    if change == "source":
+        source.write_bytes(content(60 * CHUNK, 8))
+    elif change == "part":
+        with open(part, "r+b") as file:
+            file.write(b"damage")
+    elif change == "longer":
+        with open(part, "ab") as file:
+            file.write(content(70 * CHUNK))
+    copied = way(router.local(), source, target, resume=change != "unwanted")
+    assert copied.resumed == 0
+    assert copied.sent == 60 * CHUNK
+    assert digest(target) == digest(source)
+    assert leftovers(tmp_path) == []
+
+
+@BOTH
+def test_without_resume_nothing_is_left(router: Router, tmp_path: Path, way: Way) -> None:
+    source = tmp_path / "s"
+    source.write_bytes(content(60 * CHUNK))
+    context, stop = router.local(), threading.Event()
+
+    def progress(done: int, total: int | None) -> None:
+        if done > 10 * CHUNK:
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        way(context, source, tmp_path / "t", progress=progress, stop=stop, resume=False, limit=20e6)
+    until(lambda: leftovers(tmp_path) == [])
+    assert not (tmp_path / "t").exists()
+    assert context.call(called.add, 1, 2) == 3
+
+
+@BOTH
+def test_a_timeout_ends_it(context: Context, tmp_path: Path, way: Way) -> None:
+    (tmp_path / "s").write_bytes(content(60 * CHUNK))
+    with pytest.raises(CallTimeout):
+        way(context, tmp_path / "s", tmp_path / "t", timeout=1.0, limit=10000)
+    assert not (tmp_path / "t").exists()
+    assert context.call(called.add, 1, 2) == 3
+
+
+class Slow:
+    """An object that takes the first bytes and then nothing until it may."""
+
+    def __init__(self) -> None:
+        self.may = threading.Event()
+        self.begun = threading.Event()
+
+    def write(self, data: bytes) -> int:
+        self.begun.set()
+        assert self.may.wait(60)
+        return len(data)
+
+
+def test_a_receiver_that_takes_nothing_stops_nobody_else(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(content(300 * CHUNK))
+    slow, errors = Slow(), []
+
+    def wait() -> None:
+        try:
+            context.pull(tmp_path / "s", slow, idle_timeout=1.0)
+        except TransferError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert slow.begun.wait(30)
+    for _ in range(3):
+        assert context.pull(tmp_path / "s", tmp_path / "t").digest == digest(tmp_path / "s")
+    before = context.call(called_files.open_files)
+    until(lambda: context.call(called_files.open_files) < before, what="the stalled sender has closed its file")
+    slow.may.set()
+    thread.join(60)
+    assert [type(error).__mro__[1:3] for error in errors] and isinstance(errors[0], TransferStalled)
+    assert isinstance(errors[0], TimeoutError)
+
+
+def test_a_sender_that_sends_nothing_is_given_up(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(content(4 * CHUNK))
+    context.call(called_files.stop_sending)
+    with pytest.raises(TransferStalled, match="sent nothing"):
+        context.pull(tmp_path / "s", tmp_path / "t", idle_timeout=1.0, resume=False)
+    assert leftovers(tmp_path) == []
+
+
+def test_many_at_once_and_calls_between(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(content(40 * CHUNK))
+    errors: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            way = push if number % 2 else pull
+            way(context, tmp_path / "s", tmp_path / f"t{number}", durable=False)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    assert [context.call(called.add, number, 1) for number in range(50)] == list(range(1, 51))
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert {digest(tmp_path / f"t{number}") for number in range(12)} == {digest(tmp_path / "s")}
+
+
+def test_through_another_context(router: Router, tree: Path, tmp_path: Path) -> None:
+    hop = router.local()
+    behind = router.local(via=hop)
+    behind.push(tree, tmp_path / "pushed")
+    behind.pull(tmp_path / "pushed", tmp_path / "pulled")
+    assert described(tmp_path / "pulled") == described(tree)
+
+
+def test_a_context_pushes_to_its_own_child(router: Router, tree: Path, tmp_path: Path) -> None:
+    context = router.local()
+    assert context.call(called_files.push_to_own_child, str(tree), str(tmp_path / "t")) == len(
+        [path for path in tree.rglob("*") if path.is_file() and not path.is_symlink()])
+    assert described(tmp_path / "t") == described(tree)
+
+
+def test_nothing_stays_open(context: Context, tree: Path, tmp_path: Path) -> None:
+    context.push(tree, tmp_path / "first")
+    context.pull(tree, tmp_path / "second")
+    before = context.call(called_files.open_files)
+    for number in range(5):
+        context.push(tree, tmp_path / str(number))
+        context.pull(f"{tree}/", tmp_path / str(number))
+        with pytest.raises(OSError):
+            context.push(tree / "large", tmp_path / "nowhere" / "t")
+    assert context.call(called_files.open_files) == before
+
+
+@BOTH
+@pytest.mark.slow
+def test_memory_is_flat(context: Context, tmp_path: Path, way: Way) -> None:
+    (tmp_path / "s").write_bytes(content(8 * MIB))
+    way(context, tmp_path / "s", tmp_path / "t")
+    with open(tmp_path / "s", "ab") as file:
+        for _ in range(63):
+            file.write(content(8 * MIB))
+    here, there = called_files.peak_memory(), context.call(called_files.peak_memory)
+    assert way(context, tmp_path / "s", tmp_path / "t", durable=False, compress="off").bytes == 512 * MIB
+    assert digest(tmp_path / "t") == digest(tmp_path / "s")
+    assert called_files.peak_memory() - here <= 16 * 1024
+    assert context.call(called_files.peak_memory) - there <= 16 * 1024
+
+
+def test_the_classes_have_public_names() -> None:
+    assert remotesvc.TransferError is TransferError
+    assert issubclass(remotesvc.TransferStalled, remotesvc.TransferError)

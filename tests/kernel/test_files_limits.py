@@ -1,0 +1,137 @@
+"""Limits of what a transfer may bring, and where to."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remotesvc import CallError, Context, UsageError
+from remotesvc.files.errors import TransferRefused
+from tests.kernel.filetrees import content, leftovers, make
+
+pytest_plugins = ("tests.kernel.call_fixtures",)
+
+Way = Callable[..., Any]
+SIZE = 3 << 20
+
+
+def push(context: Context, src: object, dst: object, **options: object) -> Any:
+    return context.push(src, dst, **options)
+
+
+def pull(context: Context, src: object, dst: object, **options: object) -> Any:
+    return context.pull(src, dst, **options)
+
+
+BOTH = pytest.mark.parametrize("way", [push, pull])
+
+
+@pytest.fixture(params=["file", "tree"])
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A file, or a tree, of SIZE bytes."""
+    path = tmp_path / "s"
+    if request.param == "file":
+        path.write_bytes(content(SIZE))
+    else:
+        make({b"one": content(SIZE - 20000), b"d": {b"%d" % number: bytes(1000) for number in range(20)}},
+             str(path).encode())
+    return path
+
+
+def files_below(path: Path) -> list[Path]:
+    return [each for each in path.rglob("*") if not each.is_dir()] if path.is_dir() else [path] * path.exists()
+
+
+@BOTH
+def test_bytes(context: Context, source: Path, tmp_path: Path, way: Way) -> None:
+    with pytest.raises(TransferRefused, match=f"more than {SIZE - 1} bytes; max_bytes"):
+        way(context, source, tmp_path / "t", max_bytes=SIZE - 1)
+    assert (files_below(tmp_path / "t"), leftovers(tmp_path)) == ([], [])
+    assert way(context, source, tmp_path / "u", max_bytes=SIZE).bytes == SIZE
+
+
+@BOTH
+def test_bytes_of_what_is_gone_on_with(context: Context, tmp_path: Path, way: Way) -> None:
+    (tmp_path / "s").write_bytes(content(SIZE))
+    with pytest.raises(TimeoutError):
+        way(context, tmp_path / "s", tmp_path / "t", limit=4 << 20, timeout=0.5)
+    with pytest.raises(TransferRefused, match="max_bytes"):
+        way(context, tmp_path / "s", tmp_path / "t", max_bytes=SIZE - 1)
+
+
+def test_bytes_of_a_stream(context: Context, tmp_path: Path) -> None:
+    stream: Any = io.BufferedReader(io.BytesIO(content(SIZE)))
+    with pytest.raises(TransferRefused, match="max_bytes"):
+        context.push(stream, tmp_path / "t", max_bytes=300000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_given_to_an_object_that_is_too_large(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(content(SIZE))
+    out = io.BytesIO()
+    with pytest.raises(TransferRefused, match="max_bytes"):
+        context.pull(tmp_path / "s", out, max_bytes=SIZE - 1)
+    assert out.getvalue() == b""
+
+
+def test_the_limit_is_a_number(context: Context, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="max_bytes='1G' is not a number"):
+        context.pull("/etc/passwd", tmp_path / "t", max_bytes="1G")
+
+
+def test_entries(context: Context, tmp_path: Path) -> None:
+    make({b"%d" % number: b"" for number in range(101)}, str(tmp_path / "s").encode())
+    with pytest.raises(TransferRefused, match="max_files"):
+        context.pull(tmp_path / "s", tmp_path / "t", max_files=100)
+    assert files_below(tmp_path / "t") == []
+
+
+@pytest.mark.parametrize("what", ["fifo", "link to a device", "link to a fifo"])
+def test_a_file_takes_the_name_of_no_device_and_no_fifo(context: Context, tmp_path: Path, what: str) -> None:
+    place = tmp_path / "place"
+    os.mkfifo(tmp_path / "fifo")
+    if what == "fifo":
+        place = tmp_path / "fifo"
+    else:
+        place.symlink_to(os.devnull if what == "link to a device" else "fifo")
+    before = place.lstat()
+    (tmp_path / "source").write_bytes(b"x")
+    with pytest.raises(TransferRefused, match="neither a file nor a directory"):
+        context.pull(str(tmp_path / "source"), str(place))
+    with pytest.raises(CallError, match="TransferRefused.* neither a file nor a directory"):
+        context.push(b"x", str(place))
+    assert place.lstat() == before
+    (tmp_path / "dangling").symlink_to("nowhere")
+    context.push(b"x", str(tmp_path / "dangling"))
+    assert (tmp_path / "dangling").read_bytes() == b"x"
+
+
+def test_a_source_that_does_not_wait_is_not_taken_for_one_that_ended(context: Context, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    with open(reader, "rb", buffering=0) as raw, open(writer, "wb", buffering=0) as there:
+        there.write(b"the beginning")
+        with pytest.raises(TransferRefused, match="does not wait"):
+            context.push(raw, str(tmp_path / "file"))
+    assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1, True, "5"])
+def test_a_time_that_is_none(context: Context, tmp_path: Path, value: object) -> None:
+    with pytest.raises(UsageError, match="mtime=.* is not a number"):
+        context.push(b"x", str(tmp_path / "file"), mtime=value)
+
+
+@pytest.mark.parametrize("way", ["push", "sync"])
+def test_an_error_in_a_tree_names_the_directory_it_was_in(context: Context, tmp_path: Path, way: str) -> None:
+    (tmp_path / "from" / "a" / "b").mkdir(parents=True)
+    (tmp_path / "from" / "a" / "b" / "file").write_bytes(b"x")
+    (tmp_path / "to" / "a" / "b" / "file" / "in the way").mkdir(parents=True)
+    with pytest.raises(OSError, match=f"'{re.escape(str(tmp_path))}/to/a/b'"):
+        getattr(context, way)(str(tmp_path / "from"), str(tmp_path / "to"))

@@ -1,0 +1,306 @@
+"""Files as services: what a FileService lets out and to whom, and what a PushFileService sends how often."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from remotesvc import CallTimeout, Context, Router, SourceChanged, TransferRefused
+from remotesvc.files.fileservice import FileService
+from remotesvc.files.grants import Grants, open_plainly
+from remotesvc.files.pushed import MAX_FILE, Contents, PushFileService
+from remotesvc.files.records import CHUNK
+from remotesvc.service import Pool, ServiceForbidden
+from tests.kernel import called, called_files
+from tests.kernel.contexts import until
+from tests.kernel.filetrees import SIZES, content, digest, leftovers
+
+RAISES = [TransferRefused, SourceChanged, CallTimeout, ServiceForbidden]
+
+pytest_plugins = ("tests.kernel.call_fixtures",)
+
+
+@pytest.fixture
+def files(router: Router) -> Iterator[FileService]:
+    """The master's service."""
+    pool = Pool(router)
+    service = pool.add(FileService)
+    assert isinstance(service, FileService)
+    yield service
+    pool.close()
+
+
+def fetch(context: Context, path: object, out: object) -> dict[str, object]:
+    """Have the target fetch a file of the master's into a file."""
+    found: dict[str, object] = context.options(raises=RAISES).call(called_files.fetch, str(path), str(out))
+    return found
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_registered_files_arrive(files: FileService, context: Context, tmp_path: Path, size: int) -> None:
+    (tmp_path / "s").write_bytes(content(size))
+    (tmp_path / "s").chmod(0o640)
+    files.register(str(tmp_path / "s"))
+    found, info = fetch(context, tmp_path / "s", tmp_path / "t"), (tmp_path / "s").stat()
+    assert digest(tmp_path / "t") == digest(tmp_path / "s")
+    assert (found["size"], found["mode"], found["mtime"]) == (size, 0o640, info.st_mtime_ns)
+    assert (found["uid"], found["gid"], found["owner"]) == (info.st_uid, info.st_gid, (tmp_path / "s").owner())
+    assert found["sha256"] == bytes.fromhex(digest(tmp_path / "s"))
+    assert isinstance(found["atime"], int)
+    assert leftovers(tmp_path) == []
+
+
+def test_the_master_fetches_from_a_target(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(content(20 * CHUNK))
+    out = io.BytesIO()
+    ok, found = FileService.get(context, str(tmp_path / "s"), out)
+    assert ok
+    assert (found["size"], hashlib.sha256(out.getvalue()).hexdigest()) == (20 * CHUNK, digest(tmp_path / "s"))
+    assert FileService.get(context, str(tmp_path / "s"), tmp_path / "t")[0]
+    assert digest(tmp_path / "t") == digest(tmp_path / "s")
+    with pytest.raises(FileNotFoundError):
+        FileService.get(context, str(tmp_path / "absent"), tmp_path / "t")
+
+
+def test_what_is_not_registered_stays(files: FileService, context: Context, tmp_path: Path) -> None:
+    top = tmp_path / "a"
+    (top / "sub").mkdir(parents=True)
+    (tmp_path / "ab").mkdir()
+    for path in (top / "f", top / "sub" / "f", tmp_path / "ab" / "f", tmp_path / "secret"):
+        path.write_bytes(b"content")
+    (top / "leaf").symlink_to(tmp_path / "secret")
+    (top / "way").symlink_to(tmp_path / "ab")
+    os.mkfifo(top / "fifo")
+    files.register_prefix(str(top))
+    fetch(context, top / "f", tmp_path / "t")
+    fetch(context, top / "sub" / "f", tmp_path / "t")
+    for text in (f"{tmp_path}/ab/f", f"{tmp_path}/secret", f"{tmp_path}/nowhere", f"{top}/../secret", f"{top}/./f",
+                 f"{top}/sub/../../secret", "relative", f"{top}\0", f"{top}", f"{top}/fifo", "/proc/self/environ", "/",
+                 f"{top}/sub/"):
+        with pytest.raises(TransferRefused):
+            fetch(context, text, tmp_path / "x")
+    for path in (top / "leaf", top / "way" / "f"):
+        with pytest.raises(OSError, match=r"Too many levels|Not a directory"):
+            fetch(context, path, tmp_path / "x")
+    with pytest.raises(FileNotFoundError):
+        fetch(context, top / "absent", tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+    assert leftovers(tmp_path) == []
+
+
+def test_only_parents_register(files: FileService, context: Context, tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"x")
+    with pytest.raises(ServiceForbidden):
+        context.options(raises=RAISES).call(called_files.register_at_master, str(tmp_path / "s"))
+    context.call_service(FileService, "register", str(tmp_path / "s"))
+    with pytest.raises(TransferRefused, match="directory"):
+        files.register(str(tmp_path))
+    with pytest.raises(TransferRefused, match="no directory"):
+        files.register_prefix(str(tmp_path / "s"))
+
+
+def test_grants_of_one_context_expire_and_are_used_up(
+    files: FileService, router: Router, context: Context, tmp_path: Path
+) -> None:
+    other = router.local()
+    for name in ("s", "once"):
+        (tmp_path / name).write_bytes(b"x")
+    files.register(str(tmp_path / "s"), contexts=[context])
+    files.register(str(tmp_path / "once"), once=True)
+    fetch(context, tmp_path / "s", tmp_path / "t")
+    with pytest.raises(TransferRefused):
+        fetch(other, tmp_path / "s", tmp_path / "t")
+    fetch(other, tmp_path / "once", tmp_path / "t")
+    with pytest.raises(TransferRefused):
+        fetch(other, tmp_path / "once", tmp_path / "t")
+    assert files.unregister(str(tmp_path / "s"))
+    assert not files.unregister(str(tmp_path / "s"))
+    with pytest.raises(TransferRefused):
+        fetch(context, tmp_path / "s", tmp_path / "t")
+
+
+def test_grants_end_with_their_time(tmp_path: Path) -> None:
+    now = [0.0]
+    grants = Grants(lambda: now[0])
+    (tmp_path / "s").write_bytes(b"x")
+    grants.add(str(tmp_path / "s"), False, None, 10.0, False)
+    now[0] = 9.9
+    grants.allow(str(tmp_path / "s"), 1)
+    now[0] = 10.0
+    with pytest.raises(TransferRefused):
+        grants.allow(str(tmp_path / "s"), 1)
+
+
+@pytest.mark.slow
+def test_a_race_of_links_never_opens_what_lies_outside(tmp_path: Path) -> None:
+    """Somebody swaps the directory for a link to another, all the time, for five seconds."""
+    top, secret, over = tmp_path / "top", tmp_path / "secret", threading.Event()
+    for path in (top / "d", secret):
+        path.mkdir(parents=True)
+    (top / "d" / "f").write_bytes(b"inside")
+    (secret / "f").write_bytes(b"SECRET")
+
+    def swap() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                (top / "d").rename(top / "e")
+                (top / "d").symlink_to(secret)
+                (top / "d").unlink()
+                (top / "e").rename(top / "d")
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    opened, end = 0, time.monotonic() + 5
+    try:
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                fd = open_plainly(str(top / "d" / "f"))
+                assert os.read(fd, 100) == b"inside"
+                os.close(fd)
+                opened += 1
+    finally:
+        over.set()
+        thread.join()
+    assert opened > 100
+
+
+def test_a_file_that_changes_is_not_kept(files: FileService, context: Context, tmp_path: Path) -> None:
+    source = Path("/proc/self/status")  # it has content and no size
+    files.register(str(source.resolve()))
+    (tmp_path / "t").write_bytes(b"old")
+    with pytest.raises(SourceChanged):
+        fetch(context, source.resolve(), tmp_path / "t")
+    assert (tmp_path / "t").read_bytes() == b"old"
+    assert leftovers(tmp_path) == []
+
+
+def test_a_receiver_that_gives_up_frees_the_file(files: FileService, context: Context, tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(content(100 * CHUNK))
+    files.register(str(tmp_path / "s"))
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(ZeroDivisionError):
+        context.call(called_files.fetch_and_fail, str(tmp_path / "s"))
+    until(lambda: len(os.listdir("/proc/self/fd")) <= before)
+    fetch(context, tmp_path / "s", tmp_path / "t")
+    assert digest(tmp_path / "t") == digest(tmp_path / "s")
+
+
+# -- pushed ahead
+
+
+@pytest.fixture
+def pushed(router: Router) -> Iterator[PushFileService]:
+    """The master's service."""
+    pool = Pool(router)
+    service = pool.add(PushFileService)
+    assert isinstance(service, PushFileService)
+    yield service
+    pool.close()
+
+
+def got(context: Context, path: Path, timeout: float = 30.0) -> bytes:
+    data: bytes = context.options(raises=RAISES).call(called_files.pushed_content, str(path), timeout)
+    return data
+
+
+def test_each_link_carries_a_content_once(pushed: PushFileService, router: Router, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    path.write_bytes(content(1 << 20))
+    hop = router.local()
+    behind = [router.local(via=hop) for _ in range(16)]
+    for context in behind:
+        context.wait_ready()
+    hop.call(called.add, 1, 2)
+    link = router.kernel.links[hop.id]
+    before = link.flight.sent
+    threads = [threading.Thread(target=pushed.propagate_to, args=(context, str(path))) for context in behind]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # The modules of the services go along, to the hop and through it to each behind it.
+    assert pushed.sent == 1 << 20
+    assert link.flight.sent - before < 2 << 20
+    assert {got(context, path) for context in behind} == {path.read_bytes()}
+    assert got(hop, path) == path.read_bytes()
+
+
+def test_changed_content_is_seen(pushed: PushFileService, context: Context, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    for number in range(3):
+        path.write_bytes(b"version %d" % number)
+        pushed.propagate_to(context, str(path))
+        assert got(context, path) == b"version %d" % number
+    sent = pushed.sent
+    pushed.propagate_to(context, str(path))
+    assert pushed.sent == sent, "what is there is not sent again"
+
+
+def test_get_waits_and_gives_up(pushed: PushFileService, context: Context, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    path.write_bytes(b"content")
+    with pytest.raises(CallTimeout, match="not pushed here within"):
+        got(context, path, 0.1)
+    future = context.submit(called_files.pushed_content, str(path), 30.0)
+    pushed.propagate_to(context, str(path))
+    assert future.result(30) == b"content"
+
+
+def test_what_is_too_large_or_no_file_is_an_error_here(
+    pushed: PushFileService, context: Context, tmp_path: Path
+) -> None:
+    with open(tmp_path / "large", "wb") as file:
+        file.truncate(MAX_FILE + 1)
+    with pytest.raises(TransferRefused, match="larger than"):
+        pushed.propagate_to(context, str(tmp_path / "large"))
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(TransferRefused, match="not a regular file"):
+        pushed.propagate_to(context, str(tmp_path / "fifo"))
+    with pytest.raises(FileNotFoundError):
+        pushed.propagate_to(context, str(tmp_path / "absent"))
+    assert stat.S_ISFIFO(os.stat(tmp_path / "fifo").st_mode)
+
+
+def test_only_parents_push(pushed: PushFileService, context: Context, tmp_path: Path) -> None:
+    with pytest.raises(ServiceForbidden):
+        context.options(raises=RAISES).call(called_files.push_to_master, str(tmp_path / "s"))
+
+
+def test_what_a_hop_dropped_is_sent_again(
+    pushed: PushFileService, context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(content(CHUNK, ord(name)))
+    pushed.propagate_to(context, str(tmp_path / "a"))
+    context.call(called_files.forget_pushed)
+    pushed.propagate_to(context, str(tmp_path / "a"))
+    assert got(context, tmp_path / "a") == (tmp_path / "a").read_bytes()
+
+
+def test_contents_are_bounded() -> None:
+    contents = Contents(100)
+    for number in range(10):
+        contents.put(b"%d" % number, bytes(30))
+        contents.get(b"0")
+    assert contents.size == 90
+    assert contents.get(b"0") is not None
+    assert contents.get(b"5") is None
+    assert contents.get(b"9") is not None
+
+
+def test_files_and_modules(pushed: PushFileService, context: Context, tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"x")
+    pushed.propagate_paths_and_modules(context, [str(tmp_path / "s")], ["tests.kernel.filetrees"])
+    assert got(context, tmp_path / "s") == b"x"
+    pushed.propagate_paths_and_modules(context, [str(tmp_path / "s")])
+    with pytest.raises(ValueError, match="no such module: tests.kernel.nothing"):
+        pushed.propagate_paths_and_modules(context, [], ["tests.kernel.nothing"])

@@ -1,0 +1,145 @@
+"""Sync: a directory made there what it is here, with as little as possible on the way."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from remotesvc import Context, Router, UsageError
+from tests import interpreters
+from tests.interpreters import Interpreter
+from tests.kernel.filetrees import content, described, digest, leftovers
+
+pytest_plugins = ("tests.kernel.call_fixtures",)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    top = tmp_path / "tree"
+    (top / "sub" / "deep").mkdir(parents=True)
+    (top / "empty").mkdir()
+    for number in range(100):
+        (top / "sub" / f"{number}").write_bytes(content(number * 30, number))
+    (top / "sub" / "deep" / os.fsdecode(b"\xff\n")).write_bytes(b"odd")
+    (top / "link").symlink_to("sub/1")
+    (top / "large").write_bytes(content(4 << 20))
+    return top
+
+
+@pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
+def test_again_and_again(router: Router, interpreter: Interpreter, tree: Path, tmp_path: Path) -> None:
+    context, target = router.local(python=interpreter.path), tmp_path / "t"
+    first = context.sync(tree, target)
+    assert (first.files, first.unchanged, first.links) == (102, 0, 1)
+    assert described(target, times=True) == described(tree, times=True)
+    again = context.sync(tree, target)
+    assert (again.files, again.unchanged, again.wire, again.changed_names) == (0, 102, 0, [])
+    with open(tree / "large", "r+b") as file:
+        file.seek(1 << 20)
+        file.write(b"changed")
+    (tree / "sub" / "7").write_bytes(b"new")
+    (tree / "new").mkdir()
+    third = context.sync(tree, target)
+    assert sorted(third.changed_names) == ["large", "sub/7"]
+    assert third.wire < 20000
+    assert described(target, times=True) == described(tree, times=True)
+    assert leftovers(tmp_path) == []
+
+
+def test_delete_and_dry_run(context: Context, tree: Path, tmp_path: Path) -> None:
+    target = tmp_path / "t"
+    context.sync(tree, target)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_bytes(b"x")
+    (target / "more" / "below").mkdir(parents=True)
+    (target / "more" / "below" / "file").write_bytes(b"x")
+    (target / "away").symlink_to(outside)
+    (target / "kept.bak").write_bytes(b"x")
+    shutil.rmtree(tree / "empty")
+    (tree / "sub" / "1").write_bytes(b"changed")
+    before = described(target)
+    told = context.sync(tree, target, delete=True, dry_run=True, exclude=["*.bak"])
+    assert (told.changed_names, sorted(told.deleted_names)) == (["sub/1"], ["away", "empty", "more"])
+    assert described(target) == before
+    assert context.sync(tree, target, exclude=["*.bak"]).deleted == 0
+    assert (target / "more").exists()
+    assert context.sync(tree, target, delete=True, exclude=["*.bak"]).deleted == 3
+    assert (outside / "kept").exists()
+    (target / "kept.bak").unlink()
+    assert described(target, times=False) == described(tree)
+
+
+def test_what_is_something_else_there(context: Context, tree: Path, tmp_path: Path) -> None:
+    target = tmp_path / "t"
+    (target / "large" / "x").mkdir(parents=True)
+    (target / "sub").write_bytes(b"a file")
+    with pytest.raises(IsADirectoryError):
+        context.sync(tree, target)
+    assert leftovers(tmp_path) == []
+    context.sync(tree, target, delete=True)
+    assert described(target) == described(tree)
+
+
+def test_digests_find_what_times_hide(context: Context, tree: Path, tmp_path: Path) -> None:
+    target = tmp_path / "t"
+    context.sync(tree, target)
+    found = (target / "large").stat()
+    with open(target / "large", "r+b") as file:
+        file.write(b"damage")
+    os.utime(target / "large", ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert context.sync(tree, target).changed_names == []
+    copied = context.sync(tree, target, checksum=True)
+    assert copied.changed_names == ["large"]
+    assert digest(target / "large") == digest(tree / "large")
+    os.utime(tree / "large")
+    assert context.sync(tree, target, checksum=True).changed_names == []
+
+
+@pytest.mark.parametrize("delta", [True, False])
+def test_only_what_is_new_of_a_large_file(context: Context, tmp_path: Path, delta: bool) -> None:
+    (tmp_path / "s").mkdir()
+    data = bytearray(content(32 << 20))
+    (tmp_path / "s" / "f").write_bytes(data)
+    context.sync(tmp_path / "s", tmp_path / "t")
+    chosen = random.Random(5)
+    for _ in range(40):
+        at = chosen.randrange(len(data))
+        data[at:at + 100] = b"changed"
+    (tmp_path / "s" / "f").write_bytes(data)
+    copied = context.sync(tmp_path / "s", tmp_path / "t", delta=delta)
+    assert digest(tmp_path / "t" / "f") == digest(tmp_path / "s" / "f")
+    assert (copied.wire < 1 << 20) is delta
+    assert leftovers(tmp_path) == []
+
+
+def test_a_basis_that_changes_is_sent_whole(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the checksums and their use somebody writes to the file there."""
+    from remotesvc.files import sync
+
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "f").write_bytes(content(1 << 20))
+    context.sync(tmp_path / "s", tmp_path / "t")
+    (tmp_path / "s" / "f").write_bytes(content(1 << 20) + b"more")
+    ask = sync._Sync._signatures
+
+    def meanwhile(self: sync._Sync, paths: list[bytes]) -> object:
+        found = ask(self, paths)
+        (tmp_path / "t" / "f").write_bytes(bytes(1 << 20))
+        return found
+
+    monkeypatch.setattr(sync._Sync, "_signatures", meanwhile)
+    context.sync(tmp_path / "s", tmp_path / "t")
+    assert digest(tmp_path / "t" / "f") == digest(tmp_path / "s" / "f")
+
+
+def test_what_is_no_directory(context: Context, tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="for directories"):
+        context.sync(tree / "large", tmp_path / "t")
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(NotADirectoryError):
+        context.sync(tree, tmp_path / "file")

@@ -1,0 +1,170 @@
+"""Futures of calls, as the standard library and asyncio use them."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import gc
+import os
+import signal
+import threading
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import remotesvc
+from remotesvc import Context, Router
+from tests.kernel import called
+from tests.kernel.contexts import LIMIT, appears, until
+
+pytest_plugins = ("tests.kernel.call_fixtures",)
+
+
+def test_as_completed_and_wait(context: Context, tmp_path: Path) -> None:
+    futures = [context.submit(called.add, number) for number in range(20)]
+    slow = context.submit(called.wait_for_file, str(tmp_path / "begun"), str(tmp_path / "go"))
+    assert sorted(future.result() for future in concurrent.futures.as_completed(futures, LIMIT)) == list(range(20))
+    done, pending = concurrent.futures.wait([*futures, slow], 0.1)
+    assert done == set(futures)
+    assert pending == {slow}
+    (tmp_path / "go").touch()
+    assert next(concurrent.futures.as_completed([slow], LIMIT)) is slow
+
+
+def test_those_who_wait_for_a_future_learn_that_it_was_cancelled(context: Context, tmp_path: Path) -> None:
+    future = context.submit(called.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
+    appears(tmp_path / "begun")
+    seen: list[object] = []
+    ready = [threading.Event() for _ in range(3)]
+
+    def completed() -> None:
+        ready[0].set()
+        seen.extend(concurrent.futures.as_completed([future], LIMIT))
+
+    def waited() -> None:
+        ready[1].set()
+        seen.extend(concurrent.futures.wait([future], LIMIT).done)
+
+    def result() -> None:
+        ready[2].set()
+        try:
+            future.result(LIMIT)
+        except concurrent.futures.CancelledError as error:
+            seen.append(error)
+
+    threads = [threading.Thread(target=target) for target in (completed, waited, result)]
+    for thread in threads:
+        thread.start()
+    for event in ready:
+        assert event.wait(LIMIT)
+    assert future.cancel()
+    assert future.cancel()
+    for thread in threads:
+        thread.join(LIMIT)
+    assert len(seen) == 3
+    assert future.cancelled()
+    assert future.done()
+    assert concurrent.futures.wait([future], 0).done == {future}
+    assert list(concurrent.futures.as_completed([future], 0)) == [future]
+    appears(tmp_path / "told")
+
+
+def test_a_callback_may_call_again(context: Context) -> None:
+    results: list[Any] = []
+    finished = threading.Event()
+
+    def again(future: concurrent.futures.Future[Any]) -> None:
+        results.append(future.result())
+        if len(results) == 10:
+            finished.set()
+            return
+        results[-1] += context.call(called.add, 0, 0)
+        context.submit(called.add, results[-1], 1).add_done_callback(again)
+
+    context.submit(called.add, 0, 1).add_done_callback(again)
+    assert finished.wait(LIMIT)
+    assert results == list(range(1, 11))
+
+
+def test_a_callback_that_raises_hurts_nobody(context: Context, caplog: pytest.LogCaptureFixture) -> None:
+    def bad(future: object) -> None:
+        raise ValueError("from a callback")
+
+    future = context.submit(called.add, 1, 1)
+    future.add_done_callback(bad)
+    called_too = threading.Event()
+    future.add_done_callback(lambda future: called_too.set())
+    assert called_too.wait(LIMIT)
+    assert future.result() == 2
+    assert context.submit(called.add, 1, 1).result(LIMIT) == 2
+
+
+def test_asyncio(context: Context, tmp_path: Path) -> None:
+    async def main() -> list[Any]:
+        futures = [asyncio.wrap_future(context.submit(called.add, number)) for number in range(20)]
+        numbers = await asyncio.gather(*futures)
+        failing = asyncio.wrap_future(context.submit(called.fail, "KeyError", "k"))
+        with pytest.raises(KeyError):
+            await failing
+        waiting = asyncio.wrap_future(
+            context.submit(called.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
+        )
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(waiting, 0.3)
+        return list(numbers)
+
+    assert asyncio.run(main()) == list(range(20))
+    appears(tmp_path / "told")
+
+
+def test_a_future_ends_with_the_error_of_the_call(context: Context) -> None:
+    future = context.submit(called.fail, "ZeroDivisionError", "no")
+    error = future.exception(LIMIT)
+    assert isinstance(error, ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError):
+        future.result()
+    assert not future.cancelled()
+    assert not future.cancel()
+
+
+def test_results_are_not_kept(context: Context) -> None:
+    future = context.submit(called.echo, {1, 2})
+    future.result(LIMIT)
+    known = weakref.ref(future)
+    del future
+    gc.collect()
+    until(lambda: known() is None)
+
+
+def test_a_context_lost_while_arguments_are_written_is_told_by_the_future(context: Context) -> None:
+    pid = context.call("os:getpid")
+    os.kill(pid, signal.SIGSTOP)
+    futures: list[Any] = []
+    data = b"x" * (64 << 20)
+    writing = threading.Thread(target=lambda: futures.append(context.submit(called.echo, data)))
+    writing.start()
+    link = context.tree.router.links[context.id]
+    until(lambda: link.queued, what="it has begun")
+    os.kill(pid, signal.SIGKILL)
+    writing.join(LIMIT)
+    assert isinstance(futures[0].exception(LIMIT), (remotesvc.Lost, remotesvc.NotSent))
+
+
+def test_a_timeout_while_arguments_are_written_is_told_by_the_future(context: Context) -> None:
+    pid = context.call("os:getpid")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        future = context.options(timeout=0.3).submit(called.echo, b"x" * (64 << 20))
+        assert isinstance(future.exception(LIMIT), remotesvc.CallTimeout)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert context.call(called.add, 1, 1) == 2
+
+
+def test_a_process_that_cannot_be_started_is_told_by_the_future(router: Router) -> None:
+    context = router.local("/bin/false")
+    with pytest.raises(remotesvc.BootstrapError):
+        context.wait_ready()
+    assert isinstance(context.submit(called.add, 1, 1).exception(0), remotesvc.BootstrapError)

@@ -1,0 +1,256 @@
+"""Every kind of module that is pure Python, made by the test: each imports and behaves on a child as it does here."""
+
+from __future__ import annotations
+
+import sys
+import types
+import zipfile
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+import remotesvc
+from tests.interpreters import Interpreter, found
+from tests.kernel.contexts import LIMIT
+from tests.kernel.importing import write
+
+PROBE = "def run(text):\n    space = {}\n    exec(text, space)\n    return space['result']\n"
+
+METADATA = "Metadata-Version: 2.1\nName: Some.Dist\nVersion: 4.2\nSummary: for a test\n"
+
+FILES: dict[str, str | bytes] = {
+    "site-packages/somedist/__init__.py": "VERSION = 4.2\n",
+    "site-packages/somedist/plug.py": "def plug():\n    return 'plugged'\n",
+    "site-packages/somedist/notes.txt": "noted",
+    "site-packages/some_dist-4.2.dist-info/METADATA": METADATA,
+    "site-packages/some_dist-4.2.dist-info/entry_points.txt": "[some.group]\nplug = somedist.plug:plug\n",
+    "site-packages/some_dist-4.2.dist-info/top_level.txt": "somedist\n",
+    "site-packages/some_dist-4.2.dist-info/direct_url.json": '{"url": "https://user:password@host/"}',
+    "site-packages/some_dist-4.2.dist-info/RECORD": "somedist/__init__.py,,\nsomedist/plug.py,,\n",
+    "site-packages/spread/one.py": "WHERE = 'site'\n",
+    "more/spread/two.py": "WHERE = 'more'\n",
+    "more/spread/deep/three.py": "WHERE = 'deep'\n",
+    "more/attributes.py": "def __getattr__(name):\n    return {'made': 'up'}[name]\n",
+    "more/lazy.py": """
+import importlib.util, sys
+def loaded():
+    spec = importlib.util.find_spec('slow')
+    loader = importlib.util.LazyLoader(spec.loader)
+    spec.loader = loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules['slow'] = module
+    loader.exec_module(module)
+    return module
+""",
+    "more/slow.py": "VALUE = 'slowly'\n",
+    "more/warns.py": "import warnings\ndef warn():\n    warnings.warn('careful')  # this line\n",
+    "more/plugins/__init__.py": "import pkgutil\nNAMES = [each.name for each in pkgutil.iter_modules(__path__)]\n",
+    "more/plugins/first.py": "",
+    "more/plugins/second/__init__.py": "",
+    "more/beside.py": "import os\nHERE = os.path.dirname(__file__)\nLINES = __loader__.get_data(__file__)\n",
+    "more/task.py": "import somedist, spread.one, spread.two, spread.deep.three, attributes, lazy, slow, warns\n"
+    "import plugins, plugins.first, beside, zipped, zipped.inner, generated\n" + PROBE,
+}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pure")
+    write(root, FILES)
+    with zipfile.ZipFile(root / "lib.zip", "w") as archive:
+        archive.writestr("zipped/__init__.py", "from .inner import VALUE\n")
+        archive.writestr("zipped/inner.py", "VALUE = 'zipped'\n")
+        archive.writestr("zipped/data/file.txt", "in the archive")
+    return root
+
+
+class Generated:
+    """A loader of a module that was never a file."""
+
+    @staticmethod
+    def create_module(spec: ModuleSpec) -> None:
+        return None
+
+    @staticmethod
+    def exec_module(module: types.ModuleType) -> None:
+        exec(Generated.get_source(module.__name__), module.__dict__)
+
+    @staticmethod
+    def get_source(name: str) -> str:
+        return "VALUE = 'generated'\n"
+
+
+@pytest.fixture
+def router(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[remotesvc.Router]:
+    module = types.ModuleType("generated")
+    module.__spec__ = ModuleSpec("generated", Generated)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "generated", module)
+    path = [root / "more", root / "site-packages", root / "lib.zip"]
+    with remotesvc.Router(path=path) as made:
+        yield made
+
+
+@pytest.fixture(params=found(), ids=str)
+def interpreter(request: pytest.FixtureRequest) -> Interpreter:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def context(router: remotesvc.Router, interpreter: Interpreter) -> remotesvc.Context:
+    return router.local(python=interpreter.path).options(timeout=LIMIT)
+
+
+def run(context: remotesvc.Context, text: str) -> object:
+    return context.call("task:run", text)
+
+
+def test_kinds_of_modules(context: remotesvc.Context, interpreter: Interpreter) -> None:
+    assert run(context, "import spread.one as a, spread.two as b, spread.deep.three as c\n"
+                        "result = [a.WHERE, b.WHERE, c.WHERE]") == ["site", "more", "deep"]
+    assert run(context, "import zipped; result = [zipped.VALUE, zipped.inner.__name__]") == ["zipped", "zipped.inner"]
+    assert run(context, "import generated; result = generated.VALUE") == "generated"
+    assert run(context, "import lazy; result = lazy.loaded().VALUE") == "slowly"
+    assert sorted(run(context, "import plugins; result = plugins.NAMES")) == ["first", "second"]  # type: ignore[call-overload]
+    assert run(context, "import beside; result = beside.LINES.decode().count('HERE')") == 1
+    if interpreter.version >= (3, 7):
+        assert run(context, "import attributes; result = attributes.made") == "up"
+
+
+def test_modules_describe_themselves(context: remotesvc.Context) -> None:
+    text = """
+import importlib, zipped.inner as m
+result = [m.__file__, m.__package__, m.__spec__.origin, m.__spec__.parent, m.__loader__ is m.__spec__.loader,
+          importlib.import_module(".inner", "zipped") is m, importlib.reload(m) is m, m.__cached__ if 0 else None]
+"""
+    label = "remotesvc:/zipped/inner.py"
+    assert run(context, text) == [label, "zipped", label, "zipped", True, True, True, None]
+
+
+def test_data_in_an_archive(context: remotesvc.Context, interpreter: Interpreter) -> None:
+    assert run(context, "import pkgutil; result = pkgutil.get_data('zipped', 'data/file.txt')") == b"in the archive"
+    if interpreter.version >= (3, 9):
+        text = "import importlib.resources as r; result = (r.files('zipped') / 'data' / 'file.txt').read_text()"
+        assert run(context, text) == "in the archive"
+
+
+def test_data_as_a_file_writes_none(context: remotesvc.Context, interpreter: Interpreter) -> None:
+    if interpreter.version < (3, 10):
+        return  # 3.9 takes every package that is no directory for a zip archive, older ones have no files() at all
+    text = """
+import importlib.resources as r, os, subprocess, tempfile
+def no_file(*a, **k):
+    raise AssertionError("a temporary file")
+tempfile.mkstemp = no_file
+with r.as_file(r.files('somedist') / 'notes.txt') as path:
+    result = [path.read_text(), str(path)[:6], subprocess.check_output(["cat", str(path)]).decode()]
+"""
+    assert run(context, text) == ["noted", "/proc/", "noted"]
+
+
+def test_metadata(context: remotesvc.Context, interpreter: Interpreter) -> None:
+    if interpreter.version < (3, 8):
+        return  # importlib.metadata came with 3.8
+    text = """
+import importlib.metadata as m
+every = {each.metadata["Name"]: each for each in m.distributions()}
+points = [each for each in every["Some.Dist"].entry_points if each.group == "some.group"]
+result = [m.version("some-dist"), m.version("Some.Dist"), m.metadata("some_dist")["Summary"], points[0].load()(),
+          m.distribution("some-dist").read_text("direct_url.json")]
+try:
+    m.version("not-there")
+except m.PackageNotFoundError:
+    result.append("not there")
+"""
+    assert run(context, text) == ["4.2", "4.2", "for a test", "plugged", None, "not there"]
+
+
+def test_metadata_by_a_call_of_its_own(router: remotesvc.Router) -> None:
+    assert router.local().options(timeout=LIMIT).call("importlib.metadata:version", "some.dist") == "4.2"
+
+
+def test_metadata_of_what_is_denied(root: Path) -> None:
+    with remotesvc.Router(path=[root / "site-packages"], deny=["somedist"]) as router:
+        context = router.local().options(timeout=LIMIT)
+        with pytest.raises(remotesvc.CallError, match="PackageNotFoundError"):
+            context.call("importlib.metadata:version", "some.dist")
+
+
+def test_warning_shows_its_line(context: remotesvc.Context) -> None:
+    text = """
+import warnings, warns
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    warns.warn()
+(one,) = caught
+result = warnings.formatwarning(one.message, one.category, one.filename, one.lineno)
+"""
+    written = str(run(context, text))
+    assert "remotesvc:/warns.py:3: UserWarning: careful" in written
+    assert "warnings.warn('careful')  # this line" in written
+
+
+def test_pdb_post_mortem_shows_source(context: remotesvc.Context) -> None:
+    text = """
+import io, pdb, sys, generated, warns, warnings
+warnings.simplefilter("error")
+try:
+    warns.warn()
+except UserWarning:
+    trace = sys.exc_info()[2]
+output = io.StringIO()
+debugger = pdb.Pdb(stdin=io.StringIO("list\\nquit\\n"), stdout=output, nosigint=True, readrc=False)
+debugger.use_rawinput = False
+debugger.reset()
+debugger.interaction(None, trace)
+result = output.getvalue()
+"""
+    assert "warnings.warn('careful')  # this line" in str(run(context, text))
+
+
+def test_what_is_here_stays_here(context: remotesvc.Context) -> None:
+    """Nothing of all this was imported on the master."""
+    run(context, "import zipped, somedist; result = 1")
+    assert not {"zipped", "somedist", "spread", "warns", "task"} & set(sys.modules)
+
+
+def test_editable_install_by_a_finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As setuptools makes them: a finder in a module whose name says so, a mapping to directories."""
+    write(tmp_path, {"checkout/src/edited/__init__.py": "from . import part\n",
+                     "checkout/src/edited/part.py": "def value():\n    return 'edited'\n"})
+    module = types.ModuleType("__editable___edited_1_finder")
+    package = tmp_path / "checkout" / "src" / "edited"
+
+    class EditableFinder:
+        __module__ = module.__name__
+
+        @classmethod
+        def find_spec(cls, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+            if fullname != "edited":
+                return None
+            return spec_from_file_location(
+                fullname, package / "__init__.py", submodule_search_locations=[str(package)]
+            )
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, EditableFinder])
+    with remotesvc.Router() as router:
+        assert router.local().options(timeout=LIMIT).call("edited.part:value") == "edited"
+    assert "edited" not in sys.modules
+
+
+def test_optional_native_part_and_one_that_is_needed(tmp_path: Path, interpreter: Interpreter) -> None:
+    native = "_quick.cpython-311-x86_64-linux-gnu.so"
+    write(tmp_path, {
+        "fast/__init__.py": "try:\n    from . import _quick\nexcept ModuleNotFoundError as e:\n    MISSING = e.name\n",
+        f"fast/{native}": b"\x7fELF", "needs.py": "def go():\n    import slowfast._quick\n",
+        "slowfast/__init__.py": "", f"slowfast/{native}": b"\x7fELF",
+        "tell.py": "import fast\ndef missing():\n    return fast.MISSING\n",
+    })  # fmt: skip
+    with remotesvc.Router(path=[tmp_path]) as router:
+        context = router.local(python=interpreter.path).options(timeout=LIMIT)
+        assert context.call("tell:missing") == "fast"
+        with pytest.raises(ImportError, match="_quick.*compiled code") as caught:
+            context.call("needs:go")
+        assert native in str(caught.value)

@@ -1,0 +1,124 @@
+"""One link: its writers take turns."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from remotesvc.bootstrap import wire
+from remotesvc.bootstrap.closing import part
+from remotesvc.bootstrap.link import Link
+from remotesvc.bootstrap.wire import Frame
+from remotesvc.testing.memory import pair
+from tests.kernel.rawpeer import LIMIT
+
+
+def test_one_writer_at_a_time() -> None:
+    """Callers that write their own frames, the writer thread, and what the reader has said: never two at once."""
+    one, other = pair(2000)
+    link = Link(one, 1, lambda link, frame: None, lambda link, reason: None)
+    got: list[Frame] = []
+    decoder, whole = wire.Decoder(), threading.Event()
+
+    def feed(data: bytes) -> None:
+        got.extend(decoder.feed_untrusted(data))
+        received = sum(len(frame.payload) + wire.SIZE for frame in got)
+        if got[-1].kind != wire.BYE:
+            other.write([Frame(wire.ACK, handle=received).pack()])
+        if len(got) == 1200:
+            whole.set()
+
+    def post(key: int) -> None:
+        for number in range(300):
+            frame = Frame(wire.MESSAGE, stream=key, handle=number, payload=bytes(100))
+            link.send(key, 0, [frame.pack()], wire.SIZE + 100, True)
+
+    one.start(link.feed, link.ended)
+    other.start(feed, lambda reason: None)
+    threads = [threading.Thread(target=post, args=(key,)) for key in (20, 21, 22)]
+    for thread in threads:
+        thread.start()
+    for number in range(300):
+        link.control(Frame(wire.PING, handle=number))
+    for thread in threads:
+        thread.join(LIMIT)
+    assert whole.wait(LIMIT), (len(got), link.broken)
+    assert (link.broken, link.closed) == (None, "")
+    for key in (20, 21, 22):
+        assert [frame.handle for frame in got if frame.stream == key] == list(range(300))
+    part(link, "the end")
+    link.join(LIMIT)
+    one.join(LIMIT)
+    other.join(LIMIT)
+
+
+def test_the_writer_waits_for_a_caller_that_writes() -> None:
+    one, other = pair(100)
+    link = Link(one, 1, lambda link, frame: None, lambda link, reason: None)
+    got: list[Frame] = []
+    decoder, whole = wire.Decoder(), threading.Event()
+    entered = threading.Semaphore(0)
+
+    class Watched:
+        """The path, telling of each write that begins."""
+
+        close, exit_status = one.close, one.exit_status
+
+        @staticmethod
+        def write(buffers: list[Any]) -> None:
+            entered.release()
+            one.write(buffers)
+
+    def feed(data: bytes) -> None:
+        got.extend(decoder.feed_untrusted(data))
+        if len(got) == 3:
+            whole.set()
+
+    link.path = Watched
+    frame = Frame(wire.MESSAGE, stream=20, payload=bytes(1000))
+    caller = threading.Thread(target=link.send, args=(20, 0, [frame.pack()], wire.SIZE + 1000, True))
+    caller.start()
+    assert entered.acquire(timeout=LIMIT)
+    link.control(Frame(wire.PING, handle=1))
+    link.send(20, 0, [frame.pack()], wire.SIZE + 1000, True)
+    assert not entered.acquire(timeout=0.2), "two write at once"
+    other.start(feed, lambda reason: None)
+    caller.join(LIMIT)
+    assert whole.wait(LIMIT)
+    assert [frame.kind for frame in got] == [wire.MESSAGE, wire.PING, wire.MESSAGE]
+    one.start(link.feed, link.ended)
+    part(link, "the end")
+    link.join(LIMIT)
+    one.join(LIMIT)
+    other.join(LIMIT)
+
+
+def test_a_writer_that_cannot_be_started_is_started_by_the_next_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = pair(1000)
+    link = Link(one, 1, lambda link, frame: None, lambda link, reason: None)
+    got: list[Frame] = []
+    decoder, whole = wire.Decoder(), threading.Event()
+
+    def feed(data: bytes) -> None:
+        got.extend(decoder.feed_untrusted(data))
+        if len(got) == 2:
+            whole.set()
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    other.start(feed, lambda reason: None)
+    frame = Frame(wire.MESSAGE, stream=20, payload=bytes(100))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            link.send(20, 0, [frame.pack()], wire.SIZE + 100, False)
+    link.send(20, 0, [frame.pack()], wire.SIZE + 100, False)
+    assert whole.wait(LIMIT), "what queued while there was no writer is never written"
+    one.start(link.feed, link.ended)
+    part(link, "the end")
+    link.join(LIMIT)
+    one.join(LIMIT)
+    other.join(LIMIT)

@@ -1,0 +1,125 @@
+"""Processes that die, freeze or hold the GIL during calls."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+import remotesvc
+from remotesvc import Context
+from tests.kernel import called
+from tests.kernel.contexts import LIMIT, appears, gone, hasten, until, usable
+from tests.kernel.programs import start
+
+pytest_plugins = ("tests.kernel.call_fixtures",)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [("exit", "status 7"), ("SIGKILL", "SIGKILL"), ("SIGSEGV", "SIGSEGV"), ("SIGABRT", "SIGABRT")],
+)
+def test_a_process_that_dies_during_calls(context: Context, tmp_path: Path, how: str, says: str) -> None:
+    other = context.submit(called.wait_cancelled, str(tmp_path / "other"))
+    appears(tmp_path / "other")
+    begun = time.monotonic()
+    with pytest.raises(remotesvc.Lost, match=says) as caught:
+        context.call(called.die, how)
+    assert time.monotonic() - begun < 5
+    assert caught.value.call == "tests.kernel.called:die"
+    assert caught.value.host == "local"
+    error = other.exception(LIMIT)
+    assert isinstance(error, remotesvc.Lost)
+    assert error.call == "tests.kernel.called:wait_cancelled"
+    with pytest.raises(remotesvc.NotSent, match=says):
+        context.call(called.add, 1, 1)
+    with pytest.raises(remotesvc.NotSent, match=says):
+        context.submit(called.add, 1, 1).result(0)
+    with pytest.raises(remotesvc.NotSent):
+        context.ping()
+
+
+def test_a_segfault_in_c(context: Context) -> None:
+    with pytest.raises(remotesvc.Lost, match="SIGSEGV"):
+        context.call(called.segfault)
+
+
+def test_a_process_killed_between_calls(context: Context) -> None:
+    pid = context.call(called.process)
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises((remotesvc.Lost, remotesvc.NotSent), match="SIGKILL"):
+        while True:
+            context.call(called.add, 1, 1)
+
+
+def test_a_process_that_ends_itself_with_sigterm_runs_its_exit_functions(context: Context, tmp_path: Path) -> None:
+    usable(context)
+    ready = "__import__('remotesvc').current().router._farewell is not None"
+    until(lambda: context.call("builtins:eval", ready))  # a kernel whose second half has not come just ends
+    context.call("builtins:exec", f"import atexit; atexit.register(open, {str(tmp_path / 'left')!r}, 'w')")
+    os.kill(context.info["pid"], signal.SIGTERM)
+    appears(tmp_path / "left")
+    gone(context.info["pid"])
+
+
+def test_a_stopped_process_is_lost_after_silence(context: Context) -> None:
+    pid = context.call(called.process)
+    hasten(context, 0.5, 2.0, 2.0)
+    os.kill(pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    with pytest.raises(remotesvc.Lost, match="nothing was heard"):
+        context.call(called.add, 1, 1)
+    assert 1.5 < time.monotonic() - begun < 10
+    gone(pid)
+
+
+def test_a_process_that_was_stopped_for_a_while_is_not_lost(context: Context) -> None:
+    pid = context.call(called.process)
+    os.kill(pid, signal.SIGSTOP)
+    future = context.submit(called.add, 1, 1)
+    with pytest.raises(TimeoutError):
+        future.result(2)
+    os.kill(pid, signal.SIGCONT)
+    assert future.result(LIMIT) == 2
+
+
+def test_code_that_holds_the_gil_gets_more_time(context: Context, tmp_path: Path) -> None:
+    """Shortened: silence of 2 s is a loss where nothing runs, and none where a call does."""
+    usable(context)
+    hasten(context, 0.5, 2.0, 30.0)
+    assert context.call(called.hold_gil, str(tmp_path / "begun"), 5) == 5
+    usable(context)
+
+
+@pytest.mark.slow
+def test_a_call_that_holds_the_gil_for_15_seconds_is_not_lost(context: Context, tmp_path: Path) -> None:
+    future = context.submit(called.hold_gil, str(tmp_path / "begun"), 15)
+    assert future.result(60) == 15
+    usable(context)
+
+
+def test_the_master_stopped_for_a_while_blames_nobody(tmp_path: Path) -> None:
+    """A program that was stopped for longer than its limits finds its contexts alive."""
+    script = start(
+        tmp_path,
+        """
+        context = router.local()
+        context.call("os:getpid")
+        link = context.tree.router.links[context.id]
+        link.ping_after, link.lost_after, link.busy_lost_after = 0.5, 2.0, 2.0
+        say(os.getpid())
+        sys.stdin.readline()
+        say(context.call("operator:add", 1, 1))
+        """,
+    )
+    with script:
+        pid = int(script.line())
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(4)  # what is tested is that time passes
+        os.kill(pid, signal.SIGCONT)
+        script.tell("go")
+        assert script.line() == "2"
+        assert script.process.wait(LIMIT) == 0, script.errors()

@@ -1,0 +1,210 @@
+"""Messages between the master and real children, of every interpreter, by local links and by SSH."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from remotesvc import Channel, Closed, Context, Lost, Receiver, Router, Select, UsageError
+from tests import interpreters
+from tests.integration.ssh_servers import OpenSSHServer
+from tests.integration.test_calls_ssh import connect_to
+from tests.interpreters import Interpreter
+from tests.kernel import messages_there as there
+from tests.kernel.contexts import LIMIT
+
+pytest_plugins = ("tests.kernel.call_fixtures", "tests.integration.sshd_fixture")
+
+
+@pytest.fixture(params=interpreters.found(), ids=str)
+def child(router: Router, request: pytest.FixtureRequest) -> Context:
+    interpreter: Interpreter = request.param
+    return router.local(python=interpreter.path)
+
+
+@pytest.fixture
+def open_router() -> Iterator[Router]:
+    with Router(siblings=True) as router:
+        yield router
+
+
+# -- every interpreter
+
+
+def test_from_a_child_and_from_its_child(router: Router, child: Context) -> None:
+    receiver = Receiver(router)
+    below = router.local(via=child)
+    calls = [context.submit(there.send_numbers, receiver.sender(), 50) for context in (child, below)]
+    messages = list(receiver)
+    for context in (child, below):
+        mine = [message for message in messages if message.src_id == context.id]
+        assert [message.value for message in mine] == list(range(50))
+        assert mine[0].src == context
+    assert [call.result(LIMIT) for call in calls] == [50, 50]
+
+
+def test_to_a_child(router: Router, child: Context) -> None:
+    home = Receiver(router, source=child)
+    call = child.submit(there.collect, home.sender(), 3)
+    with home.get(LIMIT).value as sender:
+        assert sender.context == child
+        for value in ("a", b"b" * 300_000, {"c": [1, 2]}):
+            sender.send(value)
+        assert call.result(LIMIT) == ["a", b"b" * 300_000, {"c": [1, 2]}]
+    assert list(home) == []
+
+
+def test_a_conversation(router: Router, child: Context) -> None:
+    with Channel(router, peer=child) as channel:
+        call = child.submit(there.talk, channel.invitation)
+        for number in range(20):
+            channel.send(number, LIMIT)
+            assert channel.get(LIMIT).value == [number, 0]
+    assert call.result(LIMIT) == 20
+    with pytest.raises(Closed):
+        channel.get()
+
+
+def test_a_tree_of_the_childs_own(child: Context) -> None:
+    assert child.call(there.gather_below, 2) == [8, 2 * (0 + 1 + 2) + 2 * 3]
+
+
+def test_a_bounded_producer_and_its_end(router: Router, child: Context) -> None:
+    receiver = Receiver(router)
+    assert 5 < child.call(there.count_until_full, receiver.sender(), 100_000) <= 10
+    blocked = child.submit(there.send_until_refused, receiver.sender())
+    while receiver.get(LIMIT).value != "x" * 1000:
+        pass
+    receiver.close()
+    assert "closed" in blocked.result(LIMIT)
+
+
+def test_a_call_that_is_given_up_waits_no_longer(router: Router, child: Context) -> None:
+    begun, ended = Receiver(router), Receiver(router)
+    call = child.submit(there.wait_and_tell, begun.sender(), ended.sender())
+    assert begun.get(LIMIT).value == "waits"
+    call.cancel()
+    assert ended.get(LIMIT).value == "cancelled"
+
+
+# -- who talks to whom
+
+
+def test_a_sender_goes_to_a_third(router: Router, context: Context) -> None:
+    below = context.call("remotesvc.launch.tree:start_local", {})[0]
+    receiver = Receiver(router)
+    assert context.call(there.hand_on, Context(context.tree, below), receiver.sender(), 7) == 7
+    messages = list(receiver)
+    assert [(message.src_id, message.value) for message in messages] == [(below, number) for number in range(7)]
+
+
+def test_siblings_where_routes_allow(open_router: Router) -> None:
+    reader, writer = open_router.local(), open_router.local()
+    home = Receiver(open_router)
+    call = reader.submit(there.collect, home.sender(), 5)
+    sender = home.get(LIMIT).value
+    assert writer.call(there.send_numbers, sender, 5) == 5
+    assert call.result(LIMIT) == [0, 1, 2, 3, 4]
+
+
+def test_siblings_where_they_do_not(router: Router, context: Context) -> None:
+    home = Receiver(router)
+    call = context.submit(there.collect, home.sender(), 1)
+    sender = home.get(LIMIT).value
+    assert "may not talk; Router(siblings=True) allows it" in router.local().call(there.send_until_refused, sender)
+    with sender:
+        sender.send("from here it works")
+        assert call.result(LIMIT) == ["from here it works"]
+
+
+def test_pickled_calls_bring_senders_too(router: Router, context: Context) -> None:
+    receiver = Receiver(router)
+    sender = receiver.sender()
+    context.call(lambda number: sender.send(number + 1), 1)
+    assert receiver.get(LIMIT).value == 2
+
+
+def test_in_a_process_of_its_own(router: Router, context: Context) -> None:
+    receiver = Receiver(router)
+    isolated = context.options(isolation="process")
+    assert isolated.call(there.send_numbers, receiver.sender(), 3) == 3
+    assert [message.value for message in receiver] == [0, 1, 2]
+
+
+def test_without_a_router_only_in_a_call() -> None:
+    with pytest.raises(UsageError, match="give the Router"):
+        Receiver()
+
+
+# -- loss
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+def test_a_killed_writer_is_named_and_the_rest_comes(router: Router, context: Context, hops: int) -> None:
+    dies = router.local(name="dies") if hops == 1 else router.local(via=router.local(), name="dies")
+    receiver, stays = Receiver(router), Receiver(router)
+    dies.call(there.send_and_leave_open, receiver.sender(), "before")
+    call = context.submit(there.send_numbers, receiver.sender(), 2)
+    call.result(LIMIT)
+    hanging = dies.submit(there.wait_for_nothing, stays.sender())
+    assert stays.get(LIMIT).value == "waits"
+    with pytest.raises(Closed):
+        stays.get(LIMIT)
+    os.kill(dies.info["pid"], signal.SIGKILL)
+    messages = list(receiver)
+    assert [message.value for message in messages if message.error is None and message.src == context] == [0, 1]
+    (lost,) = [message for message in messages if message.error is not None]
+    assert isinstance(lost.error, Lost)
+    assert (lost.error.host, lost.src) == ("dies", dies)
+    (event,) = Select([hanging], oneshot=True)
+    assert isinstance(event.error, Lost)
+
+
+# -- SSH
+
+
+def test_over_ssh_one_and_two_hops(sshd: OpenSSHServer, router: Router) -> None:
+    host = connect_to(router, sshd, name="web1")
+    below = router.local(via=host)
+    receiver = Receiver(router)
+    slow = host.submit(there.count_until_full, receiver.sender(source=host), 50_000)
+    with Channel(router, peer=below) as channel:
+        call = below.submit(there.talk, channel.invitation)
+        for number in range(30):
+            channel.send(number, LIMIT)
+            assert channel.get(LIMIT).value == [number, 0]
+    assert call.result(LIMIT) == 30
+    count = slow.result(LIMIT)
+    assert 10 < count <= 20
+    assert {receiver.get(LIMIT).src.name for _ in range(count)} == {"web1"}
+    numbers = Receiver(router)
+    for context in (host, below):
+        context.cast(there.send_numbers, numbers.sender(), 1000)
+    assert sorted(message.value for message in numbers) == sorted(list(range(1000)) * 2)
+
+
+def test_a_host_that_dies_in_a_gather_over_ssh(sshd: OpenSSHServer, router: Router) -> None:
+    hosts = [connect_to(router, sshd, name=name) for name in ("web1", "web2", "web3")]
+    receiver = Receiver(router)
+    for host in hosts:
+        host.call(there.send_and_leave_open, receiver.sender(), host.name)
+    select = Select()
+    for host in hosts:
+        select.add(host.submit(there.wait_for_nothing, receiver.sender()), key=host.name)
+    os.kill(hosts[1].info["pid"], signal.SIGKILL)
+    event = select.get(LIMIT)
+    assert (event.key, event.source.context) == ("web2", hosts[1])
+    assert isinstance(event.error, Lost)
+    assert len(select) == 2
+    values: set[object] = set()
+    lost: list[str] = []
+    while not lost:
+        message = next(receiver)
+        if message.error is not None:
+            lost.append(message.src.name)
+        elif message.value != "waits":
+            values.add(message.value)
+    assert (values, lost) == ({"web1", "web2", "web3"}, ["web2"])

@@ -1,0 +1,442 @@
+"""Receivers and senders between routers in one process: order, credit, ends, loss, who may write."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remotesvc import Closed, DecodeError, Error, Lost, NotSent, Receiver, Select, Sender, UsageError, WaitTimeout
+from remotesvc.bootstrap import wire
+from remotesvc.bootstrap.credit import WINDOW
+from remotesvc.messages import book
+from remotesvc.testing.tree import MemoryTree, Node
+from tests.kernel import called
+from tests.kernel.contexts import LIMIT, until
+from tests.unit.test_messages_select import in_thread
+
+pytest_plugins = ("tests.kernel.tree_fixtures",)
+
+MIB = 1 << 20
+
+
+def at(node: Node, sender: Sender) -> Sender:
+    """A sender as it arrives at a node."""
+    encoded = node.codec.encode(sender)
+    arrived = node.codec.decode(encoded.data, (), encoded.tagged, node.bindings)
+    assert isinstance(arrived, Sender)
+    return arrived
+
+
+def fill(sender: Sender, size: int = 32 * 1024) -> int:
+    """Send until the receiver is a window behind; returns how many were sent."""
+    count = 0
+    try:
+        while True:
+            sender.send(bytes(size), timeout=0.2)
+            count += 1
+    except WaitTimeout:
+        return count
+
+
+def no_mailbox_is_left(*nodes: Node) -> None:
+    for node in nodes:
+        assert node.unanswered() == []
+
+
+# -- what arrives
+
+
+def test_messages_of_all_depths_say_who_sent_them(tree: MemoryTree) -> None:
+    near = tree.add()
+    far = tree.add(near)
+    receiver = Receiver(tree.root)
+    for node in (near, far, tree.root):
+        with at(node, receiver.sender()) as sender:
+            sender.send({"from": node.id})
+    messages = list(receiver)
+    assert sorted(message.src_id for message in messages) == [0, near.id, far.id]
+    assert all(message.value == {"from": message.src_id} and message.error is None for message in messages)
+    assert {message.src.id for message in messages} == {0, near.id, far.id}
+    no_mailbox_is_left(tree.root, near, far)
+
+
+def test_down_up_and_to_a_third(open_tree: MemoryTree) -> None:
+    one, other = open_tree.add(), open_tree.add()
+    for reader, writer in ((one, open_tree.root), (open_tree.root, other), (one, other), (open_tree.add(one), other)):
+        with Receiver(reader) as receiver:
+            handed_on = at(writer, at(open_tree.root, receiver.sender()))
+            with handed_on:
+                for number in range(100):
+                    handed_on.send(number)
+            assert [message.value for message in receiver] == list(range(100))
+            assert handed_on.context_id == handed_on.context.id == reader.id
+    no_mailbox_is_left(*open_tree.nodes)
+
+
+def test_large_messages_and_small_ones_keep_their_order(tree: MemoryTree) -> None:
+    far = tree.add(tree.add())
+    receiver = Receiver(tree.root)
+    sizes = [1, 5 * MIB, 0, 200_000, 3 * MIB, 7]
+
+    def send() -> None:
+        with at(far, receiver.sender()) as sender:
+            for size in sizes:
+                sender.send(bytes(size))
+
+    sending = in_thread(send)
+    assert [len(message.value) for message in receiver] == sizes
+    sending.result(LIMIT)
+
+
+def test_what_cannot_travel_is_refused_at_the_sender(tree: MemoryTree) -> None:
+    receiver = Receiver(tree.root)
+    sender = at(tree.add(), receiver.sender())
+    for wrong in ([threading.Lock()], bytes(wire.MAX_MESSAGE + 1)):
+        with pytest.raises(TypeError):
+            sender.send(wrong)
+    sender.send("fine")
+    assert receiver.get(LIMIT).value == "fine"
+
+
+def test_no_value_is_an_item_that_names_its_host(tree: MemoryTree) -> None:
+    node = tree.add()
+    receiver = Receiver(tree.root)
+    sender = receiver.sender()
+    node.post(0, sender.handle, node.codec.encode(b"x" * 20), flags=wire.STREAM | wire.BLOBS, stream=99)
+    at(node, sender).send("rest")
+    with pytest.raises(DecodeError, match=f"context {node.id}"):
+        receiver.get(LIMIT)
+    assert receiver.get(LIMIT).value == "rest"
+
+
+@pytest.mark.parametrize("handle", [0, wire.CALL, wire.LEASE_IDS, wire.RANDOM - 1])
+def test_a_sender_leads_to_receivers_only(tree: MemoryTree, handle: int) -> None:
+    """Who has us send to a handle of its choice must not reach the calls of another."""
+    class Forged:
+        def __remotesvc_wire__(self) -> tuple[str, int, int]:
+            return ("sender", 1, handle)
+
+    for node in (tree.root, tree.add()):
+        encoded = node.codec.encode(Forged())
+        with pytest.raises(DecodeError):
+            node.codec.decode(encoded.data, (), encoded.tagged, node.bindings)
+        with pytest.raises(UsageError):
+            Sender(node, 1, handle)
+
+
+# -- credit
+
+
+@pytest.mark.parametrize("hops", [0, 1, 2])
+def test_a_slow_reader_bounds_the_writer(tree: MemoryTree, hops: int) -> None:
+    node = tree.root
+    for _ in range(hops):
+        node = tree.add(node)
+    receiver = Receiver(tree.root)
+    sender = at(node, receiver.sender())
+    count = fill(sender)
+    assert 20 < count * 32 * 1024 <= WINDOW
+    assert receiver.pending == count
+    assert sum(link.queued for each in tree.nodes for link in each.links.values()) == 0
+    for _ in range(count):
+        assert len(receiver.get(0).value) == 32 * 1024
+    sent = fill(sender)
+    assert count * 3 // 4 <= sent <= count  # an eighth of the window may be taken and not granted yet
+    with pytest.raises(WaitTimeout, match="context" if hops else "this process"):
+        sender.send(bytes(32 * 1024), timeout=0.05)
+    taken = in_thread(lambda: [len(message.value) for message in receiver])
+    sender.send("last", LIMIT)
+    sender.close(LIMIT)
+    assert len(taken.result(LIMIT)) == sent + 1
+
+
+def test_one_slow_reader_holds_up_no_other(tree: MemoryTree) -> None:
+    node = tree.add(tree.add())
+    slow, quick = Receiver(tree.root), Receiver(tree.root)
+    fill(at(node, slow.sender()))
+    with at(node, quick.sender()) as sender:
+        for number in range(200):
+            sender.send([number, bytes(20_000)])
+            assert quick.get(LIMIT).value[0] == number
+    assert tree.root.context(node).call("operator:add", 1, 2) == 3
+
+
+def test_more_senders_than_the_limit_are_refused(tree: MemoryTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book, "MAX_WRITERS", 2)
+    receiver, node = Receiver(tree.root), tree.add()
+    senders = [at(node, receiver.sender()) for _ in range(3)]
+    for sender in senders:
+        sender.send("x")
+    with pytest.raises(NotSent, match="senders write to the receiver"):
+        until(lambda: senders[2].send("y"))
+    senders[0].close()
+    for _ in range(2):
+        assert receiver.get(LIMIT).value == "x"
+    again = at(node, receiver.sender())
+    again.send("room")
+    assert receiver.get(LIMIT).value == "room"
+    monkeypatch.setattr(book, "MAX_LINES", 1)
+    with pytest.raises(Error, match="its limit"):
+        receiver.sender()
+
+
+# -- ends
+
+
+def test_a_closed_receiver_ends_its_senders_also_those_that_wait(tree: MemoryTree) -> None:
+    receiver, node = Receiver(tree.root), tree.add(tree.add())
+    waits, idle = at(node, receiver.sender()), at(node, receiver.sender())
+    idle.send("x")
+    fill(waits)
+    for size in (40_000, 5 * MIB):
+        blocked = in_thread(lambda sender=waits, size=size: sender.send(bytes(size)))  # type: ignore[misc]
+        receiver.close()
+        error = blocked.exception(LIMIT)
+        assert isinstance(error, NotSent)
+        assert "closed" in str(error)
+        receiver = Receiver(tree.root)
+        waits = at(node, receiver.sender())
+        fill(waits)
+    with pytest.raises(NotSent, match="closed"):
+        until(lambda: idle.send("y"))
+    idle.close()
+    receiver.close()
+    with pytest.raises(Closed):
+        receiver.get()
+    with pytest.raises(Closed):
+        receiver.sender()
+    with pytest.raises(NotSent, match="closed"):
+        until(lambda: waits.send("late"))
+    until(lambda: node.unanswered() == [])
+    no_mailbox_is_left(tree.root)
+
+
+def test_one_who_writes_to_a_receiver_that_is_gone_hears_of_it(tree: MemoryTree) -> None:
+    node = tree.add()
+    receiver = Receiver(tree.root)
+    sender = at(node, receiver.sender())
+    receiver.close()
+    with pytest.raises(NotSent):
+        until(lambda: sender.send("nobody reads"))
+    local = Receiver(tree.root)
+    here = local.sender()
+    local.close()
+    with pytest.raises(NotSent, match="closed"):
+        here.send(1)
+
+
+def test_close_wakes_every_thread(tree: MemoryTree) -> None:
+    receiver = Receiver(tree.root)
+    receiver.sender()
+    waiting = [in_thread(receiver.get) for _ in range(4)] + [in_thread(lambda: receiver.get(timeout=LIMIT * 2))]
+    looping = in_thread(lambda: list(receiver))
+    receiver.close()
+    assert all(isinstance(each.exception(LIMIT), Closed) for each in waiting)
+    assert looping.result(LIMIT) == []
+
+
+def test_a_closed_router_ends_the_waiting(tree: MemoryTree) -> None:
+    receiver = Receiver(tree.root)
+    receiver.sender()
+    waiting, looping = in_thread(receiver.get), Receiver(tree.root)
+    looping.sender()
+    loop = in_thread(lambda: [message.error for message in looping])
+    tree.root.close("the end of the test")
+    assert "the end of the test" in str(waiting.exception(LIMIT))
+    (error,) = loop.result(LIMIT)
+    assert isinstance(error, Lost)
+
+
+def test_a_shared_sender_ends_with_the_last_that_used_it(tree: MemoryTree) -> None:
+    one, other = tree.add(), tree.add()
+    receiver = Receiver(tree.root)
+    sender = receiver.sender()
+    copies = [at(one, sender), at(other, sender)]
+    for copy in copies:
+        copy.send("begin")
+    assert [receiver.get(LIMIT).value for _ in copies] == ["begin"] * 2
+    copies[0].close()
+    copies[1].send("still here")
+    assert receiver.get(LIMIT).value == "still here"
+    copies[1].close()
+    assert list(receiver) == []
+    assert copies[0] == copies[1]
+    with pytest.raises(Closed):
+        copies[1].send(1)
+    with pytest.raises(Closed, match="every sender"):
+        receiver.get()
+
+
+def test_a_forgotten_copy_leaves_and_a_forgotten_receiver_ends(tree: MemoryTree) -> None:
+    node = tree.add()
+    receiver = Receiver(tree.root)
+    sender = receiver.sender()
+    copy, other = at(node, sender), at(node, sender)
+    copy.send("a")
+    other.send("b")
+    assert len(node.unanswered()) == 2
+    del copy
+    gc.collect()
+    until(lambda: len(node.unanswered()) == 1)
+    other.send("c")
+    assert [receiver.get(LIMIT).value for _ in range(3)] == ["a", "b", "c"]
+    del receiver
+    gc.collect()
+    until(lambda: tree.root.unanswered() == [])
+    with pytest.raises(NotSent):
+        until(lambda: other.send("d"))
+    no_mailbox_is_left(node)
+
+
+# -- loss
+
+
+def test_a_lost_writer_is_an_item_and_the_rest_comes(tree: MemoryTree) -> None:
+    near, steady = tree.add(), tree.add()
+    far = tree.add(near)
+    receiver = Receiver(tree.root)
+    at(far, receiver.sender()).send("of far")
+    at(near, receiver.sender()).send("of near")
+    stays = at(steady, receiver.sender())
+    assert {receiver.get(LIMIT).value for _ in range(2)} == {"of far", "of near"}
+    assert near.path is not None
+    near.path.cut_after(0)
+    lost = [next(receiver) for _ in range(2)]
+    assert {message.src_id for message in lost} == {near.id, far.id}
+    for message in lost:
+        assert isinstance(message.error, Lost)
+        assert message.error.host == f"context {near.id}"  # of the others we know behind whom they are
+        with pytest.raises(Lost):
+            _ = message.value
+    stays.send("rest")
+    stays.close()
+    assert [message.value for message in receiver] == ["rest"]
+
+
+def test_get_raises_the_loss_and_then_gives_the_rest(tree: MemoryTree) -> None:
+    node, steady = tree.add(), tree.add()
+    receiver = Receiver(tree.root)
+    at(node, receiver.sender()).send("before")
+    receiver.sender()
+    assert receiver.get(LIMIT).value == "before"
+    assert node.path is not None
+    node.path.cut_after(0)
+    with pytest.raises(Lost, match=f"context {node.id}"):
+        receiver.get(LIMIT)
+    at(steady, receiver.sender()).send("after")
+    assert receiver.get(LIMIT).value == "after"
+
+
+def test_a_lost_receiver_ends_its_senders(open_tree: MemoryTree) -> None:
+    one, other = open_tree.add(), open_tree.add()
+    receiver = Receiver(one)
+    senders = [at(other, receiver.sender()), at(open_tree.root, receiver.sender())]
+    for sender in senders:
+        sender.send(1)
+    fill(senders[0])
+    blocked = in_thread(lambda: senders[0].send(bytes(100_000)))
+    assert one.path is not None
+    one.path.cut_after(0)
+    assert isinstance(blocked.exception(LIMIT), Lost)
+    with pytest.raises(Lost, match=f"context {one.id}"):
+        until(lambda: senders[1].send(2))
+
+
+def test_a_sibling_that_only_reads_hears_of_the_loss_of_the_one_it_reads(open_tree: MemoryTree) -> None:
+    reader, writer = open_tree.add(open_tree.add()), open_tree.add(open_tree.add())
+    receiver, expects = Receiver(reader), Receiver(reader, source=writer.id)
+    at(writer, receiver.sender()).send("once")
+    expects.sender()
+    assert receiver.get(LIMIT).value == "once"
+    reader.ping(open_tree.root)
+    assert writer.path is not None
+    writer.path.cut_after(0)
+    for each in (receiver, expects):
+        with pytest.raises(Lost, match=f"context {writer.id}"):
+            each.get(LIMIT)
+        with pytest.raises(Closed):
+            each.get(LIMIT)
+
+
+# -- who may
+
+
+def test_siblings_that_may_not_talk(tree: MemoryTree) -> None:
+    one, other = tree.add(), tree.add()
+    receiver = Receiver(one)
+    sender = at(other, receiver.sender())
+    with pytest.raises(NotSent, match=r"may not talk; Router\(siblings=True\) allows it"):
+        until(lambda: sender.send("x"))
+    large = at(other, receiver.sender())
+    with pytest.raises(NotSent, match="may not talk"):
+        large.send(bytes(5 * MIB))
+    assert receiver.pending == 0
+
+
+def test_only_the_one_it_is_for(tree: MemoryTree) -> None:
+    one, other = tree.add(), tree.add()
+    receiver = Receiver(tree.root, source=tree.root.context(one))
+    sender = receiver.sender()
+    stolen = at(other, sender)
+    with pytest.raises(NotSent, match="nobody listens"):
+        until(lambda: stolen.send("not mine"))
+    with pytest.raises(NotSent, match="another context"):
+        sender.send("nor mine")
+    at(one, sender).send("mine")
+    assert receiver.get(LIMIT).value == "mine"
+    assert one.path is not None
+    one.path.cut_after(0)
+    with pytest.raises(Lost):
+        receiver.get(LIMIT)
+    with pytest.raises(NotSent, match="no route"):
+        Receiver(tree.root, source=one.id).sender()
+
+
+# -- together
+
+
+def test_a_select_over_receivers_and_calls_loses_nothing_with_one_host(tree: MemoryTree, tmp_path: Path) -> None:
+    nodes = [tree.add() for _ in range(4)]
+    dying = nodes[1]
+    receiver = Receiver(tree.root)
+    calls = [tree.root.context(node).submit(called.echo, node.id) for node in nodes if node is not dying]
+    hanging = tree.root.context(dying).submit(called.wait_for_file, str(tmp_path / "begun"), str(tmp_path / "end"))
+    select = Select([receiver, hanging, *calls])
+    at(nodes[0], receiver.sender()).send("message")
+    assert dying.path is not None
+    dying.path.cut_after(0)
+    events = [select.get(LIMIT) for _ in range(5)]
+    assert sorted(event.value for event in events if event.source in calls) == [
+        node.id for node in nodes if node is not dying]
+    assert [event.source.context.id for event in events if isinstance(event.error, Lost)] == [dying.id]
+    assert [event.value for event in events if event.source is receiver] == ["message"]
+    receiver.close()
+    assert list(select) == []
+    (tmp_path / "end").touch()
+
+
+def test_hops_hold_nothing_of_what_they_pass_on(tree: MemoryTree) -> None:
+    """Ten writers far away and a reader that sleeps: the hop between has nothing queued and knows no stream."""
+    near = tree.add()
+    far = tree.add(near)
+    receiver = Receiver(tree.root)
+    total = sum(fill(at(far, receiver.sender()), 100_000) for _ in range(10))
+    assert receiver.pending == total
+    assert [key for key in near.streams.incoming if key[1] >= wire.DYNAMIC] == []
+    assert all(link.queued == 0 for link in near.links.values())
+    receiver.close()
+    until(lambda: far.unanswered() == [])
+
+
+def test_senders_in_values_keep_their_meaning(tree: MemoryTree) -> None:
+    receiver = Receiver(tree.root)
+    node = tree.add()
+    sender = receiver.sender()
+    back: Any = tree.root.context(node).call(called.echo, {"a": [sender]})
+    assert back == {"a": [sender]}
+    back["a"][0].send("by way of a value")
+    assert receiver.get(LIMIT).value == "by way of a value"

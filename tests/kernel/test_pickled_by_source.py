@@ -1,0 +1,203 @@
+"""What has no module travels to Pythons of other bytecode as its source: of a notebook's cells, above all."""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remotesvc import Context, Router, VersionSkewError
+from tests import interpreters
+from tests.interpreters import Interpreter
+from tests.kernel.contexts import LIMIT
+
+pytest_plugins = ("tests.kernel.call_fixtures",)
+
+HERE = sys.version_info[:2]
+
+NUMBERS = itertools.count()
+
+CELLS = (
+    """
+import collections, os.path
+FACTOR = 3
+def helper(x, by=FACTOR):
+    return x * by + even(x)
+def even(n):
+    return 1 if n == 0 else odd(n - 1)
+def odd(n):
+    return 0 if n == 0 else even(n - 1)
+""",
+    """
+class Base:
+    kind = FACTOR
+    def __init__(self, value):
+        self.value = value
+    def double(self):
+        return helper(self.value) * self.kind
+class Thing(Base):
+    def double(self):
+        return super().double() + 1
+    @property
+    def next(self):
+        return Thing(self.value + 1)
+""",
+    """
+def loudly(function):
+    def inner(*args, **kwargs):
+        return "%s!" % function(*args, **kwargs)
+    return inner
+@loudly
+def greet(name, *, word="hello"):
+    '''Two lines
+    of text'''
+    return word + " " + name
+def factorial():
+    def inner(n):
+        return 1 if n < 2 else n * inner(n - 1)
+    return inner
+def count(n):
+    for number in range(n):
+        yield number
+def base(path):
+    return os.path.basename(path), collections.Counter("aab")["a"]
+pair = (lambda x: x + 1), (lambda x: x + FACTOR)
+def fail():
+    raise ValueError("in a cell")
+""",
+)
+
+
+class Notebook:
+    """Cells that ran one after the other, as IPython runs them."""
+
+    def __init__(self, *cells: str, known: bool = True) -> None:
+        self.names: dict[str, Any] = {"__name__": "__main__"}
+        self._known = known
+        for cell in cells:
+            self.run(cell)
+
+    def run(self, cell: str) -> None:
+        name = f"<notebook-{next(NUMBERS)}>"  # never one that linecache knows from before
+        if self._known:
+            linecache.cache[name] = (len(cell), None, cell.splitlines(keepends=True), name)
+        exec(compile(cell, name, "exec", 0, True), self.names)
+
+    def __getattr__(self, name: str) -> Any:
+        return self.names[name]
+
+
+Connected = Callable[[], Context]
+
+
+@pytest.fixture(params=["unknown", "known"])
+def connected(request: pytest.FixtureRequest, router: Router, interpreter: Interpreter) -> Connected:
+    """A context whose Python is, or is not, known yet when the call is made."""
+
+    def connect() -> Context:
+        context = router.local(interpreter.path)
+        if request.param == "known":
+            context.wait_ready()
+        return context
+
+    return connect
+
+
+def test_functions_classes_and_closures_of_cells(connected: Connected) -> None:
+    there, book = connected().options(timeout=LIMIT), Notebook(*CELLS)
+    book.run("work = lambda x: [helper(x), greet('you', word='hi'), base('/a/b')]\n")
+    assert there.call(book.work, 4) == [13, "hi you!", ("b", 2)]
+    assert there.call(book.helper, 3) == 9
+    assert there.call(book.factorial(), 6) == 720
+    assert list(there.call(book.count, 3)) == [0, 1, 2]
+    assert [there.call(each, 1) for each in book.pair] == [2, 4]
+    book.run("def of(thing):\n    return thing.double(), thing.next.value, isinstance(thing, Base)\n")
+    assert there.call(book.of, book.Thing(2)) == (22, 3, True)
+    with pytest.raises(ValueError, match="in a cell") as caught:
+        there.call(book.fail)
+    assert caught.value.remote  # type: ignore[attr-defined]
+
+
+def test_arguments_that_only_pickle_carries_need_no_equal_version(connected: Connected) -> None:
+    import fractions
+
+    context = connected().options(timeout=LIMIT)
+    assert context.call("operator:add", fractions.Fraction(1, 3), 1 - fractions.Fraction(1, 3)) == 1
+
+
+def test_large_arguments_travel_once(connected: Connected, router: Router) -> None:
+    context, data = connected().options(timeout=LIMIT), b"x" * 3_000_000
+    parts = []
+    pickle = router._tree.pickle
+    router._tree.pickle = lambda *args: parts.append(pickle(*args)) or parts[0]  # type: ignore[func-returns-value,method-assign]
+    assert context.call(Notebook("f = lambda data: len(data)\n").f, data) == len(data)
+    assert sum(len(part) for part in parts[0][0] if isinstance(part, bytes)) < 3_100_000
+
+
+def test_without_source_the_error_names_both_versions(connected: Connected, interpreter: Interpreter) -> None:
+    context, book = connected().options(timeout=LIMIT), Notebook("def f(x):\n    return x\n", known=False)
+    if interpreter.version == HERE:
+        assert context.call(book.f, 1) == 1
+        return
+    with pytest.raises(VersionSkewError) as caught:
+        context.call(book.f, 1)
+    for part in (str(interpreter), "{}.{}".format(*HERE), "the source of f is not known here", "put"):
+        assert part in str(caught.value)
+
+
+@pytest.fixture
+def other(router: Router) -> Iterator[Context]:
+    """A context of the oldest Python."""
+    oldest = min(interpreters.found())
+    assert oldest.version < HERE
+    yield router.local(oldest.path)
+
+
+def test_a_child_that_calls_its_own_child(tmp_path: Path) -> None:
+    """A child has no master's means: it says so with both versions."""
+    (tmp_path / "above.py").write_text(
+        "import remotesvc\n"
+        "def go(python):\n"
+        "    with remotesvc.current().router.tree().local(python) as below:\n"
+        "        try:\n"
+        "            return below.call(lambda: 1)\n"
+        "        except remotesvc.VersionSkewError as error:\n"
+        "            return str(error)\n"
+    )
+    oldest = min(interpreters.found())
+    with Router(path=[tmp_path]) as router:
+        context = router.local().options(timeout=LIMIT)
+        assert context.call("above:go", sys.executable) == 1
+        said = context.call("above:go", oldest.path)
+    assert "pickled by Python {}.{}, and here is {}".format(*HERE, oldest) in said
+
+
+def test_what_an_old_python_cannot_read(other: Context) -> None:
+    book = Notebook("def f(x):\n    return (y := x)\n")
+    with pytest.raises(VersionSkewError, match="this Python cannot read the source of f"):
+        other.call(book.f, 1)
+    assert other.call("operator:add", 1, 1) == 2
+
+
+def test_a_file_that_was_edited_is_not_taken_for_what_runs_here(other: Context, tmp_path: Path) -> None:
+    file = tmp_path / "script.py"
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for text in ("def f():\n    return 1\n", "def f():\n    return 2\n"):
+        file.write_text(text)
+        linecache.clearcache()
+        if not names.get("f"):
+            exec(compile(text, str(file), "exec", 0, True), names)
+    with pytest.raises(VersionSkewError, match="the source of f is not what runs here"):
+        other.call(names["f"])
+
+
+def test_lambdas_of_one_line_are_told_apart_or_refused(other: Context) -> None:
+    book = Notebook("a, b = (lambda x: x + 1), (lambda x: x + 2)\nc, d = (lambda x: [x]), (lambda x:  [x])\n")
+    assert (other.call(book.a, 1), other.call(book.b, 1)) == (2, 3)
+    with pytest.raises(VersionSkewError, match="cannot be told from others in line 2"):
+        other.call(book.c, 1)

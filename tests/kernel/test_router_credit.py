@@ -1,0 +1,161 @@
+"""Credit and memory: a neighbour that breaks the rules, or reads nothing, costs only itself."""
+
+from __future__ import annotations
+
+import struct
+import threading
+
+import pytest
+
+from remotesvc.bootstrap import codec, wire
+from remotesvc.bootstrap import link as link_module
+from remotesvc.bootstrap.ask import withdraw
+from remotesvc.bootstrap.assembly import BUDGET
+from remotesvc.bootstrap.errors import CallTimeout, Lost
+from remotesvc.bootstrap.link import MAX_CONTROL
+from remotesvc.bootstrap.wire import RANDOM, Frame
+from remotesvc.testing.tree import MemoryTree, Node
+from tests.kernel import called
+from tests.kernel.contexts import until
+from tests.kernel.rawpeer import LIMIT, RawPeer, ended
+
+pytest_plugins = ("tests.kernel.tree_fixtures",)
+
+MIB = 1 << 20
+ECHO = 40
+
+
+# -- credit and memory
+
+
+def test_a_lying_grant_closes_the_link(tree: MemoryTree, raw: RawPeer) -> None:
+    pending = tree.root.expect(raw.id)
+    tree.root.post(raw.id, ECHO, codec.encode("x"), pending.handle)
+    raw.kind(wire.MESSAGE)
+    raw.say(wire.GRANT, stream=wire.CALLS, handle=1 << 30)
+    assert "granted" in raw.wait_end()
+    assert type(ended(pending)) is Lost
+
+
+@pytest.mark.parametrize("total", [1 << 20, (1 << 64) - 1])
+def test_a_lying_acknowledgement_closes_the_link(raw: RawPeer, total: int) -> None:
+    raw.send(Frame(wire.ACK, handle=total))
+    assert "acknowledged" in raw.wait_end()
+
+
+def test_a_sender_beyond_its_credit_loses_its_link(tree: MemoryTree, raw: RawPeer) -> None:
+    gate = threading.Event()
+    tree.root.serve(ECHO, lambda value: gate.wait(LIMIT))
+    payload = codec.encode(bytes(60_000)).data
+    with pytest.raises(OSError, match="closed"):
+        for _ in range(100):
+            raw.say(wire.MESSAGE, stream=wire.OUTPUT, handle=ECHO, payload=payload)
+    assert "window" in raw.wait_end()
+    gate.set()
+
+
+def test_a_grandchild_that_breaks_the_rules_goes_alone(tree: MemoryTree) -> None:
+    """Its hop, and who else lives behind that, are not to blame."""
+    near = tree.add()
+    good = tree.add(near)
+    bad = RawPeer(near)
+    near.ping(tree.root)
+    pending = tree.root.expect(bad.id)
+    bad.say(wire.MESSAGE, dst=0, flags=wire.FIRST | wire.MORE, stream=20, handle=pending.handle,
+            payload=struct.pack(">I", wire.MAX_MESSAGE + 1))
+    assert type(ended(pending)) is Lost
+    assert bad.kind(wire.BYE).auth == 0
+    assert tree.root.context(good).call("operator:add", 1, 2) == 3
+    bad.close()
+
+
+def test_a_peer_that_never_reads_bounds_our_memory(tree: MemoryTree) -> None:
+    """Calls wait in their callers once the credit is used up; the queue holds no more than that."""
+    deaf = RawPeer(tree.root, capacity=10_000, reads=False)
+    data = codec.encode(bytes(60_000))
+    sent = 0
+    with pytest.raises(CallTimeout):
+        for _ in range(1000):
+            tree.root.post(deaf.id, ECHO, data, deadline=0.0)
+            sent += len(data.data)
+    assert 7 * MIB < sent <= 8 * MIB
+    assert deaf.link.queued <= 8 * MIB
+    pending = tree.root.expect(deaf.id)
+    deaf.path.close()
+    assert type(ended(pending)) is Lost
+    assert deaf.link.queued == 0
+    deaf.close()
+
+
+def test_a_peer_that_asks_and_never_reads_loses_its_link(
+    tree: MemoryTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_module, "MAX_CONTROL", 1000)
+    deaf = RawPeer(tree.root, capacity=10_000, reads=False)
+    ping = Frame(wire.PING, handle=1).pack() * 50
+    with pytest.raises(OSError, match="closed"):
+        for _ in range(1000):
+            deaf.path.write([ping])
+    assert "does not read" in deaf.link.closed
+    assert len(deaf.link.controls) <= 1000 < MAX_CONTROL
+    deaf.close()
+
+
+def test_calls_taken_back_give_their_credit_back(tree: MemoryTree) -> None:
+    deaf = RawPeer(tree.root, capacity=10_000, reads=False)
+    data = codec.encode(bytes(60_000))
+    for number in range(1000):
+        tree.root.post(deaf.id, ECHO, data, RANDOM | number)
+        if number > 20:
+            assert withdraw(tree.root, deaf.id, wire.CALLS, RANDOM | number)
+    assert not withdraw(tree.root, deaf.id, wire.CALLS, RANDOM | 999)
+    deaf.path.close()
+    deaf.close()
+
+
+def test_a_flood_from_behind_costs_the_flooder(tree: MemoryTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hop whose way up is slow gives up who floods it, not its parent."""
+    node = Node(5, [0])
+    parent = RawPeer.above(node, capacity=5000)
+    flooder = RawPeer(node, 6)
+    monkeypatch.setattr("remotesvc.bootstrap.hub.MAX_CONTROL", 1000)
+    parent.far.stall()
+    pings = Frame(wire.PING, dst=0, src=6, auth=6).pack() * 50
+    with pytest.raises(OSError, match="closed"):
+        for _ in range(1000):
+            flooder.path.write([pings])
+    assert "floods" in flooder.wait_end()
+    assert parent.link.closed == ""
+    parent.far.resume()
+    parent.sync()
+    flooder.close()
+    parent.close()
+    node.end()
+
+
+def open_streams(node: Node) -> list[tuple[int, int]]:
+    """The streams towards a node that belong to one message or generator."""
+    return list(node.streams.large.incoming)
+
+
+def test_a_generator_that_is_closed_early_leaves_nothing(tree: MemoryTree) -> None:
+    node = tree.add()
+    context = tree.root.context(node)
+    for size in (1, 400_000):
+        for _ in range(5):
+            items = context.call(called.big_items, 1000, size)
+            assert len(next(items)) == size
+            items.close()
+    until(lambda: open_streams(tree.root) == [], what="streams at the caller")
+    until(lambda: not [key for key in list(node.streams._outgoing) if key[1] >= wire.DYNAMIC], what="at the target")
+    until(lambda: [link.held for link in tree.root.links.values()] == [0], what="no message is kept")
+    until(lambda: tree.root.streams.large.budget == BUDGET, what="all room is back")
+    assert context.call("operator:add", 1, 2) == 3
+
+
+def test_a_generator_that_is_read_to_its_end_leaves_nothing(tree: MemoryTree) -> None:
+    context = tree.root.context(tree.add())
+    assert [len(item) for item in context.call(called.big_items, 5, 300_000)] == [300_000] * 5
+    assert sum(context.call(called.count, 10)) == 45
+    assert (open_streams(tree.root), tree.root.unanswered()) == ([], [])
+    assert tree.root.streams.large.budget == BUDGET

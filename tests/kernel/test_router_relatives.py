@@ -1,0 +1,184 @@
+"""Who may talk to whom in a tree, and that nobody waits for one who is not there."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from remotesvc.bootstrap import wire
+from remotesvc.bootstrap.errors import Busy, Error, Lost, NotSent, RouterClosed
+from remotesvc.bootstrap.wire import RANDOM
+from remotesvc.testing.memory import CUT
+from remotesvc.testing.tree import MemoryTree, Node
+from tests.kernel.rawpeer import LIMIT, RawPeer, ended
+
+pytest_plugins = ("tests.kernel.tree_fixtures",)
+
+MIB = 1 << 20
+ECHO = 40
+
+
+# -- siblings
+
+
+def matrix(tree: MemoryTree) -> list[Node]:
+    """Five contexts over two levels."""
+    near, other = tree.add(), tree.add()
+    return [near, other, tree.add(near), tree.add(near), tree.add(other)]
+
+
+def below(tree: MemoryTree, one: Node, other: Node) -> bool:
+    """Whether one of two lies above the other."""
+    return one.id in other.routes.ancestors or other.id in one.routes.ancestors
+
+
+def test_siblings_are_refused_with_a_reason(tree: MemoryTree) -> None:
+    nodes = matrix(tree)
+    for node in nodes:
+        node.serve(ECHO, lambda value: value)
+    for one in nodes:
+        for other in nodes:
+            if one is other or below(tree, one, other):
+                continue
+            with pytest.raises(NotSent, match=r"may not talk; Router\(siblings=True\) allows it"):
+                one.ask(other, ECHO, "hello")
+    assert all(node.unanswered() == [] for node in nodes)
+    assert all(link.strikes == 0 for node in tree.nodes for link in node.links.values())
+
+
+def test_relatives_in_line_may_talk(tree: MemoryTree) -> None:
+    nodes = matrix(tree)
+    for node in nodes:
+        node.serve(ECHO, lambda value: value)
+    pairs = [(one, other) for one in nodes for other in nodes if one is not other and below(tree, one, other)]
+    assert len(pairs) == 6
+    for one, other in pairs:
+        assert one.ask(other, ECHO, [one.id]) == [one.id]
+
+
+def test_siblings_may_talk_where_they_were_opened(open_tree: MemoryTree) -> None:
+    nodes = matrix(open_tree)
+    for node in nodes:
+        node.serve(ECHO, lambda value: value)
+    for one in nodes:
+        for other in nodes:
+            if one is not other:
+                assert one.ask(other, ECHO, one.id) == one.id
+
+
+def test_but_never_call_each_other(open_tree: MemoryTree) -> None:
+    one, other = open_tree.add(), open_tree.add()
+    with pytest.raises(NotSent, match="only a parent"):
+        one.context(other).call("operator:add", 1, 2)
+
+
+def test_a_large_message_that_is_refused_ends_its_sender(tree: MemoryTree) -> None:
+    """Nobody grants credit for what is refused: who sends must not wait for it."""
+    one, other = tree.add(), tree.add()
+    with pytest.raises(NotSent):
+        one.context(other).call("operator:add", bytes(5 * MIB), b"")
+    assert one.unanswered() == []
+
+
+# -- nobody is there
+
+
+def test_unknown_handles_are_answered_as_dead(tree: MemoryTree, raw: RawPeer) -> None:
+    raw.message(77, "hello", reply_to=RANDOM | 3)
+    frame = raw.kind(wire.DEAD, handle=RANDOM | 3)
+    assert b"nobody listens at handle 77" in frame.payload
+    with pytest.raises(NotSent, match="nobody listens"):
+        tree.root.ask(tree.add(), 77, None)
+
+
+def test_unknown_contexts_are_answered_as_dead(tree: MemoryTree, raw: RawPeer) -> None:
+    raw.message(ECHO, "hello", dst=12345, reply_to=RANDOM | 3)
+    assert b"no route to context 12345" in raw.kind(wire.DEAD, handle=RANDOM | 3).payload
+
+
+def test_dead_and_busy_are_told_apart(tree: MemoryTree, raw: RawPeer) -> None:
+    for flags, kind in ((0, NotSent), (1, Busy)):
+        pending = tree.root.expect(raw.id)
+        raw.say(wire.DEAD, flags=flags, handle=pending.handle, payload=b"because")
+        error = ended(pending)
+        assert type(error) is kind
+        assert str(error) == "because"
+
+
+def test_dead_is_believed_only_from_the_way(tree: MemoryTree, raw: RawPeer) -> None:
+    asked = tree.add()
+    pending = tree.root.expect(asked.id)
+    raw.say(wire.DEAD, handle=pending.handle)
+    raw.sync()
+    assert pending.outcome is None
+    tree.root.drop(pending.handle)
+
+
+def test_a_lost_context_wakes_its_callers_at_every_level(tree: MemoryTree) -> None:
+    near = tree.add()
+    far = tree.add(near)
+    pendings = [(node, node.expect(far.id)) for node in (tree.root, near)]
+    assert far.path is not None
+    far.path.cut_after(0)
+    for _node, pending in pendings:
+        error = ended(pending)
+        assert type(error) is Lost
+        assert CUT in str(error)
+    with pytest.raises(NotSent, match=CUT):
+        tree.root.ask(far, ECHO, None)
+    assert tree.root.context(near).call("operator:add", 1, 2) == 3
+
+
+def test_a_cousin_that_waits_is_woken(open_tree: MemoryTree) -> None:
+    """ROUTE_DROP reaches whoever spoke to the lost context, by the way that they spoke."""
+    near, other = open_tree.add(), open_tree.add()
+    one, cousin = open_tree.add(near), open_tree.add(other)
+    begun, never = threading.Event(), threading.Event()
+
+    def answer(value: Any) -> Any:
+        begun.set()
+        never.wait(LIMIT)
+        return value
+
+    cousin.serve(ECHO, answer)
+    failed: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            one.ask(cousin, ECHO, "hello")
+        except Error as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert begun.wait(LIMIT)
+    assert cousin.path is not None
+    cousin.path.cut_after(0)
+    thread.join(LIMIT)
+    assert [type(error) for error in failed] == [Lost]
+    assert CUT in str(failed[0])
+    never.set()
+
+
+def test_whoever_lies_behind_a_lost_hop_is_lost(tree: MemoryTree) -> None:
+    near = tree.add()
+    nodes = [tree.add(near), tree.add(tree.add(near))]
+    pendings = [tree.root.expect(node.id) for node in nodes]
+    assert near.path is not None
+    near.path.cut_after(0)
+    assert [type(ended(pending)) for pending in pendings] == [Lost, Lost]
+    for node in [near, *nodes]:
+        assert node.orphaned.wait(LIMIT), "a child whose parent is gone must end"
+
+
+def test_closing_the_root_ends_everything(tree: MemoryTree) -> None:
+    nodes = matrix(tree)
+    pending = tree.root.expect(nodes[-1].id)
+    tree.root.end()
+    assert type(ended(pending)) is Lost
+    for node in nodes:
+        assert node.orphaned.wait(LIMIT)
+    with pytest.raises(RouterClosed):
+        tree.root.context(nodes[0]).call("operator:add", 1, 2)

@@ -1,0 +1,258 @@
+"""Invokers on real processes: what overlaps, what waits its turn, what runs once for many."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import remotesvc
+from remotesvc import Context, Router
+from tests import interpreters
+from tests.interpreters import Interpreter
+from tests.kernel import served
+from tests.kernel.contexts import LIMIT, appears, until
+from tests.kernel.serving import until_busy
+
+pytest_plugins = ("tests.kernel.call_fixtures",)
+
+ENDS = [interpreters.found()[0], interpreters.found()[-1]]
+
+
+def async_(context: Context, service: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+    return context.call_service_async(service, method, *args, **kwargs)
+
+
+def results(futures: Any) -> list[Any]:
+    return [future.result(LIMIT) for future in futures]
+
+
+def test_as_many_calls_overlap_as_there_are_threads(router: Router, tmp_path: Path) -> None:
+    """Check 53, and what is beyond that waits."""
+    context = router.local(concurrency=4)
+    flag = tmp_path / "flag"
+    futures = [async_(context, served.Concurrent, "hold", str(flag)) for _ in range(6)]
+    until_busy(context, served.Concurrent, 4, 2)
+    until(lambda: context.call(served.inside, served.Concurrent.name()) == 4)
+    flag.touch()
+    assert results(futures) == [True] * 6
+    report = context.call_service(served.Concurrent, "report")
+    assert report["most"] == 4
+
+
+@pytest.mark.parametrize("interpreter", ENDS, ids=str)
+def test_serialized_calls_run_in_the_order_of_their_arrival(router: Router, interpreter: Interpreter) -> None:
+    """Check 54: each reply reaches its caller, nothing overlaps."""
+    context = router.local(interpreter.path)
+    futures = [async_(context, served.Serialized, "run", number, 0.001) for number in range(50)]
+    assert results(futures) == list(range(50))
+    report = context.call_service(served.Serialized, "report")
+    assert report["most"] == 1
+    assert report["order"] == list(range(50))
+
+
+def test_a_serialized_call_that_raises_is_its_callers_affair(context: Context) -> None:
+    """Check 55."""
+    futures = []
+    for number in range(20):
+        futures.append(async_(context, served.Serialized, "fail" if number % 2 else "run", number))
+    for number, future in enumerate(futures):
+        if number % 2:
+            with pytest.raises(KeyError) as caught:
+                future.result(LIMIT)
+            assert caught.value.args == (number,) or str(number) in str(caught.value)
+        else:
+            assert future.result(LIMIT) == number
+    assert context.call_service(served.Serialized, "report")["order"] == list(range(20))
+
+
+def test_a_serialized_generator_keeps_its_turn(context: Context) -> None:
+    items = context.service(served.Serialized).stream(3)
+    assert next(items) == 0
+    future = async_(context, served.Serialized, "run", 7)
+    assert list(items) == [1, 2]
+    assert future.result(LIMIT) == 7
+    report = context.call_service(served.Serialized, "report")
+    assert (report["order"], report["most"]) == (["stream", 7], 1)
+
+
+def test_ten_thousand_queued_calls_keep_their_order(router: Router, tmp_path: Path) -> None:
+    """The memory of the child is bounded: it grows by less than 3 KiB a queued call."""
+    context = router.local()
+    flag = tmp_path / "flag"
+    held = async_(context, served.Serialized, "hold", str(flag))
+    until_busy(context, served.Serialized, 1, 0)
+    before = context.call(served.resident)
+    futures = [async_(context, served.Serialized, "run", number) for number in range(9990)]
+    until_busy(context, served.Serialized, 1, 9990)
+    assert context.call(served.resident) - before < 30 * 1024
+    flag.touch()
+    assert held.result(LIMIT)
+    assert results(futures) == list(range(9990))
+    assert context.call_service(served.Serialized, "report")["order"][1:] == list(range(9990))
+
+
+def test_a_queue_has_an_end(router: Router, tmp_path: Path) -> None:
+    """What is large counts for more: beyond the bound callers are told, and the queue goes on."""
+    context = router.local()
+    flag = tmp_path / "flag"
+    held = async_(context, served.Serialized, "hold", str(flag))
+    until_busy(context, served.Serialized, 1, 0)
+    futures = [async_(context, served.Serialized, "length", "x" * 60000) for _ in range(100)]
+    until(lambda: sum(future.done() for future in futures) > 20)
+    flag.touch()
+    assert held.result(LIMIT)
+    outcomes = [future.exception(LIMIT) for future in futures]
+    refused = [error for error in outcomes if isinstance(error, remotesvc.Busy)]
+    assert 20 < len(refused) < 50
+    assert "calls wait for tests.kernel.served.Serialized already" in str(refused[0])
+    assert outcomes.count(None) == 100 - len(refused)
+    assert context.call_service(served.Serialized, "length", "x" * 1000000) == 1000000
+
+
+def test_cancelled_calls_leave_the_queue(context: Context, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    held = async_(context, served.Serialized, "hold", str(flag))
+    futures = [async_(context, served.Serialized, "run", number) for number in range(10)]
+    until_busy(context, served.Serialized, 1, 10)
+    for future in futures[::2]:
+        assert future.cancel()
+    context.call_service(served.Open, "who")  # it arrives behind the word of all these
+    flag.touch()
+    assert held.result(LIMIT)
+    assert results(futures[1::2]) == [1, 3, 5, 7, 9]
+    assert context.call_service(served.Serialized, "report")["order"][1:] == [1, 3, 5, 7, 9]
+
+
+@pytest.mark.parametrize("interpreter", ENDS, ids=str)
+def test_equal_calls_run_once(router: Router, tmp_path: Path, interpreter: Interpreter) -> None:
+    """Check 56: 20 equal replies, one thread, and an unrelated method is answered meanwhile."""
+    context = router.local(interpreter.path)
+    flag = tmp_path / "flag"
+    futures = [async_(context, served.Deduplicated, "compute", 1, path=str(flag)) for _ in range(20)]
+    assert context.call_service(served.Deduplicated, "privileged", 5) == 5
+    assert context.call_service(served.Deduplicated, "compute", 2) == [2, 2]
+    flag.touch()
+    assert results(futures) == [[1, 2]] * 20
+    report = context.call_service(served.Deduplicated, "report")
+    assert report == {"order": ["1", "2"], "most": 2, "threads": 2}
+
+
+def test_what_makes_calls_equal(context: Context) -> None:
+    """Check 57: order of keywords, dicts and sets does not matter; values, types and defaults do."""
+    service = context.service(served.Deduplicated)
+    first = service.compute({"a": 1, "b": {2, 3}}, other="x")
+    assert service.compute(other="x", path="", value={"b": {3, 2}, "a": 1}) == first
+    seen = set()
+    values = [1, 1.0, True, "1", b"1", [1], (1,), {1}, frozenset([1]), {1: 1}, {"1": 1}, None, [[1], []], [[], [1]]]
+    for value in values:
+        seen.add(service.compute(value)[1])
+    assert len(seen) == 14
+
+
+def test_an_error_goes_to_all_who_wait_and_is_forgotten(context: Context, tmp_path: Path) -> None:
+    """Check 58."""
+    flag = tmp_path / "flag"
+    futures = [async_(context, served.Deduplicated, "compute", "raise", path=str(flag)) for _ in range(5)]
+    assert context.call_service(served.Deduplicated, "privileged", 1) == 1  # all have arrived
+    flag.touch()
+    for future in futures:
+        with pytest.raises(KeyError):
+            future.result(LIMIT)
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            context.call_service(served.Deduplicated, "compute", "raise", path=str(flag))
+    assert len(context.call_service(served.Deduplicated, "report")["order"]) == 3
+
+
+def test_what_is_kept_has_bounds_and_can_be_invalidated(context: Context) -> None:
+    """Check 58."""
+    service = context.service(served.Deduplicated)
+    assert [service.compute(number)[1] for number in range(4)] == [1, 2, 3, 4]
+    assert [service.compute(number)[1] for number in range(4)] == [1, 2, 3, 4]
+    service.compute(4)  # pushes the least recently used out
+    assert service.compute(1)[1] == 2
+    assert service.compute(0)[1] == 6
+    assert service.forget("compute", 1) == 1
+    assert service.compute(1)[1] == 7
+    assert service.forget("compute") >= 3
+    assert service.compute(1)[1] == 8
+    assert service.forget() >= 1
+    with pytest.raises(remotesvc.CallError, match="no method 'nothing'"):
+        service.forget("nothing")
+
+
+def test_a_policy_is_asked_for_each_caller(context: Context, router: Router) -> None:
+    """Check 59: a reply that is kept is none for whom a policy would not let in."""
+    with Router(siblings=True) as siblings:
+        one, two = siblings.local(), siblings.local()
+        assert one.call_service(served.Deduplicated, "privileged", 3) == 3
+        assert two.call(served.ask, one, served.Deduplicated.name(), "privileged", 3)[0] == "ServiceForbidden"
+        assert two.call(served.ask, one, served.Deduplicated.name(), "report")["order"] == []
+
+
+def test_the_computing_caller_may_give_up(context: Context, tmp_path: Path) -> None:
+    """Check 60: what runs belongs to all who wait; it is cancelled when the last of them has gone."""
+    path = tmp_path / "flag"
+    first = async_(context, served.Deduplicated, "patient", str(path))
+    until_busy(context, served.Deduplicated, 1, 0)
+    second = async_(context, served.Deduplicated, "patient", str(path))
+    third = async_(context, served.Deduplicated, "patient", str(path))
+    assert context.call_service(served.Deduplicated, "privileged", 1) == 1  # both have arrived
+    assert first.cancel()
+    assert context.call_service(served.Deduplicated, "privileged", 2) == 2
+    path.touch()
+    assert results([second, third]) == [1, 1]
+    assert not (tmp_path / "flag.cancelled").exists()
+    assert context.call_service(served.Deduplicated, "forget") >= 1
+    path.unlink()
+    futures = [async_(context, served.Deduplicated, "patient", str(path)) for _ in range(3)]
+    assert context.call_service(served.Deduplicated, "privileged", 3) == 3
+    until_busy(context, served.Deduplicated, 1, 0)
+    for future in futures:
+        assert future.cancel()
+    appears(f"{path}.cancelled")
+
+
+def test_the_computing_caller_may_be_lost(tmp_path: Path) -> None:
+    """Check 60, with a process that is killed."""
+    flag = tmp_path / "flag"
+    with Router(siblings=True) as router:
+        host, one, two = router.local(), router.local(), router.local()
+        host.call_service(served.Open, "who")
+        host.call_service(served.Shared, "compute", "")
+        one.cast(served.ask, host, served.Shared.name(), "compute", str(flag))
+        until_busy(host, served.Shared, 1, 0)
+        waiting = two.submit(served.ask, host, served.Shared.name(), "compute", str(flag))
+        one.close()
+        flag.touch()
+        assert waiting.result(LIMIT) == 2
+
+
+def test_a_generator_cannot_be_shared(context: Context) -> None:
+    with pytest.raises(remotesvc.CallError, match="must return its value"):
+        context.service(served.Deduplicated).generate()
+
+
+def test_one_instance_and_one_invoker_for_all_first_calls(router: Router) -> None:
+    """Check 61: 32 threads, each with a service that nobody has called before; in the end 100 races."""
+    context = router.local()
+    context.wait_ready()
+    for name in served.RACED:
+        gate = threading.Barrier(32)
+        answers: list[Any] = []
+
+        def race(name: str = name, gate: Any = gate, answers: list[Any] = answers) -> None:
+            gate.wait()
+            answers.append(context.call_service(f"tests.kernel.served.{name}", "identity"))
+
+        threads = [threading.Thread(target=race) for _ in range(32)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(LIMIT)
+        assert len(answers) == 32
+        assert len(set(map(tuple, answers))) == 1
+        assert answers[0][2] == 1

@@ -1,0 +1,84 @@
+"""The books of one context with its grants, and one who sends under them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from remotesvc.bootstrap import fragments, wire
+from remotesvc.bootstrap.assembly import Assemblies
+from remotesvc.bootstrap.credit import WINDOW
+from remotesvc.bootstrap.streams import MESSAGE_COST, Streams
+from remotesvc.bootstrap.wire import Frame
+
+SRC, OTHER = 7, 8
+MIB = 1 << 20
+LIMIT = 20.0
+
+
+class Neighbour:
+    """What streams know of a link."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.failed = ""
+
+    def fail(self, reason: str) -> None:
+        self.failed = reason
+
+
+class Books:
+    """Streams, and the grants they send."""
+
+    def __init__(self) -> None:
+        self.grants: dict[tuple[int, int], int] = {}
+        self.streams = Streams(self._grant)
+        self.streams.large, self.streams.early = Assemblies(self.streams), None
+        self.link = Neighbour()
+
+    def _grant(self, src: int, stream: int, size: int) -> None:
+        self.grants[src, stream] = self.grants.get((src, stream), 0) + size
+
+    def take(self, frame: Frame) -> Any:
+        return self.streams.arrived(self.link, frame)
+
+    @property
+    def room(self) -> int:
+        room: int = self.streams.large.budget
+        return room
+
+
+def cut(total: int, stream: int = 20, src: int = SRC, flags: int = wire.END) -> list[Frame]:
+    """The frames of a large message, as a router sends them."""
+    frames = []
+    for more, _length, payload in fragments.fragments([bytes(total)], total):
+        frame_flags = more | (0 if more & wire.MORE else flags)
+        frames.append(Frame(wire.MESSAGE, frame_flags, stream, 0, src, src, 1, payload=b"".join(payload)))
+    return frames
+
+
+def cost(*frames: Frame) -> int:
+    """What frames take of their stream's window."""
+    return sum(len(frame.payload) + wire.SIZE + (MESSAGE_COST if frame.stream >= wire.DYNAMIC else 0)
+               for frame in frames)
+
+
+class Sender:
+    """One large message under its credit: sends what it may, and takes grants."""
+
+    def __init__(self, books: Books, total: int, stream: int, src: int = SRC) -> None:
+        self.books = books
+        self.key = (src, stream)
+        self.frames = cut(total, stream, src)
+        self.out = 0
+        self.whole: Any = None
+
+    def pump(self) -> bool:
+        """Send one frame if credit allows; False if it does not, or all is sent."""
+        self.out -= self.books.grants.pop(self.key, 0)
+        assert self.out >= 0
+        if not self.frames or (self.out and self.out + cost(self.frames[0]) > WINDOW):
+            return False
+        frame = self.frames.pop(0)
+        self.out += cost(frame)
+        self.whole = self.books.take(frame)
+        return True

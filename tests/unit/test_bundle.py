@@ -1,0 +1,306 @@
+"""What starts a kernel: the line for the login shell, stage 0 on whatever Python answers, the modules that follow."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from remotesvc.bootstrap import finder, stage0, wire
+from remotesvc.bootstrap.errors import UsageError
+from remotesvc.bootstrap.unreachable import BootstrapError, ConnectError, PythonNotFound, PythonTooOld
+from remotesvc.launch import bundle as module
+from remotesvc.launch.bundle import KERNEL, Bundle, kernel_sources, needed, pack, quote_word, safe_name
+from remotesvc.launch.handshake import Handshake
+from tests import interpreters
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 60
+MARKER = bytes(range(16))
+SHELLS = [shell for shell in ("sh", "dash", "bash", "zsh", "fish", "csh", "tcsh", "ksh", "mksh") if shutil.which(shell)]
+
+# Stands in for the kernel: says that it was reached, with what, and that what follows on stdin was left for it.
+ENTRY = b"""
+import os, sys
+def main(marker, read):
+    rest = b""
+    while True:
+        data = os.read(0, 65536)
+        if not data:
+            break
+        rest += data
+    text = "%s|%s|%d" % (sys.argv[1], rest.decode(), len(sys.argv))
+    os.write(1, marker + text.encode())
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return Bundle(kernel_sources())
+
+
+@pytest.fixture(scope="module")
+def small() -> Bundle:
+    """A bundle whose kernel only says hello."""
+    sources = kernel_sources()
+    return Bundle({
+        "remotesvc": (True, b""),
+        KERNEL: (True, b""),
+        KERNEL + ".finder": sources[KERNEL + ".finder"],
+        KERNEL + ".stage0": sources[KERNEL + ".stage0"],
+        KERNEL + ".entry": (False, ENTRY),
+    })
+
+
+def run(argv: list[str], stdin: bytes, path: str | None = None) -> tuple[Handshake, bytes | None, int]:
+    environment = dict(os.environ, PATH=path) if path else None
+    done = subprocess.run(argv, input=stdin, capture_output=True, timeout=LIMIT, env=environment, check=False)
+    handshake = Handshake(MARKER)
+    return handshake, handshake.feed_untrusted(done.stdout + done.stderr), done.returncode
+
+
+def failure(argv: list[str], stdin: bytes, path: str | None = None) -> ConnectError:
+    handshake, kernel, status = run(argv, stdin, path)
+    assert kernel is None
+    error = handshake.failure("host", "it ended", status, "")
+    assert isinstance(error, ConnectError)
+    return error
+
+
+# Stands in for the kernel: says how many seconds are left before the start would end by itself.
+LEFT = b"""
+import os, _signal
+def main(marker, read):
+    os.write(1, marker + b"%d" % _signal.alarm(0))
+"""
+
+
+@pytest.mark.parametrize(("budget", "least"), [(5, 6), (300.5, 300), (1e12, 86400)])
+def test_a_start_has_as_long_as_its_parent_waits(budget: float, least: int) -> None:
+    """And a little longer: the parent's error says more than a process that has ended."""
+    sources = {name: source for name, source in kernel_sources().items() if name.endswith((".finder", ".stage0"))}
+    bundle = Bundle({"remotesvc": (True, b""), KERNEL: (True, b""), KERNEL + ".entry": (False, LEFT), **sources})
+    _, left, _ = run(bundle.argv(sys.executable, "x"), bundle.preamble(MARKER, budget))
+    assert left is not None
+    assert least <= int(left) <= least + 6
+
+
+# -- the line for the login shell
+
+
+def test_the_line_is_the_same_to_every_shell(bundle: Bundle) -> None:
+    line = bundle.shell_command("ann@host:1")
+    before, quoted, words = line.split("'")
+    assert before == "exec sh -c "
+    assert not set("'!\\\n\r") & set(quoted)
+    assert re.fullmatch(r"[A-Za-z0-9 _@.:/=+-]+", words), "a shell may see something of its own there"
+    assert len(line) < 4096
+
+
+def test_no_interpreter_is_tried_that_cannot_be_enough() -> None:
+    versions = [name for name in module.CANDIDATES if "." in name]
+    assert "python3.6" in versions
+    assert not {"python3.5", "python2"} & set(module.CANDIDATES)
+    assert module.CANDIDATES[-1] == "python", "which may be any version"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_it_runs_unchanged_under(shell: str, small: Bundle) -> None:
+    line = small.shell_command("ann@host:1", sys.executable)
+    _, kernel, status = run([shell, "-c", line], small.preamble(MARKER) + b"frames")
+    assert (kernel, status) == (b"remotesvc:ann@host:1|frames|4", 0)
+
+
+@pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
+def test_stage0_in(interpreter: interpreters.Interpreter, small: Bundle) -> None:
+    _, kernel, status = run(small.argv(interpreter.path, "x"), small.preamble(MARKER) + b"frames")
+    assert (kernel, status) == (b"remotesvc:x|frames|3", 0)
+
+
+def test_arguments_are_short_and_constant(bundle: Bundle) -> None:
+    argv = bundle.argv("/usr/bin/python3", "ann@host:1")
+    assert sum(len(word) + 1 for word in argv) < 4096
+    assert bundle.argv("/usr/bin/python3", "ann@host:1") == argv
+
+
+def link_interpreter(directory: Path, name: str, old: bool = False) -> None:
+    """An interpreter on a PATH of our own; an old one is ours saying that it is old."""
+    lie = "import sys; sys.version_info = (3, 5, 9, 'final', 0)\n" if old else ""
+    script = directory / name
+    script.write_text(f'#!/bin/sh\nshift\ncode=$1\nshift\nexec {sys.executable} -ESsc "{lie}$code" "$@"\n')
+    script.chmod(0o755)
+
+
+@pytest.fixture
+def own_path(tmp_path: Path) -> Path:
+    for name in ("sh", "echo", "test"):
+        found = shutil.which(name)
+        if found:
+            (tmp_path / name).symlink_to(found)
+    return tmp_path
+
+
+def test_candidates_are_tried_in_order(small: Bundle, own_path: Path) -> None:
+    link_interpreter(own_path, "python3.8")
+    link_interpreter(own_path, "python3.7", old=True)
+    line = small.shell_command("x")
+    _, kernel, _ = run(["sh", "-c", line], small.preamble(MARKER), str(own_path))
+    assert kernel is not None
+    assert kernel.startswith(b"remotesvc:x||")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shim_without_a_python_behind_it_is_passed_over(shell: str, small: Bundle, own_path: Path) -> None:
+    shims = own_path / "shims"
+    shims.mkdir()
+    (shims / "python3").write_text("#!/bin/sh\necho 'pyenv: python3: command not found' >&2\nexit 127\n")
+    (shims / "python3").chmod(0o755)
+    link_interpreter(shims, "python3.12")
+    line, search = small.shell_command("x", None), f"{shims}:{own_path}"
+    _, kernel, status = run([str(shutil.which(shell)), "-c", line], small.preamble(MARKER) + b"frames", search)
+    assert kernel is not None
+    assert kernel.startswith(b"remotesvc:x|frames|")
+    assert status == 0
+
+
+def test_no_python_at_all(small: Bundle, own_path: Path) -> None:
+    line = small.shell_command("x", "python-that-is-not-there")
+    error = failure(["sh", "-c", line], small.preamble(MARKER), str(own_path))
+    assert type(error) is PythonNotFound
+    assert "python-that-is-not-there" in error.message
+    assert error.exit_status == 127
+
+
+def test_a_python_that_is_too_old(small: Bundle, own_path: Path) -> None:
+    link_interpreter(own_path, "python3", old=True)
+    error = failure(["sh", "-c", small.shell_command("x", "python3")], small.preamble(MARKER), str(own_path))
+    assert type(error) is PythonTooOld
+    assert "3.5" in error.message
+    assert error.exit_status == 86
+
+
+def test_behind_several_that_are_too_old_comes_one_that_is_not(small: Bundle, own_path: Path) -> None:
+    for name in ("python3", "python3.14", "python3.11"):
+        link_interpreter(own_path, name, old=True)
+    link_interpreter(own_path, "python3.9")
+    _, kernel, _ = run(["sh", "-c", small.shell_command("x")], small.preamble(MARKER) + b"frames", str(own_path))
+    assert kernel is not None
+    assert kernel.startswith(b"remotesvc:x|frames|")
+
+
+# -- what stage 0 reads
+
+
+@pytest.mark.parametrize("eaten", range(len(module.SACRIFICE) + 1))
+def test_lines_that_a_profile_eats_are_ours_to_lose(small: Bundle, eaten: int) -> None:
+    _, kernel, status = run(small.argv(sys.executable, "x"), small.preamble(MARKER)[eaten:] + b"frames")
+    assert (kernel, status) == (b"remotesvc:x|frames|3", 0)
+
+
+def test_one_line_too_many_is_damage(small: Bundle) -> None:
+    preamble = small.preamble(MARKER)[len(module.SACRIFICE) + 1 :]
+    error = failure(small.argv(sys.executable, "x"), preamble + bytes(stage0.LONGEST_NOISE + 8))
+    assert type(error) is BootstrapError
+    assert "damaged" in error.message
+    assert error.exit_status == 87
+
+
+def test_a_byte_that_changed_is_damage(small: Bundle) -> None:
+    preamble = bytearray(small.preamble(MARKER))
+    preamble[-20] ^= 0xFF
+    error = failure(small.argv(sys.executable, "x"), bytes(preamble))
+    assert type(error) is BootstrapError
+    assert "damaged" in error.message
+
+
+@pytest.mark.parametrize("size", [0, 3, len(module.SACRIFICE) + 10, 200])
+def test_an_end_in_the_middle_is_told(small: Bundle, size: int) -> None:
+    error = failure(small.argv(sys.executable, "x"), small.preamble(MARKER)[:size])
+    assert type(error) is BootstrapError
+    assert error.exit_status == 88
+
+
+# -- modules
+
+
+def loaded_with(name: str) -> set[str]:
+    """The kernel's modules that a fresh interpreter has once this one is imported."""
+    code = f"import sys, {name}; print(*[name for name in sys.modules if name.startswith('{KERNEL}.')])"
+    done = subprocess.run([sys.executable, "-Sc", code], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT,
+                          check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", ["entry", "codec", "failures", "importer", "hub"])
+def test_what_is_needed_is_what_is_imported(name: str) -> None:
+    assert needed(kernel_sources(), f"{KERNEL}.{name}") == loaded_with(f"{KERNEL}.{name}")
+
+
+def test_every_import_at_the_top_has_the_form_that_is_searched_for() -> None:
+    """All kernel modules together: what the search finds in a module is what importing it loads."""
+    sources = kernel_sources()
+    own = [name for name in sources if name.startswith(KERNEL + ".") and name != KERNEL + ".stage0"]
+    code = (
+        "import sys, importlib\n"
+        "for name in sys.argv[1:]:\n"
+        "    for old in [old for old in sys.modules if old.startswith('remotesvc')]:\n"
+        "        del sys.modules[old]\n"
+        "    importlib.import_module(name)\n"
+        f"    print(name, *[new for new in sys.modules if new.startswith('{KERNEL}.')])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *own], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT,
+                          check=True)
+    for line in done.stdout.splitlines():
+        name, *loaded = line.split()
+        assert needed(sources, name) == set(loaded), name
+
+
+def test_the_two_parts_are_the_whole_kernel(bundle: Bundle) -> None:
+    known = kernel_sources()[KERNEL + ".stage0"][1]
+    first = finder.unpack(zlib.decompressobj(zlib.MAX_WBITS, known).decompress(bundle.first))
+    rest = finder.unpack(zlib.decompress(bundle.rest))
+    sources = kernel_sources()
+    assert {**first, **rest} == sources
+    assert not set(first) & set(rest)
+    assert next(iter(first)) == KERNEL + ".finder"
+    assert needed(sources, KERNEL + ".entry") <= set(first)
+
+
+def test_the_second_part_is_one_frame(bundle: Bundle) -> None:
+    assert len(bundle.rest) <= wire.MAX_PAYLOAD
+
+
+def test_packing_and_unpacking() -> None:
+    sources = {KERNEL + ".finder": (False, b"f"), "remotesvc": (True, b""), "remotesvc.x": (False, b"\n\nname 1 2\n\n")}
+    assert finder.unpack(zlib.decompress(pack(sources))) == sources
+    assert pack(sources) == pack(dict(reversed(sources.items())))
+
+
+# -- words
+
+
+@pytest.mark.parametrize("name", ["ann@host:1", "a b;c'd", "$(id)", "ü\n", "", "-x", "a" * 500])
+def test_names_for_ps(name: str) -> None:
+    safe = safe_name(name)
+    assert re.fullmatch(r"remotesvc:[A-Za-z0-9@.:_/-]{0,100}", safe)
+    assert safe_name(safe[len("remotesvc:") :]) == safe
+
+
+@pytest.mark.parametrize("path", ["/usr/bin/python3", "python3.9", "/opt/my python/bin/python", "/opt/$HOME`x`/p"])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_path_is_one_word(path: str, shell: str) -> None:
+    command = [shell, "-c", f"printf %s {quote_word(path)}"]
+    done = subprocess.run(command, capture_output=True, timeout=LIMIT, check=True)
+    assert done.stdout.decode() == path
+
+
+@pytest.mark.parametrize("path", ["", "-c", "a'b", "a\\b", "a!b", "a\nb", "a\0b", "a\rb"])
+def test_a_path_that_no_shell_hands_over(path: str) -> None:
+    with pytest.raises(UsageError, match="python="):
+        quote_word(path)

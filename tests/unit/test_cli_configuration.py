@@ -1,0 +1,167 @@
+"""Configuration files: what wins over what, and what is wrong with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from remotesvc.cli import configuration
+from remotesvc.cli.main import main
+from tests.unit.test_cli_main import FakeBackend
+
+
+@pytest.fixture(name="places")
+def fixture_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    for name in ("project", "home/remotesvc", "etc"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("REMOTESVC_CONFIG", raising=False)
+    monkeypatch.setattr(configuration, "SYSTEM", tmp_path / "etc" / "config.toml")
+    return {
+        "project": tmp_path / "project" / "remotesvc.toml",
+        "pyproject": tmp_path / "project" / "pyproject.toml",
+        "user": tmp_path / "home" / "remotesvc" / "config.toml",
+        "system": tmp_path / "etc" / "config.toml",
+        "other": tmp_path / "other.toml",
+    }
+
+
+def user(line: str) -> str | None:
+    backend = FakeBackend()
+    assert main(line.split(), backend) == 0
+    found: str | None = backend.opened[0][1].get("user")
+    return found
+
+
+def test_the_order(places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert user("run web1 m:f") is None
+    for name in ("system", "user", "pyproject", "project"):
+        text = f'user = "{name}"\n'
+        places[name].write_text("[tool.remotesvc]\n" + text if name == "pyproject" else text)
+        assert user("run web1 m:f") == name
+    places["other"].write_text('user = "other"\n')
+    monkeypatch.setenv("REMOTESVC_CONFIG", str(places["other"]))
+    assert user("run web1 m:f") == "other"
+    monkeypatch.setenv("REMOTESVC_USER", "environment")
+    assert user("run web1 m:f") == "environment"
+    assert user("run -u flag web1 m:f") == "flag"
+
+
+def test_files_add_up_and_commands_have_their_own(places: dict[str, Path]) -> None:
+    places["system"].write_text('port = 2200\nhost-keys = "no"\n')
+    places["user"].write_text('user = "me"\n[ping]\nuser = "pinger"\n')
+    backend = FakeBackend()
+    assert main(["run", "web1", "m:f"], backend) == 0
+    options = backend.opened[0][1]
+    assert (options["user"], options["port"], options["host_keys"]) == ("me", 2200, "no")
+    assert user("ping web1") == "pinger"
+
+
+def test_paths_are_taken_from_where_the_file_lies(places: dict[str, Path]) -> None:
+    places["user"].with_name("hosts").write_text("[web]\nw1\n")
+    places["user"].write_text('inventory = ["hosts"]\nprivate_key = "hosts"\n')
+    backend = FakeBackend()
+    assert main(["run", "web", "m:f"], backend) == 0
+    host, options = backend.opened[0]
+    assert host == "w1" and options["key_filename"] == str(places["user"].with_name("hosts"))
+
+
+def test_what_anybody_can_write_is_ignored_with_a_word(
+    places: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    places["project"].write_text('user = "intruder"\n')
+    places["project"].parent.chmod(0o777)
+    assert user("run web1 m:f") is None
+    assert "remotesvc.toml is ignored: everybody may write to its directory" in capsys.readouterr().err
+    places["project"].parent.chmod(0o755)
+    places["project"].chmod(0o666)
+    assert user("run web1 m:f") is None
+    assert "everybody may write to it" in capsys.readouterr().err
+
+
+def origins(line: str) -> dict[str, str]:
+    backend = FakeBackend()
+    assert main(line.split(), backend) != 64
+    found: dict[str, str] = backend.made["imports"]
+    return found
+
+
+def test_origins_of_packages_add_up_package_by_package(
+    places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert origins("run web1 m:f") == {}
+    places["system"].write_text('imports = {secretlib = "deny", yaml = "master", numpy = "master", x = "master"}\n')
+    places["user"].write_text('[imports]\nyaml = "target"\n"ruamel.yaml" = "deny"\n')
+    system = {"secretlib": "deny", "numpy": "master", "x": "master"}
+    assert origins("run web1 m:f") == {**system, "yaml": "target", "ruamel.yaml": "deny"}
+    places["pyproject"].write_text(
+        '[tool.remotesvc.run.imports]\nnumpy = "target"\n[tool.remotesvc.imports]\nnumpy = "deny"\n"*" = "locked"\n'
+    )
+    files = {**system, "yaml": "target", "ruamel.yaml": "deny", "numpy": "target", "*": "locked"}
+    assert origins("run web1 m:f") == files
+    assert origins("services --json web1") == {**files, "numpy": "deny"}
+    monkeypatch.setenv("REMOTESVC_IMPORTS", "x=target yaml=deny")
+    assert origins("run web1 m:f") == {**files, "x": "target", "yaml": "deny"}
+    assert origins("run --imports yaml=master web1 m:f") == {**files, "yaml": "master"}
+
+
+def test_locked_is_a_word_in_files_and_flags(places: dict[str, Path]) -> None:
+    assert origins("run --imports locked web1 m:f") == {"*": "locked"}
+    places["user"].write_text('imports = "locked"\n')
+    places["project"].write_text('imports = {yaml = "target"}\n')
+    assert origins("run --imports x=deny web1 m:f") == {"*": "locked", "yaml": "target", "x": "deny"}
+
+
+@pytest.mark.parametrize("text", ["yaml", "yaml=", "yaml=nowhere", "=master", "a-b=master", "*=master"])
+def test_an_origin_typed_wrong_is_named(text: str, places: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--imports", text, "web1", "m:f"], FakeBackend()) == 64
+    assert 'a package comes from "master" or "target", or "deny"' in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("imports = {yaml = 'nowhere'}", "config.toml: imports: imports={'yaml': 'nowhere'}: a package comes from"),
+    ("imports = {yaml = ['master']}", "config.toml: imports: imports={'yaml': ['master']}: a package comes from"),
+    ("imports = {'a-b' = 'master'}", "imports={'a-b': 'master'}"),
+    ("imports = 'master'", 'config.toml: imports: \'master\': give "locked", or a table of packages'),
+    ("imports = ['yaml=master']", 'give "locked", or a table of packages'),
+    ("[run.imports]\nyaml = true", "imports={'yaml': True}"),
+    ("frks = 5", "there is no option frks; did you mean forks?"),
+    ("[exec]\ntimeot = 5", r"there is no option [exec] timeot; did you mean timeout?"),
+    ("forks = [1, 2]", "forks takes one value, not a list"),
+    ("become = 'yes'", "become is true or false"),
+    ("json = true", "there is no option json"),
+    ("password = 'x'", "there is no option password"),
+    ("forks = ", "line 1"),
+    ("forks = 'many'", "it stands in a configuration file"),
+])  # fmt: skip
+def test_what_is_wrong_is_named(
+    places: dict[str, Path], text: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places["user"].write_text(text + "\n")
+    backend = FakeBackend()
+    assert main(["run", "web1", "m:f"], backend) == 64
+    assert message in capsys.readouterr().err
+    assert backend.opened == []
+
+
+def test_a_named_file_must_be_there(
+    places: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REMOTESVC_CONFIG", "/nonexistent")
+    assert main(["run", "web1", "m:f"], FakeBackend()) == 64
+    assert "there is no such file" in capsys.readouterr().err
+
+
+def test_a_pyproject_of_somebody_else_says_nothing(places: dict[str, Path]) -> None:
+    places["pyproject"].write_text("[project]\nname = 'x'\n")
+    assert user("run web1 m:f") is None
+
+
+def test_a_wrong_value_in_the_environment_is_traced(
+    places: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REMOTESVC_FORKS", "many")
+    assert main(["run", "web1", "m:f"], FakeBackend()) == 64
+    assert "it stands in REMOTESVC_FORKS of the environment" in capsys.readouterr().err

@@ -1,0 +1,128 @@
+"""--gather, --diff, --outdir and the summary: many hosts told in few lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remotesvc.cli.main import main
+from remotesvc.fleet.member import file_name
+from tests.unit.test_cli_main import FakeBackend, FakeContext
+
+
+def answer(context: FakeContext, *args: Any) -> Any:
+    if context.host == "web3":
+        raise ValueError("no disk")
+    if context.host == "web4":
+        return "one\nTWO\nthree\n"
+    return "one\ntwo\nthree\n"
+
+
+def run(options: str, answer: Any = answer, refuse: str = "") -> int:
+    return main(["run", "web[1-5]", "m:f", *options.split()], FakeBackend(answer, refuse))
+
+
+def test_equal_answers_are_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--gather", refuse="web5") == 2 | 4
+    out, err = capsys.readouterr()
+    assert out == "web[1-2] (2):\n  one\n  two\n  three\nweb4:\n  one\n  TWO\n  three\n"
+    assert "web3: ValueError: no disk\n" in err
+    assert "web5: no connection: ConnectError" in err
+    assert err.endswith("5 hosts: 3 ok, 1 failed (web3), 1 unreachable (web5)\n")
+
+
+def test_other_answers_as_differences(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--diff") == 2
+    out = capsys.readouterr().out
+    assert out.startswith("web[1-2,5] (3):\n  one\n  two\n  three\nweb4:\n  --- most hosts\n  +++ these\n")
+    assert "  -two\n  +TWO\n" in out
+
+
+def test_whole_groups_are_named_for_their_hosts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "hosts").write_text("[web]\nweb[1:3]\n[rack]\nweb3\ndb[1:2]\n[db]\ndb[1:2]\n[one]\nodd\n")
+
+    def gathered(say: Any) -> list[str]:
+        assert main(["run", "-i", str(tmp_path / "hosts"), "all", "m:f", "--regroup"], FakeBackend(say)) == 0
+        return capsys.readouterr().out.splitlines()
+
+    assert gathered(lambda context: "same") == ["@rack,odd,web[1-2] (6): same"]
+    assert gathered(lambda context: context.host == "web3") == ["@db,odd,web[1-2] (5): False", "web3: True"]
+    assert gathered(lambda context: context.host[:2]) == ["@web (3): we", "@db (2): db", "odd: od"]
+
+
+def test_equal_failures_are_one(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(context: FakeContext) -> None:
+        raise ValueError("no disk")
+
+    assert run("--gather", fail) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("web[1-5] (5): ValueError: no disk\n")
+    assert err.count("no disk") == 1
+
+
+def test_what_hosts_print_belongs_to_their_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    backend = FakeBackend()
+
+    def say(context: FakeContext, *args: Any) -> int:
+        backend.prints(context, "kernel 6.1" if context.host == "web2" else "kernel 5.10")
+        return 0
+
+    backend.answer = say
+    assert main(["exec", "web[1-3]", "--gather", "--", "uname", "-r"], backend) == 0
+    assert capsys.readouterr().out == "web[1,3] (2): kernel 5.10\nweb2: kernel 6.1\n"
+
+
+def test_a_file_for_each_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    backend = FakeBackend()
+
+    def say(context: FakeContext, *args: Any) -> Any:
+        backend.prints(context, "working\n")
+        backend.prints(context, "careful\n", "stderr")
+        return answer(context)
+
+    backend.answer = say
+    line = f"run web[2-3] m:f --outdir {tmp_path}/out --errdir {tmp_path}/err"
+    assert main(line.split(), backend) == 2
+    assert (tmp_path / "out" / "web2").read_text() == "working\none\ntwo\nthree\n"
+    assert (tmp_path / "out" / "web3").read_text() == "working\n"
+    assert (tmp_path / "err" / "web2").read_text() == "careful\n"
+    out, err = capsys.readouterr()
+    assert out == "" and "web3: ValueError: no disk" in err
+
+
+def test_a_directory_that_cannot_be_made(capsys: pytest.CaptureFixture[str]) -> None:
+    backend = FakeBackend()
+    assert main(["run", "a,b", "m:f", "--outdir", "/dev/null/x"], backend) == 1
+    assert "cannot make the directory /dev/null/x" in capsys.readouterr().err
+    assert backend.opened == []
+
+
+@pytest.mark.parametrize(("host", "name"), [
+    ("web1", "web1"), ("local:", "local"), ("me@web1:22", "me@web1:22"), ("../x", "_.._x"), (".", "_."), ("a/b", "a_b"),
+])  # fmt: skip
+def test_names_of_hosts_are_names_of_files(host: str, name: str) -> None:
+    assert file_name(host) == name
+
+
+def test_json_and_gather_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--gather --json") == 64
+    assert "are for people" in capsys.readouterr().err
+
+
+def test_quiet_leaves_the_summary_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-q", lambda context: 1) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_no_labels(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "a,b", "m:f", "-N", "-f1"], FakeBackend(lambda context: context.host)) == 0
+    assert capsys.readouterr().out == "a\nb\n"
+
+
+@pytest.mark.parametrize(("options", "refuse", "code"), [("", "", 2), ("-S", "", 7), ("-S", "c", 255)])
+def test_the_largest_exit_code(options: str, refuse: str, code: int) -> None:
+    codes = {"a": 3, "b": 7, "c": 0}
+    backend = FakeBackend(lambda context, *args: codes[context.host], refuse)
+    assert main(f"exec a,b,c {options} -- x".split(), backend) == code

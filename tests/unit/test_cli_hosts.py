@@ -1,0 +1,83 @@
+"""`remotesvc hosts` and completion: what is known without connecting to anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from remotesvc.cli.main import main
+from remotesvc.ssh.aliases import aliases
+from tests.unit.test_cli_main import FakeBackend
+
+HOSTS = """\
+[web]
+web[01:03] ansible_password=hunter2 rack=7
+[prod:children]
+web
+[db]
+db1
+"""
+
+
+@pytest.fixture(name="hosts")
+def fixture_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hosts").write_text(HOSTS)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("line", "out"), [
+    ("hosts -i hosts", "web01\nweb02\nweb03\ndb1\n"),
+    ("hosts -i hosts web:!web02", "web01\nweb03\n"),
+    ("hosts -i hosts all -l db --groups", "db1  db\n"),
+    ("hosts -i hosts web01 --groups", "web01  prod,web\n"),
+    ("hosts -i hosts --fold", "db1,web[01-03]\n"),
+    ("hosts a,b", "a\nb\n"),
+])  # fmt: skip
+def test_hosts(hosts: Path, line: str, out: str, capsys: pytest.CaptureFixture[str]) -> None:
+    backend = FakeBackend()
+    assert main(line.split(), backend) == 0
+    assert capsys.readouterr().out == out
+    assert backend.opened == []
+
+
+def test_hosts_as_json_without_passwords(hosts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hosts", "-i", "hosts", "web01", "--json"], FakeBackend()) == 0
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"web01": {"groups": ["prod", "web"], "variables": {"rack": 7}}}
+
+
+def test_no_match_names_what_is_near(hosts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hosts", "-i", "hosts", "wbe01"], FakeBackend()) == 1
+    assert "did you mean web01" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell], FakeBackend()) == 0
+    assert "_REMOTESVC_COMPLETE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("words", "last", "expected"), [
+    (["run", "-i", "hosts"], "we", ["web", "web01", "web02", "web03"]),
+    (["run", "-i", "hosts"], "db1,pr", ["db1,prod"]),
+    (["run", "-i", "none"], "we", []),
+])  # fmt: skip
+def test_hosts_complete(hosts: Path, words: list[str], last: str, expected: list[str]) -> None:
+    from click.shell_completion import ShellComplete
+
+    from remotesvc.cli.main import cli
+
+    found = ShellComplete(cli, {}, "remotesvc", "_REMOTESVC_COMPLETE").get_completions(words, last)
+    assert [item.value for item in found] == expected
+
+
+def test_aliases_of_ssh_config(tmp_path: Path) -> None:
+    (tmp_path / "more.d").mkdir()
+    (tmp_path / "more.d" / "x").write_text("Host inner\nInclude more.d/x\n")
+    (tmp_path / "config").write_text(
+        'Include more.d/*\nHost web1 web2 *.eu !no\n  User x\nhost="quoted" # not this\nHost web1\nMatch host z\n'
+    )
+    assert aliases((str(tmp_path / "config"), str(tmp_path / "none"))) == ["inner", "web1", "web2", "quoted"]

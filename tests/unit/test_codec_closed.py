@@ -1,0 +1,243 @@
+"""The proof that bytes of a peer reach no loader, no import of their choosing and no method of a user's class."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dataclasses
+import enum
+import importlib
+import marshal
+import pickle
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+import pytest
+
+from remotesvc import fastcodec
+from remotesvc.bootstrap import codec
+from remotesvc.bootstrap.codec import Bindings
+from remotesvc.bootstrap.errors import DecodeError
+from remotesvc.bootstrap.record import type_name
+from tests.unit import codec_table
+
+ROOT = Path(__file__).parents[2]
+both = pytest.mark.parametrize("implementation", [codec, fastcodec], ids=["pure", "c"])
+# What the decoder may import, all of it named in its source.
+ALLOWED = {"struct", "sys", "os", "itertools", "builtins", "datetime", "decimal", "uuid", "fractions", "pathlib",
+    "array",
+           "enum", "dataclasses", "msgpack", "typing", "collections.abc", "linecache", "__future__"}
+FORBIDDEN_NAMES = {"eval", "exec", "compile", "__import__", "pickle", "marshal", "import_module", "loads", "find_class",
+                   "copyreg", "runpy", "shelve", "breakpoint", "execfile", "globals"}
+# The encoder is reached from the same entry, and only by it.
+ENCODER = {"pack", "values"}
+
+
+def _imports(path: Path) -> Iterator[tuple[str, str]]:
+    """The imports of a file, at any depth in it: ("." for our own or "", name)."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (("", name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 1:
+            yield from ((".", node.module or name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("remotesvc.bootstrap"):
+            module = (node.module or "").partition("remotesvc.bootstrap")[2].lstrip(".")
+            yield from ((".", module or name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "", node.module or ""
+
+
+def _decoder_files() -> dict[str, Path]:
+    """Every file that code on the way of a received value can come to."""
+    files = {"fastcodec": ROOT / "remotesvc" / "fastcodec.py"}
+    wanted = ["codec"]
+    while wanted:
+        name = wanted.pop()
+        path = ROOT / "bootstrap" / f"{name}.py"
+        if name not in files:
+            assert path.is_file(), path
+            files[name] = path
+            wanted.extend(other for own, other in _imports(path) if own)
+    return files
+
+
+def test_import_graph() -> None:
+    files = _decoder_files()
+    assert {"unpack", "resolve", "guard", "leaves", "arrays", "classes", "failures", "record", "secret"} <= set(files)
+    for name, path in files.items():
+        foreign = {other for own, other in _imports(path) if not own}
+        assert foreign <= ALLOWED, (name, foreign - ALLOWED)
+
+
+def test_names_in_the_source() -> None:
+    for name, path in _decoder_files().items():
+        used = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Name):
+                used.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                used.add(node.attr)
+        assert not used & FORBIDDEN_NAMES, (name, used & FORBIDDEN_NAMES)
+
+
+def _messages() -> Iterator[bytes]:
+    chosen = random.Random(7)
+    whole = [bytes.fromhex(text) for _, text in codec_table.SAME if len(text) < 2000]
+    whole += [bytes.fromhex(text) for text in codec_table.BAD if len(text) < 2000]
+    whole += [codec.encode(value).data for value in codec_table.ONE_LINERS]
+    whole += [codec.encode(error).data for error in (ValueError("x"), KeyError(1), OSError(2, "no", "/x"))]
+    yield from whole
+    for _ in range(4000):
+        message = bytearray(chosen.choice(whole) or b"\xc0")
+        for _ in range(chosen.randrange(1, 4)):
+            message[chosen.randrange(len(message))] = chosen.randrange(256)
+        yield bytes(message)
+        yield b"\x92" + bytes(message) + chosen.choice(whole)
+
+
+@both
+def test_nothing_is_loaded(implementation: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    messages = list(_messages())
+    for message in messages[:200]:  # imports what is imported on first need
+        _try(implementation, message)
+    reached: list[str] = []
+
+    def trap(name: str) -> Any:
+        def sprung(*args: Any, **keywords: Any) -> NoReturn:
+            reached.append(name)
+            raise AssertionError(name)
+        return sprung
+
+    real_import = builtins.__import__
+
+    def watched_import(name: str, *args: Any, **keywords: Any) -> Any:
+        if not name.startswith("remotesvc") and name not in ALLOWED and not (args and args[-1] == 1):
+            reached.append(f"import {name}")
+        return real_import(name, *args, **keywords)
+
+    loaded = set(sys.modules)
+    with monkeypatch.context() as patch:
+        for module, names in ((pickle, ("load", "loads", "Unpickler", "_Unpickler")), (marshal, ("load", "loads")),
+                              (importlib, ("import_module",)), (builtins, ("eval", "exec", "compile", "open",
+                              "input"))):
+            for name in names:
+                patch.setattr(module, name, trap(f"{module.__name__}.{name}"))
+        patch.setattr(builtins, "__import__", watched_import)
+        for message in messages:
+            _try(implementation, message)
+    assert reached == []
+    assert set(sys.modules) - loaded == set()
+
+
+def _try(implementation: ModuleType, message: bytes) -> None:
+    for tagged in (True, False):
+        try:
+            implementation.decode(message, (), tagged)
+        except DecodeError:
+            pass
+
+
+_ran: list[str] = []
+
+
+def _hook(name: str) -> Any:
+    def hook(*args: Any, **keywords: Any) -> Any:
+        _ran.append(name)
+        raise AssertionError(name)
+    return hook
+
+
+_HOOKS = ("__init__", "__post_init__", "__setattr__", "__setstate__", "__reduce__", "__reduce_ex__", "__getattribute__",
+          "__del__", "__hash__", "__eq__", "__getattr__", "__set_name__", "__call__", "__len__", "__iter__", "__bool__")
+
+
+def _rigged() -> dict[str, type]:
+    """Registered classes with every hook an unpickler or a constructor would run."""
+
+    @dataclasses.dataclass
+    class Data:
+        x: int
+
+    class Tuple(tuple):  # type: ignore[type-arg]
+        _fields = ("x",)
+
+    class Choice(enum.Enum):
+        A = 1
+
+        @classmethod
+        def _missing_(cls, value: object) -> NoReturn:
+            raise _hook("_missing_")()
+
+    class Flags(enum.Flag):
+        A = 1
+        B = 2
+
+        @classmethod
+        def _missing_(cls, value: object) -> NoReturn:
+            raise _hook("_missing_")()
+
+    class Slots:
+        __slots__ = ("x",)
+        __dataclass_fields__ = Data.__dataclass_fields__
+
+    class Property:
+        __dataclass_fields__ = Data.__dataclass_fields__
+        x = property(_hook("get"), _hook("set"))
+
+    for cls in (Data, Tuple, Slots, Property):
+        for name in (*_HOOKS, "__new__"):
+            setattr(cls, name, _hook(name))
+    return {"m." + cls.__name__: cls for cls in (Data, Tuple, Choice, Flags, Slots, Property)}
+
+
+RECORDS = {
+    "made": [[0, "m.Data", 0, "x", 1], [1, "m.Tuple", 1, "x", 1], [2, "m.Choice", 0, "name", "A", "value", 1],
+             [0, "m.Slots", 0, "x", 1]],
+    "refused": [[2, "m.Choice", 0, "name", "Z", "value", 9], [2, "m.Flags", 0, "name", None, "value", 3],
+                [2, "m.Flags", 0, "name", "A|B", "value", 3], [0, "m.Property", 0, "x", 1], [0, "m.Data", 0, "y", 1]],
+}
+
+
+@both
+@pytest.mark.parametrize("expected", RECORDS)
+@pytest.mark.parametrize("wrap", [b"", b"\x91", b"\x81\xa1k", b"\x92\xc7\x00\x01", b"\x92\xc7\x00\x05"])
+def test_no_method_of_a_users_class_runs(implementation: ModuleType, expected: str, wrap: bytes) -> None:
+    bindings = Bindings(_rigged())
+    for items in RECORDS[expected]:
+        data = wrap + codec.encode([None, *items]).data.replace(b"\xc0", b"\xc7\x00\x06", 1)
+        _ran.clear()
+        try:
+            made = implementation.decode(data, (), True, bindings)
+        except DecodeError:
+            made = DecodeError
+        assert _ran == [], items
+        assert (made is DecodeError) == (expected == "refused"), items
+        if type(made) is bindings.classes.get("m.Data"):
+            assert object.__getattribute__(made, "__dict__") == {"x": 1}
+        for cls in bindings.classes.values():
+            if "__del__" in vars(cls):
+                del cls.__del__  # type: ignore[attr-defined]  # runs when the object goes, which is not decoding
+
+
+@both
+@pytest.mark.parametrize("items", [RECORDS["made"][0], RECORDS["made"][1], RECORDS["made"][3]])
+def test_no_users_hash_runs_for_keys_and_elements(implementation: ModuleType, items: list[Any]) -> None:
+    bindings = Bindings(_rigged())
+    record = codec.encode([None, *items]).data.replace(b"\xc0", b"\xc7\x00\x06", 1)
+    for cls in bindings.classes.values():
+        if "__del__" in vars(cls):
+            del cls.__del__  # type: ignore[attr-defined]
+    for inner in (record, b"\x92\xc7\x00\x01" + record, b"\x96\xc7\x00\x06\x01\xa1t\x01\xa1f" + record):
+        for data in (b"\x92\xc7\x00\x02" + inner, b"\x92\xc7\x00\x03" + inner, b"\x93\xc7\x00\x04" + inner + b"\xc0"):
+            _ran.clear()
+            with pytest.raises(DecodeError):
+                implementation.decode(data, (), True, bindings)
+            assert _ran == []
+
+
+def test_type_names() -> None:
+    assert (type_name(int), type_name(Bindings)) == ("int", "remotesvc.bootstrap.codec.Bindings")

@@ -1,0 +1,114 @@
+"""Which parts of a file are sent: the search for known blocks, and the plan of a sync."""
+
+from __future__ import annotations
+
+import io
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remotesvc.files.delta import LEAST_BLOCK, Search, block_size, signature
+from remotesvc.files.listing import Entry
+from remotesvc.files.records import DIRECTORY, FILE, LINK
+from remotesvc.files.sync import Plan
+
+
+def rebuilt(old: bytes, new: bytes, block: int, piece: int | None = None) -> tuple[bytes, int]:
+    """What the instructions make of the old content, and how many bytes of it are new."""
+    search = Search(signature(io.BytesIO(old).read, block), block)
+    made, literal = bytearray(), 0
+    for begin in range(0, max(len(new), 1), piece or max(len(new), 1)):
+        part = new[begin:begin + (piece or len(new))]
+        position = 0
+        for offset, start, end in search.instructions(part):
+            assert start == position < end
+            position = end
+            if offset < 0:
+                made += part[start:end]
+                literal += end - start
+            else:
+                made += old[offset:offset + end - start]
+        assert position == len(part)
+    return bytes(made), literal
+
+
+EDITS = st.lists(
+    st.tuples(st.sampled_from(["insert", "delete", "change"]), st.floats(0, 1), st.integers(1, 3000)), max_size=6)
+
+
+@given(st.integers(0, 60000), EDITS, st.integers(0, 5), st.sampled_from([64, 512, 2048]))
+def test_whatever_was_edited_comes_out(size: int, edits: list[tuple[str, float, int]], seed: int, block: int) -> None:
+    old = random.Random(seed).randbytes(size)
+    new = bytearray(old)
+    for kind, where, length in edits:
+        at = int(where * len(new))
+        if kind == "insert":
+            new[at:at] = random.Random(length).randbytes(length)
+        elif kind == "delete":
+            del new[at:at + length]
+        else:
+            new[at:at + length] = bytes(length)
+    made, literal = rebuilt(old, bytes(new), block)
+    assert made == new
+    touched = sum(length for _, _, length in edits)
+    assert literal <= touched + (2 * len(edits) + 2) * block
+
+
+@given(st.binary(max_size=3000), st.binary(max_size=3000), st.integers(1, 700))
+def test_anything_from_anything(old: bytes, new: bytes, piece: int) -> None:
+    assert rebuilt(old, new, 16)[0] == new
+    assert rebuilt(old, new, 16, piece)[0] == new
+
+
+def test_a_shift_costs_a_block_and_repetition_nothing() -> None:
+    old = random.Random(1).randbytes(1 << 20)
+    assert rebuilt(old, b"x" + old, 1024)[1] <= 1024 + 1
+    assert rebuilt(bytes(1 << 20), bytes((1 << 20) + 5), 1024)[1] <= 1024
+    assert rebuilt(old, random.Random(2).randbytes(1 << 20), 1024)[1] == 1 << 20
+
+
+def test_blocks_grow_with_the_file() -> None:
+    assert block_size(0) == LEAST_BLOCK
+    assert block_size(256 << 20) == 16384
+    assert block_size(1 << 50) == 1 << 17
+
+
+def entry(kind: int = FILE, size: int = 1, mtime: int = 5, what: bytes = b"", mode: int = 0o644) -> Entry:
+    return Entry(kind, mode, size, mtime, what)
+
+
+def test_a_plan_names_what_differs() -> None:
+    here = {
+        b"same": entry(), b"new": entry(), b"size": entry(size=2), b"time": entry(mtime=7), b"mode": entry(mode=0o755),
+        b"large": entry(size=1 << 20, mtime=7), b"link": entry(LINK, what=b"to"), b"d": entry(DIRECTORY),
+        b"open": entry(DIRECTORY, mode=0o777), b"kept": entry(DIRECTORY),
+        b"was-file": entry(DIRECTORY), b"was-dir": entry(), b"was-link": entry(size=1 << 20),
+    }  # fmt: skip
+    there = {
+        b"same": entry(), b"size": entry(), b"time": entry(), b"mode": entry(), b"large": entry(size=1 << 20),
+        b"link": entry(LINK, what=b"elsewhere"), b"was-file": entry(), b"was-dir": entry(DIRECTORY),
+        b"was-link": entry(LINK, what=b"x"), b"old": entry(),
+        b"open": entry(DIRECTORY), b"kept": entry(DIRECTORY), b"gone": entry(DIRECTORY), b"gone/below": entry(),
+        b"gone-too": entry(),
+    }  # fmt: skip
+    plan = Plan(here, there, False)
+    assert set(plan.send) == {b"new", b"size", b"time", b"mode", b"large", b"link", b"was-dir", b"was-link"}
+    assert plan.make == [b"d", b"open", b"was-file"]
+    assert plan.conflicts == [b"was-file", b"was-dir"]
+    assert plan.delta == [b"large"]
+    assert plan.unchanged == 1
+    assert sorted(plan.delete) == [b"gone", b"gone-too", b"old"]
+
+
+def test_times_are_compared_as_exactly_as_they_are_kept() -> None:
+    for kept, equal in ((1234567890123456789, True), (1234567890123456000, True), (1234567890000000000, True),
+                        (1234567890123456788, False), (1234567891000000000, False)):
+        plan = Plan({b"f": entry(mtime=1234567890123456789)}, {b"f": entry(mtime=kept)}, False)
+        assert (plan.unchanged == 1) is equal
+
+
+def test_with_digests_times_mean_nothing() -> None:
+    here, there = {b"f": entry(what=b"1", mtime=5)}, {b"f": entry(what=b"1", mtime=6)}
+    assert Plan(here, there, True).send == []
+    assert Plan({b"f": entry(what=b"2", mtime=6)}, there, True).send == [b"f"]

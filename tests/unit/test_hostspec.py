@@ -1,0 +1,150 @@
+"""Host strings: each form, and nothing else, gets through."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remotesvc.bootstrap.errors import UsageError
+from remotesvc.bootstrap.secret import Secret
+from remotesvc.ssh import SSHOptions
+from remotesvc.ssh.hostspec import HostSpec, parse
+
+GOOD = [
+    ("web1", HostSpec(None, "web1", None)),
+    ("web1.example.org", HostSpec(None, "web1.example.org", None)),
+    ("root@web1", HostSpec("root", "web1", None)),
+    ("root@web1:2222", HostSpec("root", "web1", 2222)),
+    ("web_1:65535", HostSpec(None, "web_1", 65535)),
+    ("ann@corp.example@web1", HostSpec("ann@corp.example", "web1", None)),
+    ("10.0.0.1:22", HostSpec(None, "10.0.0.1", 22)),
+    ("::1", HostSpec(None, "::1", None)),
+    ("root@2001:db8::1", HostSpec("root", "2001:db8::1", None)),
+    ("[::1]", HostSpec(None, "::1", None)),
+    ("root@[2001:db8::1]:2222", HostSpec("root", "2001:db8::1", 2222)),
+    ("[fe80::1%eth0]:22", HostSpec(None, "fe80::1%eth0", 22)),
+    ("ssh://web1", HostSpec(None, "web1", None)),
+    ("ssh://root@web1:2222/", HostSpec("root", "web1", 2222)),
+    ("ssh://root@[::1]:2222", HostSpec("root", "::1", 2222)),
+    ("local:", HostSpec(None, "local", None, "local")),
+]
+
+BAD = [
+    "",
+    "@web1",
+    "root@",
+    "-oProxyCommand=x",
+    "root@-oProxyCommand=x",
+    "-root@web1",
+    "$(id)",
+    "web1;id",
+    "web1 web2",
+    "web1\n",
+    "root\n@web1",
+    "we\0b1",
+    "web1:",
+    "web1:0",
+    "web1:65536",
+    "web1:22x",
+    "web1:\u0662\u0662",  # digits to Python, not to TCP
+    "web1:2:3",
+    "[web1]:22",
+    "[::1",
+    "[::1]22",
+    "[::1%]:22",
+    "[::1%$(id)]",
+    "ssh://",
+    "ssh://web1/etc",
+    "ssh://web1?x",
+    "\u0430web",  # a Cyrillic letter that looks Latin
+    "a" * 256,
+    "a" * 100_000,
+]
+
+
+@pytest.mark.parametrize(("text", "spec"), GOOD)
+def test_each_form_is_understood(text: str, spec: HostSpec) -> None:
+    assert parse(text) == spec
+
+
+@pytest.mark.parametrize(("text", "spec"), GOOD)
+def test_its_text_means_the_same(text: str, spec: HostSpec) -> None:
+    assert parse(str(spec)) == spec
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(text)
+    assert len(str(caught.value)) < 300
+    assert str(caught.value).isprintable()
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse("ssh://root:hunter2@web1")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["ftp://web1", "http://me:hunter2@web1:80/x", "SSH+git://x"])
+def test_addresses_of_something_else_are_named(text: str) -> None:
+    with pytest.raises(UsageError, match="hosts have no .* address; write user@host:port") as caught:
+        parse(text)
+    assert "hunter2" not in str(caught.value)
+
+
+@given(st.text(st.characters(codec="utf-8")) | st.text("ab@:[]%/.-_ \n$;1", max_size=12))
+def test_what_gets_through_needs_no_quoting_anywhere(text: str) -> None:
+    try:
+        spec = parse(text)
+    except UsageError:
+        return
+    for word in (spec.host, spec.user):
+        if word is not None:
+            assert shlex.quote(word) == word
+            assert not word.startswith("-")
+    assert parse(str(spec)) == spec
+
+
+def test_options_take_user_and_port_from_the_host_unless_given() -> None:
+    options = SSHOptions.parse("ann@web1:2222")
+    assert (options.host, options.user, options.port) == ("web1", "ann", 2222)
+    options = SSHOptions.parse("ann@web1:2222", user="bob", port=22, key_filename="k", known_hosts=["a", "b"])
+    assert (options.user, options.port, options.key_filenames) == ("bob", 22, ("k",))
+    assert options.known_hosts == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"user": "-x"},
+        {"user": "a b"},
+        {"port": 0},
+        {"port": True},
+        {"host_keys": "maybe"},
+        {"known_hosts": []},
+        {"extra_options": ["ProxyCommand"]},
+        {"extra_options": ["A=b\nProxyCommand=x"]},
+        {"extra_options": ["-oA=b"]},
+        {"connect_timeout": 0},
+        {"connect_timeout": float("nan")},
+    ],
+)
+def test_options_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        SSHOptions.parse("web1", **wrong)  # type: ignore[arg-type]
+
+
+def test_options_are_for_ssh_only() -> None:
+    with pytest.raises(UsageError):
+        SSHOptions.parse("local:")
+
+
+def test_no_repr_shows_the_password() -> None:
+    options = SSHOptions.parse("web1", password="hunter2")
+    assert isinstance(options.password, Secret)
+    assert "hunter2" not in repr(options) + str(options)
+    assert hash(options) == hash(SSHOptions.parse("web1"))

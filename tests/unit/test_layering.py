@@ -1,0 +1,190 @@
+"""The house as it is built against the house as it is drawn: zones, floors, and one name for the kernel."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests import zones
+from tests.imports import Import, imports_of
+from tests.zones import (
+    FETCHED_BY_KERNEL,
+    FLOOR_PLAN,
+    KERNEL_FLOORS,
+    KERNEL_STDLIB,
+    ROOT,
+    within,
+    zone,
+)
+
+KERNEL = "remotesvc.bootstrap"
+MODULES = zones.package_modules()
+IMPORTS = [found for module, path in MODULES.items() for found in imports_of(module, path)]
+CARRIED_OUT = [
+    found for found in IMPORTS if not found.typing_only and (found.importer, found.target) != zones.STARTS
+]
+
+
+def targets(found: Import) -> list[str]:
+    """The modules an import loads: `from package import module` names modules where it looks like names."""
+    below = [f"{found.target}.{name}" for name in found.names]
+    modules = [name for name in below if name in MODULES]
+    return modules if modules and len(modules) == len(below) else [found.target, *modules]
+
+
+def place(found: Import) -> str:
+    path = MODULES[found.importer].relative_to(ROOT)
+    return f"{path}:{found.line} {found.importer} imports {found.target}"
+
+
+def part(module: str) -> str | None:
+    """The entry of the floor plan that a module belongs to; None if it has no place there."""
+    fitting = [prefix for prefix in FLOOR_PLAN if prefix != "remotesvc" and within(module, prefix)]
+    if module == "remotesvc":
+        return module
+    return max(fitting, key=len, default=None)
+
+
+def test_nothing_imports_the_kernel_under_a_second_name() -> None:
+    files = [path for path in zones.python_files() if path != ROOT / "setup.py"]
+    assert files
+    wrong = [
+        f"{path.relative_to(ROOT)}:{found.line}"
+        for path in files
+        for found in imports_of(".".join(path.relative_to(ROOT).with_suffix("").parts), path)
+        if not found.relative and within(found.target, "bootstrap")
+    ]
+    assert wrong == []
+
+
+def test_the_kernel_imports_nothing_of_ours_but_itself() -> None:
+    wrong = [
+        place(found)
+        for found in CARRIED_OUT
+        if zone(found.importer) == "K" and within(found.target, "remotesvc")
+        if not (found.relative and within(found.target, KERNEL))
+        if found.at_top or found.target not in FETCHED_BY_KERNEL
+    ]
+    assert wrong == []
+
+
+def test_the_kernel_loads_only_cheap_standard_modules() -> None:
+    wrong = [
+        place(found)
+        for found in CARRIED_OUT
+        if zone(found.importer) == "K" and found.at_top and not found.relative
+        if found.target.partition(".")[0] not in KERNEL_STDLIB
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("letter", ["K", "P"])
+def test_what_travels_needs_nothing_but_the_standard_library(letter: str) -> None:
+    wrong = [
+        place(found)
+        for found in CARRIED_OUT
+        if zone(found.importer) == letter and not within(found.target, "remotesvc")
+        if found.target.partition(".")[0] not in sys.stdlib_module_names
+        if found.at_top or found.target not in zones.LENT
+    ]
+    assert wrong == []
+
+
+def test_portable_parts_import_no_master_only_module() -> None:
+    wrong = [
+        place(found)
+        for found in CARRIED_OUT
+        if zone(found.importer) == "P" and within(found.target, "remotesvc")
+        if any(zone(target) == "M" for target in targets(found))
+    ]
+    assert wrong == []
+
+
+def test_every_module_of_the_kernel_has_a_floor() -> None:
+    placed = {f"{KERNEL}.{name}" for names in KERNEL_FLOORS.values() for name in names}
+    here = {module for module in MODULES if zone(module) == "K" and module != KERNEL}
+    assert here - placed == set(), "give it a floor in tests/zones.py"
+
+
+def test_imports_in_the_kernel_go_down() -> None:
+    floors = enumerate(KERNEL_FLOORS.values())
+    height = {f"{KERNEL}.{name}": floor for floor, names in floors for name in names}
+    wrong = [
+        f"{place(found)}: {target}"
+        for found in CARRIED_OUT
+        if zone(found.importer) == "K"
+        for target in targets(found)
+        if height.get(target, -1) > height.get(found.importer, len(height))
+    ]
+    assert wrong == []
+
+
+def test_the_pure_floor_has_no_threads_clocks_or_processes() -> None:
+    pure = {f"{KERNEL}.{name}" for name in KERNEL_FLOORS["pure"]}
+    banned = {
+        "_thread",
+        "logging",
+        "select",
+        "selectors",
+        "signal",
+        "socket",
+        "subprocess",
+        "threading",
+        "time",
+    }
+    wrong = [place(found) for found in CARRIED_OUT if found.importer in pure and found.target in banned]
+    assert wrong == []
+
+
+def test_every_part_of_the_package_has_a_place_in_the_floor_plan() -> None:
+    homeless = [module for module in MODULES if zone(module) != "K" and part(module) is None]
+    assert homeless == [], "give it a place in tests/zones.py"
+
+
+def test_imports_between_the_parts_follow_the_floor_plan() -> None:
+    wrong = []
+    for found in CARRIED_OUT:
+        own = part(found.importer)
+        if own is None or not within(found.target, "remotesvc"):
+            continue
+        for target in targets(found):
+            # The package itself may be asked for its version and its place; its public names are for users.
+            if target == "remotesvc" and set(found.names) <= {"__version__"}:
+                continue
+            if own == "remotesvc.calling" and not found.at_top and any(
+                within(target, prefix) for prefix in zones.FETCHED_BY_CALLING
+            ):
+                continue
+            if not any(within(target, prefix) for prefix in (own, *FLOOR_PLAN[own])) or target == "remotesvc":
+                wrong.append(f"{place(found)}: {target}")
+    assert wrong == []
+
+
+def test_the_floor_plan_has_no_way_up() -> None:
+    def reachable(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            for allowed in FLOOR_PLAN.get(waiting.pop(), ()):
+                if allowed not in seen:
+                    seen.add(allowed)
+                    waiting.append(allowed)
+        return seen
+
+    assert [name for name in FLOOR_PLAN if name in reachable(name)] == []
+    portable = [name for name in FLOOR_PLAN if zone(name) == "P"]
+    assert [(name, below) for name in portable for below in reachable(name) if zone(below) == "M"] == []
+
+
+def test_the_linter_knows_what_runs_on_old_interpreters() -> None:
+    """pyproject.toml repeats the list of portable parts: their syntax is older than that of the rest."""
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    missing = []
+    for prefix in ["remotesvc/__init__.py", *(name.replace(".", "/") for name in zones.PORTABLE)]:
+        pattern = prefix if prefix.endswith(".py") else f"{prefix}.py"
+        folder = f"{prefix}/**"
+        for value in ('"py37"', '["UP"]'):
+            if not any(f'"{name}" = {value}' in settings for name in (pattern, folder)):
+                missing.append(f"{prefix}: {value}")
+    assert missing == []

@@ -1,0 +1,233 @@
+"""Finding modules, their distributions and their data files, without importing anything."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import pytest
+
+from remotesvc.modules.datafiles import Unavailable, data_files, read_data_file
+from remotesvc.modules.find import Finder, Found
+from tests.kernel.importing import write
+
+NATIVE = EXTENSION_SUFFIXES[0]
+
+
+def located(finder: Finder, name: str) -> Found:
+    found = finder.locate(name)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A directory with installed distributions, as pip leaves it."""
+    write(
+        tmp_path,
+        {
+            "pure/__init__.py": "",
+            "pure/part.py": "",
+            "Pure_Dist-1.2.dist-info/RECORD": "pure/__init__.py,,\npure/part.py,,\n",
+            "Pure_Dist-1.2.dist-info/METADATA": (
+                "Name: Pure-Dist\nRequires-Dist: twinned\nRequires-Dist: fast; extra == 'x'\n\n"
+            ),
+            "fast/__init__.py": "",
+            f"fast/core{NATIVE}": b"",
+            "fast-2.0.dist-info/RECORD": f"fast/__init__.py,,\nfast/core{NATIVE},,\n",
+            "needy.py": "",
+            "needy-1.dist-info/RECORD": "needy.py,,\n",
+            "needy-1.dist-info/METADATA": "Name: needy\nRequires-Dist: Fast (>=1)\n\nRequires-Dist: pure\n",
+            "twinned/__init__.py": "",
+            f"twinned/md{NATIVE}": b"",
+            "twinned/md.py": "X = 1",
+            "twinned-1.dist-info/RECORD": f"twinned/__init__.py,,\ntwinned/md{NATIVE},,\ntwinned/md.py,,\n",
+            "edited/__init__.py": "",
+            "edited-1.dist-info/RECORD": "edited/__init__.py,,\n",
+            "edited-1.dist-info/direct_url.json": '{"dir_info": {"editable": true}, "url": "file:///x"}',
+            "older/__init__.py": "",
+            "older-3.egg-info/top_level.txt": "older\n",
+            "theirs.py": "",
+            "theirs-1.dist-info/RECORD": "theirs.py,,\n",
+            "theirs-1.dist-info/INSTALLER": "rpm\n",
+            "loose.py": "",
+        },
+    )
+    return tmp_path
+
+
+def test_nothing_is_imported(tmp_path: Path) -> None:
+    write(
+        tmp_path, {"boom/__init__.py": "raise SystemExit", "boom/deep/__init__.py": "1/0", "boom/deep/er.py": "X = 1"}
+    )
+    before = dict(sys.modules)
+    found = located(Finder([str(tmp_path)]), "boom.deep.er")
+    assert (found.kind, found.source, found.is_pkg) == ("source", b"X = 1", False)
+    assert sys.modules == before
+
+
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.deep", "os.path.more", "sys.nothing"])
+def test_what_does_not_exist_is_none(name: str) -> None:
+    assert Finder().locate(name) is None
+
+
+def test_a_module_is_read_once(tmp_path: Path) -> None:
+    write(tmp_path, {"changing.py": "one"})
+    finder = Finder([str(tmp_path)])
+    assert located(finder, "changing").source == b"one"
+    write(tmp_path, {"changing.py": "two"})
+    assert located(finder, "changing").source == b"one"
+
+
+def test_paths_given_come_before_sys_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"a/mine.py": "a", "b/mine.py": "b"})
+    monkeypatch.syspath_prepend(str(tmp_path / "b"))
+    assert located(Finder([str(tmp_path / "a")]), "mine").source == b"a"
+    assert located(Finder(), "mine").source == b"b"
+
+
+def test_namespace_package_over_several_entries(tmp_path: Path) -> None:
+    write(tmp_path, {"a/ns/deep/one.py": "1", "b/ns/deep/two.py": "2", "b/ns/data/x.txt": ""})
+    finder = Finder([str(tmp_path / "a"), str(tmp_path / "b")])
+    found = located(finder, "ns")
+    assert (found.kind, found.is_pkg, len(found.directories)) == ("namespace", True, 2)
+    assert located(finder, "ns.deep.one").source + located(finder, "ns.deep.two").source == b"12"
+    assert finder.submodules(found) == ("deep/",)
+    assert finder.submodules(located(finder, "ns.deep")) == ("one", "two")
+
+
+def test_submodules(tmp_path: Path) -> None:
+    files = [
+        "__init__.py",
+        "a.py",
+        "b/__init__.py",
+        f"c{NATIVE}",
+        "not-one.py",
+        ".d.py",
+        "__pycache__/e.py",
+        "data/f.txt",
+    ]
+    write(tmp_path, {f"pkg/{name}": b"" for name in files})
+    finder = Finder([str(tmp_path)])
+    assert finder.submodules(located(finder, "pkg")) == ("a", "b/", "c")
+
+
+def test_standard_library() -> None:
+    finder = Finder()
+    assert [located(finder, name).stdlib for name in ("json", "json.decoder", "sys", "_ctypes")] == [True] * 4
+    assert located(finder, "sys").kind == "builtin"
+
+
+def test_own_package_is_found_where_it_is_imported_from() -> None:
+    import remotesvc.bootstrap.wire
+
+    finder = Finder()
+    assert located(finder, "remotesvc.bootstrap.wire").own
+    assert located(finder, "remotesvc.bootstrap.wire").source == Path(remotesvc.bootstrap.wire.__file__).read_bytes()
+
+
+def test_zipped_package(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("zipped/__init__.py", "A = 1")
+        archive.writestr("zipped/part.py", "B = 2")
+    finder = Finder([str(tmp_path / "z.zip")])
+    assert located(finder, "zipped.part").source == b"B = 2"
+    assert finder.submodules(located(finder, "zipped")) == ("part",)
+
+
+def test_finder_of_an_editable_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.util import spec_from_file_location
+
+    write(tmp_path, {"src/checkout/__init__.py": "X = 1", "src/checkout/part.py": "Y = 2"})
+
+    class Editable:
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> object:
+            where = tmp_path / "src" / "checkout" / "__init__.py"
+            return spec_from_file_location(name, where) if name == "checkout" else None
+
+    class Strange(Editable):
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> object:
+            raise AssertionError("asked for " + name)
+
+    Editable.__module__ = "__editable___checkout_finder"
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Strange, Editable])
+    finder = Finder()
+    assert located(finder, "checkout").first_party
+    assert located(finder, "checkout.part").source == b"Y = 2"
+    assert located(finder, "checkout.part").first_party
+
+
+def test_module_made_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+    class Loader:
+        def get_source(self, name: str) -> str:
+            return "MADE = 'ü'"
+
+    module = ModuleType("made_up")
+    module.__spec__ = ModuleSpec("made_up", Loader())  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "made_up", module)
+    assert located(Finder(), "made_up").source == "MADE = 'ü'".encode()
+
+
+def test_native_module_with_and_without_python_beside(site: Path) -> None:
+    finder = Finder([str(site)])
+    assert located(finder, "fast.core").kind == "native"
+    assert (located(finder, "twinned.md").kind, located(finder, "twinned.md").source) == ("source", b"X = 1")
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "version"),
+    [("pure.part", "Pure_Dist", "1.2"), ("fast", "fast", "2.0"), ("older", "older", "3"), ("needy", "needy", "1")],
+)
+def test_distribution_of_a_module(site: Path, module: str, name: str, version: str) -> None:
+    found = located(Finder([str(site) + "/"]), module)
+    assert found.distribution is not None and not found.first_party
+    assert (found.distribution.name, found.distribution.version) == (name, version)
+
+
+@pytest.mark.parametrize("module", ["edited", "loose"])
+def test_editable_and_loose_modules_are_first_party(site: Path, module: str) -> None:
+    assert located(Finder([str(site)]), module).first_party
+
+
+def test_distributions_that_need_compiled_code(site: Path) -> None:
+    finder = Finder([str(site)])
+    needs = {name: located(finder, name).distribution for name in ("pure", "fast", "needy", "twinned", "theirs")}
+    assert {name: owner is not None and owner.needs_native for name, owner in needs.items()} == {
+        "pure": None,
+        "fast": f"fast/core{NATIVE}",
+        "needy": f"fast/core{NATIVE}",
+        "twinned": None,
+        "theirs": None,
+    }
+    assert {name for name, owner in needs.items() if owner is not None and owner.of_the_system} == {"theirs"}
+    pure = needs["pure"]
+    assert pure is not None and pure.with_requirements() == {"pure-dist", "twinned"}
+
+
+class TestDataFiles:
+    @pytest.fixture
+    def package(self, tmp_path: Path) -> Found:
+        files = ["a.txt", ".env", "code.py", "data/b.bin", "data/.git/c", "sub/__init__.py", "sub/d.txt", f"e{NATIVE}"]
+        write(tmp_path, {"pkg/__init__.py": "", **{f"pkg/{name}": name for name in files}, "outside.txt": "secret"})
+        (tmp_path / "pkg" / "link.txt").symlink_to(tmp_path / "outside.txt")
+        (tmp_path / "pkg" / "up").symlink_to(tmp_path)
+        (tmp_path / "pkg" / "inside.txt").symlink_to("a.txt")
+        return located(Finder([str(tmp_path)]), "pkg")
+
+    def test_listing(self, package: Found) -> None:
+        assert data_files(package) == ["a.txt", "data/b.bin", "inside.txt"]
+
+    def test_reading(self, package: Found) -> None:
+        assert [read_data_file(package, path) for path in ("a.txt", "data/b.bin")] == [b"a.txt", b"data/b.bin"]
+
+    @pytest.mark.parametrize("path", ["code.py", "link.txt", "up/outside.txt", f"e{NATIVE}", "nothing", "data"])
+    def test_not_served(self, package: Found, path: str) -> None:
+        with pytest.raises(Unavailable, match=path.partition("/")[0]):
+            read_data_file(package, path)

@@ -1,0 +1,449 @@
+"""Output and log records on the master: what is believed, how it is cut into lines, where it is shown."""
+
+from __future__ import annotations
+
+import io
+import logging
+import pickle
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remotesvc.bootstrap.capture import LINE
+from remotesvc.bootstrap.errors import WireError
+from remotesvc.bootstrap.logs import TEXT
+from remotesvc.output import Console, LogEvent, OutputEvent, Outputs, log_record
+from remotesvc.output.events import MOST_ITEMS, MOST_PENDING, Decoder, log_event_untrusted
+
+
+def name_of(context: int) -> str:
+    return f"host{context}"
+
+
+class Collector:
+    """An Outputs with callbacks that keep what they get."""
+
+    def __init__(self) -> None:
+        self.events: list[OutputEvent] = []
+        self.logs: list[LogEvent] = []
+        self.outputs = Outputs(name_of, self.events.append, self.logs.append)
+
+    def feed(self, data: bytes, fd: int = 1, call: int = 5, context: int = 1) -> list[str]:
+        """The pieces that a record brings."""
+        before = len(self.events)
+        self.outputs.on_output(context, [fd, call, data])
+        return [event.data for event in self.events[before:]]
+
+
+@pytest.fixture
+def collector() -> Collector:
+    return Collector()
+
+
+# Output records.
+
+
+def test_an_event_for_each_line_and_for_the_rest(collector: Collector) -> None:
+    collector.feed(b"one\n\ntwo\r\nthr\x0bee", fd=2, call=7, context=3)
+    assert collector.events == [
+        OutputEvent(3, "host3", "stderr", data, 7) for data in ("one\n", "\n", "two\r\n", "thr\x0bee")
+    ]
+
+
+def test_a_character_cut_in_two_is_put_together(collector: Collector) -> None:
+    assert collector.feed("€".encode()[:1]) == []
+    assert collector.feed("€".encode()[1:2]) == []
+    assert collector.feed("€".encode()[2:] + b"\n") == ["€\n"]
+
+
+def test_each_context_stream_and_call_has_a_decoder_of_its_own(collector: Collector) -> None:
+    first, rest = "€".encode()[:1], "€".encode()[1:]
+    sources: list[dict[str, int]] = [{}, {"fd": 2}, {"call": 6}, {"context": 2}]
+    for source in sources:
+        assert collector.feed(b"a" + first, **source) == ["a"]
+    for source in sources:
+        assert collector.feed(rest + b"b", **source) == ["€b"]
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [(b"\xff\xfe\n", "\ufffd\ufffd\n"), (b"a\xc3\n", "a\ufffd\n"), (b"\xed\xa0\x80", "\ufffd" * 3), (b"", "")],
+)
+def test_what_is_not_utf_8_is_replaced(collector: Collector, data: bytes, text: str) -> None:
+    assert "".join(collector.feed(data)) == text
+
+
+def test_a_character_that_never_ends_is_replaced_on_close(collector: Collector) -> None:
+    collector.feed("€".encode()[:2])
+    collector.outputs.close()
+    assert collector.events == [OutputEvent(1, "host1", "stdout", "\ufffd", 5)]
+    collector.outputs.close()
+    assert len(collector.events) == 1
+
+
+def test_unfinished_characters_are_bounded(collector: Collector) -> None:
+    for call in range(MOST_PENDING):
+        collector.feed(b"\xe2", call=call)
+    assert collector.events == []
+    collector.feed(b"\xe2", call=MOST_PENDING)
+    assert collector.events == [OutputEvent(1, "host1", "stdout", "\ufffd", 0)]
+    assert collector.feed("€".encode()[1:], call=1) == ["€"]
+
+
+@given(st.text(), st.data())
+def test_text_survives_any_chunking(text: str, draw: st.DataObject) -> None:
+    data = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
+    cuts = sorted(draw.draw(st.lists(st.integers(0, len(data)))))
+    decoder = Decoder()
+    pieces: list[str] = []
+    for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
+        pieces.extend(piece for _, _, piece in decoder.feed_untrusted(1, [1, 0, data[start:end]]))
+    assert "".join(pieces) == data.decode()
+    assert all("\n" not in piece[:-1] and piece for piece in pieces)
+
+
+class Sly(bytes):
+    """Of a type the codec does not make; its length lies."""
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        b"data",
+        {},
+        (1, 0, b"tuple"),
+        [1, 0],
+        [1, 0, b"x", 1],
+        [0, 0, b"x"],
+        [3, 0, b"x"],
+        [True, 0, b"x"],
+        ["1", 0, b"x"],
+        [[1], 0, b"x"],
+        [1.0, 0, b"x"],
+        [1, -1, b"x"],
+        [1, 1 << 64, b"x"],
+        [1, None, b"x"],
+        [1, True, b"x"],
+        [1, 0, "text"],
+        [1, 0, bytearray(b"x")],
+        [1, 0, b"x" * (LINE + 1)],
+        [1, 0, Sly(b"xx")],
+        [1, 0, None],
+    ],
+    ids=repr,
+)
+def test_a_hostile_output_record_is_refused(collector: Collector, record: object) -> None:
+    with pytest.raises(WireError):
+        collector.outputs.on_output(1, record)
+    assert collector.events == []
+
+
+def test_the_largest_record_is_taken(collector: Collector) -> None:
+    assert collector.feed(b"x" * LINE, call=(1 << 64) - 1) == ["x" * LINE]
+
+
+def test_lines_are_cut_one_by_one() -> None:
+    """A record of nothing but newlines does not become a list of 65,536 events."""
+    pieces = Decoder().feed_untrusted(1, [1, 0, b"\n" * LINE])
+    assert isinstance(pieces, Iterator)
+    assert next(pieces) == ("stdout", 0, "\n")
+    assert sum(1 for _ in pieces) == LINE - 1
+
+
+def test_a_failing_callback_loses_no_line() -> None:
+    seen: list[str] = []
+
+    def fail(event: OutputEvent) -> None:
+        seen.append(event.data)
+        raise LookupError(event.data)
+
+    outputs = Outputs(name_of, fail)
+    with pytest.raises(LookupError, match="one"):
+        outputs.on_output(1, [1, 0, b"one\ntwo\nthree\n"])
+    assert seen == ["one\n", "two\n", "three\n"]
+
+
+# Log records.
+
+
+def a_record(**changes: object) -> dict[str, Any]:
+    return {
+        "name": "app.part",
+        "levelno": 30,
+        "levelname": "WARNING",
+        "msg": "100% of %s",
+        "created": 1.5,
+        "extra": {"job": 7},
+        "exc": "",
+        "thread": "MainThread",
+        "process": 99,
+        "funcName": "work",
+        "lineno": 12,
+        "pathname": "remotesvc:/app/part.py",
+        **changes,
+    }
+
+
+def test_a_log_record_becomes_an_event(collector: Collector) -> None:
+    collector.outputs.on_log(4, a_record())
+    (event,) = collector.logs
+    assert (event.context, event.host, event.name, event.msg) == (4, "host4", "app.part", "100% of %s")
+    assert (event.levelno, event.created, event.extra, event.lineno) == (30, 1.5, {"job": 7}, 12)
+    assert pickle.loads(pickle.dumps(event)) == event
+
+
+class Text(str):
+    pass
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        [],
+        {},
+        {**a_record(), "more": 1},
+        {key: value for key, value in a_record().items() if key != "exc"},
+        a_record(name=None),
+        a_record(name=b"x"),
+        a_record(name=Text("x")),
+        a_record(msg="x" * (TEXT + 1000)),
+        a_record(exc="x" * (TEXT + 1000)),
+        a_record(levelno="30"),
+        a_record(levelno=True),
+        a_record(levelno=1 << 70),
+        a_record(lineno=1.0),
+        a_record(process=None),
+        a_record(created=float("nan")),
+        a_record(created=float("inf")),
+        a_record(created="now"),
+        a_record(extra=None),
+        a_record(extra=[("a", 1)]),
+        a_record(extra={1: 2}),
+        a_record(extra={"x" * 1000: 2}),
+        a_record(extra={f"k{i}": i for i in range(65)}),
+        a_record(extra={"x": object()}),
+        a_record(extra={"x": [{"y": {object()}}]}),
+        a_record(extra={"x": {(1, Text("y")): 1}}),
+        a_record(extra={"x": "y" * (MOST_ITEMS + 1)}),
+        a_record(extra={"x": [b"y" * 1000] * (MOST_ITEMS // 900)}),
+    ],
+)
+def test_a_hostile_log_record_is_refused(collector: Collector, record: object) -> None:
+    with pytest.raises(WireError):
+        collector.outputs.on_log(1, record)
+    assert collector.logs == []
+
+
+def test_nesting_costs_no_recursion(collector: Collector) -> None:
+    collector.outputs.on_log(1, a_record(extra={"x": nested(100_000)}))
+    assert len(collector.logs) == 1
+
+
+def event_of(**changes: object) -> LogEvent:
+    return log_event_untrusted(2, "web1", a_record(**changes))
+
+
+def test_the_record_is_a_real_one() -> None:
+    record = log_record(event_of(exc="Traceback\nKeyError: 1"))
+    assert record.getMessage() == "100% of %s"
+    assert record.name == "remotesvc.remote.web1.app.part"
+    assert (record.levelno, record.levelname, record.lineno, record.funcName) == (30, "WARNING", 12, "work")
+    assert (record.pathname, record.filename) == ("remotesvc:/app/part.py", "part.py")
+    text = logging.Formatter("%(host)s %(context)d %(remote_name)s %(job)s %(message)s").format(record)
+    assert text == "web1 2 app.part 7 100% of %s\nTraceback\nKeyError: 1"
+    assert vars(record)["remote_created"] == 1.5
+    assert vars(record)["remote_process"] == 99
+    assert vars(record)["remote_thread"] == "MainThread"
+    assert vars(record)["remote_extra"] == {"job": 7}
+    assert logging.Filter("remotesvc.remote.web1").filter(record)
+
+
+def test_levels_of_the_targets_own_keep_their_name() -> None:
+    assert log_record(event_of(levelno=33, levelname="NOTICE")).levelname == "NOTICE"
+    assert log_record(event_of(levelno=30, levelname="\x1b[31m")).levelname == "WARNING"
+
+
+def test_extras_overwrite_nothing() -> None:
+    extra = {
+        "getMessage": 1,
+        "msg": "forged",
+        "args": [1],
+        "exc_info": [1],
+        "message": "forged",
+        "asctime": "never",
+        "__class__": "x",
+        "__dict__": {},
+        "host": "forged",
+        "context": 0,
+        "remote_name": "forged",
+        "remote_extra": "forged",
+        "harmless": 1,
+    }
+    record = log_record(event_of(extra=extra))
+    text = logging.Formatter("%(asctime)s %(host)s %(context)s %(remote_name)s %(harmless)s %(message)s").format(record)
+    assert text.endswith("web1 2 app.part 1 100% of %s") and not text.startswith("never")
+    assert vars(record)["remote_extra"] == extra
+
+
+# The console.
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def output(data: str, context: int = 1, stream: Any = "stdout", call: int = 0) -> OutputEvent:
+    return OutputEvent(context, name_of(context), stream, data, call)
+
+
+def shown(*events: OutputEvent, stream: io.StringIO | None = None) -> str:
+    stream = stream or io.StringIO()
+    console = Console(stream)
+    for event in events:
+        console.output(event)
+    return stream.getvalue()
+
+
+def test_each_line_is_labelled() -> None:
+    assert shown(output("one\n"), output("two\n", 2)) == "[host1] one\n[host2] two\n"
+
+
+def test_a_line_in_parts_is_one_line() -> None:
+    assert shown(output("on"), output("e"), output("\n"), output("two\n")) == "[host1] one\n[host1] two\n"
+
+
+@pytest.mark.parametrize(
+    "other", [output("other\n", 2), output("other\n", 1, "stderr"), output("other\n", 1, "stdout", 3)]
+)
+def test_lines_do_not_mix(other: OutputEvent) -> None:
+    label = f"[{other.host}]"
+    assert shown(output("on"), other, output("e\n")) == f"[host1] on\n{label} other\n[host1] e\n"
+
+
+def test_escapes_are_neutralised_where_they_meet_a_terminal_and_only_there() -> None:
+    event = output("\x1b]0;evil\x07\r\n")
+    assert shown(event) == "[host1] \x1b]0;evil\x07\r\n"
+    assert shown(event, stream=Terminal()) == "[host1] \\x1b]0;evil\\x07\n"
+
+
+def test_an_open_line_can_be_ended() -> None:
+    stream = io.StringIO()
+    console = Console(stream)
+    console.end_line()
+    console.output(output("Password: "))
+    console.end_line()
+    console.end_line()
+    assert stream.getvalue() == "[host1] Password: \n"
+
+
+def test_it_writes_to_the_stderr_of_the_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console()
+    for stream in (io.StringIO(), io.StringIO()):
+        monkeypatch.setattr(sys, "stderr", stream)
+        console.output(output("x\n"))
+        assert stream.getvalue() == "[host1] x\n"
+    monkeypatch.setattr(sys, "stderr", None)
+    console.output(output("x\n"))
+
+
+def test_characters_the_stream_cannot_have_are_escaped() -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, "ascii", "strict")
+    Console(stream).output(output("€ \udc80\n"))
+    assert raw.getvalue() == b"[host1] \\u20ac \\udc80\n"
+
+
+def test_a_stream_that_is_gone_is_no_error() -> None:
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    Console(Broken()).output(output("x\n"))
+    closed = io.StringIO()
+    closed.close()
+    Console(closed).output(output("x\n"))
+
+
+@contextmanager
+def bare_logging() -> Iterator[logging.Logger]:
+    """The logger above those of all hosts, as in a program that configured nothing.
+
+    No fixture: the test runner gives its handlers to all that do not propagate when it calls the test.
+    """
+    logger = logging.getLogger("remotesvc.remote")
+    logger.propagate = False
+    try:
+        yield logger
+    finally:
+        logger.propagate = True
+
+
+def test_logs_go_to_the_logger_of_their_host() -> None:
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append  # type: ignore[method-assign, assignment]
+    stream = io.StringIO()
+    with bare_logging() as logger:
+        logger.addHandler(handler)
+        Outputs(name_of).on_log(1, a_record())
+        Console(stream).log(event_of(levelno=10, levelname="DEBUG"))  # below the level of the master's loggers
+        Console(stream).log(event_of())
+        logger.removeHandler(handler)
+    assert [record.name for record in records] == ["remotesvc.remote.host1.app.part", "remotesvc.remote.web1.app.part"]
+    assert stream.getvalue() == ""
+
+
+def test_a_target_cannot_make_loggers_here() -> None:
+    with bare_logging():
+        Console(io.StringIO()).log(event_of(name="made.up"))
+    assert not any("made" in name for name in logging.Logger.manager.loggerDict)
+
+
+def test_without_any_handler_they_go_to_the_console() -> None:
+    stream = Terminal()
+    console = Console(stream)
+    console.output(output("half a line"))
+    with bare_logging():
+        console.log(event_of(msg="bad\x1b[2J", exc="Traceback\nKeyError: 1"))
+        console.log(event_of(levelno=20))
+    assert stream.getvalue() == (
+        "[host1] half a line\n[web1] WARNING app.part: bad\\x1b[2J\n[web1] Traceback\n[web1] KeyError: 1\n"
+    )
+
+
+def test_unless_the_program_wants_nothing_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "lastResort", None)
+    stream = io.StringIO()
+    with bare_logging():
+        Console(stream).log(event_of())
+    assert stream.getvalue() == ""
+
+
+def test_the_defaults_show_all_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = Outputs(name_of)
+    with bare_logging():
+        outputs.on_output(1, [1, 0, b"from stdout\n"])
+        outputs.on_output(1, [2, 0, b"from stderr\n"])
+        outputs.on_log(1, a_record())
+    assert capsys.readouterr() == (
+        "",
+        "[host1] from stdout\n[host1] from stderr\n[host1] WARNING app.part: 100% of %s\n",
+    )

@@ -1,0 +1,173 @@
+"""Patterns: which hosts each form stands for, and what one that stands for none says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from remotesvc.bootstrap.errors import UsageError
+from remotesvc.fleet.inventory import Inventory
+from remotesvc.fleet.pattern import Matcher, NoMatch, Term, cluster_group, split
+
+FILES = {"./list": "web01  # first\n\n# none\ndb*\n", "./nested": "@./list\nweb03\n", "./loop": "@./loop\n",
+         "list": "web02\n", "-": "web03\nweb01\n", "./empty": "# nothing\n"}  # fmt: skip
+
+
+@pytest.fixture(name="inventory")
+def fixture_inventory() -> Inventory:
+    inventory = Inventory()
+    for number in range(1, 6):
+        inventory.add_host(f"web{number:02d}", "web")
+    for letter in "ab":
+        inventory.add_host(f"db-{letter}", "db")
+    inventory.add_host("web03", "canary")
+    inventory.add_host("db-a", "canary")
+    inventory.add_host("lonely.example.com")
+    inventory.add_child("prod", "web")
+    inventory.add_child("prod", "db")
+    return inventory
+
+
+def matcher(inventory: Inventory, closed: bool = True, **more: Any) -> Matcher:
+    return Matcher(inventory, closed, FILES.__getitem__, exists=FILES.__contains__, **more)
+
+
+@pytest.mark.parametrize(("pattern", "expected"), [
+    ("web01", "web01"),
+    ("web01,db-a,web01", "web01 db-a"),
+    ("db", "db-a db-b"),
+    ("db:canary", "db-a db-b web03"),
+    ("prod:&canary", "web03 db-a"),
+    ("prod:!web", "db-a db-b"),
+    ("!web,prod", "db-a db-b"),
+    ("prod:&canary:!db", "web03"),
+    ("&canary,prod", "web03 db-a"),
+    ("&canary", "web03 db-a"),
+    ("web0[1-3]", "web01 web02 web03"),
+    ("web0[1,4]", "web01 web04"),
+    ("web[01-02,05]", "web01 web02 web05"),
+    ("web[04-09]", "web04 web05"),
+    ("web[0:1]", "web01 web02"),
+    ("web[0]", "web01"),
+    ("web[-1]", "web05"),
+    ("web[3:]", "web04 web05"),
+    ("web[-2:]", "web04 web05"),
+    ("web[:1]", "web01 web02"),
+    ("web0*[0:1]", "web01 web02"),
+    ("web*", "web01 web02 web03 web04 web05"),
+    ("*.example.com", "lonely.example.com"),
+    ("~web0[12]", "web01 web02"),
+    ("~.*-(a|b)$", "db-a db-b"),
+    ("~d.:!db-a", ""),
+    ("ungrouped", "lonely.example.com"),
+    ("@canary", "web03 db-a"),
+    ("@./list", "web01 db-a db-b"),
+    ("@./nested", "web01 db-a db-b web03"),
+    ("@list", "web02"),
+    ("-", "web03 web01"),
+    ("@-", "web03 web01"),
+    ("all:!web:!db", "lonely.example.com"),
+    ("!prod", "lonely.example.com"),
+    (" web01 , db-b ", "web01 db-b"),
+])  # fmt: skip
+def test_patterns(inventory: Inventory, pattern: str, expected: str) -> None:
+    if not expected:
+        with pytest.raises(UsageError):
+            matcher(inventory).hosts(pattern)
+        return
+    assert " ".join(entry.name for entry in matcher(inventory).hosts(pattern)) == expected
+
+
+def test_all_is_everybody_in_order(inventory: Inventory) -> None:
+    assert [entry.name for entry in matcher(inventory).hosts("all")] == list(inventory)
+
+
+def test_limit_and_exclude(inventory: Inventory) -> None:
+    hosts = matcher(inventory).hosts("prod", limits=["web0[1-3],db", "canary"], excludes=["db", "nobody"])
+    assert [entry.name for entry in hosts] == ["web03"]
+    assert hosts[0].groups == ("canary", "prod", "web")
+
+
+@pytest.mark.parametrize(("pattern", "terms"), [
+    ("user@web1:2222", ["user@web1:2222"]),
+    ("local:,web1", ["local:", "web1"]),
+    ("ssh://deploy@web1:22", ["ssh://deploy@web1:22"]),
+    ("[::1]:2222,fe80::1%eth0", ["[::1]:2222", "fe80::1%eth0"]),
+    ("docker:box", ["docker:box"]),
+    ("web:db", ["web", "db"]),
+    ("n[1:3]:m[1-2,4]", ["n[1:3]", "m[1-2,4]"]),
+])  # fmt: skip
+def test_host_strings_keep_their_colons(pattern: str, terms: list[str]) -> None:
+    assert split(pattern) == [Term("", text) for text in terms]
+
+
+def test_without_an_inventory_names_are_hosts() -> None:
+    open_matcher = matcher(Inventory(), closed=False)
+    names = [entry.name for entry in open_matcher.hosts("web[01-02],deploy@db:2222,local:")]
+    assert names == ["web01", "web02", "deploy@db:2222", "local:"]
+
+
+def test_what_is_no_port_is_not_taken_for_a_host(inventory: Inventory) -> None:
+    for known in (Inventory(), inventory):
+        open_to_all = matcher(known, closed=False)
+        with pytest.raises(UsageError, match="'ssh' in 'me@web1:ssh' is no port; write me@web1,ssh for two hosts"):
+            open_to_all.hosts("x,me@web1:ssh")
+        with pytest.raises(UsageError, match="podman:NAME for a container"):
+            open_to_all.hosts("kubectl:x")
+        with pytest.raises(UsageError, match="hosts have no 'ftp://' address"):
+            open_to_all.hosts("ftp://x")
+        assert [host.name for host in open_to_all.hosts("podman:x,docker:y")] == ["podman:x", "docker:y"]
+    assert [host.name for host in open_to_all.hosts("db-a:elsewhere")] == ["db-a", "elsewhere"]
+
+
+def test_with_an_inventory_that_is_open_both_count(inventory: Inventory) -> None:
+    names = [entry.name for entry in matcher(inventory, closed=False).hosts("canary,elsewhere")]
+    assert names == ["web03", "db-a", "elsewhere"]
+
+
+@pytest.mark.parametrize(("pattern", "says"), [
+    ("wbe01", r"'wbe01' matches no host or group; did you mean web0"),
+    ("zzz", r"matches no host or group$"),
+    ("prdo", "did you mean prod"),
+    ("nothing*", "matches no host"),
+    ("web:&nobody", "no host is left"),
+    ("web[7]", r"'web\[7\]' matches no host"),
+    ("@nobody", "is no file and no group"),
+    ("@./missing", "cannot read hosts from ./missing"),
+    ("@./empty", "names no host"),
+    ("@./loop", "more than 8 deep"),
+    ("", "names no host"),
+    ("web:&", "nothing behind '&'"),
+    ("~web[", "no regular expression"),
+    ("x[3-1]", "backwards"),
+])  # fmt: skip
+def test_what_matches_nothing_says_what_is_near(inventory: Inventory, pattern: str, says: str) -> None:
+    def read(name: str) -> str:
+        if name not in FILES:
+            raise FileNotFoundError(2, "No such file or directory", name)
+        return FILES[name]
+
+    with pytest.raises(UsageError, match=says):
+        Matcher(inventory, True, read, exists=FILES.__contains__).hosts(pattern)
+
+
+def test_all_needs_an_inventory() -> None:
+    with pytest.raises(NoMatch, match="give one with -i"):
+        matcher(Inventory(), closed=False).hosts("all")
+
+
+def test_groups_of_clustershell(inventory: Inventory) -> None:
+    groups = {"racks": ["web01", "n9"]}
+    names = matcher(inventory, closed=False, cluster_group=groups.get).hosts("@racks")
+    assert [entry.name for entry in names] == ["web01", "n9"]
+
+
+def test_what_limits_leave_nothing_of_is_named(inventory: Inventory) -> None:
+    with pytest.raises(NoMatch, match="no host is left of 'web', limited to 'db-a', without 'db-b'"):
+        matcher(inventory).hosts("web", ["db-a"], ["db-b"])
+
+
+def test_a_group_that_clustershell_does_not_know() -> None:
+    assert cluster_group("there-is-no-such-group") is None
+    assert cluster_group("no-such-source:group") is None

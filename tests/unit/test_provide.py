@@ -1,0 +1,69 @@
+"""How a child gets its importer while other threads, hooks and finalisers import, too."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from remotesvc.bootstrap import importer as whole
+from remotesvc.bootstrap import provide
+
+NAME = whole.__name__
+
+
+class Made:
+    def __init__(self, *_parts: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def provisions(monkeypatch: pytest.MonkeyPatch) -> provide.Provisions:
+    monkeypatch.setattr(whole, "Importer", Made)
+    return provide.Provisions(SimpleNamespace(finder=None, mailboxes={}))
+
+
+def test_a_module_that_another_thread_has_half_imported_is_waited_for(
+    provisions: provide.Provisions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, NAME, ModuleType(NAME))  # what Python gives to one of two that wait for each other
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            monkeypatch.setitem(sys.modules, NAME, whole)
+
+    monkeypatch.setattr(provide, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: sum(waits)))
+    assert isinstance(provisions.importer(), Made)
+    assert len(waits) == 3
+
+
+def test_it_is_not_waited_for_without_end(provisions: provide.Provisions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, NAME, ModuleType(NAME))
+    monkeypatch.setattr(provide, "PARTIAL_LIMIT", 0.05)
+    with pytest.raises(ImportError, match="Importer"):
+        provisions.importer()
+    monkeypatch.setitem(sys.modules, NAME, whole)
+    assert isinstance(provisions.importer(), Made)
+
+
+def test_an_import_that_making_it_leads_to_fails_at_once(
+    provisions: provide.Provisions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner: list[BaseException] = []
+
+    class Half(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            if name == "Importer":
+                with pytest.raises(ImportError, match="part of making it") as caught:
+                    provisions.importer()
+                inner.append(caught.value)
+                return Made
+            raise AttributeError(name)
+
+    monkeypatch.setitem(sys.modules, NAME, Half(NAME))
+    assert isinstance(provisions.importer(), Made)
+    assert len(inner) == 1

@@ -1,0 +1,212 @@
+"""Which module lies in which zone and on which floor of the house: the tables.
+
+Zones: K is the kernel, which travels to every child first; P are the portable parts, fetched by children on
+demand; M is what never leaves the master. Floors: what each part may import, one way only. A new module of
+the kernel, or a new part of the package, gets its place here first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+ROOT = Path(__file__).resolve().parents[1]
+
+Zone = Literal["K", "P", "M"]
+
+PORTABLE = (
+    "remotesvc.calling",
+    "remotesvc.files",
+    "remotesvc.facts",
+    "remotesvc.host",
+    "remotesvc.launch",
+    "remotesvc.messages",
+    "remotesvc.service",
+    "remotesvc.shell",
+)
+
+# The floors of the kernel, lowest first. A module imports from its own floor and from those below it.
+KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
+    # What runs before anything else of the kernel is there.
+    "start": ("finder", "stage0"),
+    # Values in, values out: no descriptor, thread, clock or logging.
+    "pure": (
+        "arrays",
+        "callerror",
+        "classes",
+        "codec",
+        "credit",
+        "describe",
+        "errors",
+        "face",
+        "failures",
+        "fragments",
+        "gauge",
+        "guard",
+        "leaves",
+        "limits",
+        "lineage",
+        "modules",
+        "pack",
+        "places",
+        "record",
+        "resolve",
+        "routes",
+        "secret",
+        "tags",
+        "unpack",
+        "unreachable",
+        "values",
+        "wire",
+    ),
+    "I/O": ("assembly", "capture", "link", "logs", "stdio", "stdstreams", "outlet", "streams", "timers", "waiting"),
+    "runtime": (
+        "ask",
+        "bysource",
+        "calls",
+        "chain",
+        "child",
+        "closing",
+        "current",
+        "dispatcher",
+        "entry",
+        "execute",
+        "hub",
+        "ids",
+        "importer",
+        "large",
+        "leave",
+        "lines",
+        "loaded",
+        "metadata",
+        "outcome",
+        "patience",
+        "pickled",
+        "provide",
+        "receiver",
+        "refusals",
+        "relay",
+        "resources",
+        "router",
+        "target",
+        "turns",
+        "unfold",
+        "workers",
+    ),
+}
+
+_K = "remotesvc.bootstrap"
+_CALLING = (_K, "remotesvc.calling")
+_LAUNCH = (*_CALLING, "remotesvc.launch", "remotesvc.messages")
+_VALUES = ("remotesvc.output", "remotesvc.fastcodec", "remotesvc.futures")
+_SERVICES = ("remotesvc.files", "remotesvc.service", "remotesvc.shell")
+_PARTS = (*_LAUNCH, *_VALUES, *_SERVICES, "remotesvc.modules", "remotesvc.ssh")
+_MASTER = (*_PARTS, "remotesvc.router")
+
+# What each part of the package may import besides itself: CLI -> fleet -> master -> {modules, services,
+# files, launch} -> calling -> kernel. The longest prefix that fits decides.
+FLOOR_PLAN: dict[str, tuple[str, ...]] = {
+    "remotesvc": (_K,),
+    "remotesvc.calling": (_K,),
+    "remotesvc.launch": _CALLING,
+    # What runs on top of calls.
+    "remotesvc.facts": (),
+    "remotesvc.host": (),
+    "remotesvc.shell": (_K,),
+    "remotesvc.messages": (_K,),
+    "remotesvc.service": (*_CALLING, "remotesvc.messages"),
+    "remotesvc.files": (*_CALLING, "remotesvc.messages", "remotesvc.service"),
+    # The master, and what is built on it.
+    "remotesvc.escape": (),
+    "remotesvc.output": (*_CALLING, "remotesvc.escape"),
+    "remotesvc.fastcodec": (_K,),
+    "remotesvc.futures": _CALLING,
+    "remotesvc.modules": (_K,),
+    "remotesvc.ssh": (*_LAUNCH, *_VALUES, "remotesvc.escape"),
+    "remotesvc.router": _PARTS,
+    "remotesvc.fleet": _MASTER,
+    "remotesvc.testing": _MASTER,
+    "remotesvc.pytest_plugin": (*_MASTER, "remotesvc.fleet", "remotesvc.testing"),
+    "remotesvc.cli": (*_MASTER, "remotesvc.fleet", "remotesvc.testing", "remotesvc.escape"),
+    "remotesvc.__main__": ("remotesvc.cli",),
+}
+
+# Imported by a context's methods inside functions only: what they stand for lies above calls.
+FETCHED_BY_CALLING = ("remotesvc.files",)
+
+# Imported by the kernel inside functions only: its parent sends them when a call needs them.
+FETCHED_BY_KERNEL = (
+    "remotesvc.calling.isolation",
+    "remotesvc.launch.tree",
+    "remotesvc.messages.sender",
+    "remotesvc.service",
+)
+
+# Stage 0 starts the kernel: it has no package yet to be relative to, and what it starts lies above it.
+STARTS = ("remotesvc.bootstrap.stage0", "remotesvc.bootstrap.entry")
+
+# Imported by what travels, inside functions only: not of the standard library, sent like any other module.
+LENT = ("cloudpickle", "pathspec")
+
+# What the kernel may import when one of its modules is loaded: cheap on a cold child, and in python3-minimal.
+KERNEL_STDLIB = {
+    "_frozen_importlib",
+    "_frozen_importlib_external",
+    "_imp",
+    "_thread",
+    "builtins",
+    "collections",
+    "errno",
+    "heapq",
+    "importlib",
+    "io",
+    "itertools",
+    "marshal",  # the importer unmarshals code that came from above
+    "os",
+    "signal",
+    "struct",
+    "sys",
+    "threading",
+    "time",
+    "types",
+    "weakref",
+    "zlib",
+}
+
+
+def within(module: str, prefix: str) -> bool:
+    """Whether a dotted name is the prefix itself or lies below it."""
+    return module == prefix or module.startswith(prefix + ".")
+
+
+def zone(module: str) -> Zone:
+    """The zone of a module of the package."""
+    if within(module, _K):
+        return "K"
+    if module == "remotesvc" or any(within(module, prefix) for prefix in PORTABLE):
+        return "P"
+    return "M"
+
+
+def package_modules() -> dict[str, Path]:
+    """Every module of the package, the kernel included, by its dotted name."""
+    found = {}
+    for top, prefix in ((ROOT / "remotesvc", "remotesvc"), (ROOT / "bootstrap", _K)):
+        for path in python_files(top):
+            parts = path.relative_to(top).with_suffix("").parts
+            parts = parts[:-1] if parts[-1] == "__init__" else parts
+            found[".".join((prefix, *parts))] = path
+    return found
+
+
+def python_files(top: Path = ROOT) -> Iterator[Path]:
+    """Every Python file below a directory, but for symlinks, hidden directories and what a build left."""
+    for directory, subdirectories, names in os.walk(top):
+        subdirectories[:] = sorted(
+            name
+            for name in subdirectories
+            if not name.startswith(".") and name not in ("__pycache__", "build", "dist", "htmlcov", "venv")
+        )
+        yield from (Path(directory, name) for name in sorted(names) if name.endswith(".py"))
