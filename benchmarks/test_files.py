@@ -1,0 +1,255 @@
+"""Files: one large one beside a raw channel, scp and Mitogen; pings meanwhile; trees beside tar; sync and its bytes."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import remotesvc
+from benchmarks import filetasks, peers, rawfiles
+from benchmarks.conftest import Report
+from benchmarks.rounds import alternate, median, ratio
+from tests.integration.ssh_servers import OpenSSHServer
+
+MIB = 1 << 20
+SIZE = 512 * MIB
+FILES = 5000
+
+
+@pytest.fixture
+def ours(server: OpenSSHServer, router: remotesvc.Router, tmp_path: Path) -> remotesvc.Context:
+    """A context that has done its first transfer."""
+    context = router.ssh(**peers.ssh_settings(server))
+    context.push(b"x", tmp_path / "first")
+    return context
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A file that nothing compresses."""
+    path = tmp_path / "large"
+    with open(path, "wb") as file:
+        for number in range(SIZE // (8 * MIB)):
+            file.write(random.Random(number).randbytes(8 * MIB))
+    return path
+
+
+def raw_up(server: OpenSSHServer) -> None:
+    with peers.transport(server) as connection:
+        rawfiles.raw_up(connection, SIZE)
+
+
+def raw_down(server: OpenSSHServer) -> None:
+    with peers.transport(server) as connection:
+        rawfiles.raw_down(connection, SIZE)
+
+
+def ssh_options(server: OpenSSHServer) -> list[str]:
+    return ["-F", "none", "-i", server.key_file, "-o", f"UserKnownHostsFile={server.known_hosts_file}",
+            "-o", "IdentityAgent=none", "-o", f"Ciphers={peers.CIPHER}"]
+
+
+def scp(server: OpenSSHServer, source: str, target: str) -> None:
+    subprocess.run(["scp", "-q", "-O", "-P", str(server.port), *ssh_options(server), source, target], check=True)
+
+
+def mitogen_fetch(context: Any, service: Any, source: str, target: str) -> None:
+    service.register(source)
+    context.call(filetasks.mitogen_get, context.router.myself(), source, target)
+
+
+def rates(samples: Any, *names: str) -> str:
+    return ", ".join(f"{name} {SIZE / MIB / median(samples, name):.0f}" for name in names)
+
+
+def test_one_large_file(server: OpenSSHServer, ours: remotesvc.Context, large: Path, tmp_path: Path,
+                        mitogen_router: Any, report: Report) -> None:
+    import mitogen.service
+
+    theirs = peers.mitogen_ssh(mitogen_router, server)
+    service = mitogen.service.FileService(mitogen_router)
+    pool = mitogen.service.Pool(mitogen_router, services=[service])
+    up, down = tmp_path / "up", tmp_path / "down"
+    samples = alternate({
+        "raw up": lambda: raw_up(server),
+        "push": lambda: ours.push(large, up),
+        "push, not durable": lambda: ours.push(large, up, durable=False),
+        "scp up": lambda: scp(server, str(large), f"{server.user}@{server.host}:{up}2"),
+        "mitogen": lambda: mitogen_fetch(theirs, service, str(large), f"{up}3"),
+        "raw down": lambda: raw_down(server),
+        "pull": lambda: ours.pull(large, down),
+        "pull, not durable": lambda: ours.pull(large, down, durable=False),
+        "scp down": lambda: scp(server, f"{server.user}@{server.host}:{large}", f"{down}2"),
+    }, 3, warm=0)
+    pool.stop()
+    assert ours.pull(up, down).digest == ours.push(large, up).digest
+    report("push of 512 MiB, of a raw channel's rate", ">= 0.70 x",
+           f"{ratio(samples, 'raw up', 'push'):.2f} x, not durable "
+           f"{ratio(samples, 'raw up', 'push, not durable'):.2f} x"
+           f" (MiB/s: {rates(samples, 'raw up', 'push', 'push, not durable')})")
+    report("pull of 512 MiB, of a raw channel's rate", ">= 0.95 x",
+           f"{ratio(samples, 'raw down', 'pull'):.2f} x, not durable "
+           f"{ratio(samples, 'raw down', 'pull, not durable'):.2f} x"
+           f" (MiB/s: {rates(samples, 'raw down', 'pull', 'pull, not durable')})")
+    report("push and pull of 512 MiB, of scp's rate", "",
+           f"{ratio(samples, 'scp up', 'push, not durable'):.2f} x and "
+           f"{ratio(samples, 'scp down', 'pull, not durable'):.2f} x"
+           f" (MiB/s: {rates(samples, 'scp up', 'scp down')})")
+    report("push of 512 MiB, of Mitogen's FileService uncompressed", ">= 1 x",
+           f"{ratio(samples, 'mitogen', 'push, not durable'):.2f} x (MiB/s: {rates(samples, 'mitogen')})")
+
+
+def pinged(context: remotesvc.Context, work: Callable[[], object] | None) -> list[float]:
+    """Round trips of pings while something is done, in seconds; without it, 500 of them."""
+    found: list[float] = []
+    over = threading.Event()
+
+    def ping() -> None:
+        while not over.is_set() and (work is not None or len(found) < 500):
+            found.append(context.ping())
+            time.sleep(0.002)
+
+    thread = threading.Thread(target=ping)
+    thread.start()
+    if work is not None:
+        while len(found) < 500:
+            work()
+        over.set()
+    thread.join()
+    return found
+
+
+def p99(samples: list[float]) -> float:
+    return statistics.quantiles(samples, n=100)[-1]
+
+
+def test_pings_while_files_flow(ours: remotesvc.Context, large: Path, tmp_path: Path, report: Report) -> None:
+    idle = p99(pinged(ours, None))
+    for name, work in (("push", lambda: ours.push(large, tmp_path / "t", durable=False)),
+                       ("pull", lambda: ours.pull(large, tmp_path / "t", durable=False))):
+        begun = time.perf_counter()
+        work()
+        alone = time.perf_counter() - begun
+        times: list[float] = []
+
+        def timed(work: Callable[[], object] = work, times: list[float] = times) -> None:
+            begun = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - begun)
+
+        found = p99(pinged(ours, timed))
+        report(f"a ping during a {name}, 99th percentile", "<= 2 x idle + 3 ms",
+               f"{1000 * found:.1f} ms (idle {1000 * idle:.1f}), rate {alone / statistics.median(times):.2f} x")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """5,000 files of 0.2 to 20 kB."""
+    top, chosen = tmp_path / "tree", random.Random(3)
+    for number in range(FILES):
+        path = top / str(number % 100) / str(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(chosen.randbytes(chosen.randrange(200, 20000)))
+    return top
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Callable[[], Path]]:
+    """A directory that nobody has used: to delete and make again measures the file system."""
+    made: list[Path] = []
+
+    def fresh() -> Path:
+        made.append(tmp_path / f"fresh{len(made)}")
+        return made[-1]
+
+    yield fresh
+    for path in made:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def test_a_tree_of_small_files(server: OpenSSHServer, tree: Path, fresh: Callable[[], Path], report: Report) -> None:
+    def cold(**options: Any) -> None:
+        with remotesvc.Router() as router:
+            copied = router.ssh(**peers.ssh_settings(server)).push(tree, fresh(), **options)
+        assert copied.files == FILES
+
+    def tar() -> None:
+        target = fresh()
+        target.mkdir()
+        command = ["ssh", "-p", str(server.port), *ssh_options(server), f"{server.user}@{server.host}",
+                   f"tar -xf - -C {target}"]
+        with subprocess.Popen(["tar", "-cf", "-", "-C", tree, "."], stdout=subprocess.PIPE) as packing:
+            subprocess.run(command, stdin=packing.stdout, check=True)
+        assert packing.returncode == 0
+
+    def unchanged(target: Path) -> Callable[[], None]:
+        with remotesvc.Router() as router:
+            router.ssh(**peers.ssh_settings(server)).sync(tree, target, durable=False)
+
+        def again() -> None:
+            with remotesvc.Router() as router:
+                copied = router.ssh(**peers.ssh_settings(server)).sync(tree, target)
+            assert (copied.files, copied.unchanged) == (0, FILES)
+
+        return again
+
+    samples = alternate({
+        "tar": tar, "push, not durable": lambda: cold(durable=False), "push": cold, "sync": unchanged(fresh()),
+    }, 5)
+    report("5,000 small files with connect, of tar | ssh tar (not durable)", "<= 0.9 x",
+           f"{ratio(samples, 'push, not durable', 'tar'):.2f} x ({median(samples, 'push, not durable'):.2f} s, "
+           f"tar {median(samples, 'tar'):.2f} s); durable {ratio(samples, 'push', 'tar'):.2f} x")
+    report("sync of 5,000 unchanged files with connect", "", f"{median(samples, 'sync'):.2f} s, "
+           f"{ratio(samples, 'sync', 'tar'):.2f} x of tar | ssh tar")
+
+
+def test_bytes_of_one_percent_changed(ours: remotesvc.Context, tmp_path: Path, report: Report) -> None:
+    size, block = 256 * MIB, 16384
+    source = tmp_path / "s"
+    source.mkdir()
+    with open(source / "f", "wb") as file:
+        for number in range(size // (8 * MIB)):
+            file.write(random.Random(number).randbytes(8 * MIB))
+    ours.sync(source, tmp_path / "t", durable=False)
+    with open(source / "f", "r+b") as file:
+        for number in random.Random(9).sample(range(size // block), size // block // 100):
+            file.seek(number * block)
+            file.write(random.Random(number).randbytes(block))
+    link = next(iter(ours.tree.router.links.values()))
+    before = link.flight.sent + link.received
+    begun = time.perf_counter()
+    copied = ours.sync(source, tmp_path / "t", durable=False)
+    seconds = time.perf_counter() - begun
+    wire = link.flight.sent + link.received - before
+    assert copied.files == 1
+    # What rsync needs for the same: the changed blocks, and for each block of the old file its checksums.
+    least = size // 100
+    assert wire <= 1.2 * least
+    report("bytes for 1 % changed blocks of 256 MiB, both ways", "<= 1.2 x the changed blocks",
+           f"{wire / least:.3f} x ({wire / MIB:.2f} MiB, {seconds:.1f} s)")
+
+
+def test_memory_of_a_transfer(ours: remotesvc.Context, large: Path, tmp_path: Path, report: Report) -> None:
+    pid = ours.info["pid"]
+    ours.push(large, tmp_path / "t", durable=False)
+    idle = peers.rss(os.getpid()), peers.rss(pid)
+    most = [0, 0]
+
+    def progress(done: int, total: int | None) -> None:
+        if done % (4 * MIB) < 131072:
+            most[:] = max(most[0], peers.rss(os.getpid())), max(most[1], peers.rss(pid))
+
+    for way in (ours.push, ours.pull):
+        way(large, tmp_path / "t", durable=False, progress=progress)
+    report("memory of a transfer of 512 MiB, master and target", "<= 16 MiB above idle",
+           f"{(most[0] - idle[0]) / MIB:.1f} and {(most[1] - idle[1]) / MIB:.1f} MiB")

@@ -1,0 +1,89 @@
+"""Fleets: what the engine costs over a bare loop, a second call to 200 hosts, and a thousand contexts."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import remotesvc
+from benchmarks import peers
+from benchmarks.conftest import Report
+from benchmarks.rounds import median, ratio
+from remotesvc.testing.tree import MemoryTree
+from tests.integration.ssh_servers import OpenSSHServer
+
+HOSTS, AT_ONCE = 64, 8
+MANY = 200
+
+
+def fleet_of(server: OpenSSHServer, count: int, forks: int) -> remotesvc.Fleet:
+    settings = peers.ssh_settings(server)
+    host, port = settings.pop("host"), settings.pop("port")
+    settings.pop("fresh")
+    lines = "".join(f"n{number} ansible_host={host} ansible_port={port}\n" for number in range(count))
+    inventory = Path(server.known_hosts_file).with_name("fleet-hosts")
+    inventory.write_text(lines)
+    return remotesvc.Fleet("all", inventory=inventory, forks=forks, **settings)
+
+
+def test_the_engine_beside_a_bare_loop(busy: OpenSSHServer, report: Report) -> None:
+    samples: dict[str, list[float]] = {"fleet": [], "loop": []}
+
+    def timed(name: str, work: Callable[[], object]) -> None:
+        begun = time.perf_counter()
+        work()
+        samples[name].append(time.perf_counter() - begun)
+
+    for _ in range(3):
+        with fleet_of(busy, HOSTS, AT_ONCE) as fleet:
+            timed("fleet", lambda: fleet.run(os.getpid).raise_for_errors())  # called at once
+        with remotesvc.Router() as router, ThreadPoolExecutor(AT_ONCE) as pool:
+            def one(number: int) -> int:
+                context = router.ssh(**{**peers.ssh_settings(busy), "name": f"n{number}", "fresh": True})
+                found: int = context.call(os.getpid)
+                return found
+
+            timed("loop", lambda: list(pool.map(one, range(HOSTS))))
+    rates = ", ".join(f"{name} {HOSTS / median(samples, name):.1f}" for name in samples)
+    report(f"{HOSTS} hosts on loopback by Fleet.run, {AT_ONCE} at once: time of a bare connect-and-call loop",
+           "<= 1.05 x", f"{ratio(samples, 'fleet', 'loop'):.2f} x (hosts/s: {rates})")
+
+
+def test_a_second_call_to_many(busy: OpenSSHServer, report: Report) -> None:
+    with fleet_of(busy, MANY, 16) as fleet:
+        fleet.run(os.getpid).raise_for_errors()
+        taken = []
+        for _ in range(5):
+            begun = time.perf_counter()
+            assert len(fleet.run(os.getpid).ok) == MANY
+            taken.append(time.perf_counter() - begun)
+        before, begun = cpu(), time.perf_counter()
+        time.sleep(10)
+        idle = (cpu() - before) / (time.perf_counter() - begun) / MANY
+    report(f"a second call to {MANY} hosts", "<= 100 ms", f"{1e3 * sorted(taken)[2]:.0f} ms")
+    report(f"master's CPU of an idle link, {MANY} links", "<= 0.02 ms/s", f"{1e3 * idle:.3f} ms/s")
+
+
+def test_scatter_gather_scales(report: Report) -> None:
+    found: dict[int, float] = {}
+    for count in (100, 1000):
+        with MemoryTree() as tree:
+            contexts = [tree.root.context(tree.add()) for _ in range(count)]
+            for context in contexts:
+                context.call(abs, -1)
+            begun = time.perf_counter()
+            futures = [context.submit(abs, -1) for context in contexts]
+            assert all(future.result(60) == 1 for future in futures)
+            found[count] = (time.perf_counter() - begun) / count
+    report("scatter-gather over 1000 contexts, of the time a context takes among 100", "linear: about 1 x",
+           f"{found[1000] / found[100]:.2f} x ({1e6 * found[1000]:.0f} us a context)")
+
+
+def cpu() -> float:
+    """Seconds of CPU this process has used."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
