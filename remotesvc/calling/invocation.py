@@ -7,7 +7,7 @@ from ..bootstrap import wire
 from ..bootstrap.ask import discard, error_untrusted, withdraw
 from ..bootstrap.calls import Pending
 from ..bootstrap.current import running
-from ..bootstrap.errors import CallTimeout, EncodeError, NotSent, UsageError, VersionSkewError
+from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, NotSent, UsageError, VersionSkewError
 from .items import Arrivals, Items
 
 TYPE_CHECKING = False
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 DIRECT_UP_TO = 2
 # Calls that may be without an answer at once, so that a caller in a loop waits here rather than fill memory.
 MAX_UNANSWERED = 10000
+# What code of ours raises in a call that was given up, as a CallError tells it.
+_GIVEN_UP = tuple("%s.%s" % (each.__module__, each.__qualname__) for each in (Cancelled, CallTimeout))
 # Stands for an outcome that has been taken: a value may be large, and a future lives long.
 taken = object()
 
@@ -199,8 +201,17 @@ class Invocation(Pending):
         finally:
             outcome.release()
         if outcome.flags & wire.ERROR:
-            raise self.context.again(self._error(value), self.call)
+            self._raise(self.context.again(self._error(value), self.call))
         return value
+
+    def _raise(self, error: "BaseException") -> "None":
+        """Raise the error of an answer. What ended there because its time was over may be told before our own clock
+        is heard: it is the same timeout."""
+        late = self.deadline is not None and time.monotonic() >= self.deadline
+        if late and (isinstance(error, Cancelled) or getattr(error, "type_name", "") in _GIVEN_UP):
+            raise CallTimeout("no answer within %g s" % (self.options.timeout or 0), self.context.name,
+                              self.call) from error
+        raise error
 
     @staticmethod
     def in_arguments(error: "EncodeError") -> "EncodeError":

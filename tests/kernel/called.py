@@ -221,6 +221,15 @@ def wait_cancelled(path: str, after: str = "", limit: float = 60) -> bool:
     return told
 
 
+def until_told() -> None:
+    """Lasts as long as its caller allows, by the clock here, and ends as one that was given up."""
+    import remotesvc
+
+    call = remotesvc.current()
+    call.wait(call.remaining)
+    raise remotesvc.Cancelled("the time is over")
+
+
 def wait_for_file(started: str, path: str, limit: float = 60) -> str:
     """Cannot be cancelled: makes a file, and waits for another."""
     touch(started)

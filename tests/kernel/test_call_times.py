@@ -46,6 +46,18 @@ def test_a_timeout_of_a_future(context: Context, tmp_path: Path) -> None:
     assert not future.cancel()
 
 
+def test_a_call_that_gives_up_in_time_is_a_timeout_whose_clock_is_heard_first(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert context.call(called.add, 1, 2) == 3
+    timers = context.tree.router.timers
+    after = timers.after
+    monkeypatch.setattr(timers, "after", lambda delay, run: after(delay + LIMIT, run))  # the clock here is late
+    with pytest.raises(remotesvc.CallTimeout) as caught:
+        context.options(timeout=0.5).submit(called.until_told).result(LIMIT)
+    assert isinstance(caught.value.__cause__, remotesvc.CallError)
+
+
 def test_a_timeout_of_nothing(context: Context) -> None:
     with pytest.raises(remotesvc.CallTimeout):
         context.options(timeout=0).call(called.add, 1, 1)
