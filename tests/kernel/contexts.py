@@ -46,13 +46,35 @@ class Heard:
             assert self._changed.wait_for(holds, seconds), (self.output[-5:], self.logs[-5:])
 
 
+STARVED = 0.1
+"""Seconds that a pause may last longer than asked for; what is beyond them passed while this process was not running."""
+
+
 def until(holds: Callable[[], object], seconds: float = LIMIT, what: str = "") -> float:
-    """Wait until something is so that nobody tells us of; returns how long it took."""
+    """Wait until something is so that nobody tells us of; returns how long it took.
+
+    The time for which this process itself was starved of the processor is not counted: whoever we wait for had none of
+    it, either, or we were late to look.
+    """
     begun = time.monotonic()
     while not holds():
         assert time.monotonic() - begun < seconds, f"not within {seconds} s: {what or holds}"
+        paused = time.monotonic()
         time.sleep(0.005)
+        begun += max(0.0, time.monotonic() - paused - STARVED)
     return time.monotonic() - begun
+
+
+def runs_out(call: Callable[[float], object], begun: Path, seconds: float = 1.0) -> None:
+    """Make a call that runs into its timeout, ``call(timeout)``, after it has begun, as a file tells.
+
+    On a busy machine the time may be over before the call has begun: such a one is made again, with more time.
+    """
+    call(seconds)
+    while not begun.exists():
+        assert seconds < LIMIT, f"it has not begun within {seconds} s"
+        seconds *= 4
+        call(seconds)
 
 
 def appears(path: Path | str, seconds: float = LIMIT) -> None:
