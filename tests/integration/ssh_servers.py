@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.ssh import SSHOptions
 from remotesvc.ssh.channel import ParamikoPath
 from remotesvc.testing.sshd import EmbeddedServer
+
+PATIENCE = 60.0
+"""Seconds that a test waits for what an sshd has to do: many times what it takes, for a machine that is busy."""
 
 SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 MISSING = "no sshd here (Debian package openssh-server): SSH behaviour is NOT tested against OpenSSH"
@@ -58,11 +62,18 @@ class OpenSSHServer:
 
     def wait_for_log(self, text: str, start: int = 0) -> None:
         """Wait until the server has logged a line with `text` behind the first `start` lines."""
-        for _ in range(1000):
-            if any(text in line for line in self.log[start:]):
-                return
+        deadline = time.monotonic() + PATIENCE
+        while not any(text in line for line in self.log[start:]):
+            assert time.monotonic() < deadline, f"the server did not log {text!r}: {self.log[start:]}"
             time.sleep(0.01)
-        raise AssertionError(f"the server did not log {text!r}: {self.log[start:]}")
+
+    def written(self) -> list[str]:
+        """The lines it wrote so far, all of them: `log` may be behind, a thread of ours reads them."""
+        mark = f"read up to here: {uuid.uuid4().hex}"
+        with open(f"/proc/{self.process.pid}/fd/2", "w") as behind:
+            behind.write(mark + "\n")
+        self.wait_for_log(mark)
+        return [line for line in self.log if not line.startswith("read up to here: ")]
 
     def options(self, **changes: object) -> SSHOptions:
         """Options that connect here, no configuration of this machine's user involved."""
@@ -96,39 +107,45 @@ def openssh_server(directory: Path, extra: str = "") -> Iterator[OpenSSHServer]:
     host_key = make_key(directory / "host_ed25519")
     user_key = make_key(directory / "user_ed25519")
     (directory / "authorized_keys").write_text(user_key + "\n")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}\n")
-    (directory / "sshd_config").write_text(CONFIG.format(port=port, directory=directory, extra=extra))
-    process = subprocess.Popen(
-        [SSHD, "-D", "-e", "-f", str(directory / "sshd_config")],
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    )
-    log: list[str] = []
-    listening = threading.Event()
-    reader = threading.Thread(target=_read_log, args=(process, log, listening), daemon=True)
-    reader.start()
-    server = OpenSSHServer(
-        "127.0.0.1",
-        port,
-        getpass.getuser(),
-        str(directory / "user_ed25519"),
-        str(directory / "known_hosts"),
-        directory,
-        process,
-        log,
-    )
-    try:
-        listening.wait(10)
-        assert any("Server listening" in line for line in log), f"sshd did not start: {log}"
-        yield server
-    finally:
-        process.terminate()
-        process.wait()
-        reader.join(10)
+    for _ in range(10):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}\n")
+        (directory / "sshd_config").write_text(CONFIG.format(port=port, directory=directory, extra=extra))
+        process = subprocess.Popen(
+            [SSHD, "-D", "-e", "-f", str(directory / "sshd_config")],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+        log: list[str] = []
+        listening = threading.Event()
+        reader = threading.Thread(target=_read_log, args=(process, log, listening), daemon=True)
+        reader.start()
+        server = OpenSSHServer(
+            "127.0.0.1",
+            port,
+            getpass.getuser(),
+            str(directory / "user_ed25519"),
+            str(directory / "known_hosts"),
+            directory,
+            process,
+            log,
+        )
+        try:
+            listening.wait(PATIENCE)
+            # Nobody keeps the port for us in the meantime: any connection of this machine may be given it.
+            if any("Address already in use" in line for line in log):
+                continue
+            assert any("Server listening" in line for line in log), f"sshd did not start: {log}"
+            yield server
+            return
+        finally:
+            process.terminate()
+            process.wait()
+            reader.join(PATIENCE)
+    raise AssertionError("no port stayed free for sshd")
 
 
 def _read_log(process: subprocess.Popen[str], log: list[str], listening: threading.Event) -> None:
