@@ -67,11 +67,12 @@ def process() -> int:
 
 
 def kernels_started() -> "list[int]":
-    """The pids of the kernels that this one has started."""
+    """The pids of the kernels that this one has started, once they are up."""
     import remotesvc
 
     router = remotesvc.current().router
-    return [router.tree().start_of(number).wait()["pid"] for number in router.links if number is not None]
+    numbers = [number for number in list(router.links) if number is not None]  # one may end while another is waited for
+    return [router.tree().start_of(number).wait()["pid"] for number in numbers]
 
 
 def type_name(value: "Any") -> str:
