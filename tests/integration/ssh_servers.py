@@ -241,7 +241,6 @@ class Received:
         self.size = 0
         self.reasons: list[str] = []
         self.threads: set[int] = set()
-        self.ended_at = 0.0
         self._data: list[bytes] = []
         self._changed = threading.Condition()
         if start:
@@ -260,7 +259,6 @@ class Received:
 
     def ended(self, reason: str) -> None:
         with self._changed:
-            self.ended_at = time.monotonic()
             self.reasons.append(reason)
             self._changed.notify_all()
 

@@ -30,10 +30,14 @@ from tests.integration.ssh_servers import (
     openssh_server,
     running,
 )
+from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
 
 MIB = 1024 * 1024
+ALLOWED, ALL_ALLOWED = 3.0, 6.0
+"""Seconds for connecting where something never comes: enough to get that far on a busy machine, a login included."""
+
 Serve = Callable[[socket.socket], None]
 
 
@@ -66,10 +70,12 @@ def tcp_server(serve: Serve) -> Iterator[SSHOptions]:
             connection.close()
 
 
-def timed_error(options: SSHOptions, seconds: float) -> tuple[ConnectError, float]:
-    started = time.monotonic()
+def timed_error(options: SSHOptions, seconds: float, at_least: float = 0.0) -> tuple[ConnectError, float]:
+    """The error, and the seconds that it took."""
+    started, watch = time.monotonic(), Stopwatch()
     error = connect_error(options, seconds)
-    return error, time.monotonic() - started
+    assert time.monotonic() - started > at_least
+    return error, watch.seconds
 
 
 def silent(connection: socket.socket) -> None:
@@ -104,24 +110,24 @@ def test_a_port_that_does_not_answer() -> None:
             client.setblocking(False)
             client.connect_ex(listener.getsockname())
         options = SSHOptions.parse("127.0.0.1", port=listener.getsockname()[1], ssh_config="none")
-        error, seconds = timed_error(options, 1.0)
+        error, seconds = timed_error(options, ALLOWED, ALLOWED - 0.1)
     assert isinstance(error, ConnectTimeout)
     assert error.stage == "tcp"
-    assert 0.9 < seconds < 3
+    assert seconds < ALLOWED + 2
 
 
 def test_a_server_that_says_nothing() -> None:
     with tcp_server(silent) as options:
-        error, seconds = timed_error(options, 1.0)
+        error, seconds = timed_error(options, ALLOWED, ALLOWED - 0.1)
     assert isinstance(error, ConnectTimeout)
     assert isinstance(error, TimeoutError)
     assert error.stage == "kex"
     assert "no SSH greeting" in error.message
-    assert 0.9 < seconds < 3
+    assert seconds < ALLOWED + 2
 
 
 def test_a_stage_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connect, "STAGE_TIMEOUT", 0.5)
+    monkeypatch.setattr(connect, "STAGE_TIMEOUT", 1.5)
     with tcp_server(silent) as options:
         error, seconds = timed_error(options, 30.0)
     assert error.stage == "kex"
@@ -133,17 +139,17 @@ def test_connect_timeout_of_ssh_config_is_the_limit_of_a_stage(tmp_path: Path) -
         options = SSHOptions.parse(
             "127.0.0.1", port=plain.port, ssh_config="none", extra_options=["ConnectTimeout=1"]
         )
-        error, seconds = timed_error(options, 30.0)
+        error, seconds = timed_error(options, 30.0, 0.9)
     assert isinstance(error, ConnectTimeout)
-    assert 0.9 < seconds < 5
+    assert seconds < 5
 
 
 def test_a_greeting_and_then_silence() -> None:
     with tcp_server(lambda connection: connection.sendall(b"SSH-2.0-Tarpit\r\n")) as options:
-        error, seconds = timed_error(options, 1.0)
+        error, seconds = timed_error(options, ALLOWED)
     assert isinstance(error, ConnectTimeout)
     assert "did not finish the key exchange" in error.message
-    assert seconds < 3
+    assert seconds < ALLOWED + 2
 
 
 def test_a_trickle_does_not_extend_the_deadline() -> None:
@@ -275,11 +281,13 @@ def test_sha1_macs_are_refused_where_they_would_matter(tmp_path: Path) -> None:
 
 
 def test_a_program_that_does_not_read_its_input_does_not_hold_up_the_start(tmp_path: Path) -> None:
-    with openssh_server(tmp_path, "ForceCommand sleep 2") as server:
-        started = time.monotonic()
-        with running(server.options(), "true", [b"input"]) as got:
-            assert time.monotonic() - started < 2
-            assert got.wait_end() == "the remote program ended with status 0"
+    waits = f"while [ ! -e {tmp_path}/started ]; do sleep 0.05; done"
+    with (
+        openssh_server(tmp_path, f"ForceCommand {waits}") as server,
+        running(server.options(), "true", [b"input"]) as got,
+    ):
+        (tmp_path / "started").touch()  # if we were held up, it would go on for ever
+        assert got.wait_end() == "the remote program ended with status 0"
 
 
 def test_an_exhausted_deadline_is_a_timeout() -> None:
@@ -325,12 +333,12 @@ def test_a_server_that_stops_answering_after_login(stage: str, tmp_path: Path) -
     rules = _Hostile(on_open=hang) if stage == "open" else _Hostile(on_exec=lambda channel: bool(hang()))
     with one_client_server(rules, tmp_path) as settings:
         try:
-            error, seconds = timed_error(hostile_options(settings, tmp_path), 1.0)
+            error, seconds = timed_error(hostile_options(settings, tmp_path), ALL_ALLOWED, ALL_ALLOWED - 0.1)
         finally:
             release.set()
     assert isinstance(error, ConnectTimeout)
     assert error.stage == stage
-    assert 0.9 < seconds < 3
+    assert seconds < ALL_ALLOWED + 2
 
 
 def test_a_program_that_may_not_be_run(tmp_path: Path) -> None:

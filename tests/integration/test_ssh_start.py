@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from remotesvc import Router
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 from remotesvc.ssh import SSHOptions, dial
 from tests.integration.ssh_servers import OpenSSHServer, connect_error, openssh_server, running
+from tests.kernel.contexts import until
+from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
 
@@ -62,13 +65,14 @@ def test_another_address_is_tried_while_the_first_is_silent(first: str, monkeypa
             bad = ("127.0.0.3", 1) if first == "refusing" else ("255.255.255.255", 1)
         found = [(socket.AF_INET, STREAM, 6, "", where) for where in (bad, bad, there)]
         monkeypatch.setattr(dial, "lookup", lambda *arguments: found)
-        started = time.monotonic()
-        with dial.connect("both", 22, started + 20) as sock:
+        if first != "silent":
+            monkeypatch.setattr(dial, "STAGGER", 10.0)  # nobody waits for an address that has failed
+        started, watch = time.monotonic(), Stopwatch()
+        with dial.connect("both", 22, started + 60) as sock:
             assert sock.getpeername() == there
             assert sock.gettimeout() is None
-        seconds = time.monotonic() - started
-        assert (seconds >= 2 * dial.STAGGER) == (first == "silent")
-        assert seconds < 10
+        assert time.monotonic() - started >= 2 * dial.STAGGER or first != "silent"
+        assert watch.seconds < 10
 
 
 def test_no_address_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,14 +96,14 @@ def test_a_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
         return getaddrinfo(host, *arguments)
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    started = time.monotonic()
-    try:
-        error = connect_error(SSHOptions.parse("slow.invalid", ssh_config="none"), 0.5)
+    watch = Stopwatch()
+    try:  # the configuration comes first, and may take its time on a busy machine
+        error = connect_error(SSHOptions.parse("slow.invalid", ssh_config="none"), 3.0)
     finally:
         release.set()
     assert isinstance(error, ConnectTimeout)
     assert error.stage == "tcp"
-    assert time.monotonic() - started < 10
+    assert watch.seconds < 10
 
 
 def test_the_address_family_and_the_address_to_come_from(sshd: OpenSSHServer) -> None:
@@ -118,14 +122,7 @@ def test_the_address_family_and_the_address_to_come_from(sshd: OpenSSHServer) ->
 
 
 def lines(server: OpenSSHServer, text: str) -> int:
-    return sum(text in line for line in server.log)
-
-
-def until(condition: Any) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    return sum(text in line for line in server.written())
 
 
 @pytest.fixture
@@ -139,19 +136,27 @@ def busy(tmp_path: Path) -> Iterator[tuple[OpenSSHServer, socket.socket]]:
         yield server, guest
 
 
-def test_a_busy_server_is_asked_again(busy: tuple[OpenSSHServer, socket.socket]) -> None:
+def test_a_busy_server_is_asked_again(
+    busy: tuple[OpenSSHServer, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
     server, guest = busy
+    asked = []
+    connect = dial.connect
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
 
-    def leave() -> None:
-        until(lambda: lines(server, "drop connection"))
-        guest.close()
+    def in_between(*arguments: Any) -> Any:
+        asked.append(arguments)
+        if len(asked) == 2:  # the pauses are short, and the server needs its time to see that there is room now
+            until(lambda: lines(server, "drop connection"))
+            guest.close()
+            until(lambda: not children.read_text())
+        return connect(*arguments)
 
-    leaving = threading.Thread(target=leave)
-    leaving.start()
-    with running(server.options(), "echo in") as got:
+    monkeypatch.setattr(dial, "connect", in_between)
+    with running(server.options(), "echo in", seconds=60) as got:
         got.wait_end()
         assert got.data == b"in\n"
-    leaving.join()
+    assert len(asked) == 2
 
 
 def test_a_server_that_stays_busy_is_asked_four_times(busy: tuple[OpenSSHServer, socket.socket]) -> None:
@@ -218,7 +223,7 @@ def test_an_error_says_where_the_time_went(sshd: OpenSSHServer) -> None:
     error = connect_error(sshd.options(user="nobody_there"))
     assert "(stage auth, after " in error.message
     for stage in ("config", "tcp", "kex"):
-        assert f"{stage} 0." in error.message
+        assert re.search(rf"\b{stage} \d+\.\d", error.message)
 
 
 # -- what ssh_config says of the connection
