@@ -18,16 +18,25 @@ def select_hosts(pattern: str, settings: Settings) -> list[Member]:
     """The hosts a command is to work on, each once, in order.
 
     With an inventory only its hosts count (and `local:`), without one every name is a host. Raises UsageError: for a
-    pattern without a match, an inventory that cannot be read, a host string that is none. With `--list-hosts` their
-    names are printed, and the command ends.
+    pattern without a match, an inventory that cannot be read, a host string that is none. With `--list-hosts` they
+    are printed, as JSON if that is wanted, and the command ends.
     """
     inventory = _inventory(settings)
     matcher = Matcher(inventory, bool(settings.inventory), _Reader(settings), cluster_group, os.path.exists)
     entries = matcher.hosts(pattern, settings.limit, settings.exclude)
+    members = [Member.of(entry) for entry in entries]
     if settings.list_hosts:
-        click.echo("\n".join(entry.name for entry in entries))
+        click.echo(_listed(members, settings))
         raise click.exceptions.Exit(0)
-    return [Member.of(entry) for entry in entries]
+    return members
+
+
+def _listed(members: list[Member], settings: Settings) -> str:
+    if not (settings.json or settings.jsonl):
+        return "\n".join(member.text for member in members)
+    from remotesvc.cli.show.listed import hosts_as_json
+
+    return hosts_as_json(members, settings.jsonl)
 
 
 def _inventory(settings: Settings) -> Inventory:

@@ -49,6 +49,14 @@ def test_hosts_as_json_without_passwords(hosts: Path, capsys: pytest.CaptureFixt
     assert json.loads(out) == {"web01": {"groups": ["prod", "web"], "variables": {"rack": 7}}}
 
 
+def test_hosts_as_json_lines(hosts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hosts", "-i", "hosts", "web01,db1", "--jsonl"], FakeBackend()) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"schema": 1, "event": "host", "host": "web01", "groups": ["prod", "web"], "variables": {"rack": 7}},
+        {"schema": 1, "event": "host", "host": "db1", "groups": ["db"], "variables": {}},
+    ]
+
+
 def test_no_match_names_what_is_near(hosts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["hosts", "-i", "hosts", "wbe01"], FakeBackend()) == 1
     assert "did you mean web01" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,23 @@ def test_list_hosts_connects_nothing(hosts: Path, capsys: pytest.CaptureFixture[
     backend = FakeBackend()
     assert main(["run", "-i", "hosts", "web:!web02", "m:f", "--list-hosts"], backend) == 0
     assert capsys.readouterr().out == "web01\nweb03\n"
+    assert backend.opened == []
+
+
+@pytest.mark.parametrize("command", ["run {} m:f", "exec {} -- true", "ping {}", "facts {}", "pull {} /etc/motd ."])
+def test_hosts_are_listed_as_json_where_json_is_wanted(
+    hosts: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, *rest = command.format("db").split()
+    backend = FakeBackend()
+    assert main([name, "-i", "hosts", "--list-hosts", "--json", *rest], backend) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(each["schema"], each["event"], each["host"], each["groups"]) for each in listed] == [
+        (1, "host", "db1", ["db"]), (1, "host", "here", ["db"]),
+    ]  # fmt: skip
+    assert listed[1]["variables"]["ansible_connection"] == "local"
+    assert main([name, "-i", "hosts", "--list-hosts", "--jsonl", *rest], backend) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == listed
     assert backend.opened == []
 
 

@@ -13,10 +13,11 @@ from remotesvc.cli.options import Settings, selection_options
 @click.argument("hosts", metavar="[PATTERN]", default="all")
 @click.option("--groups", is_flag=True, help="Show each host's groups.")
 @click.option("--fold", is_flag=True, help="One line in ClusterShell's short form: web[01-20].")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: host to groups and variables.")
+@click.option("--json", is_flag=True, help="Print one JSON object: host to groups and variables.")
+@click.option("--jsonl", is_flag=True, help="Print one JSON object a line, of a host with its groups and variables.")
 @selection_options
 @click.pass_context
-def hosts(ctx: click.Context, /, hosts: str, groups: bool, fold: bool, as_json: bool, **shared: Any) -> int:
+def hosts(ctx: click.Context, /, hosts: str, groups: bool, fold: bool, **shared: Any) -> int:
     """Print the hosts that PATTERN stands for, a line each, in the order they would be worked on.
 
     PATTERN is Ansible's: names, groups, globs, ~regex, group[0:3], web[01-20], @file or @group, joined by , or : (and
@@ -24,13 +25,18 @@ def hosts(ctx: click.Context, /, hosts: str, groups: bool, fold: bool, as_json: 
     """
     from remotesvc.cli.selection import select_hosts
 
-    members = select_hosts(hosts, Settings.take(shared))
-    if as_json:
+    settings = Settings.take(shared)
+    members = select_hosts(hosts, settings)
+    if settings.json:
         import json
 
         facts = {member.text: member.facts().fields for member in members}
         shown = {name: {"groups": each["groups"], "variables": each["variables"]} for name, each in facts.items()}
         click.echo(json.dumps(shown, indent=1, default=str))
+    elif settings.jsonl:
+        from remotesvc.cli.show.listed import hosts_as_json
+
+        click.echo(hosts_as_json(members, lines=True))
     elif fold:
         from remotesvc.fleet.results import fold_names
 
