@@ -47,7 +47,7 @@ class Heard:
 
 
 STARVED = 0.1
-"""Seconds that a pause may last longer than asked for; what is beyond them passed while this process was not running."""
+"""Seconds that a pause may last longer than asked for; what is beyond that passed while this process did not run."""
 
 
 def until(holds: Callable[[], object], seconds: float = LIMIT, what: str = "") -> float:

@@ -24,6 +24,7 @@ from tests import interpreters
 from tests.interpreters import Interpreter
 from tests.kernel import called
 from tests.kernel.contexts import LIMIT, appears, gone, until
+from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -157,11 +158,12 @@ def test_descriptors_left_non_blocking(router: Router, fake: Fake) -> None:
 
 
 def test_no_python(router: Router, empty: Path) -> None:
-    begun = time.monotonic()
+    watch = Stopwatch()
     context = through(router, ["env", "-i", f"PATH={empty}", "sh", "-c"])
     with pytest.raises(remotesvc.PythonNotFound) as caught:
         context.call(called.add, 1, 2)
-    assert time.monotonic() - begun < 10
+    assert watch.seconds < 10
+    del watch  # the router keeps the error of wait_ready(), and that what is in this frame
     for candidate in CANDIDATES:
         assert candidate in str(caught.value)
     assert "python=" in caught.value.hint
@@ -200,10 +202,10 @@ def test_a_python_with_a_name_that_has_to_be_quoted(router: Router, tmp_path: Pa
 
 
 def test_a_python_that_is_too_old(router: Router, old_python: str) -> None:
-    begun = time.monotonic()
+    watch = Stopwatch()
     with pytest.raises(remotesvc.PythonTooOld, match="2.7") as caught:
         router.local(old_python).call(called.add, 1, 2)
-    assert time.monotonic() - begun < 10
+    assert watch.seconds < 10
     assert "3.6" in str(caught.value)
 
 
@@ -220,10 +222,10 @@ def test_an_old_python_is_passed_over(router: Router, empty: Path, old_python: s
 @pytest.mark.parametrize("missing", ["zlib", "struct", "threading", "_frozen_importlib_external"])
 def test_a_python_that_dies_during_bootstrap_shows_its_traceback(router: Router, fake: Fake, missing: str) -> None:
     python = fake(f"""exec "$PYTHON" "$1" "import sys;sys.modules['{missing}']=None;$2" "$3" "$4" """)
-    begun = time.monotonic()
+    watch = Stopwatch()
     with pytest.raises(remotesvc.BootstrapError, match=missing) as caught:
         router.local(python).call(called.add, 1, 2)
-    assert time.monotonic() - begun < 10
+    assert watch.seconds < 10
     assert "Traceback" in caught.value.diagnostics
     assert caught.value.exit_status == 1
     assert caught.value.stage == "boot"
@@ -253,12 +255,13 @@ def test_a_program_that_ends_at_once(router: Router, fake: Fake, body: str) -> N
     ],
 )
 def test_a_program_that_never_answers(router: Router, fake: Fake, body: str) -> None:
-    begun = time.monotonic()
+    begun, watch = time.monotonic(), Stopwatch()
     context = router.local(fake(body), connect_timeout=1)
     pid = context.tree.start_of(context.id).path.pid
     with pytest.raises(remotesvc.ConnectTimeout) as caught:
         context.call(called.add, 1, 2)
-    assert 0.9 < time.monotonic() - begun < 10
+    assert time.monotonic() - begun > 0.9
+    assert watch.seconds < 10
     assert isinstance(caught.value, TimeoutError)
     assert caught.value.stage == "boot"
     context.close()
@@ -285,11 +288,11 @@ def in_group(group: int) -> list[int]:
 @pytest.mark.parametrize("share", [0.0, 0.0005, 0.001, 0.1, 0.5, 0.9, 0.999, 1.0])
 def test_a_link_cut_in_the_middle_of_the_bundle(router: Router, fake: Fake, share: float) -> None:
     size = int(len(router._tree.bundle.preamble(bytes(16))) * share)
-    begun = time.monotonic()
+    watch = Stopwatch()
     context = router.local(fake(f'head -c {size} | "$PYTHON" "$@"'))
     with pytest.raises((remotesvc.BootstrapError, remotesvc.Lost)):
         context.call(called.add, 1, 2)
-    assert time.monotonic() - begun < 10
+    assert watch.seconds < 10
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
@@ -399,7 +402,7 @@ def bytes_before_the_first_result(router: Router, fake: Fake, tmp_path: Path) ->
     context = router.local(fake(f'exec "$PYTHON" -I {counter} "$PYTHON" "$@"'))
     future = context.submit("os:getpid")
     link = context.tree.router.links[context.id]
-    until(lambda: not link.queued)
+    until(lambda: not link.queued and not link.writing)
     (tmp_path / "go").touch()
     assert future.result(LIMIT) == context.info["pid"]
     command = context.tree.bundle.shell_command(process_name())
@@ -459,9 +462,9 @@ def test_the_end_of_a_child_that_was_not_ready(router: Router, fake: Fake, tmp_p
     future = context.submit(called.add, 1, 2)
     appears(tmp_path / "begun")
     pid = context.tree.start_of(context.id).path.pid
-    begun = time.monotonic()
+    watch = Stopwatch()
     context.close()
-    assert time.monotonic() - begun < 10
+    assert watch.seconds < 10
     assert isinstance(future.exception(LIMIT), remotesvc.Error)
     gone(pid)
     until(lambda: not in_group(pid))

@@ -21,7 +21,7 @@ import remotesvc
 from remotesvc import Context, LogEvent, Router
 from tests.interpreters import Interpreter
 from tests.kernel import called
-from tests.kernel.contexts import LIMIT, Heard, appears, gone
+from tests.kernel.contexts import LIMIT, Heard, appears, gone, runs_out
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -61,6 +61,7 @@ def test_errors_and_output_in_every_interpreter(interpreter: Interpreter, router
         list(iterator)
     context.call(called.say_in_all_ways)
     heard.wait_until(lambda: "its errors" in heard.text("stderr") and "no newline" in heard.text("stderr"))
+    heard.wait_until(lambda: heard.text().count("\n") == 3)
     assert sorted(heard.text().split("\n")) == ["", "by a process", "by print", "by write"]
     assert {event.host for event in heard.output} == {"there"}
     context.call(called.log_exception)
@@ -92,8 +93,13 @@ def test_timeouts_and_cancellation_in_every_interpreter(
 ) -> None:
     context = router.local(interpreter.path)
     assert context.call(called.add, 1, 2) == 3  # what the next call takes is its own time only
-    with pytest.raises(remotesvc.CallTimeout):
-        context.options(timeout=1).call(called.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
+
+    def call(timeout: float) -> None:
+        with pytest.raises(remotesvc.CallTimeout):
+            context.options(timeout=timeout).call(
+                called.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
+
+    runs_out(call, tmp_path / "begun")
     appears(tmp_path / "told")
     future = context.submit(called.loop_until_cancelled, str(tmp_path / "looping"))
     appears(tmp_path / "looping")

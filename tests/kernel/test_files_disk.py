@@ -42,6 +42,7 @@ from remotesvc.files.records import (
 )
 from remotesvc.files.source import Sending
 from tests.kernel.filetrees import SIZES, TREES, content, described, digest, leftovers, make
+from tests.stopwatch import Stopwatch
 
 RARELY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NOTHING = Filter()
@@ -201,10 +202,10 @@ def test_what_is_no_file_is_refused_at_once_or_skipped(tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     os.mkfifo(tmp_path / "s" / "fifo")
     for path in (tmp_path / "s" / "fifo", Path("/dev/null")):
-        begun = time.monotonic()
+        watch = Stopwatch()
         with pytest.raises(TransferRefused):
             open_path(str(path), "keep", NOTHING)
-        assert time.monotonic() - begun < 5
+        assert watch.seconds < 5
     sink = tree_into(tmp_path / "s", tmp_path / "t")
     assert sink.skipped == [b"fifo"]
     with pytest.raises(SourceChanged):
@@ -334,7 +335,7 @@ def swapper(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.slow
 def test_a_race_of_links_never_lets_a_walk_out(swapper: Path) -> None:
     walks, end = 0, time.monotonic() + 5
-    while time.monotonic() < end:
+    while time.monotonic() < end or walks <= 100:
         sent = bytearray()
         with contextlib.closing(TreeOrigin(str(swapper), "keep", NOTHING)) as origin:
             try:

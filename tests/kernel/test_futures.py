@@ -111,6 +111,7 @@ def test_asyncio(context: Context, tmp_path: Path) -> None:
         waiting = asyncio.wrap_future(
             context.submit(called.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
         )
+        appears(tmp_path / "begun")  # one that is cancelled before it begins is told nothing
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(waiting, 0.3)
         return list(numbers)
