@@ -204,6 +204,8 @@ class FleetExecutor(Executor):
         with self._changed:
             if not_run or lost:
                 self._out_of_service(worker, error, lost)
+                if all(other.broken is not None for other in self._workers):
+                    self._broken = error  # before anybody is told of his task's end, and submits another
             elsewhere = not_run or (lost and self._idempotent)
             if elsewhere and any(other.broken is None for other in self._workers):
                 self._count += 1
@@ -221,7 +223,6 @@ class FleetExecutor(Executor):
                 for other in self._workers:
                     other.own.clear()
                 self._count -= len(broken)
-                self._broken = error
             starts = self._starts()
         for each in broken:
             if each.future.done() or (not each.future.running() and not each.future.set_running_or_notify_cancel()):

@@ -50,6 +50,19 @@ def said_and_sleep(file: str, seconds: float) -> float:
     return sleep(seconds)
 
 
+def wait_for(file: str) -> str:
+    """Return once the file is there; at once for none."""
+    while file and not os.path.exists(file):
+        sleep(0.01)
+    return file
+
+
+def said_and_wait_for(file: str, other: str) -> str:
+    """Leave one file, wait for the other."""
+    open(file, "w").close()
+    return wait_for(other)
+
+
 def count(most: int) -> Iterator[int]:
     yield from range(most)
 
