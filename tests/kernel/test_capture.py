@@ -9,6 +9,7 @@ pytest_plugins = ("tests.kernel.capture_fixtures",)
 
 def test_print_is_attributed_to_stream_and_call(run: Run) -> None:
     records = run("""
+        capture.PARTIAL = 1000  # or a line whose pieces come late goes in pieces
         print("before")
         in_call(7, lambda: (print("out", 1), print("err", 2, file=sys.stderr))).join()
         cap.drain()
@@ -87,6 +88,7 @@ def test_a_partial_line_goes_by_itself_after_a_while(run: Run) -> None:
 
 def test_a_line_printed_in_pieces_goes_as_one(run: Run) -> None:
     records = run("""
+        capture.PARTIAL = 1000
         for i in range(100):
             sys.stdout.write(str(i % 10))
         print()
@@ -255,6 +257,7 @@ def test_few_units_for_many_lines(run: Run) -> None:
 
 def test_calls_that_print_at_the_same_time_do_not_mix_lines(run: Run) -> None:
     records = run("""
+        capture.PARTIAL = 1000  # what is begun and not gone on with goes, and another thread's line may be next
         def talk(name):
             for i in range(2000):
                 print(name, i, name)
