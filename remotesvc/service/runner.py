@@ -1,5 +1,10 @@
 """What running a method needs of its context, on the master and on a child: output, streams, the end of a stream."""
 
+import threading
+
+from ..bootstrap.errors import Lost
+from .workers import CLOSING
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -17,6 +22,7 @@ class Runner(object):
         # Past the outlet, as calls go; on the master, what is printed is the program's own.
         self._executor = getattr(pool.kernel, "executor", None)
         self._unfolder: "Any" = None
+        self._lock = threading.Lock()  # of who counts the generators that are open, and opens one more
 
     def drain(self, call: "int") -> "None":
         """Return when all that a call has printed is on its way."""
@@ -33,14 +39,19 @@ class Runner(object):
             request.take_answer()
             return
         caller = self._pool.callers.get(request.src)
-        streams = sum(each.call.open for each in list(caller.open.values())) if caller is not None else 0
-        if streams >= MAX_STREAMS:
-            raise Full("%d generators are open for context %d, which is the limit" % (streams, request.src))
-        if self._unfolder is None:
-            self._unfolder = Unfolder(self.router, self)
-        request.call.request = request
-        if hold:
+        with self._lock:
+            streams = sum(each.call.open for each in list(caller.open.values())) if caller is not None else 0
+            if streams >= MAX_STREAMS:
+                raise Full("%d generators are open for context %d, which is the limit" % (streams, request.src))
             request.call.open = True
+            if self._unfolder is None:
+                self._unfolder = Unfolder(self.router, self)
+        request.call.request = request
+        if self._pool.closed:  # it may have looked which are open before this one was
+            request.call.open, request.hurry = False, True
+            request.fail(Lost(CLOSING), True)
+            return
+        if hold:
             try:
                 self._unfolder.produce(request.call, request.wire_message, items)
             finally:
@@ -50,6 +61,7 @@ class Runner(object):
             try:
                 self._unfolder(request.call, request.wire_message, items)
             except BaseException:  # also what ends a thread: the count must be right
+                request.call.open = False
                 self._pool.workers.streams(-1)
                 raise
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from remotesvc.bootstrap import codec, wire
+from remotesvc.bootstrap.unfold import Unfolder
 from remotesvc.service import CALLER, AllowAny, Message, Pool, Service, expose
 from remotesvc.service import callers as callers_module
 from remotesvc.service import request as request_module
+from remotesvc.service import runner as runner_module
 from remotesvc.testing.tree import MemoryTree, Node
 from tests.kernel.contexts import LIMIT, until
 from tests.kernel.rawpeer import RawPeer
@@ -24,7 +26,7 @@ class Desk(Service):
 
     def __init__(self, router: Any = None) -> None:
         super().__init__(router)
-        self.gate = threading.Event()
+        self.begun, self.gate = threading.Event(), threading.Event()
         self.cancelled = threading.Event()
 
     @expose(policy=AllowAny())
@@ -45,6 +47,12 @@ class Desk(Service):
     def stream(self) -> Iterator[bytes]:
         while True:
             yield b"x" * 60000
+
+    @expose(policy=AllowAny())
+    def stream_at_the_gate(self) -> Iterator[bytes]:
+        self.begun.set()
+        assert self.gate.wait(LIMIT)
+        return self.stream()
 
 
 @pytest.fixture
@@ -145,6 +153,37 @@ def test_generators_of_one_caller_are_limited(root: Node, raw: RawPeer, pool: Po
     ask(other, call("echo", 1), 14)
     assert answer(other, 14) == 1
     other.close()
+
+
+def test_generators_that_begin_at_once_are_counted(
+    raw: RawPeer, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begins, go, begin = threading.Event(), threading.Event(), Unfolder.__call__
+
+    def slowly(*args: Any) -> Any:
+        begins.set()
+        assert go.wait(LIMIT)
+        return begin(*args)
+
+    monkeypatch.setattr(Unfolder, "__call__", slowly)
+    monkeypatch.setattr(runner_module, "MAX_STREAMS", 1)
+    ask(raw, call("stream"), 250)
+    assert begins.wait(LIMIT)
+    ask(raw, call("stream"), 251)
+    assert answer(raw, 251)[0] == "busy"
+    go.set()
+
+
+def test_a_generator_that_begins_while_the_pool_closes_ends(raw: RawPeer, pool: Pool) -> None:
+    """It was not open yet when the pool looked which are; its caller takes nothing, so it would wait for ever."""
+    service = pool.get_service(Desk)
+    assert isinstance(service, Desk)
+    ask(raw, call("stream_at_the_gate"), 260)
+    assert service.begun.wait(LIMIT)
+    pool.close()
+    service.gate.set()
+    assert pool.join(LIMIT)
+    assert "the pool of services is closing" in str(answer(raw, 260))
 
 
 def test_open_calls_of_one_caller_are_limited(raw: RawPeer, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
