@@ -139,7 +139,8 @@ class MemoryPath:
             if self._closed:
                 return
             self._closed = True
-        self._outgoing.end(ENDED)
+        # A cut breaks both ways: who noticed it first, and closes, must not make a farewell of it for the other end.
+        self._outgoing.end(CUT if self._incoming.why == CUT else ENDED)
         self._incoming.stop()
 
     def settled(self) -> None:
