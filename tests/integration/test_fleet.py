@@ -258,18 +258,19 @@ def test_executor_survives_the_loss_of_hosts_and_breaks_with_the_last(fleet: Fle
 
 
 def test_executor_is_broken_before_anybody_hears_of_the_last_loss(fleet: Fleet) -> None:
-    refused: list[BaseException] = []
+    refused: list[str] = []
 
     def submit_another(lost: Any) -> None:
-        with pytest.raises(BrokenExecutor, match="no host of the fleet is left") as caught:
+        try:
             executor.submit(tasks.add, 2)
-        refused.append(caught.value)
+        except BrokenExecutor as error:
+            refused.append(str(error))
 
     with fleet.filter("web1").executor() as executor:
         lost = executor.submit("os:_exit", 3)
         lost.add_done_callback(submit_another)
         assert isinstance(lost.exception(30), Lost)
-    assert len(refused) == 1
+    assert len(refused) == 1 and "no host of the fleet is left" in refused[0]
 
 
 def test_executor_runs_an_idempotent_task_elsewhere(fleet: Fleet, tmp_path: Path) -> None:
