@@ -109,7 +109,7 @@ def _number(text: "str", look_up: "Any") -> "int":
     try:
         return int(text) if text.isdigit() else int(look_up(text))
     except KeyError:
-        raise TransferRefused("there is no user or group %s here" % text) from None
+        raise TransferRefused("there is no user or group %s" % text) from None
 
 
 def _user(name: "str") -> "int":

@@ -8,7 +8,13 @@
         TransferRefused         a name, an entry or a request that is not allowed here
 """
 
+import functools
+
 from ..bootstrap.errors import Error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 
 class TransferError(Error):
@@ -28,7 +34,32 @@ class TransferStalled(TransferError, TimeoutError):
 
 
 class TransferRefused(TransferError):
-    """Something that this side does not allow: a name that leads elsewhere, a limit, a file that is none."""
+    """Something that one side does not allow: a name that leads elsewhere, a limit, a file that is none.
+
+    Its text begins with the name of the context that refused, or with "here", as ``place`` is then.
+    """
+
+    place = ""
+
+    def __str__(self) -> "str":
+        text = super().__str__()
+        return "%s: %s" % (self.place, text) if self.place else text
+
+
+def refusing_here(function: "Callable[..., Any]") -> "Callable[..., Any]":
+    """What is refused on this side says so; what the other side refused arrives with its name already.
+
+    For what users call: code below it runs on either side and cannot know which is here.
+    """
+    @functools.wraps(function)
+    def told(*args: "Any", **kwargs: "Any") -> "Any":
+        try:
+            return function(*args, **kwargs)
+        except TransferRefused as error:
+            if not getattr(error, "remote", False):
+                error.place = "here"
+            raise
+    return told
 
 
 # What a target may raise so that it arrives as itself.

@@ -10,7 +10,7 @@ from ..service.base import Service, expose
 from ..service.message import CALLER, Message
 from ..service.policy import AllowAny
 from .destination import file_sink
-from .errors import RAISES, SourceChanged, TransferRefused
+from .errors import RAISES, SourceChanged, TransferRefused, refusing_here
 from .grants import Grants, components, open_plainly
 from .inflow import Inflow
 from .job import interrupted
@@ -105,6 +105,7 @@ class FileService(Service):
         self._closed.set()
 
     @classmethod
+    @refusing_here
     def get(cls, context: "Any", path: "str", out: "Any", idle_timeout: "float" = IDLE,
             durable: "bool" = True) -> "Tuple[bool, Dict[str, Any]]":
         """Fetch a file from the FileService of a context into ``out``, a path or an object with ``write``.

@@ -114,6 +114,8 @@ def open_plainly(path: "str") -> "int":
     walker = disk.Walker(root)
     try:
         return open_regular(names[-1], walker.go(tuple(names[:-1])), False)
+    except TransferRefused:
+        raise TransferRefused("%s is not a regular file" % path) from None
     finally:
         walker.close()
         os.close(root)

@@ -5,7 +5,7 @@ import os
 from ..bootstrap.errors import OutcomeError, UsageError
 from . import disk
 from .destination import expand, file_sink, finish_of, place_of, tree_sink
-from .errors import TransferRefused
+from .errors import TransferRefused, refusing_here
 from .inflow import Inflow
 from .job import Job, interrupted
 from .landing import Landing
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SEND = "remotesvc.files.serve:send"
 
 
+@refusing_here
 def pull(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied":
     """See ``Context.pull``."""
     out = dst if hasattr(dst, "write") else None

@@ -3,6 +3,7 @@
 import os
 
 from ..bootstrap.errors import Error, NotSent, UsageError
+from .errors import refusing_here
 from .filters import Filter
 from .job import Job
 from .options import Options
@@ -23,6 +24,7 @@ RECEIVE = "remotesvc.files.serve:receive"
 WITH_CALL = 48 * 1024
 
 
+@refusing_here
 def push(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied":
     """See ``Context.push``."""
     origin = open_source(src, options)

@@ -3,7 +3,7 @@
 import tempfile
 import threading
 
-from .errors import SourceChanged, TransferRefused
+from .errors import SourceChanged, TransferRefused, refusing_here
 from .origin import FileOrigin, Origin
 from .source import Sending
 
@@ -129,6 +129,7 @@ class Shared(Origin):
         self.end()
 
 
+@refusing_here
 def share(src: "Any", **options: "Any") -> "Shared":
     """A source that many contexts are pushed at once: ``with share(path) as source: ctx.push(source, dst)`` for each.
 

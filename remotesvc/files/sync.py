@@ -6,7 +6,7 @@ import os
 from ..bootstrap.errors import UsageError
 from .copied import Copied
 from .delta import DELTA_FROM, Search, block_size
-from .errors import DigestMismatch, SourceChanged
+from .errors import DigestMismatch, SourceChanged, refusing_here
 from .filters import Filter
 from .job import Job
 from .listing import Entry, entries_untrusted, list_tree
@@ -143,6 +143,7 @@ class _SyncOrigin(TreeOrigin):
         return Tree(sending, self._symlinks, self._exclude, self._wanted)
 
 
+@refusing_here
 def sync(context: "Any", src: "Any", dst: "Any", options: "Options", checksum: "bool", delete: "bool",
          dry_run: "bool", delta: "bool") -> "Copied":
     """See ``Context.sync``."""

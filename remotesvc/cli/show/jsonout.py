@@ -86,9 +86,10 @@ def describe_error(error: BaseException) -> dict[str, Any]:
 
 
 def error_type(error: BaseException) -> str:
-    """The class raised on the target, or the class of an error of our own."""
+    """The class raised on the target, or the class of an error of our own, which has one name on both sides."""
     remote = getattr(error, "remote", False) is True
-    return str(getattr(error, "type_name", "") or type(error).__name__) if remote else type(error).__name__
+    name = str(getattr(error, "type_name", "") or type(error).__name__) if remote else type(error).__name__
+    return name.rpartition(".")[2] if name.startswith("remotesvc.") else name
 
 
 def error_message(error: BaseException) -> str:
