@@ -13,8 +13,8 @@ LATE = 20.0
 PAUSE = 5.0
 # Seconds of silence after which a neighbour is in doubt; when it is asked, and lost, each link says.
 SUSPECT_AFTER = 10.0
-# Seconds that the reader gets to explain why nothing can be written.
-BROKEN_AFTER = 0.5
+# Seconds that the reader gets to explain why nothing can be written; for an exit status alone it waits a second.
+BROKEN_AFTER = 2.0
 
 
 def late(large: "Any", now: "float") -> "List[Tuple[Any, int]]":
@@ -65,8 +65,10 @@ def listen(link: "Any", now: "float") -> "None":
 
 
 def start_again(router: "Any") -> "None":
-    """We were stopped, not our peers: they get the whole time to answer again."""
+    """We were stopped, not our peers: they get the whole time to answer again, and our readers theirs to explain."""
     now = time.monotonic()
     for link in list(router.links.values()):
         link.heard = now
+        if link.broken is not None:
+            link.broken = now, link.broken[1]
         link.control(wire.Frame(wire.PING))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
+import types
 from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap import wire
+from remotesvc.bootstrap import patience, wire
 from remotesvc.bootstrap.closing import part
 from remotesvc.bootstrap.link import Link
 from remotesvc.bootstrap.wire import Frame
+from remotesvc.launch.process import STATUS_WAIT
 from remotesvc.testing.memory import CUT, pair
 from tests.kernel.rawpeer import LIMIT
 
@@ -135,3 +138,19 @@ def test_a_cut_in_memory_is_one_for_both_ends_whoever_notices_it_first() -> None
     one.start(lambda data: None, ends.append)
     one.join(LIMIT)
     assert ends == [CUT, CUT]
+
+
+def test_the_reader_may_explain_first_why_nothing_can_be_written() -> None:
+    """It waits for the exit status; and after a stop of this process it has not had its time yet."""
+    link = Link(pair()[0], 1, lambda link, frame: None, lambda link, reason: None)
+    now = time.monotonic()
+    link.broken = now, "cannot write to the link"
+    patience.listen(link, now + STATUS_WAIT + 0.5)
+    assert link.closed == ""
+    link.broken = now - 60, "cannot write to the link"
+    patience.start_again(types.SimpleNamespace(links={1: link}))
+    patience.listen(link, time.monotonic())
+    assert link.closed == ""
+    patience.listen(link, time.monotonic() + patience.BROKEN_AFTER + 0.1)
+    assert link.closed == "cannot write to the link"
+    link.join(LIMIT)
