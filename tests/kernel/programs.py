@@ -58,7 +58,7 @@ def start(directory: Path, body: str) -> Script:
     path = directory / "script.py"
     path.write_text(
         textwrap.dedent("""\
-        import os, signal, subprocess, sys, time
+        import os, signal, subprocess, sys, threading, time
         import remotesvc
         from tests.kernel import called
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 import remotesvc
 from remotesvc import Context, Router
 from tests.kernel import called
-from tests.kernel.contexts import LIMIT, PROMISED, alive, end, gone, usable
+from tests.kernel.contexts import LIMIT, PROMISED, alive, end, gone, until, usable
 from tests.kernel.programs import start
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -148,12 +147,10 @@ def test_a_master_that_is_killed(tmp_path: Path, number: signal.Signals) -> None
         try:
             assert all(alive(pid) for pid in others)
             os.kill(master, number)
-            begun = time.monotonic()
-            script.process.wait(LIMIT)
-            for pid in others:
-                gone(pid, 10)
+            took = until(lambda: not any(map(alive, others)), 10, "all of them have ended")
             # The end of the program itself is not in the promise where it is asked to end in good order.
-            assert number != signal.SIGKILL or time.monotonic() - begun < PROMISED + 0.5
+            assert number != signal.SIGKILL or took < PROMISED + 0.5
+            script.process.wait(LIMIT)
             assert alive(daemon)
             assert alive(pipeline)
         finally:
