@@ -115,9 +115,10 @@ class RawPeer:
         self.kind(wire.PONG, handle=token)
 
     def wait_end(self) -> str:
-        """Wait until the node closed the link; returns the node's reason."""
+        """Wait until the node closed the link and forgot who is behind it; returns the node's reason."""
         with self._changed:
             assert self._changed.wait_for(lambda: self.ended, LIMIT), "the link is still open"
+        self.far.join(LIMIT)  # the path ends first: only then its reader tells the node
         return self.link.closed
 
     def close(self) -> None:

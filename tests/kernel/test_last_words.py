@@ -62,7 +62,7 @@ def test_it_stays_before_what_its_parent_says_afterwards_at_every_hop(tree: Memo
     until(lambda: far.id in near.hub.lost, what="the hop knows that it is gone")
     near.post(0, ECHO, near.codec.encode("the result"), stream=wire.REPLIES, direct=True)
     jams[1].clear()
-    until(lambda: near.id in {key[0] for key in hops[0].links[None].queues}, what="all of it is at the next hop")
+    until(lambda: near.id in {key[0] for key in list(hops[0].links[None].queues)}, what="all of it is at the next hop")
     until(lambda: far.id in hops[0].hub.lost, what="that it is gone, too")
     jams[0].clear()
     until(lambda: len(order) == 21)

@@ -7,7 +7,7 @@ import pytest
 from remotesvc import Channel, Closed, Error, Lost, NotSent, Select, WaitTimeout
 from remotesvc.testing.tree import MemoryTree, Node
 from tests.kernel.contexts import LIMIT, until
-from tests.kernel.test_messages_tree import at
+from tests.kernel.test_messages_tree import at, no_mailbox_is_left
 from tests.unit.test_messages_select import in_thread
 
 pytest_plugins = ("tests.kernel.tree_fixtures",)
@@ -36,7 +36,7 @@ def test_both_ways(tree: MemoryTree) -> None:
         near.get()
     with pytest.raises(Closed):
         near.send(1)
-    assert tree.root.unanswered() == node.unanswered() == []
+    no_mailbox_is_left(tree.root, node)
 
 
 def test_what_was_sent_before_the_end_arrives(tree: MemoryTree) -> None:
@@ -89,7 +89,7 @@ def test_one_that_was_closed_before_anybody_came_says_so(tree: MemoryTree) -> No
     with pytest.raises(NotSent):
         until(lambda: far.send("x"))
     far.close()
-    assert tree.root.unanswered() == []
+    no_mailbox_is_left(tree.root)
     waiting = Channel(tree.root)
     reading, sending = in_thread(waiting.get), in_thread(lambda: waiting.send(1))
     waiting.close()
