@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from tests import interpreters
 from tests.integration.ssh_servers import OpenSSHServer
 from tests.kernel import called
 from tests.kernel.contexts import LIMIT, Heard, alive, appears, gone, until
+from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
 
@@ -149,11 +149,10 @@ def test_a_ping_beside_a_large_transfer(connect: Connect) -> None:
     context = connect()
     assert context.call(called.add, 1, 2) == 3
     future = context.submit(called.echo, bytes(64 << 20))
-    pings = []
+    pings = [context.ping()]
     while not future.done():
         pings.append(context.ping())
     assert len(future.result()) == 64 << 20
-    assert pings
     assert min(pings) < 1
 
 
@@ -229,10 +228,10 @@ def test_an_unknown_host_key(connect: Connect, tmp_path: Path) -> None:
 def test_a_closed_port(router: Router, embedded: EmbeddedServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    begun = time.monotonic()
+    watch = Stopwatch()
     with pytest.raises(remotesvc.ConnectError, match="refused") as caught:
         connect_to(router, embedded, port=port)
-    assert time.monotonic() - begun < 10
+    assert watch.seconds < 10
     assert caught.value.stage == "tcp"
 
 
@@ -243,10 +242,10 @@ def test_an_unknown_host(router: Router) -> None:
 
 def test_a_server_that_never_answers(router: Router, embedded: EmbeddedServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        begun = time.monotonic()
+        watch = Stopwatch()
         with pytest.raises(remotesvc.ConnectTimeout):
             connect_to(router, embedded, port=listener.getsockname()[1], connect_timeout=1)
-        assert time.monotonic() - begun < 10
+        assert watch.seconds < 10
 
 
 @pytest.mark.parametrize("python", ["/no/such/python", "/bin/false"])
@@ -263,11 +262,11 @@ def test_a_python_that_dies_there(connect: Connect, tmp_path: Path) -> None:
         f"""#!/bin/sh\nexec {sys.executable} "$1" "import sys;sys.modules['threading']=None;$2" "$3" "$4"\n"""
     )
     python.chmod(0o755)
-    begun = time.monotonic()
+    watch = Stopwatch()
     with pytest.raises(remotesvc.BootstrapError, match="threading") as caught:
         connect(python=str(python)).call(called.add, 1, 2)
     assert "Traceback" in caught.value.diagnostics
-    assert time.monotonic() - begun < 10
+    assert watch.seconds < 10
 
 
 # -- links and processes that go
@@ -277,11 +276,11 @@ def test_a_killed_process(connect: Connect, tmp_path: Path) -> None:
     context = connect()
     other = context.submit(called.wait_cancelled, str(tmp_path / "begun"))
     appears(tmp_path / "begun")
-    begun = time.monotonic()
+    watch = Stopwatch()
     with pytest.raises(remotesvc.Lost):
         context.call(called.die, "SIGKILL")
     assert isinstance(other.exception(LIMIT), remotesvc.Lost)
-    assert time.monotonic() - begun < 5
+    assert watch.seconds < 5
 
 
 def test_a_killed_session(router: Router, sshd: OpenSSHServer, tmp_path: Path) -> None:
@@ -295,12 +294,14 @@ def test_a_killed_session(router: Router, sshd: OpenSSHServer, tmp_path: Path) -
         session = parent_of(session)
     ended = threading.Event()
     future.add_done_callback(lambda future: ended.set())
+    watch = Stopwatch()
     for each in (session, parent_of(pid)):
         try:
             os.kill(each, signal.SIGKILL)
         except ProcessLookupError:
             continue
-    assert ended.wait(1)
+    assert ended.wait(LIMIT)
+    assert watch.seconds < 1
     assert isinstance(future.exception(), remotesvc.Lost)
     gone(pid)
 

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ from remotesvc.ssh import SSHOptions
 from tests.integration.openssh_client import Connect, config_of, connect_to, fingerprint, refused, ssh_of
 from tests.integration.ssh_servers import MISSING, SSHD, OpenSSHServer, openssh_server
 from tests.kernel import called
-from tests.kernel.contexts import LIMIT, alive, gone
+from tests.kernel.contexts import LIMIT, appears, gone
+from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
 pytestmark = pytest.mark.skipif(SSHD is None, reason=MISSING)
@@ -39,7 +39,9 @@ def test_what_is_known_of_a_connection(connect: Connect, sshd: OpenSSHServer) ->
     context = connect()
     assert context.call(called.add, 1, 2) == 3
     assert list(context.phases) == ["config", "tcp", "kex", "hostkey", "auth", "open", "exec", "boot"]
-    assert all(seconds > 0 for seconds in context.phases.values())
+    # What ssh logs between two looks at its log comes at the same time, and on a busy machine that may be all of it.
+    assert all(context.phases[stage] > 0 for stage in ("config", "tcp", "exec", "boot"))
+    assert all(seconds >= 0 for seconds in context.phases.values())
     peer = context.tree.start_of(context.id).path.peer
     assert peer.host_key == fingerprint(sshd.directory / "host_ed25519.pub")
     assert peer.version.startswith("SSH-2.0-OpenSSH")
@@ -54,7 +56,7 @@ def test_nothing_is_left(router: Router, sshd: OpenSSHServer) -> None:
     pid, ssh = context.call(called.process), ssh_of(context)
     context.close()
     gone(pid)
-    assert not alive(ssh)
+    gone(ssh)
 
 
 def test_a_killed_ssh(connect: Connect) -> None:
@@ -147,9 +149,9 @@ def test_strange_servers(greeting: bytes, kind: type[remotesvc.ConnectError], sa
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            begun = time.monotonic()
-            error = refused(connect, kind, "kex", port=listener.getsockname()[1], connect_timeout=1.5)
-            assert time.monotonic() - begun < 10
+            watch = Stopwatch()
+            error = refused(connect, kind, "kex", port=listener.getsockname()[1], connect_timeout=4)
+            assert watch.seconds < 12
         finally:
             done.set()
             thread.join()
@@ -239,7 +241,11 @@ def test_a_master_of_the_users_is_used_and_survives(
     config = config_of(tmp_path / "config", {"web": sshd}, more)
     control = ["ssh", "-F", str(config), "-O"]
     common: dict[str, Any] = {"ssh_config": config, "transport": "openssh", "python": sys.executable, "fresh": True}
-    before = sum("Accepted publickey" in line for line in sshd.log)
+
+    def logins() -> int:
+        return sum("Accepted publickey" in line for line in sshd.written())
+
+    before = logins()
 
     def is_up() -> bool:
         return subprocess.run([*control, "check", "web"], capture_output=True, check=False).returncode == 0
@@ -250,11 +256,10 @@ def test_a_master_of_the_users_is_used_and_survives(
             assert not is_up()
             before += 1
             master = subprocess.Popen(["ssh", "-F", str(config), "-MN", "web"], stdin=subprocess.DEVNULL)
-            while not (tmp_path / "master").exists():
-                time.sleep(0.02)
+            appears(tmp_path / "master")
         contexts = [router.ssh("web", **common) for _ in range(2)]
         assert len({context.call(called.process) for context in contexts}) == 2
-        assert sum("Accepted publickey" in line for line in sshd.log) == before + 1
+        assert logins() == before + 1
         shared = contexts[1].tree.start_of(contexts[1].id).path.progress
         assert shared.shared
         pids = [context.call(called.process) for context in contexts]

@@ -49,7 +49,7 @@ def test_an_unknown_key_is_refused_and_the_command_in_the_error_adds_it(
     # "ask" without a terminal is "yes", and so is ssh's own default.
     file = tmp_path / "known hosts"
     options = sshd.options(known_hosts=file, host_keys=mode)
-    logins = sum("Accepted" in entry for entry in sshd.log)
+    logins = sum("Accepted" in entry for entry in sshd.written())
     error = connect_error(options)
     assert isinstance(error, HostKeyError)
     assert error.stage == "hostkey"
@@ -57,7 +57,7 @@ def test_an_unknown_key_is_refused_and_the_command_in_the_error_adds_it(
     assert f"[127.0.0.1]:{sshd.port}" in error.message
     assert str(file) in error.message
     assert not file.exists()
-    assert sum("Accepted" in entry for entry in sshd.log) == logins  # nothing was said about the user
+    assert sum("Accepted" in entry for entry in sshd.written()) == logins  # nothing was said about the user
     command = error.hint.partition("run: ")[2]
     subprocess.run(["sh", "-c", command], check=True)
     assert connects(options) == ()

@@ -36,9 +36,9 @@ def test_a_new_key_is_noted_once_and_then_known(
 def test_nobody_is_logged_in(sshd: OpenSSHServer, tmp_path: Path) -> None:
     options = arguments(sshd, tmp_path / "known")
     options[options.index("-u") + 1] = "nobody-of-that-name"
-    before = len(sshd.log)
+    before = len(sshd.written())
     assert main(["trust", "--yes", *options]) == 0
-    assert not any("nobody-of-that-name" in line for line in sshd.log[before:])
+    assert not any("nobody-of-that-name" in line for line in sshd.written()[before:])
 
 
 def test_a_changed_key_is_refused(sshd: OpenSSHServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
