@@ -15,7 +15,7 @@ from remotesvc import Context, Lost, Router
 from remotesvc.bootstrap.credit import WIDE_WINDOW
 from remotesvc.files.records import CHUNK
 from remotesvc.files.shared import share
-from tests.kernel.contexts import LIMIT, alive, gone
+from tests.kernel.contexts import LIMIT, alive, gone, until
 from tests.kernel.filetrees import content, digest, leftovers
 from tests.kernel.ways import BOTH, Way
 
@@ -98,13 +98,14 @@ def test_a_small_one_does_not_wait_for_a_large_one(context: Context, tmp_path: P
 
 @pytest.fixture
 def cut(router: Router, tmp_path: Path) -> Path:
-    """A file of 60 chunks, whose push to "t" as a shared source was cut after 30 of them."""
+    """A file of 60 chunks, whose push to "t" as a shared source was cut after 30 of them, half of which had arrived."""
     source, context = tmp_path / "s", router.local()
     source.write_bytes(content(60 * CHUNK))
     pid = context.info["pid"]
 
     def progress(done: int, total: int | None) -> None:
         if done >= 30 * CHUNK and alive(pid):
+            until(lambda: sum(os.stat(part).st_size for part in leftovers(tmp_path)) >= 15 * CHUNK)
             os.kill(pid, signal.SIGKILL)
             gone(pid)
 
