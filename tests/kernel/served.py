@@ -124,7 +124,8 @@ class Plain(Service):
         with open(path, "w"):
             pass
         cancelled = remotesvc.current().wait(30)
-        os.rename(path, path + (".cancelled" if cancelled else ".late"))
+        with open(path + (".cancelled" if cancelled else ".late"), "w"):
+            pass
         return cancelled
 
     @expose()
@@ -472,10 +473,10 @@ def ask_master(method: str, *args: "Any") -> "Any":
     return list(value) if hasattr(value, "__next__") else value
 
 
-def ask_master_briefly(path: str) -> str:
+def ask_master_briefly(path: str, seconds: float) -> str:
     """On a child: give a call up after a moment."""
     try:
-        master().options(timeout=0.2).call_service(NAME, "wait", path)
+        master().options(timeout=seconds).call_service(NAME, "wait", path)
     except remotesvc.CallTimeout as error:
         return str(error)
     return "no timeout"

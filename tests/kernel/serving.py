@@ -24,3 +24,8 @@ def until_busy(context: Context, service: Any, running: int, waiting: int = 0) -
         return (found["running"], found["waiting"]) == (running, waiting)
 
     until(holds)
+
+
+def until_inside(context: Context, service: Any, count: int) -> None:
+    """Wait until so many calls of a service with a log are in their methods: one that runs may be on the way there."""
+    until(lambda: context.call(served.inside, service.name()) == count, what=f"{count} calls are in their methods")

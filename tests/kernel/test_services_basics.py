@@ -21,7 +21,7 @@ from remotesvc.service import (
 from tests import interpreters
 from tests.interpreters import Interpreter
 from tests.kernel import called, served
-from tests.kernel.contexts import LIMIT, Heard, appears, until
+from tests.kernel.contexts import LIMIT, Heard, appears, runs_out, until
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -226,8 +226,12 @@ def test_deadline_and_cancel_reach_the_method(context: Context, tmp_path: Path) 
     assert future.cancel()
     appears(path + ".cancelled")
     path = str(tmp_path / "two")
-    with pytest.raises(remotesvc.CallTimeout):
-        context.options(timeout=0.5).call_service(served.Plain, "until_cancelled", path)
+
+    def briefly(seconds: float) -> None:
+        with pytest.raises(remotesvc.CallTimeout):
+            context.options(timeout=seconds).call_service(served.Plain, "until_cancelled", path)
+
+    runs_out(briefly, Path(path), 0.5)
     appears(path + ".cancelled")
 
 

@@ -14,7 +14,7 @@ from tests import interpreters
 from tests.interpreters import Interpreter
 from tests.kernel import served
 from tests.kernel.contexts import LIMIT, appears, until
-from tests.kernel.serving import until_busy
+from tests.kernel.serving import statistics, until_busy, until_inside
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -35,7 +35,7 @@ def test_as_many_calls_overlap_as_there_are_threads(router: Router, tmp_path: Pa
     flag = tmp_path / "flag"
     futures = [async_(context, served.Concurrent, "hold", str(flag)) for _ in range(6)]
     until_busy(context, served.Concurrent, 4, 2)
-    until(lambda: context.call(served.inside, served.Concurrent.name()) == 4)
+    until_inside(context, served.Concurrent, 4)
     flag.touch()
     assert results(futures) == [True] * 6
     report = context.call_service(served.Concurrent, "report")
@@ -133,6 +133,7 @@ def test_equal_calls_run_once(router: Router, tmp_path: Path, interpreter: Inter
     flag = tmp_path / "flag"
     futures = [async_(context, served.Deduplicated, "compute", 1, path=str(flag)) for _ in range(20)]
     assert context.call_service(served.Deduplicated, "privileged", 5) == 5
+    until_inside(context, served.Deduplicated, 1)
     assert context.call_service(served.Deduplicated, "compute", 2) == [2, 2]
     flag.touch()
     assert results(futures) == [[1, 2]] * 20
@@ -210,7 +211,7 @@ def test_the_computing_caller_may_give_up(context: Context, tmp_path: Path) -> N
     path.unlink()
     futures = [async_(context, served.Deduplicated, "patient", str(path)) for _ in range(3)]
     assert context.call_service(served.Deduplicated, "privileged", 3) == 3
-    until_busy(context, served.Deduplicated, 1, 0)
+    until_inside(context, served.Deduplicated, 1)
     for future in futures:
         assert future.cancel()
     appears(f"{path}.cancelled")
@@ -226,6 +227,8 @@ def test_the_computing_caller_may_be_lost(tmp_path: Path) -> None:
         one.cast(served.ask, host, served.Shared.name(), "compute", str(flag))
         until_busy(host, served.Shared, 1, 0)
         waiting = two.submit(served.ask, host, served.Shared.name(), "compute", str(flag))
+        until(lambda: statistics(host, served.Shared)["calls"] == 3, what="the second has come, too")
+        host.call_service(served.Open, "who")  # it is taken in behind that
         one.close()
         flag.touch()
         assert waiting.result(LIMIT) == 2
