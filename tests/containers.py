@@ -66,7 +66,7 @@ def missing() -> str:
     if shutil.which("docker") is None:
         return "no docker command here (Debian package docker.io)"
     try:
-        docker("version", "--format", "{{.Server.Version}}", timeout=20)
+        docker("version", "--format", "{{.Server.Version}}")  # where none is, it fails at once
     except (RuntimeError, subprocess.TimeoutExpired):
         return "no Docker engine answers here (docker/engine start)"
     if compose_command() is None:
@@ -172,6 +172,17 @@ class Host:
         done = subprocess.run(["docker", "logs", "--tail", str(lines), self.id], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace", timeout=30, check=False)
         return done.stdout
+
+    def written_logs(self) -> str:
+        """All that its programs have logged so far: what the engine shows may be behind them."""
+        mark = f"read up to here: {uuid.uuid4().hex}"
+        self.run("sh", "-c", f"echo {mark} >/proc/1/fd/2")
+        deadline = time.monotonic() + READY_SECONDS
+        while mark not in (logs := self.logs(100_000)):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the logs of {self.name} do not come: {logs[-1000:]}")
+            time.sleep(0.05)
+        return logs
 
     def written(self) -> set[str]:
         """What is in it and was not in its image, by `docker diff`; less what the engine does to start it."""

@@ -38,7 +38,7 @@ def test_the_kernel_goes_when_its_context_is_closed(hosts: Hosts, router: Router
     pid = context.call(os.getpid)
     assert any("remotesvc:" in line for line in host.processes("remotesvc:").values())
     context.close()
-    host.run("sh", "-c", f"for i in $(seq 100); do kill -0 {pid} 2>/dev/null || exit 0; sleep 0.05; done; exit 1")
+    host.run("sh", "-c", f"for i in $(seq 600); do kill -0 {pid} 2>/dev/null || exit 0; sleep 0.05; done; exit 1")
 
 
 def test_what_is_missing_is_named(hosts: Hosts, router: Router, container: Callable[..., Host]) -> None:
@@ -52,8 +52,8 @@ def test_what_is_missing_is_named(hosts: Hosts, router: Router, container: Calla
         router.docker(stopped.id).wait_ready()
     with pytest.raises(UsageError, match="not the name of a container"):
         router.docker("--privileged")
-    with pytest.raises(ConnectError, match="cannot start podman|podman"):
-        router.docker("x", program="podman").wait_ready()
+    with pytest.raises(UsageError, match="docker, podman, lxc"):
+        router.container("x", "rkt")
 
 
 def test_from_the_command_line(hosts: Hosts, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:

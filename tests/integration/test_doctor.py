@@ -111,14 +111,14 @@ def answers(setup: SetUp, stack: contextlib.ExitStack, words: bytes) -> None:
         with contextlib.suppress(OSError), listener.accept()[0] as connection:
             connection.sendall(words)
             if not words:
-                done.wait(20)
+                done.wait(60)
 
     thread = threading.Thread(target=serve)
     thread.start()
     stack.callback(thread.join)
     stack.callback(done.set)
     setup.set(Port=str(listener.getsockname()[1]))
-    setup.flags += ["--connect-timeout", "1.5"]
+    setup.flags += ["--connect-timeout", "5"]  # a busy machine gets that far in it
 
 
 def silent(setup: SetUp, stack: contextlib.ExitStack) -> None:
@@ -180,7 +180,7 @@ def slow_python(setup: SetUp, stack: contextlib.ExitStack) -> None:
     script = setup.directory / "python"
     script.write_text("#!/bin/sh\nexec sleep 60\n")
     script.chmod(0o755)
-    setup.flags = ["--python", str(script), "--connect-timeout", "3"]
+    setup.flags = ["--python", str(script), "--connect-timeout", "8"]  # of which most is for getting that far
 
 
 BROKEN: dict[str, tuple[Break, str, str]] = {

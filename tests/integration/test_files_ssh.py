@@ -206,7 +206,8 @@ def test_sync(hosts: list[str], tree: Path, tmp_path: Path) -> None:
 
 
 def test_interrupted_it_goes_on_later(tree: Path, tmp_path: Path) -> None:
-    (tmp_path / "s").write_bytes(content(20 << 20))
+    (tmp_path / "s").write_bytes(content(120 << 20))
+    # Half a minute, so that there is something left to interrupt on a busy machine.
     with start(tmp_path, "push", "local:", "s", "t", "--rate", "4M", stderr=subprocess.PIPE) as process:
         while not any(os.path.getsize(path) > 3 << 20 for path in leftovers(tmp_path)):
             assert process.poll() is None

@@ -108,3 +108,8 @@ class Terminal:
         """From now on also write to a file what programs send to the terminal, byte by byte."""
         self._tmux("pipe-pane", "-o", f"exec cat > {shlex.quote(str(file))}")
         until(file.exists, what="the record has begun")
+
+    def recorded(self, file: Path) -> bytes:
+        """All of a record, once the command has ended: the screen may be ahead of it."""
+        until(lambda: re.search(rb"code \d+\r?\n", file.read_bytes()), what="the record is whole")
+        return file.read_bytes()
