@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 SETTLE_SECONDS = 5.0
 _POLL_SECONDS = 0.02
+# A pause may last so much longer than asked for; what is beyond that is no time in which anything could have ended.
+_STARVED_SECONDS = 0.1
 
 # Stands in the environment of whatever this test run starts: kernels of another run are not blamed on it.
 RUN_VARIABLE = "REMOTESVC_TEST_RUN"
@@ -160,7 +162,9 @@ class Snapshot:
             # A traceback that a finished test kept may hold the last reference to something.
             gc.collect()
         while left and time.monotonic() < deadline:
+            paused = time.monotonic()
             time.sleep(_POLL_SECONDS)
+            deadline += max(0.0, time.monotonic() - paused - _STARVED_SECONDS)
             left = self._unknown(known)
         return left
 

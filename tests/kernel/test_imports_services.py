@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,10 +119,10 @@ def test_a_file_that_never_comes_ends_with_the_call(
     asked, release = threading.Event(), threading.Event()
     send = FileService._send
 
-    def late(self: FileService, fd: int, handle: int, msg: object) -> None:
+    def late(*args: Any) -> None:
         asked.set()
         release.wait(4 * LIMIT)
-        send(self, fd, handle, msg)  # type: ignore[arg-type]
+        send(*args)
 
     monkeypatch.setattr(FileService, "_send", late)
 
@@ -141,7 +142,6 @@ def test_a_file_that_never_comes_ends_with_the_call(
 
 
 def test_a_thread_that_imports_what_waits_for_it_ends_with_the_call(context: Context, tmp_path: Path) -> None:
-
     def call(timeout: float) -> None:
         with pytest.raises((CallTimeout, CallError)):
             context.options(timeout=timeout).call("begin:go", "imports_itself", str(tmp_path / "file"))
