@@ -164,6 +164,11 @@ def identity_of(found: "os.stat_result") -> "bytes":
     return _hex(hashlib.sha256(text.encode()).digest()[:8])
 
 
+def changed(before: "os.stat_result", after: "os.stat_result") -> "bool":
+    """Was a file written to between these two looks?"""
+    return any(getattr(before, name) != getattr(after, name) for name in ("st_size", "st_mtime_ns", "st_ctime_ns"))
+
+
 class Walker(object):
     """Moves through the directories below a top one by descriptor, one component at a time, following no link."""
 

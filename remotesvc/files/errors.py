@@ -14,7 +14,8 @@ from ..bootstrap.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any, Callable, TypeVar
+    Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class TransferError(Error):
@@ -46,7 +47,13 @@ class TransferRefused(TransferError):
         return "%s: %s" % (self.place, text) if self.place else text
 
 
-def refusing_here(function: "Callable[..., Any]") -> "Callable[..., Any]":
+def about(error: "TransferError", path: "str") -> "TransferError":
+    """The same error, with the file it is of: whoever reads of a file knows its descriptor only."""
+    error.args = ("%s: %s" % (path, error),)
+    return error
+
+
+def refusing_here(function: "Function") -> "Function":
     """What is refused on this side says so; what the other side refused arrives with its name already.
 
     For what users call: code below it runs on either side and cannot know which is here.
@@ -59,7 +66,7 @@ def refusing_here(function: "Callable[..., Any]") -> "Callable[..., Any]":
             if not getattr(error, "remote", False):
                 error.place = "here"
             raise
-    return told
+    return told  # type: ignore[return-value]
 
 
 # What a target may raise so that it arrives as itself.

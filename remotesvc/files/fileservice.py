@@ -10,7 +10,7 @@ from ..service.base import Service, expose
 from ..service.message import CALLER, Message
 from ..service.policy import AllowAny
 from .destination import file_sink
-from .errors import RAISES, SourceChanged, TransferRefused, refusing_here
+from .errors import RAISES, TransferError, TransferRefused, about, refusing_here
 from .grants import Grants, components, open_plainly
 from .inflow import Inflow
 from .job import interrupted
@@ -69,7 +69,8 @@ class FileService(Service):
         try:
             fd = open_plainly(path)
             try:
-                threading.Thread(target=self._send, args=(fd, handle, msg), name="remotesvc-file", daemon=True).start()
+                threading.Thread(target=self._send, args=(fd, path, handle, msg), name="remotesvc-file",
+                                 daemon=True).start()
             except BaseException:  # the thread that would close it has not begun
                 os.close(fd)
                 raise
@@ -78,7 +79,7 @@ class FileService(Service):
             raise
         return Service.NO_REPLY
 
-    def _send(self, fd: "int", handle: "int", msg: "Message") -> "None":
+    def _send(self, fd: "int", path: "str", handle: "int", msg: "Message") -> "None":
         router = getattr(self.router, "kernel", self.router)
         outflow = Outflow(router, msg.src, handle, IDLE, None, lambda: msg.cancelled or self._closed.is_set())
         sending = Sending("auto", lambda: outflow.window.rate)
@@ -90,10 +91,11 @@ class FileService(Service):
                 for message in sending.done():
                     outflow.send(message)
                 outflow.finish()
-            except SourceChanged:
-                outflow.finish(ABANDONED)
-                raise
-            msg.reply(dict(found, sha256=sending.digest))
+            except TransferError as error:
+                if outflow.sent:  # what came before is no file; where nothing came, the answer says all
+                    outflow.finish(ABANDONED)
+                raise about(error, path) from None
+            msg.reply(dict(found, size=sending.bytes, sha256=sending.digest))
         except (Error, OSError) as error:
             msg.fail(error)
         finally:

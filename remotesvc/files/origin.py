@@ -5,7 +5,7 @@ import os
 import stat
 
 from . import disk
-from .errors import TransferRefused
+from .errors import TransferError, TransferRefused, about
 from .filters import Filter
 from .source import open_regular, prefix
 from .tree import Tree
@@ -84,7 +84,11 @@ class FileOrigin(OpenOrigin):
                 yield found if found is None or found.digest() == digest else None
 
     def content(self, sending: "Sending", fd: "int", offset: "int", digest: "Any") -> "Iterator[Any]":
-        return sending.regular(fd, b"", offset, digest)
+        try:
+            for message in sending.regular(fd, b"", offset, digest):
+                yield message
+        except TransferError as error:
+            raise about(error, self.path) from None
 
 
 class TreeOrigin(OpenOrigin):

@@ -54,7 +54,8 @@ class _Pull(object):
                 "parts": self._parts()})
             sink = self._sink(head)
             sink.max_bytes = options.max_bytes
-            total = head["size"] if isinstance(head["size"], int) else None
+            # What says that it is empty may be a file of /proc, whose size nobody knows.
+            total = head["size"] if isinstance(head["size"], int) and head["size"] else None
             for body in inflow.bodies(options.idle(), self._over):
                 sink.take(body)
                 job.told(sink.bytes, total)

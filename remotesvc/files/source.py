@@ -5,8 +5,10 @@ import os
 import stat
 import time
 
+from .disk import changed
 from .errors import SourceChanged, TransferRefused
 from .landing import BLOCK, zeros
+from .madeup import content_of
 from .records import CHUNK, DATA, DONE, DONE_HEAD, END, FILE, HOLE, NUMBER, ROOM, Packer, file_head
 from .transfer import Squeeze
 
@@ -84,8 +86,23 @@ class Sending(object):
     def regular(self, fd: "int", name: "bytes", offset: "int" = 0, digest: "Any" = None) -> "Iterator[Any]":
         """An open regular file, from ``offset`` on; ``digest`` has taken what lies before. Raises SourceChanged."""
         before = os.fstat(fd)
+        content = content_of(fd, before)
+        if content is not None:
+            return self._made_up(content, before, name)
+        return self._as_large_as_it_says(fd, before, name, offset, digest or hashlib.sha256())
+
+    def _made_up(self, content: "bytes", found: "os.stat_result", name: "bytes") -> "Iterator[Any]":
+        self.packer.add(FILE, file_head(found.st_mode & 0o7777, found.st_mtime_ns, len(content), 0), name)
+        for start in range(0, len(content), CHUNK):
+            self.packer.add(DATA, content[start:start + CHUNK])
+            self.packer.flush()
+        self.read += len(content)
+        self.end_file(hashlib.sha256(content), len(content))
+        return iter(self.packer.take())
+
+    def _as_large_as_it_says(self, fd, before, name, offset, digest):
+        # type: (int, os.stat_result, bytes, int, Any) -> Iterator[Any]
         size, packer = before.st_size, self.packer
-        digest = digest or hashlib.sha256()
         if size >= _TRY_FROM:
             self._decide.begin()
         packer.add(FILE, file_head(before.st_mode & 0o7777, before.st_mtime_ns, size, offset), name)
@@ -105,7 +122,7 @@ class Sending(object):
                 position += self._block(fd, end - position, digest)
                 for message in packer.take():
                     yield message
-        # One byte more: it may have grown, and files of /proc have no size at all.
+        # One byte more: it may have grown.
         os.lseek(fd, size, os.SEEK_SET)
         if os.read(fd, 1) or changed(before, os.fstat(fd)):
             raise SourceChanged("it was changed while it was read")
@@ -159,11 +176,6 @@ class Sending(object):
             for message in self.packer.take():
                 yield message
         self.end_file(digest, taken)
-
-
-def changed(before: "os.stat_result", after: "os.stat_result") -> "bool":
-    """Was a file written to between these two looks?"""
-    return any(getattr(before, name) != getattr(after, name) for name in ("st_size", "st_mtime_ns", "st_ctime_ns"))
 
 
 def _extents(fd: "int", found: "os.stat_result", offset: "int") -> "Iterator[Tuple[int, int]]":

@@ -6,6 +6,7 @@ import os
 from ..bootstrap.errors import UsageError
 from .copied import Copied
 from .delta import DELTA_FROM, Search, block_size
+from .disk import changed
 from .errors import DigestMismatch, SourceChanged, refusing_here
 from .filters import Filter
 from .job import Job
@@ -15,7 +16,7 @@ from .origin import TreeOrigin
 from .push import send_tree
 from .records import CHUNK, COPY, DATA, DIRECTORY, FILE, RANGE, file_head
 from .serve import chunk_for
-from .source import Sending, changed
+from .source import Sending
 from .tree import Tree
 
 TYPE_CHECKING = False

@@ -5,7 +5,7 @@ import os
 import stat
 
 from . import disk
-from .errors import TransferRefused
+from .errors import TransferError, TransferRefused, about
 from .records import DIRECTORY, DIRECTORY_HEAD, LINK, LINK_HEAD, MAX_DEPTH, MAX_TARGET, SKIPPED, UP
 from .source import open_regular
 
@@ -105,9 +105,8 @@ class Tree(object):
                 yield message
         except OSError as error:
             raise _named(error, path) from None
-        except Exception as error:
-            error.args = ("%s: %s" % (path, error),)
-            raise
+        except TransferError as error:
+            raise about(error, path) from None
         finally:
             os.close(fd)
 
