@@ -59,7 +59,7 @@ class ConnectTimeout(ConnectError, TimeoutError):
 
 
 class BecomeError(ConnectError):
-    """sudo did not let us become another user there; the message says why."""
+    """We may not become another user there; the message says why."""
 
 
 class PythonNotFound(ConnectError):

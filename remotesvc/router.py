@@ -234,11 +234,31 @@ class Router:
         close_via: closing this context closes ``via`` too. Waits until it is up. Raises BecomeError, which says what
         sudo said, and other ConnectErrors.
         """
-        from .launch.sudo import sudo
+        return self._become("sudo", user, via, password, python, name, connect_timeout, concurrency, close_via)
 
-        settings = {} if concurrency is None else {"concurrency": concurrency}
-        secret = Secret(password) if isinstance(password, str) else password
-        context: Context = sudo(self._tree, via, user, secret, python, name, connect_timeout, settings)
+    def su(self, user: str = "root", via: Context | None = None, password: str | Secret | None = None,
+           python: str | None = None, name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT,
+           concurrency: int | None = None, close_via: bool = False) -> Context:
+        """The same by su, which asks for the password of ``user``, and root for none. user is a name.
+
+        The environment is that of ``via`` but for HOME, SHELL, USER and LOGNAME.
+        """
+        return self._become("su", user, via, password, python, name, connect_timeout, concurrency, close_via)
+
+    def doas(self, user: str = "root", via: Context | None = None, password: str | Secret | None = None,
+             python: str | None = None, name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT,
+             concurrency: int | None = None, close_via: bool = False) -> Context:
+        """The same by doas. With a password it is given a terminal, for it asks nowhere else."""
+        return self._become("doas", user, via, password, python, name, connect_timeout, concurrency, close_via)
+
+    def _become(self, method: str, user: str, via: Context | None, password: str | Secret | None, python: str | None,
+                name: str | None, connect_timeout: float, concurrency: int | None, close_via: bool) -> Context:
+        from .launch.become import become
+
+        options = {"method": method, "user": user, "python": python, "name": name, "connect_timeout": connect_timeout,
+                   "password": Secret(password) if isinstance(password, str) else password,
+                   "settings": {} if concurrency is None else {"concurrency": concurrency}}
+        context: Context = become(self._tree, via, options)
         if close_via and via is not None:
             self._tree.keep_with(context, via)
         return context

@@ -41,7 +41,7 @@ class Settings:
     ask_pass: bool = False
     password_file: str | None = None
     password: Secret | None = field(default=None, repr=False)
-    """What the two above came to; not an option: `secrets.with_passwords` sets it, and that of sudo."""
+    """What the two above came to; not an option: `secrets.with_passwords` sets it, and that of `become`."""
     become: bool | None = None
     become_user: str | None = None
     become_method: str | None = None
@@ -168,12 +168,12 @@ _CONNECTION = (
     _option("--private-key", metavar="FILE", help="Private key to log in with."),
     _option("-k", "--ask-pass", is_flag=True, help="Ask for the SSH password, once for all hosts."),
     _option("--password-file", metavar="FILE", help="Take the SSH password from the first line of FILE; - is stdin."),
-    _option("-b", "--become", is_flag=True, default=None, help="Work as another user there, by sudo."),
+    _option("-b", "--become", is_flag=True, default=None, help="Work as another user there."),
     _option("--become-user", metavar="NAME", help="Which user. Default: root."),
-    _option("--become-method", type=click.Choice(["sudo"]), default=None, help="How. Default: sudo."),
-    _option("-K", "--ask-become-pass", is_flag=True, help="Ask for sudo's password, once for all hosts."),
+    _option("--become-method", type=click.Choice(["sudo", "su", "doas"]), default=None, help="How. Default: sudo."),
+    _option("-K", "--ask-become-pass", is_flag=True, help="Ask for its password, once for all hosts."),
     _option("--become-password-file", metavar="FILE",
-            help="Take sudo's password from the first line of FILE; - is stdin."),
+            help="Take its password from the first line of FILE; - is stdin."),
     _option("-F", "--ssh-config", metavar="FILE", help="ssh_config to read instead of the usual ones."),
     _option("-o", "--ssh-option", "ssh_options", multiple=True, metavar="KEY=VALUE",
             help="An ssh_config option, as with ssh -o. May be repeated.", envvar=None),

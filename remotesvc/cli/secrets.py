@@ -1,4 +1,5 @@
-"""The passwords for a run, SSH's and sudo's: asked for once, before any host is connected to, or read from a file."""
+"""The passwords for a run, SSH's and that of `become`: asked for once, before any host is connected to, or read from a
+file."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ def with_passwords(settings: Settings) -> Settings:
     if settings.password_file == settings.become_password_file == "-":
         raise BadUsage("--password-file and --become-password-file cannot both be standard input")
     login = _password(settings, settings.ask_pass, settings.password_file, "", "SSH password: ")
-    prompt = "sudo password: " if login is None else "sudo password [as for SSH]: "
+    prompt = f"{settings.become_method or 'sudo'} password" + (": " if login is None else " [as for SSH]: ")
     become = _password(settings, settings.ask_become_pass, settings.become_password_file, "become-", prompt, login)
     return settings.replace(password=login, become_password=become)
 

@@ -14,6 +14,7 @@ from remotesvc.ssh.options import TRANSPORTS
 _SSH = {"ssh", "smart", "paramiko", "paramiko_ssh", "ansible.netcommon.paramiko", "openssh"}
 _KINDS = {"community.docker.docker": "docker", "containers.podman.podman": "podman"}
 _TRUE = {"true", "yes", "on", "1", "y", "t"}
+DEFAULT_METHOD = "sudo"
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,15 @@ class Become:
 
     def check(self, host: str) -> None:
         """Raises UsageError for a method there is not, or what cannot be a user."""
-        if self.wanted and self.method not in (None, "sudo"):
-            raise UsageError(f"become_method of host {host} must be sudo, not {self.method!r}")
-        if self.wanted and self.user is not None:
-            from remotesvc.launch.sudo import check_user  # with all that starts children
+        if not self.wanted:
+            return
+        from remotesvc.launch.become import METHODS  # with all that starts children
 
-            check_user(self.user)
+        method = METHODS.get(self.method or DEFAULT_METHOD)
+        if method is None:
+            raise UsageError(f"become_method of host {host} must be {' or '.join(METHODS)}, not {self.method!r}")
+        if self.user is not None:
+            method().check_user(self.user)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ class Fleet:
     on_retry     called with (host name, tries so far, error) when a host could not be reached and will be tried again
     on_result    called with each Outcome before it is handed out, on the thread that takes it; the others are called on
                  threads of the run. What they raise is logged, once each, and changes nothing
-    become, become_user, become_password   work as another user (root if none is named), by sudo
+    become, become_user, become_password   work as another user (root if none is named)
+    become_method   "sudo" (default), "su" or "doas"
     path, on_output, on_log, log_level, concurrency   as of `Router`
     connection   what is not named here goes to `Router.ssh`: user, port, key_filename, host_keys, python, ...
 
@@ -70,7 +71,7 @@ class Fleet:
         path: Iterable[str | os.PathLike[str]] = (), on_output: Callable[[OutputEvent], object] | None = None,
         on_log: Callable[[LogEvent], object] | None = None, log_level: int = 30, concurrency: int | None = None,
         become: bool | None = None, become_user: str | None = None, become_password: str | Secret | None = None,
-        **connection: Any,
+        become_method: str | None = None, **connection: Any,
     ) -> None:  # fmt: skip
         sources = [inventory] if isinstance(inventory, (str, os.PathLike)) else list(inventory)
         matcher = Matcher(load(sources), bool(sources), _read, cluster_group, os.path.exists)
@@ -78,7 +79,8 @@ class Fleet:
         entries = matcher.hosts(pattern, _many(limit), _many(exclude))
         self._members = tuple(Member.of(entry) for entry in entries)
         secret = Secret(become_password) if isinstance(become_password, str) else become_password
-        other = Become(True if become is None and become_user is not None else become, become_user, None, secret)
+        wanted = True if become is None and become_user is not None else become
+        other = Become(wanted, become_user, become_method, secret)
         for member in self._members:
             member.check(connection, other)
         self._matcher = matcher

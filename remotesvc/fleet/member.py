@@ -13,7 +13,7 @@ from remotesvc.bootstrap.record import Record
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.ssh import hostspec
 
-from .connection import Become, Connection
+from .connection import DEFAULT_METHOD, Become, Connection
 from .inventory.model import HostEntry
 
 NOBODY_ELSE = Become()
@@ -97,7 +97,7 @@ class Member:
 
     def open(self, router: Any, given: Mapping[str, Any], become: Become = NOBODY_ELSE) -> Any:
         """A context there, its start on the way. `given` are arguments of `Router.ssh`; blocks until authenticated,
-        and until sudo has let us in where we are to become another user. Raises ConnectError.
+        and until sudo, su or doas has let us in where we are to become another user. Raises ConnectError.
         """
         base = self._open(router, given)
         become = become.over(self.connection.become)
@@ -105,8 +105,9 @@ class Member:
             return base
         limit = {name: given[name] for name in ("connect_timeout",) if given.get(name) is not None}
         try:
-            return router.sudo(become.user or "root", via=base, password=become.password, name=self.label,
-                               close_via=True, **limit)
+            method = getattr(router, become.method or DEFAULT_METHOD)  # `check` has seen it
+            return method(become.user or "root", via=base, password=become.password, name=self.label, close_via=True,
+                          **limit)
         except BaseException:  # Ctrl-C, too: nobody else has it yet
             base.close()
             raise

@@ -19,7 +19,10 @@ _SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.:_-/"
 # The kernel imports its own modules in one form only, and at the top of a module at the beginning of a line.
 _IMPORT = re.compile(rb"^from \.(\w*) import (?:\(([\w, \n]+)\)|([\w, ]+))", re.M)
 _WORD = re.compile(rb"\w+")
-CODE = "import sys;del sys.path[0];import zlib,binascii;exec(zlib.decompress(binascii.a2b_base64(sys.argv[2])))"
+# What is imported before this is the current directory's, if it has a file of that name.
+BARE = "import sys;del sys.path[0];"
+LOAD = "import zlib,binascii;exec(zlib.decompress(binascii.a2b_base64(sys.argv[2])))"
+CODE = BARE + LOAD
 
 # No file is written, not even bytecode; no PYTHON* variables, no user site, and no site at all: it is made up for at
 # the first import that needs it.

@@ -140,10 +140,7 @@ class ProcessPath(FdPath):
         try:
             self._process.wait(LINGER)
         except subprocess.TimeoutExpired:
-            try:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            self.kill()  # another user's, behind sudo, is left to end by itself
             self._process.wait()
 
     def kill(self) -> "None":

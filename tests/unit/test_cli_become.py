@@ -1,4 +1,5 @@
-"""-b, --become-user, -K and --become-password-file: who is become, with which password, and what is said otherwise."""
+"""-b, --become-user, --become-method, -K and --become-password-file: who is become, how, with which password, and what
+is said otherwise."""
 
 from __future__ import annotations
 
@@ -31,6 +32,17 @@ def test_flags(options: str, expected: list[Any], tmp_path: Path, monkeypatch: p
     assert become(f"run {options} web1 m:f") == expected
 
 
+@pytest.mark.parametrize(("options", "methods"), [
+    ("", ["doas", "sudo"]), ("--become-method su", ["su", "su"]),
+])  # fmt: skip
+def test_methods(options: str, methods: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hosts").write_text("w1 ansible_become_method=doas\nw2\n")
+    backend = FakeBackend()
+    assert main(f"run -i hosts -b {options} all m:f".split(), backend) == 0
+    assert sorted(options["method"] for _, options in backend.became) == methods
+
+
 def test_the_inventory_says_it_and_the_flag_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hosts").write_text("w1 ansible_become=yes ansible_become_user=app ansible_become_pass=x\nw2\n")
@@ -61,7 +73,8 @@ def test_asked_once_for_all_hosts_and_ssh_s_password_may_do(monkeypatch: pytest.
     ("-b --json -K", "never do"),
     ("--password-file - --become-password-file -", "cannot both be standard input"),
     ("--become-user -x", "not a user to become"),
-    ("-b --become-method su", "is not"),
+    ("-b --become-method runas", "is not"),
+    ("--become-method su --become-user #0", "not a number"),
 ])  # fmt: skip
 def test_wrong_usage(options: str, message: str, capsys: pytest.CaptureFixture[str],
                      monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip

@@ -86,8 +86,14 @@ class FakeBackend(Backend):
             raise unreachable.ConnectError("connection refused", host=host, stage="tcp", hint="is sshd running?")
         return FakeContext(self, host)
 
-    def sudo(self, user: str, **options: Any) -> Any:
-        self.became.append((user, options))
+    def su(self, user: str, **options: Any) -> Any:
+        return self.sudo(user, "su", **options)
+
+    def doas(self, user: str, **options: Any) -> Any:
+        return self.sudo(user, "doas", **options)
+
+    def sudo(self, user: str, method: str = "sudo", **options: Any) -> Any:
+        self.became.append((user, {**options, "method": method}))
         if self.sudo_refuses:
             raise unreachable.BecomeError("cannot become root: the password is wrong", "h", "become")
         return options["via"]

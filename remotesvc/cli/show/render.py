@@ -14,7 +14,7 @@ MOST_ITEMS = 1_000
 MOST_CHARACTERS = 256 * 1024
 """A value is shown up to here; --json shows all of it."""
 _LONGEST_LEAF = 16 * 1024
-_SAYS = {"config": "ssh", "become": "sudo", "exec": "what was to start it"}
+_SAYS = {"config": "ssh", "become": "what was to let us in", "exec": "what was to start it"}
 """Whose words an error quotes, by the stage that failed; from there on it is the target."""
 _HUGE_BITS = 14_000
 _BRACKETS: dict[type, Sequence[str]] = {

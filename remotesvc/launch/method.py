@@ -1,0 +1,68 @@
+"""What one program that makes us another user is like: how it is run, how it asks, what its words mean. Pure."""
+
+import re
+
+from ..bootstrap.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Optional, Tuple
+
+    from .prompts import Conversation, Reasons
+
+# The prompt of PAM's modules and of doas, in English: "Password: ", "Password for bob@REALM: ". Nothing has followed,
+# for now it waits; a message with the same word goes on to the end of its line.
+PASSWORD = re.compile(r"[Pp]assword[^\n]*: ?\Z")
+
+EXPIRED = (r"required to change|no longer valid|has expired", "that password, or account, has expired",
+           "Renew it there.")
+
+
+class Method(object):
+    """One program. An object is made for each start: a prompt may be good for one only."""
+
+    program = ""
+    on_terminal = False
+    """Does it ask on its controlling terminal? Otherwise on stderr, and it reads the answer from stdin."""
+    prompt = PASSWORD
+    reasons: "Reasons" = ()
+    unasked = r"(?!)"
+    """Its words for: it would have to ask, and must not."""
+    wrong = r"(?!)"
+    """Its words for: that is not the password."""
+    whose = ""
+    """Whose password it wants, for those who gave another."""
+
+    def check_user(self, user: "str") -> "str":
+        """The name of a user as this program takes it. Raises UsageError."""
+        return check_name(user)
+
+    def argv(self, kernel: "List[str]", user: "str", asks: "bool") -> "List[str]":
+        """The command line that runs ``kernel`` as ``user``; it holds no secret. ``asks``: a password may be asked
+        for. What is missing is said by `env`, in English, as everything is."""
+        return ["env", "LC_ALL=C", self.program] + self.arguments(kernel, user, asks)
+
+    def arguments(self, kernel: "List[str]", user: "str", asks: "bool") -> "List[str]":
+        """The words behind the program's name."""
+        raise NotImplementedError
+
+    def why(self, talk: "Conversation", status: "Optional[int]", user: "str") -> "Tuple[str, str]":
+        """(why it did not come to running ``kernel``, what to do), from what it said and its exit status."""
+        unasked = (self.unasked, "%s asks for a password, and none was given" % self.program,
+                   "Give it with -K or --become-password-file.")
+        wrong = (self.wrong, "the password is wrong", self.whose)
+        if talk.refused:
+            # Whose password has expired is asked for it once more.
+            return talk.reason([EXPIRED]) or (wrong if talk.wrong else unasked)[1:]
+        # Of a Python that is missing `env` says the same, but with its path.
+        missing = (r"env: [^/\n]*\b%s\b[^/\n]*: No such file" % self.program, "there is no %s" % self.program,
+                   "Install it, or log in as %s." % user)
+        return talk.reason([missing] + list(self.reasons) + [EXPIRED, unasked, wrong]) or (
+            "%s ended with status %s before it ran anything" % (self.program, status), "")
+
+
+def check_name(user: "str") -> "str":
+    """What can be the name of a user, whatever the method. Raises UsageError."""
+    if not user or len(user) > 255 or user.startswith("-") or not all(c.isalnum() or c in "_.-@$" for c in user):
+        raise UsageError("not a user to become: %s" % ascii(user[:80]))
+    return user
