@@ -37,6 +37,9 @@ PACKET = 32768 - 64
 LAST_WORDS = 0.5
 """Seconds between the end of output and the end of the channel in which the exit status may come."""
 
+FIRST_WORDS = 3.0
+"""The same until the kernel is up: the status tells what is wrong there, and a busy server sends it when it can."""
+
 BACKLOG = 1024 * 1024
 """Bytes kept from before `start`. More than banner and profile noise is an attack."""
 
@@ -82,6 +85,7 @@ class ParamikoPath:
         self._finish: threading.Thread | None = None
         self._channel_over = threading.Event()
         self._over = False
+        self._settled = False
         self._sink = _Sink(self._take, self._on_closed)
         channel.in_buffer = self._sink  # type: ignore[assignment]
         channel.in_stderr_buffer = _Sink(self._take_noise, _nothing)  # type: ignore[assignment]
@@ -130,7 +134,7 @@ class ParamikoPath:
 
     def _conclude(self) -> None:
         # The exit status follows the end of the output, and the end of the channel follows both.
-        self._channel_over.wait(LAST_WORDS)
+        self._channel_over.wait(LAST_WORDS if self._settled else FIRST_WORDS)
         with self._lock:
             self._reason = self._reason or self._why()
             self._over = True
@@ -223,6 +227,7 @@ class ParamikoPath:
 
     def settled(self) -> None:
         """The kernel is ready: no more hurry about acknowledgements."""
+        self._settled = True
         self.peer.socket.relax()
 
     def exit_status(self) -> int | None:

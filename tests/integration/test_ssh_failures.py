@@ -22,6 +22,7 @@ from paramiko.common import (
 
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout, UnknownHost
 from remotesvc.ssh import SSHOptions, connect
+from remotesvc.ssh.channel import LAST_WORDS
 from remotesvc.ssh.packets import PACKET_LIMIT
 from tests.integration.ssh_servers import (
     OpenSSHServer,
@@ -346,6 +347,29 @@ def test_a_program_that_may_not_be_run(tmp_path: Path) -> None:
         error = connect_error(hostile_options(settings, tmp_path))
     assert error.stage == "exec"
     assert "does not let this user run a program" in error.message
+
+
+def test_a_status_that_comes_late_is_waited_for(tmp_path: Path) -> None:
+    """A busy server tells the end of the output first, and that the program failed when it gets round to it."""
+    finishing: list[threading.Thread] = []
+
+    def runs(channel: paramiko.Channel) -> bool:
+        def finish() -> None:
+            channel.shutdown_write()
+            threading.Event().wait(2 * LAST_WORDS)
+            channel.send_exit_status(127)
+            channel.close()
+
+        finishing.append(threading.Thread(target=finish))
+        return True
+
+    with (
+        one_client_server(_Hostile(on_exec=runs), tmp_path) as settings,
+        running(hostile_options(settings, tmp_path), "true") as got,
+    ):
+        finishing[0].start()
+        assert got.wait_end() == "the remote program ended with status 127"
+        finishing[0].join()
 
 
 def test_a_flood_before_the_program_runs_is_cut_off(tmp_path: Path) -> None:
