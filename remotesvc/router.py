@@ -206,23 +206,29 @@ class Router:
         settings = {} if concurrency is None else {"concurrency": concurrency}
         return self._tree.local(python, via, name, connect_timeout, **settings)
 
-    def docker(self, container: str, via: Context | None = None, user: str | None = None, python: str | None = None,
-               name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT, concurrency: int | None = None,
-               program: str = "docker") -> Context:
+    def container(self, container: str, engine: str = "docker", via: Context | None = None, user: str | None = None,
+                  python: str | None = None, name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT,
+                  concurrency: int | None = None) -> Context:
         """Start a context in a running container of this machine, or of that of the context ``via``.
 
-        container is a name or an id, user one of the container's (default: the image's). program is "docker" or
-        "podman". Returns once the start is on its way; the first call, or ``wait_ready()``, raises the ConnectError if
-        it fails: UnknownHost when there is no such container, PythonNotFound... Raises BootstrapError if there is no
-        such program.
+        container is a name or an id; engine "docker", "podman" or "lxc" (by its `lxc-attach`). user is one of the
+        container's, for lxc its number (default: the image's, or root). Returns once the start is on its way; the first
+        call, or ``wait_ready()``, raises the ConnectError if it fails: UnknownHost when there is no such container,
+        PythonNotFound... Raises BootstrapError if the engine's program is not there.
         """
         from .launch.container import container as start
 
         settings = {} if concurrency is None else {"concurrency": concurrency}
         options = {"user": user, "python": python, "name": name or container, "connect_timeout": connect_timeout,
-                   "settings": settings, "program": program}
+                   "settings": settings, "engine": engine}
         context: Context = start(self._tree, via, container, options)
         return context
+
+    def docker(self, container: str, via: Context | None = None, user: str | None = None, python: str | None = None,
+               name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT, concurrency: int | None = None
+               ) -> Context:
+        """``container`` of the engine "docker"."""
+        return self.container(container, "docker", via, user, python, name, connect_timeout, concurrency)
 
     def sudo(self, user: str = "root", via: Context | None = None, password: str | Secret | None = None,
              python: str | None = None, name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT,

@@ -9,10 +9,11 @@ from typing import Any
 
 from remotesvc.bootstrap.errors import UsageError
 from remotesvc.bootstrap.secret import Secret
+from remotesvc.ssh.hostspec import CONTAINERS
 from remotesvc.ssh.options import TRANSPORTS
 
 _SSH = {"ssh", "smart", "paramiko", "paramiko_ssh", "ansible.netcommon.paramiko", "openssh"}
-_KINDS = {"community.docker.docker": "docker", "containers.podman.podman": "podman"}
+_KINDS = {"community.docker.docker": "docker", "containers.podman.podman": "podman", "community.general.lxc": "lxc"}
 _TRUE = {"true", "yes", "on", "1", "y", "t"}
 DEFAULT_METHOD = "sudo"
 
@@ -50,7 +51,7 @@ class Become:
 class Connection:
     """What an inventory says of one host; None where it says nothing.
 
-    transport is "local", "docker" or "podman" (None: ssh). ssh_options are "Key=value" texts with the meaning of
+    transport is "local", "docker", "podman" or "lxc" (None: ssh). ssh_options are "Key=value" texts with the meaning of
     ssh's `-o`. Passwords are in no repr.
     """
 
@@ -155,9 +156,9 @@ def _transport(read: _Reader) -> str | None:
     if value is None or value in _SSH:
         return None
     value = _KINDS.get(value, value)
-    if value in ("local", "docker", "podman"):
+    if value in ("local", *CONTAINERS):
         return value
-    raise read.wrong("ansible_connection", "ssh, local, docker or podman", repr(value)[:80])
+    raise read.wrong("ansible_connection", f"ssh, local, {', '.join(CONTAINERS[:-1])} or {CONTAINERS[-1]}", repr(value)[:80])
 
 
 def _ssh_transport(read: _Reader) -> str | None:

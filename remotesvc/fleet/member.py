@@ -119,7 +119,7 @@ class Member:
             if self.spec.kind == "local":
                 return router.local(**known)
             user = given.get("user") or self.connection.user
-            return router.docker(self.spec.host, user=user, program=self.spec.kind, **known)
+            return router.container(self.spec.host, self.spec.kind, user=user, **known)
         try:
             return router.ssh(self.spec.host, name=self.label, **self.ssh_arguments(given))
         except ConnectError as error:

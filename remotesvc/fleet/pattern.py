@@ -161,8 +161,8 @@ class Matcher:
                 continue
             if not any(name in self._inventory or self._inventory.is_group(name) for name in (first, second)):
                 raise UsageError(
-                    f"{second!r} in {part.strip()!r} is no port; write {first},{second} for two hosts, docker:NAME or"
-                    " podman:NAME for a container"
+                    f"{second!r} in {part.strip()!r} is no port; write {first},{second} for two hosts, docker:NAME,"
+                    " podman:NAME or lxc:NAME for a container"
                 )
 
     def _term(self, text: str, depth: int, may_be_empty: bool) -> Iterable[str]:

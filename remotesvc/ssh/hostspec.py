@@ -3,7 +3,7 @@
     web1   user@web1   web1:2222   user@web1:2222
     2001:db8::1   [2001:db8::1]:2222   user@[fe80::1%eth0]
     ssh://user@web1:2222
-    local:   docker:NAME   podman:NAME
+    local:   docker:NAME   podman:NAME   lxc:NAME
 
 Only characters that no shell, log or option parser treats specially are accepted: what leaves this module
 never begins with a dash and is the same after `shlex.quote`.
@@ -22,13 +22,13 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]*\Z")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
 _SCOPE = re.compile(r"[A-Za-z0-9_.-]+\Z")
-CONTAINERS = ("docker", "podman")
+CONTAINERS = ("docker", "podman", "lxc")
 _PORT = re.compile(r"[0-9]{1,5}\Z")
 
 
 @dataclass(frozen=True)
 class HostSpec:
-    """A parsed host string. `kind` is "ssh", "local", "docker" or "podman" (then `host` is the container's name);
+    """A parsed host string. `kind` is "ssh", "local", or one of CONTAINERS (then `host` is the container's name);
     `user` and `port` are None where none is named."""
 
     user: str | None

@@ -56,7 +56,7 @@ def test_who_speaks_ssh(variables: dict[str, Any], transport: str | None) -> Non
     ({"ansible_port": True}, "TCP port"),
     ({"ansible_host": ["a"]}, "ansible_host of host web1 must be text, not list"),
     ({"ansible_host": "{{ other }}"}, "templates are Ansible's own"),
-    ({"ansible_connection": "winrm"}, "ssh, local, docker or podman, not 'winrm'"),
+    ({"ansible_connection": "winrm"}, "ssh, local, docker, podman or lxc, not 'winrm'"),
     ({"ansible_ssh_common_args": "-v"}, "made of -o, -J, -F and -C, not '-v'"),
     ({"ansible_ssh_common_args": "-o"}, "nothing behind -o"),
     ({"ansible_ssh_common_args": "-o 'a"}, "ansible_ssh_common_args"),

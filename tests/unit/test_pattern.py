@@ -113,7 +113,7 @@ def test_what_is_no_port_is_not_taken_for_a_host(inventory: Inventory) -> None:
         open_to_all = matcher(known, closed=False)
         with pytest.raises(UsageError, match="'ssh' in 'me@web1:ssh' is no port; write me@web1,ssh for two hosts"):
             open_to_all.hosts("x,me@web1:ssh")
-        with pytest.raises(UsageError, match="podman:NAME for a container"):
+        with pytest.raises(UsageError, match="podman:NAME or lxc:NAME for a container"):
             open_to_all.hosts("kubectl:x")
         with pytest.raises(UsageError, match="hosts have no 'ftp://' address"):
             open_to_all.hosts("ftp://x")
