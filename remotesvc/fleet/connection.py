@@ -158,7 +158,8 @@ def _transport(read: _Reader) -> str | None:
     value = _KINDS.get(value, value)
     if value in ("local", *CONTAINERS):
         return value
-    raise read.wrong("ansible_connection", f"ssh, local, {', '.join(CONTAINERS[:-1])} or {CONTAINERS[-1]}", repr(value)[:80])
+    kinds = f"ssh, local, {', '.join(CONTAINERS[:-1])} or {CONTAINERS[-1]}"
+    raise read.wrong("ansible_connection", kinds, repr(value)[:80])
 
 
 def _ssh_transport(read: _Reader) -> str | None:
