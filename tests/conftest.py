@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import interpreters
+from tests import interpreters, stopwatch
 from tests.leaks import RUN_ID, RUN_VARIABLE, Snapshot, activity
 from tests.skips import SkipRule
 from tests.spread import pytest_collection_modifyitems as pytest_collection_modifyitems
@@ -64,4 +64,5 @@ def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     before = Snapshot()
     yield
+    stopwatch.stop_all()
     _check(before, "the test")

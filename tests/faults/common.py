@@ -6,7 +6,6 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -17,6 +16,7 @@ from remotesvc import Context, Lost, NotSent
 from tests.containers import ROOT, Host
 from tests.kernel import called
 from tests.kernel.contexts import until
+from tests.stopwatch import Stopwatch
 
 NOTICED_CUT = 1.0
 """Seconds until a link that is closed, reset or whose other end died is lost."""
@@ -40,10 +40,10 @@ def waiting_call(context: Context, marker: str) -> Future[Any]:
     return future
 
 
-def lost_after(future: Future[Any], since: float, at_most: float) -> Lost:
+def lost_after(future: Future[Any], since: Stopwatch, at_most: float) -> Lost:
     """The Lost that ends a call; fails if it ends otherwise, or later than so many seconds after `since`."""
     error = future.exception(timeout=PATIENCE)
-    took = time.monotonic() - since
+    took = since.seconds
     assert isinstance(error, Lost), error
     assert took <= at_most + MARGIN, f"noticed after {took:.1f} s"
     return error
@@ -51,17 +51,17 @@ def lost_after(future: Future[Any], since: float, at_most: float) -> Lost:
 
 def is_over(context: Context) -> None:
     """A context whose link is lost says so to every later call, at once."""
-    begun = time.monotonic()
+    watch = Stopwatch()
     with pytest.raises((Lost, NotSent)):
         context.call(called.add, 1, 1)
-    assert time.monotonic() - begun < 1.0
+    assert watch.seconds < 1.0
 
 
-def lost_by_ping(context: Context, since: float, at_most: float) -> None:
+def lost_by_ping(context: Context, since: Stopwatch, at_most: float) -> None:
     """Waits for a link to be lost on which no call is open."""
     with pytest.raises((Lost, NotSent)):
         context.ping(timeout=PATIENCE)
-    took = time.monotonic() - since
+    took = since.seconds
     assert took <= at_most + MARGIN, f"noticed after {took:.1f} s"
 
 
@@ -74,8 +74,10 @@ def kernel(host: Host) -> int:
 
 def no_kernels(host: Host, at_most: float) -> None:
     """Fails unless every kernel on the host, and all that it started, is gone by then."""
-    until(lambda: not host.processes("remotesvc:") and not host.processes("sleep 300"), at_most + MARGIN,
-          "the kernels on the host are gone")
+    watch = Stopwatch()
+    until(lambda: not host.processes("remotesvc:") and not host.processes("sleep 300"),
+          what="the kernels on the host are gone")
+    assert watch.seconds <= at_most + MARGIN
 
 
 @contextlib.contextmanager

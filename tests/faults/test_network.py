@@ -25,6 +25,7 @@ from tests.faults.network import RemoteHost
 from tests.faults.proxy import Proxy
 from tests.kernel import called
 from tests.kernel.contexts import until
+from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.faults.plugin", "tests.integration.docker_fixtures", "tests.integration.sshd_fixture",
                   "tests.kernel.call_fixtures")
@@ -44,9 +45,9 @@ def test_case_2_a_black_hole_in_the_middle_of_much_data(
     future = context.submit(there.mark_and_measure, f"{tmp_path}/ran", bytes(100 * MIB))
     until(remote.dropping)
     remote.cut()
-    cut = time.monotonic()
+    cut = Stopwatch()
     assert isinstance(future.exception(PATIENCE), (remotesvc.Lost, remotesvc.NotSent))
-    assert time.monotonic() - cut <= NOTICED_SILENCE + MARGIN
+    assert cut.seconds <= NOTICED_SILENCE + MARGIN
     is_over(context)
     assert not os.path.exists(f"{tmp_path}/ran")
 
@@ -55,7 +56,7 @@ def test_case_2_a_black_hole_in_the_middle_of_much_data(
 def test_case_4_a_reset(proxy: Proxy, proxied: Callable[[], Context], tmp_path: Path) -> None:
     context = proxied()
     future = waiting_call(context, f"{tmp_path}/begun")
-    begun = time.monotonic()
+    begun = Stopwatch()
     proxy.reset()
     lost_after(future, begun, NOTICED_CUT)
     is_over(context)
@@ -66,7 +67,7 @@ def test_case_4_a_reset_by_the_network(remote: RemoteHost, router: Router, tmp_p
     context = remote.connect(router)
     future = waiting_call(context, f"{tmp_path}/begun")
     remote.rule("INPUT", "-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset")
-    begun = time.monotonic()
+    begun = Stopwatch()
     context.submit(called.add, 1, 1)  # a reset answers what is sent
     lost_after(future, begun, NOTICED_CUT)
     is_over(context)
@@ -81,10 +82,10 @@ def test_case_5_the_end_in_mid_frame(
     future = waiting_call(context, f"{tmp_path}/begun")
     direction = proxy.up if way == "up" else proxy.down
     direction.fin_at = direction.passed + 300_000
-    begun = time.monotonic()
+    begun = Stopwatch()
     with pytest.raises(remotesvc.Lost):
         context.call(called.echo, os.urandom(MIB))
-    assert time.monotonic() - begun <= NOTICED_CUT + MARGIN
+    assert begun.seconds <= NOTICED_CUT + MARGIN
     lost_after(future, begun, NOTICED_CUT)
     is_over(context)
 
@@ -97,11 +98,12 @@ def test_case_6_one_corrupted_byte(way: str, at: int, proxy: Proxy, proxied: Cal
     assert context.call(called.add, 1, 1) == 2
     direction = proxy.up if way == "up" else proxy.down
     direction.corrupt_at = direction.passed + at
-    begun = time.monotonic()
-    # Whatever the byte was of, what it spoiled is not delivered. A length that became larger is waited for.
-    with pytest.raises(remotesvc.Lost):
+    begun = Stopwatch()
+    # Whatever the byte was of, what it spoiled is not delivered. A length that became larger is waited for. It may have
+    # been one of a frame that followed the answer before: then the link is lost before it has taken this call.
+    with pytest.raises((remotesvc.Lost, remotesvc.NotSent)):
         context.call(called.echo, os.urandom(MIB))
-    assert time.monotonic() - begun <= (NOTICED_SILENCE if at < 10 else NOTICED_CUT) + MARGIN
+    assert begun.seconds <= (NOTICED_SILENCE if at < 10 else NOTICED_CUT) + MARGIN
     is_over(context)
 
 
@@ -119,27 +121,29 @@ def test_case_7_a_tenth_of_the_packets_is_lost(remote: RemoteHost, router: Route
 @pytest.mark.tun
 def test_case_8_without_loss_round_trips_of_100_ms(far: RemoteHost, router: Router) -> None:
     """The delay line: what it says is what one waits; a start over it is counted in flights."""
-    begun = time.monotonic()
+    begun = Stopwatch()
     context = far.connect(router)
     assert context.call(called.add, 1, 1) == 2
-    took = time.monotonic() - begun
-    pings = sorted(context.ping() for _ in range(5))
-    assert 0.1 <= pings[0] < 0.15, pings
+    took = begun.seconds
+    pings = [context.ping() for _ in range(5)]
+    while min(pings) >= 0.15 and len(pings) < 100:  # what a busy machine adds to each is not of the line
+        pings.append(context.ping())
+    assert 0.1 <= min(pings) < 0.15, pings
     # Eleven round trips of TCP, SSH and ours, and the kernel's own time.
     assert took < 2.5, (took, context.phases)
     futures = [context.submit(called.add, number, 1) for number in range(100)]
-    begun = time.monotonic()
+    begun = Stopwatch()
     assert [future.result() for future in futures] == list(range(1, 101))
-    assert time.monotonic() - begun < 1.0, "calls on their way at once do not wait for one another"
+    assert begun.seconds < 1.0, "calls on their way at once do not wait for one another"
 
 
 @pytest.mark.tun
 def test_case_8_lost_doubled_and_late_packets(rough: RemoteHost, router: Router, tmp_path: Path) -> None:
     """A hundredth each is lost and doubled, one in 23 overtaken: a start is within its bound, all runs, and once."""
-    begun = time.monotonic()
+    begun = Stopwatch()
     context = rough.connect(router)
     assert context.call(called.add, 1, 1) == 2
-    assert time.monotonic() - begun <= 5.0 + MARGIN
+    assert begun.seconds <= 5.0 + MARGIN
     assert set(rough.mishaps()) == set(delay_line.MISHAPS), "each has happened to the start already"
     counter = f"{tmp_path}/counter"
     futures = [context.submit(there.append_line, counter, str(number)) for number in range(200)]
@@ -179,7 +183,7 @@ def test_case_14_a_partition_that_heals_after_8_seconds(
     remote.cut()
     begun = time.monotonic()
     futures = [context.submit(there.append_line, counter, str(number)) for number in range(1, 21)]
-    until(lambda: time.monotonic() - begun >= 8, 10)
+    until(lambda: time.monotonic() - begun >= 8)
     assert not any(future.done() for future in futures)
     remote.heal()
     for future in futures:

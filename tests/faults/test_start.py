@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from remotesvc import ConnectTimeout, Router
 from remotesvc.ssh import connect
 from tests.faults.network import RemoteHost
 from tests.kernel import called
+from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.faults.plugin",)
 
@@ -24,10 +24,10 @@ def test_case_10_a_path_that_swallows_large_packets(
     monkeypatch.setattr(connect, "STAGE_TIMEOUT", 2.0)
     for chain in ("INPUT", "OUTPUT"):
         remote.rule(chain, "-p", "tcp", "-m", "length", "--length", "600:65535", "-j", "DROP")
-    begun = time.monotonic()
+    begun = Stopwatch()
     with pytest.raises(ConnectTimeout) as caught:
         remote.connect(router)
-    assert time.monotonic() - begun < 2.0 + MARGIN
+    assert begun.seconds < 2.0 + MARGIN
     assert caught.value.stage == "kex"
     assert "MTU" in caught.value.hint
     remote.heal()
@@ -40,10 +40,10 @@ def test_case_11_the_first_packet_is_dropped(
 ) -> None:
     monkeypatch.setattr(connect, "STAGE_TIMEOUT", 2.0)
     remote.rule("INPUT", "-p", "tcp", "--syn", "-j", "DROP")
-    begun = time.monotonic()
+    begun = Stopwatch()
     with pytest.raises(ConnectTimeout) as caught:
         remote.connect(router)
-    assert time.monotonic() - begun < 2.0 + MARGIN
+    assert begun.seconds < 2.0 + MARGIN
     assert caught.value.stage == "tcp"
 
 
@@ -55,10 +55,10 @@ def test_the_network_goes_while_the_kernel_is_on_its_way(
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\nexec sleep 600\n")
     python.chmod(0o755)
-    begun = time.monotonic()
-    context = remote.connect(router, connect_timeout=3, python=str(python))
+    begun = Stopwatch()
+    context = remote.connect(router, connect_timeout=8, python=str(python))  # of which most is for getting that far
     remote.cut()
     with pytest.raises(ConnectTimeout) as caught:
         context.wait_ready()
     assert caught.value.stage == "boot"
-    assert time.monotonic() - begun < 3 + MARGIN
+    assert begun.seconds < 8 + MARGIN

@@ -22,6 +22,9 @@ import remotesvc
 from tests import zones
 from tests.zones import ROOT
 
+# Each test installs, and the first one builds: seconds, or minutes on a machine that is busy.
+pytestmark = pytest.mark.timeout(300)
+
 SHIPPED = {
     module.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
     for module, path in zones.package_modules().items()
@@ -50,7 +53,7 @@ def run(*command: str | Path, cwd: Path, status: int = 0) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=110,
+        timeout=250,
         check=False,
     )
     assert answer.returncode == status, answer.stdout
