@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+import types
 from pathlib import Path
 
 import pytest
 
 import remotesvc
 from remotesvc import Context
+from remotesvc.bootstrap import leave
 from tests.kernel import called
 from tests.kernel.contexts import LIMIT, appears, gone, hasten, until, usable
 from tests.kernel.programs import start
@@ -63,6 +65,24 @@ def test_a_process_that_ends_itself_with_sigterm_runs_its_exit_functions(context
     os.kill(context.info["pid"], signal.SIGTERM)
     appears(tmp_path / "left")
     gone(context.info["pid"])
+
+
+def test_exit_functions_have_their_time_also_where_the_process_is_starved(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Starved:
+        """What tells that they have run; nobody runs while it is waited for the first time."""
+
+        waits = 0
+
+        def wait(self, seconds: float) -> bool:
+            self.waits += 1
+            time.sleep(leave.GRACE if self.waits == 1 else 0)
+            return self.waits == 2
+
+    monkeypatch.setattr(os, "getpgrp", lambda: 0)  # this process is to end nobody
+    left = Starved()
+    dispatcher = types.SimpleNamespace(stop=lambda: None)
+    leave.leave(types.SimpleNamespace(forked=True, dispatcher=dispatcher, left=left), "the end")
+    assert left.waits == 2
 
 
 def test_a_stopped_process_is_lost_after_silence(context: Context) -> None:
