@@ -36,16 +36,25 @@ class Unfolder(object):
             self._open += 1
         # From here on its end is told by that thread, not by the worker.
         call.open = True
-        threading.Thread(target=self._produce, args=(call, message, value), name="remotesvc-generator",
-                         daemon=True).start()
+        thread = threading.Thread(target=self._produce, args=(call, message, value), name="remotesvc-generator",
+                                  daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # this host has no room for another: its end is an ordinary one
+            call.open = False
+            self._closed()
+            raise
         return False, None
+
+    def _closed(self) -> "None":
+        with self._lock:
+            self._open -= 1
 
     def _produce(self, call: "Any", message: "Any", items: "Any") -> "None":
         try:
             self.produce(call, message, items)
         finally:
-            with self._lock:
-                self._open -= 1
+            self._closed()
             self._finished(call)
 
     def produce(self, call: "Any", message: "Any", items: "Any") -> "None":

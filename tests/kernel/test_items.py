@@ -11,6 +11,7 @@ import pytest
 
 import remotesvc
 from remotesvc import Context
+from remotesvc.bootstrap.unfold import MAX_OPEN
 from tests.kernel import called
 from tests.kernel.contexts import LIMIT, appears, until, usable
 
@@ -131,3 +132,12 @@ def test_coroutines(context: Context) -> None:
     assert "async_fail" in caught.value.render()  # type: ignore[attr-defined]
     futures = [context.submit(called.double, number) for number in range(20)]
     assert [future.result(LIMIT) for future in futures] == [2 * number for number in range(20)]
+
+
+def test_a_generator_that_finds_no_room_for_its_thread_is_not_counted_as_open(context: Context) -> None:
+    assert len(list(context.call(called.big_items, 2, 10))) == 2
+    context.call(called.forbid_threads)
+    for _ in range(MAX_OPEN + 1):
+        with pytest.raises(RuntimeError, match="thread"):
+            context.call(called.big_items, 2, 10)
+    assert context.call(called.add, 1, 1) == 2
