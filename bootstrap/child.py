@@ -35,7 +35,7 @@ class ChildRouter(Router):
         self.outlet: "Any" = None
         self.importing = threading.RLock()
         self.left = threading.Event()
-        self._stderr = stderr
+        self.stderr = stderr
         self._leaving = threading.Lock()
         self._farewell: "Any" = None
         self._more: "Any" = None
@@ -141,7 +141,7 @@ class ChildRouter(Router):
     def _say(self, reason: "str") -> "None":
         try:
             # Where stderr led before we captured it: the parent shows it when it knows no better.
-            os.write(self._stderr, ("remotesvc: %s\n" % reason).encode("utf-8", "replace"))
+            os.write(self.stderr, ("remotesvc: %s\n" % reason).encode("utf-8", "replace"))
         except OSError:  # nobody reads it any more
             pass
 

@@ -40,6 +40,8 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
     router.finder.fallback = router.find_spec
     sys.meta_path.insert(0, LoggingWatch(router))
     import _signal  # type: ignore[import-not-found]
+    import faulthandler
+    faulthandler.enable(router.stderr, False)  # a crash tells the parent where
     _signal.alarm(0)
     # Also when it is ours, to our group: it ends us in good order.
     _signal.signal(_signal.SIGTERM, lambda *_: router.on_orphaned("terminated"))

@@ -86,7 +86,14 @@ class NotSent(OutcomeError):
 
 
 class Lost(OutcomeError):
-    """The link or the process went away with the call: it may have run; no answer will come."""
+    """The link or the process went away with the call: it may have run; no answer will come. `diagnostics` is what a
+    child of ours said last (unescaped)."""
+
+    diagnostics = ""
+
+    def __str__(self) -> "str":
+        from .unreachable import with_diagnostics
+        return with_diagnostics(OutcomeError.__str__(self), self.diagnostics)
 
 
 class Busy(OutcomeError):

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
 DIAGNOSTICS_SHOWN = 2000
-"""How many characters of what the target said `str(ConnectError)` shows; the attribute keeps all of it."""
+"""How many characters of what the target said `str()` of an error shows; the attribute keeps all of it."""
+
+
+def with_diagnostics(headline: "str", said: "str", hint: "str" = "") -> "str":
+    """The text of an error that quotes the target. Much of it is by an unknown program: no escape sequence of it
+    reaches a terminal by way of us."""
+    lines = [headline, said.strip()[-DIAGNOSTICS_SHOWN:], hint]
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in "\n".join(filter(None, lines)))
 
 
 class ConnectError(Error):
@@ -32,14 +39,8 @@ class ConnectError(Error):
         self.phases: "Dict[str, float]" = {}
 
     def __str__(self) -> "str":
-        lines = [f"{self.host}: {self.message}" if self.host else self.message]
-        said = self.diagnostics.strip()[-DIAGNOSTICS_SHOWN:]
-        if said:
-            lines.append(said)
-        if self.hint:
-            lines.append(self.hint)
-        # Much of it is by an unknown program: no escape sequence of it reaches a terminal by way of us.
-        return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in "\n".join(lines))
+        headline = f"{self.host}: {self.message}" if self.host else self.message
+        return with_diagnostics(headline, self.diagnostics, self.hint)
 
 
 class UnknownHost(ConnectError):

@@ -4,7 +4,7 @@ import time
 
 from ..bootstrap import wire
 from ..bootstrap.calls import Pending
-from ..bootstrap.errors import CallTimeout, Cancelled, OutcomeError, UsageError
+from ..bootstrap.errors import CallTimeout, Cancelled, Lost, OutcomeError, UsageError
 from ..bootstrap.unreachable import ConnectError
 from .chain import Chain
 from .invocation import Invocation
@@ -220,7 +220,10 @@ class Context(object):
         if getattr(error, "remote", False):
             return error
         if isinstance(error, OutcomeError):
-            return type(error)(error.message, host=self.name, call=call)
+            own: "Any" = type(error)(error.message, host=self.name, call=call)
+            if isinstance(error, Lost):
+                own.diagnostics = error.diagnostics
+            return own  # type: ignore[no-any-return]
         if isinstance(error, ConnectError):
             return type(error)(error.message, error.host, error.stage, error.hint, error.diagnostics, error.exit_status)
         return error

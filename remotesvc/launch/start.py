@@ -2,11 +2,12 @@
 one flight, and whoever needs the answer waits for that."""
 
 import os
+import re
 import threading
 import time
 
 from ..bootstrap import wire
-from ..bootstrap.errors import DecodeError
+from ..bootstrap.errors import DecodeError, Lost
 from ..bootstrap.unreachable import ConnectError, ConnectTimeout
 from .handshake import Handshake
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Optional, Tuple
 
     from .bundle import Bundle
+
+# How the kernel's last words begin, by the interpreter (`faulthandler`) or by itself.
+_KERNELS_WORDS = re.compile("^(?:Fatal Python error|remotesvc): ", re.M)
 
 
 class Start(object):
@@ -40,6 +44,7 @@ class Start(object):
         self._ready = threading.Event()
         self._timer: "Any" = None
         self._rest = b""
+        self._said_before = ""
         self._begun = time.monotonic()
         self.link = router.attach(path, context)
         self.link.on_hello = self._on_hello
@@ -104,7 +109,11 @@ class Start(object):
         self.link.ping_after, self.link.lost_after, self.link.busy_lost_after = self._silence
         self.phases["boot"] = time.monotonic() - self._begun
         self._timer.cancel()
-        self.link.make_error = None
+        # Stderr may be ahead of stdout: the first call has crashed, perhaps, before we hear that the kernel is up.
+        said = self.path.diagnostics()
+        crash = _KERNELS_WORDS.search(said)
+        self._said_before = said[:crash.start()] if crash else said
+        self.link.make_error = self._make_lost
         kernel = wire.Frame(wire.KERNEL, payload=self._rest).pack()
         self.link.send("kernel", 0, [kernel], len(kernel), False)
         self._rest = b""
@@ -131,6 +140,16 @@ class Start(object):
         explain = getattr(self.path, "explain", None)  # who stands between us and the kernel may know better
         return (explain and explain(self.host)) or self._handshake.failure(
             self.host, reason, self.path.exit_status(), self.path.diagnostics())
+
+    def _make_lost(self, reason: "str") -> "BaseException":
+        """What calls end with when a child that was up is gone, with what it said last; a profile's words before it was
+        up are none of that."""
+        error = Lost(reason)
+        said = self.path.diagnostics()
+        if said.startswith(self._said_before):
+            said = said[len(self._said_before):]
+        error.diagnostics = said.strip()
+        return error
 
     def _make_error(self, reason: "str") -> "BaseException":
         """What calls end with when the child dies before READY."""

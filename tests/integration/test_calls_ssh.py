@@ -355,3 +355,9 @@ def test_many_connections_leave_nothing(router: Router, embedded: EmbeddedServer
         with connect_to(router, embedded) as context:
             assert context.call(called.add, 1, 2) == 3
     until(lambda: len(os.listdir("/proc/self/fd")) <= before, what="descriptors are closed")
+
+
+def test_a_crash_is_told_in_its_own_words(connect: Connect) -> None:
+    with pytest.raises(remotesvc.Lost) as caught:
+        connect().call("os:abort")
+    assert caught.value.diagnostics.startswith("Fatal Python error: Aborted\n")

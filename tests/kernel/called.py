@@ -448,6 +448,10 @@ def die(how: str, path: str = "") -> None:
     threading.Event().wait(60)  # a signal may come a moment later
 
 
+def abort() -> None:
+    os.abort()
+
+
 def segfault() -> None:
     import ctypes
     import faulthandler

@@ -1,0 +1,61 @@
+"""What a process said as it died is part of the error that its calls end with."""
+
+from __future__ import annotations
+
+import pickle
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from remotesvc import Lost, NotSent, Router
+from tests.interpreters import Interpreter
+from tests.kernel import called
+from tests.kernel.contexts import LIMIT, appears
+
+pytest_plugins = ("tests.kernel.call_fixtures",)
+
+ABORTED = "Fatal Python error: Aborted"
+
+
+def test_a_crash_says_where_in_every_interpreter(interpreter: Interpreter, router: Router, tmp_path: Path) -> None:
+    context = router.local(interpreter.path, name="web1")
+    other = context.submit(called.wait_cancelled, str(tmp_path / "other"))
+    appears(tmp_path / "other")
+    with pytest.raises(Lost, match="web1: the process was killed by SIGABRT") as caught:
+        context.call(called.abort)
+    for error in (caught.value, other.exception(LIMIT), pickle.loads(pickle.dumps(caught.value))):
+        assert isinstance(error, Lost)
+        assert error.diagnostics.startswith(ABORTED)
+        assert "in abort\n" in error.diagnostics and called.__name__.replace(".", "/") in error.diagnostics
+        assert ABORTED in str(error) and ABORTED not in error.message
+    with pytest.raises(NotSent, match="gone since .* SIGABRT"):
+        context.call(called.add, 1, 1)
+
+
+def test_the_very_first_call_may_crash(router: Router) -> None:
+    """Before the rest of the kernel, and its capture of what is printed, are there."""
+    with pytest.raises(Lost) as caught:
+        router.local().call("os:abort")
+    assert caught.value.diagnostics.startswith(ABORTED)
+
+
+def test_what_was_said_before_it_was_up_is_not_quoted(router: Router, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho a banner >&2\nexec {shlex.quote(sys.executable)} "$@"\n')
+    python.chmod(0o755)
+    for function, said in (("os:abort", ABORTED), ("os:_exit", "")):
+        context = router.local(str(python))
+        context.wait_ready()
+        with pytest.raises(Lost) as caught:
+            context.call(function, *[7] * (not said))
+        assert caught.value.diagnostics.startswith(said) and "banner" not in caught.value.diagnostics
+        assert said or str(caught.value) == "local: the process ended with status 7"
+
+
+def test_of_what_it_said_nothing_commands_a_terminal_and_the_end_is_shown() -> None:
+    error = Lost("gone", "web1")
+    error.diagnostics = "x" * 5000 + "\x1b[31m\x9b\nthe end\n"
+    assert str(error).startswith("web1: gone\nxxx") and str(error).endswith("x\\x1b[31m\\x9b\nthe end")
+    assert len(str(error)) < 2100
