@@ -312,6 +312,16 @@ class Router:
         seconds."""
         return self._events.flush(timeout)
 
+    def limit_output(self, most: int) -> None:
+        """Give ``on_output`` no more than ``most`` bytes from now on: for who wants to leave, and not to wait until all
+        that a target has printed was shown."""
+        self._outputs.limit(most)
+
+    @property
+    def output_left_out(self) -> dict[int, int]:
+        """Bytes that ``on_output`` was not given, by context id; see ``limit_output``."""
+        return dict(self._outputs.left_out)
+
     def close(self) -> None:
         """End every context, release every waiter, end the threads. Idempotent."""
         if self._router.forked:

@@ -77,6 +77,7 @@ class Session:
                 # Still under Interrupts: a second Ctrl-C also cuts a slow close short.
                 router.close()
         if interrupts.count:
+            self._tell_left_out(sum(self.backend.left_out(router).values()))
             return exitcodes.INTERRUPTED
         self.console.check_results()
         return (exit_code or exitcodes.combine)(self.outcomes)
@@ -89,6 +90,7 @@ class Session:
 
         def stopping() -> None:
             if interrupts.count:
+                self.backend.interrupted(router)
                 again = "; Ctrl-C again leaves at once" if self.console.err.is_terminal else ""
                 names = fold_names(map(shown_host, progress.hosts))
                 self.console.note(f"interrupted; not finished: {names}{again}")
@@ -114,6 +116,7 @@ class Session:
             for outcome in gather(self.hosts, for_host, limits=settings.limits, stop=self.stop,
                                   deadline=deadline, retried=retried):
                 self.outcomes.append(outcome)
+                self.live.left_out(self.backend.left_out(router))
                 reporter.outcome(outcome, self.live.finish(outcome.host))
                 progress.ended(outcome.host, outcome.ok)
         reporter.end()
@@ -125,6 +128,12 @@ class Session:
             self._write_failed(settings.failed_to)
 
         self._summary()
+
+    def _tell_left_out(self, size: int) -> None:
+        if size:
+            from remotesvc.cli.show.meter import size_text
+
+            self.console.error("", f"interrupted: {size_text(size)} of what targets printed are left out")
 
     def _summary(self) -> None:
         """One line about several hosts, for people."""

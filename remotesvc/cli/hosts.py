@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _SETTLING = 60.0
 """Seconds to wait for output that is on its way: a pager that nobody scrolls must not hold a run for ever."""
+_AFTER_INTERRUPT = 128 * 1024
+"""Bytes of output still shown after a Ctrl-C, of all hosts. Each may have a mebibyte and more in line, and as lines of
+a few characters that takes seconds."""
 _A_YEAR = 365 * 86400.0
 
 
@@ -98,6 +101,14 @@ class Backend:
         The router hands output over on a thread of its own, which may be behind the one that brought an answer.
         """
         router.flush_output(_SETTLING)
+
+    def interrupted(self, router: Any) -> None:
+        """Show only the beginning of the output that is in line."""
+        router.limit_output(_AFTER_INTERRUPT)
+
+    def left_out(self, router: Any) -> Mapping[int, int]:
+        """Bytes that were not shown because of that, by context id."""
+        return router.output_left_out  # type: ignore[no-any-return]
 
 
 def open_context(router: RouterLike, host: Member, settings: Settings) -> ContextLike:

@@ -28,10 +28,25 @@ class Outputs:
         self._take_output = on_output or console.output
         self._take_log = on_log or console.log
         self._decoder = Decoder()
+        self._room: int | None = None
+        self.left_out: dict[int, int] = {}
+        """Bytes of output that were not handed over, by context; see `limit`."""
+
+    def limit(self, most: int) -> None:
+        """Hand over no more than `most` bytes of output from now on, and nothing after what does not fit. On any
+        thread."""
+        self._room = most
 
     def on_output(self, context: int, record: object) -> None:
         """Take an output record, as it came from the context. Raises WireError."""
         pieces = self._decoder.feed_untrusted(context, record)
+        if self._room is not None:
+            size = len(record[2])  # type: ignore[index]  # by now it is known to be a list, of what it should hold
+            if size > self._room:
+                self._room = -1
+                self.left_out[context] = self.left_out.get(context, 0) + size
+                return
+            self._room -= size
         self._deliver((context, *piece) for piece in pieces)
         self._deliver(self._decoder.overdue())
 

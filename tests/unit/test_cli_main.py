@@ -77,6 +77,12 @@ class FakeBackend(Backend):
     def settle(self, router: Any) -> None:
         pass
 
+    def interrupted(self, router: Any) -> None:
+        pass
+
+    def left_out(self, router: Any) -> dict[int, int]:
+        return {}
+
     def local(self, **options: Any) -> FakeContext:
         return self.ssh("local:", **options)
 

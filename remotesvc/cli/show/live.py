@@ -5,6 +5,7 @@ thread.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from remotesvc.cli.show.console import Console
@@ -98,6 +99,13 @@ class Live:
             self._console.result(text)
         else:
             self._console.remote(text)
+
+    def left_out(self, sizes: Mapping[int, int]) -> None:
+        """Of what these contexts printed, so many bytes did not come here: what is kept of it is not all."""
+        with self._lock:
+            for context in sizes:
+                if context in self._names:
+                    self._kept.setdefault(self._names[context], Kept()).truncated = True
 
     def finish(self, host: str) -> Kept:
         """The host is done: show what is left of its last line; return what was kept."""

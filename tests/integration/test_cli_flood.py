@@ -1,0 +1,87 @@
+"""Ctrl-C while a target prints faster than anybody reads."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_cli_local import LIMIT, _wait_for, start
+
+BACKLOG = 1 << 20
+"""Bytes that have been printed before the Ctrl-C: the window of a target's output, which nobody has taken yet."""
+SHOWN = BACKLOG // 2
+"""Bytes that may be shown of it: those allowed, the record that is just shown, and what is in the pipe to us."""
+
+TASKS = f"""
+import os
+
+def flood(ready):
+    block, printed = b"y\\n" * 8192, 0
+    while True:
+        os.write(1, block)
+        printed += len(block)
+        if printed == {BACKLOG}:
+            open(ready, "w").close()
+"""
+
+
+@pytest.fixture
+def flooded(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    """A run of which nothing has been read; the target has printed BACKLOG bytes of lines of one character."""
+    (tmp_path / "flood.py").write_text(TASKS)
+    ready = tmp_path / "ready"
+    words = ["run", *request.param, "local:", "flood:flood", str(ready)]
+    with start(tmp_path, *words, stderr=subprocess.STDOUT) as process:
+        try:
+            _wait_for(ready, process)
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("flooded", [()], indirect=True)
+def test_one_shows_the_beginning_of_what_is_in_line_and_says_how_much_is_missing(
+    flooded: subprocess.Popen[str],
+) -> None:
+    flooded.send_signal(signal.SIGINT)
+    out, _ = flooded.communicate(timeout=LIMIT)
+    assert flooded.returncode == 130
+    assert 0 < out.count("y\n") * 2 < SHOWN
+    assert re.search(r"^interrupted: \d+\.\d [kM]B of what targets printed are left out$", out, re.M)
+    assert "local: cancelled" in out
+
+
+@pytest.mark.parametrize("flooded", [("--json",)], indirect=True)
+def test_what_is_kept_for_json_is_marked_as_cut(flooded: subprocess.Popen[str]) -> None:
+    flooded.send_signal(signal.SIGINT)
+    out, _ = flooded.communicate(timeout=LIMIT)
+    assert flooded.returncode == 130
+    result = json.loads(next(line for line in out.splitlines() if line.startswith("[{")))[0]
+    left_out = "left out" in out  # how far a run that shows nothing had come, nobody knows
+    assert (result["status"], result.get("truncated", False)) == ("cancelled", left_out)
+
+
+@pytest.mark.parametrize("flooded", [()], indirect=True)
+def test_another_leaves_at_once_though_nobody_reads(flooded: subprocess.Popen[str]) -> None:
+    ended = threading.Event()
+
+    def press() -> None:  # again and again: two that come together are one to a process
+        while not ended.wait(0.2):
+            flooded.send_signal(signal.SIGINT)
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
+    try:
+        assert flooded.wait(LIMIT) == 130
+    finally:
+        ended.set()
+        pressing.join()
+    assert flooded.stdout is not None
+    assert "interrupted" not in flooded.stdout.read()  # it had no room for a word
