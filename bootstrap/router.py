@@ -316,4 +316,4 @@ class Router(object):
 
 def text(payload: "bytes") -> "str":
     """What a control frame says, for people."""
-    return payload[:512].decode("utf-8", "replace")
+    return bytes(payload[:512]).decode("utf-8", "replace")

@@ -13,7 +13,7 @@ from .limits import MAX_MESSAGE as MAX_MESSAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Tuple
+    from typing import Any, List, Tuple
 
 HEADER = struct.Struct(">HBBIIIIQQI")
 SIZE = HEADER.size
@@ -47,7 +47,7 @@ NEIGHBOUR = 0xFFFFFFFF
 
 
 class Frame(object):
-    """One frame; the fields of the header, ``payload`` as bytes."""
+    """One frame; the fields of the header, and ``payload`` as bytes or a view of some."""
 
     __slots__ = ("kind", "flags", "stream", "dst", "src", "auth", "handle", "reply_to", "payload")
 
@@ -82,25 +82,25 @@ class Decoder(object):
     """Bytes in, frames out, however the bytes were cut."""
 
     def __init__(self) -> "None":
-        self._buffer = bytearray()
+        self._parts: "List[bytes]" = []  # of a frame that is not complete
         self._need = SIZE
-
-    @property
-    def pending(self) -> "int":
+        self.pending = 0
         """Bytes of a frame that has begun and is not complete."""
-        return len(self._buffer)
 
     def feed_untrusted(self, data: "bytes") -> "List[Frame]":
-        """Take received bytes and return the frames they complete.
+        """Take received bytes and return the frames they complete. The payload of a large one may be a memoryview.
 
         Raises WireError at the first byte that is no frame; what was complete before it is lost with the link.
         """
-        if self._buffer:
-            self._buffer += data
-            # A frame of several reads is looked at once it is complete, not at each read.
-            if len(self._buffer) < self._need:
+        if self._parts:
+            self._parts.append(data)
+            self.pending += len(data)
+            # A frame of several reads is put together once, when it is complete, so long as the pieces are not tiny.
+            if self.pending < self._need:
+                if len(self._parts) > 64:
+                    self._parts = [b"".join(self._parts)]
                 return []
-            data, self._buffer = self._buffer, bytearray()  # type: ignore[assignment]
+            data = b"".join(self._parts)
         frames, view = [], memoryview(data)
         unpack, size, offset, end = HEADER.unpack_from, SIZE, 0, len(data)
         while end - offset >= size:
@@ -111,13 +111,15 @@ class Decoder(object):
             if stop > end:
                 self._need = stop - offset
                 break
-            frames.append(Frame(kind, flags, stream, dst, src, auth, handle, reply_to, bytes(view[offset + size:stop])))
+            payload: "Any" = view[offset + size:stop]
+            if length < FRAGMENT // 8 or 2 * length < end:  # a view keeps all of what it is a part of
+                payload = bytes(payload)
+            frames.append(Frame(kind, flags, stream, dst, src, auth, handle, reply_to, payload))
             offset = stop
         else:
             self._need = size
-        if offset < end:
-            self._buffer += data[offset:]
-            magic = (bytes(data[offset:offset + 2]) + b"V")[:2]
-            if magic != b"RV":
-                raise WireError("not a frame: %r" % bytes(data[offset:offset + 80]))
+        rest = bytes(view[offset:])
+        self._parts, self.pending = [rest] if rest else [], len(rest)
+        if rest and (rest[:2] + b"V")[:2] != b"RV":
+            raise WireError("not a frame: %r" % rest[:80])
         return frames

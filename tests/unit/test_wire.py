@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import tracemalloc
 
@@ -174,6 +175,35 @@ def test_four_gigabytes_are_refused_before_anything_is_allocated() -> None:
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_a_large_payload_is_put_together_once() -> None:
+    """Read in the pieces that SSH brings, it is copied once, and whoever keeps it keeps little else."""
+    frame = Frame(wire.MESSAGE, payload=bytes(range(256)) * 511)
+    data, decoder = frame.pack(), wire.Decoder()
+    cuts = [*range(0, len(data), 32704), len(data)]
+    (found,) = [found for begin, end in itertools.pairwise(cuts) for found in decoder.feed_untrusted(data[begin:end])]
+    assert isinstance(found.payload, memoryview)
+    assert found.payload == frame.payload
+    assert len(found.payload.obj) < 2 * len(frame.payload)
+
+
+def test_a_small_payload_does_not_keep_what_came_with_it() -> None:
+    sent = [Frame(wire.MESSAGE, payload=bytes(size)) for size in (20_000, 60_000, 10, 20_000)]
+    found = wire.Decoder().feed_untrusted(b"".join(frame.pack() for frame in sent))
+    assert [type(frame.payload) for frame in found] == [bytes, memoryview, bytes, bytes]
+
+
+def test_tiny_pieces_of_a_frame_are_not_kept_one_by_one() -> None:
+    data, decoder = Frame(wire.MESSAGE, payload=bytes(wire.MAX_PAYLOAD)).pack(), wire.Decoder()
+    tracemalloc.start()
+    try:
+        for begin in range(0, len(data) - 3, 3):
+            assert decoder.feed_untrusted(data[begin:begin + 3]) == []
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size < 1.2 * len(data)
 
 
 def test_frames_of_many_reads_cost_what_they_hold() -> None:
