@@ -9,15 +9,12 @@ if TYPE_CHECKING:
 
 # The most bytes in flight: 1 GiB/s at 60 ms.
 MAX_FLIGHT = 64 * 1024 * 1024
-# Seconds of what the line carries that may be in flight however short the round trip is: a ping waits no longer for it,
-# and where two processes and a server share processors, each of them has something to do meanwhile.
-SHORT = 0.0025
 # Seconds after which the shortest round trip is measured anew, with a short queue: a route may have become longer.
 PROBE_EVERY = 10.0
 
 
 class Gauge(object):
-    """Sets the limit of a Flight: twice what the link carried in its shortest round trip, or in a moment."""
+    """Sets the limit of a Flight: twice what the link carried in its shortest round trip."""
 
     def __init__(self) -> "None":
         self._mark: "Optional[int]" = None
@@ -43,7 +40,7 @@ class Gauge(object):
         if self._probing or trip < self._best:
             self._best, self._best_at, self._probing = trip, now, False
         self._rate = max((flight.acked - self._marked_acked) / trip, self._rate * 0.9)
-        flight.limit = int(min(MAX_FLIGHT, max(MIN_FLIGHT, self._rate * max(2 * self._best, SHORT))))
+        flight.limit = int(min(MAX_FLIGHT, max(MIN_FLIGHT, 2 * self._rate * self._best)))
         if now - self._best_at > PROBE_EVERY:
             self._probing, flight.limit = True, MIN_FLIGHT
         self._mark = None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from remotesvc.bootstrap import wire
 from remotesvc.bootstrap.credit import MIN_FLIGHT, WIDE_WINDOW, WINDOW, Flight, ReceiveCredit, SendCredit
 from remotesvc.bootstrap.errors import WireError
-from remotesvc.bootstrap.gauge import MAX_FLIGHT, SHORT, Gauge
+from remotesvc.bootstrap.gauge import MAX_FLIGHT, Gauge
 
 MIB = 1 << 20
 
@@ -171,13 +171,6 @@ def test_a_busy_line_is_full_and_no_fuller(rate: float, trip: float) -> None:
     assert (line.flight.acked - begun) / 60 > 0.85 * rate
     least = max(trip, MIN_FLIGHT / rate)
     assert line.worst < 5 * least + 0.05
-
-
-def test_a_fast_line_without_a_way_has_a_moment_in_flight() -> None:
-    line = Line(800 * MIB, 0.0001).run(2)
-    line.run(1)
-    assert line.flight.limit > 800 * MIB * SHORT / 2
-    assert line.worst < 3 * SHORT
 
 
 def test_the_limit_grows_with_the_round_trip() -> None:
