@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 LONGEST_END = 1.9
 
 
+def whole(load: "Any") -> "Any":
+    """What ``load()`` imports. Python may give half a module that another thread imports, or failed to."""
+    for _ in range(250):  # it is done in a moment
+        try:
+            return load()
+        except ImportError:
+            time.sleep(0.02)
+    return load()
+
+
+def _provisions() -> "Any":
+    from .provide import Provisions
+    return Provisions
+
+
 class ChildRouter(Router):
     """``more()`` is what only some children need; its code, like most of the kernel, follows the first call."""
 
@@ -51,13 +66,9 @@ class ChildRouter(Router):
     def more(self) -> "Any":
         """The parts that are made when they are first needed; see `provide`."""
         if self._more is None:
-            from . import provide  # no import under a lock that other imports wait for
-            for _ in range(5000):  # Python 3.9 may give us what another thread has only begun; it is done in a moment
-                if hasattr(provide, "Provisions"):
-                    break
-                time.sleep(0.001)
+            make = whole(_provisions)  # no import under a lock that other imports wait for
             with self._parts:
-                self._more = self._more or provide.Provisions(self)
+                self._more = self._more or make(self)
         return self._more
 
     def tree(self) -> "Any":

@@ -41,7 +41,7 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
     sys.meta_path.insert(0, LoggingWatch(router))
     import _signal  # type: ignore[import-not-found]
     import faulthandler
-    faulthandler.enable(router.stderr, False)  # a crash tells the parent where
+    faulthandler.enable(router.stderr, False)  # last words
     _signal.alarm(0)
     # Also when it is ours, to our group: it ends us in good order.
     _signal.signal(_signal.SIGTERM, lambda *_: router.on_orphaned("terminated"))

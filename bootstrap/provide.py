@@ -2,10 +2,10 @@
 import collections
 import sys
 import threading
-import time
 
 from . import codec, wire
 from .ask import request
+from .child import whole
 from .current import running
 from .errors import Error
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 # Seconds an import waits for our parent where no call limits it.
 ASK_LIMIT = 60.0
-# Seconds a thread waits for another that has begun to import the importer.
-PARTIAL_LIMIT = 5.0
 
 
 class Provisions(object):
@@ -47,21 +45,14 @@ class Provisions(object):
 
     def _importer_class(self) -> "Any":
         """Raises ImportError where this thread is about to import it: a finaliser or a hook that runs meanwhile."""
-        own, until = threading.get_ident(), time.monotonic() + PARTIAL_LIMIT
-        while own not in self._loading:
-            self._loading.add(own)
-            try:
-                from .importer import Importer
-                return Importer
-            except ImportError:
-                # Python gives what there is of a module to who waited for a thread that failed to import it, or that
-                # waits for a module of this thread in turn.
-                if time.monotonic() > until:
-                    raise
-            finally:
-                self._loading.discard(own)
-            time.sleep(0.02)
-        raise ImportError("the importer is not there yet: this import is part of making it")
+        own = threading.get_ident()
+        if own in self._loading:
+            raise ImportError("the importer is not there yet: this import is part of making it")
+        self._loading.add(own)
+        try:
+            return whole(_importer)
+        finally:
+            self._loading.discard(own)
 
     def take_modules(self, doorway: "Any") -> "None":
         """Modules came by themselves, behind a call that needs them."""
@@ -179,6 +170,11 @@ class Provisions(object):
         import traceback
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         sys.stderr.write("remotesvc: internal error in context %d:\n%s" % (self._router.id, text))
+
+
+def _importer() -> "Any":
+    from .importer import Importer
+    return Importer
 
 
 def _patience() -> "Any":

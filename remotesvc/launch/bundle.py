@@ -36,8 +36,8 @@ LONGEST_BUDGET = 86400.0
 
 # The order of the first flight's modules that compressed best of many tried: 600 bytes less than by words. What is not
 # named here, or no longer there, only costs some bytes.
-TRIED = ("finder", "current", "outlet", "child", "execute", "entry", "stdio", "errors", "timers", "dispatcher", "link",
-         "lineage", "router", "credit", "limits", "streams", "codec", "wire", "unpack", "pack")
+TRIED = ("finder", "current", "execute", "child", "entry", "stdio", "timers", "dispatcher", "outlet", "errors",
+         "lineage", "link", "router", "limits", "credit", "streams", "wire", "codec", "unpack", "pack")
 
 # In the order of likelihood; RHEL 8 has only the second out of the box. The last one may be a Python 3 as
 # well; where it is a Python 2, stage 0 says so.

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from remotesvc.bootstrap import child, provide
 from remotesvc.bootstrap import importer as whole
-from remotesvc.bootstrap import provide
 
 NAME = whole.__name__
 
@@ -36,16 +36,18 @@ def test_a_module_that_another_thread_has_half_imported_is_waited_for(
         if len(waits) == 3:
             monkeypatch.setitem(sys.modules, NAME, whole)
 
-    monkeypatch.setattr(provide, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: sum(waits)))
+    monkeypatch.setattr(child, "time", SimpleNamespace(sleep=sleep))
     assert isinstance(provisions.importer(), Made)
     assert len(waits) == 3
 
 
 def test_it_is_not_waited_for_without_end(provisions: provide.Provisions, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, NAME, ModuleType(NAME))
-    monkeypatch.setattr(provide, "PARTIAL_LIMIT", 0.05)
+    waits: list[float] = []
+    monkeypatch.setattr(child, "time", SimpleNamespace(sleep=waits.append))
     with pytest.raises(ImportError, match="Importer"):
         provisions.importer()
+    assert sum(waits) == pytest.approx(5)
     monkeypatch.setitem(sys.modules, NAME, whole)
     assert isinstance(provisions.importer(), Made)
 
@@ -67,3 +69,17 @@ def test_an_import_that_making_it_leads_to_fails_at_once(
     monkeypatch.setitem(sys.modules, NAME, Half(NAME))
     assert isinstance(provisions.importer(), Made)
     assert len(inner) == 1
+
+
+def test_the_parts_themselves_are_waited_for_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = provide.__name__
+    waits: list[float] = []
+    monkeypatch.setitem(sys.modules, name, ModuleType(name))
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        monkeypatch.setitem(sys.modules, name, provide)
+
+    monkeypatch.setattr(child, "time", SimpleNamespace(sleep=sleep))
+    assert child.whole(child._provisions) is provide.Provisions
+    assert len(waits) == 1
