@@ -62,9 +62,7 @@ class Target(object):
             self._add_portions(fullname.rpartition(".")[0])
         where = None if path is None else [entry for entry in path if not str(entry).startswith(ROOT)]
         for finder in list(sys.meta_path):
-            # The watch of `child` asks our own finder, which has just asked us.
-            ours = finder is self._finder or type(finder).__name__ == "LoggingWatch"
-            if not ours and hasattr(finder, "find_spec"):
+            if not ours(finder) and hasattr(finder, "find_spec"):
                 spec = finder.find_spec(fullname, where)
                 if spec is not None:
                     return spec
@@ -103,6 +101,11 @@ class Target(object):
         if spec is not None and spec.loader is None:
             own = sys.modules[name].__path__
             own.extend(entry for entry in spec.submodule_search_locations or () if entry not in own)
+
+
+def ours(finder: "Any") -> "bool":
+    """Whether a finder is part of the kernel: our own, which has just asked us, or one that would ask it in turn."""
+    return type(finder).__module__.startswith(__name__.rpartition(".")[0] + ".")
 
 
 def statement() -> "str":
