@@ -28,7 +28,13 @@ class SdistWithLink(sdist):
 
 
 setup(
-    packages=sorted({"remotesvc.bootstrap", *find_packages(include=["remotesvc", "remotesvc.*"])}),
+    packages=sorted(
+        {
+            "remotesvc.bootstrap",
+            *("remotesvc.bootstrap." + name for name in find_packages("bootstrap")),
+            *find_packages(include=["remotesvc", "remotesvc.*"]),
+        }
+    ),
     package_dir={"": "."} if LINKED else {"remotesvc.bootstrap": "bootstrap"},
     cmdclass={"sdist": SdistWithLink},
 )

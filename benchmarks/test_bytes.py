@@ -11,8 +11,8 @@ import pytest
 import remotesvc
 from benchmarks import peers
 from benchmarks.conftest import Report
-from remotesvc.bootstrap import wire
-from remotesvc.ssh.channel import ParamikoPath
+from remotesvc.bootstrap.links import wire
+from remotesvc.ssh.paths.channel import ParamikoPath
 from tests.integration.ssh_servers import OpenSSHServer
 
 MAX_BYTES = 32 * 1024

@@ -16,7 +16,7 @@ import remotesvc
 from benchmarks import peers
 from benchmarks.conftest import Report
 from benchmarks.rounds import alternate, median, ratio
-from remotesvc.ssh.channel import ParamikoPath
+from remotesvc.ssh.paths.channel import ParamikoPath
 from tests.faults import network
 from tests.integration.ssh_servers import OpenSSHServer
 

@@ -130,7 +130,7 @@ def test_imports_in_another_version(server: OpenSSHServer, bare: str, report: Re
 
 def test_imports_for_64_hosts_are_prepared_once(report: Report, tmp_path: Path) -> None:
     """Counted, not timed."""
-    from remotesvc.bootstrap.modules import MODULE, Request
+    from remotesvc.bootstrap.imports.modules import MODULE, Request
     from remotesvc.modules.codes import MAGIC
     from remotesvc.modules.server import ModuleServer
 

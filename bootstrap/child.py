@@ -3,12 +3,13 @@ import os
 import threading
 import time
 
-from . import codec, wire
-from .codec import Bindings
-from .dispatcher import Dispatcher
-from .execute import Executor
+from .calls.dispatcher import Dispatcher
+from .calls.execute import Executor
+from .data import codec
+from .data.codec import Bindings
 from .finder import unpack
-from .router import Router
+from .links import wire
+from .routing.router import Router
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,13 +104,13 @@ class ChildRouter(Router):
     def _complete(self) -> "None":
         # Now, because the end of this process must not depend on an import; and from now on output is live, even while
         # the first call runs.
-        from . import assembly
+        from .links import assembly
         self.more()
         assembly.begin(self)
-        from .gauge import Gauge
+        from .calls.turns import Turns
+        from .calls.workers import Workers
         from .leave import leave
-        from .turns import Turns
-        from .workers import Workers
+        from .links.gauge import Gauge
         self._farewell = leave
         # Past the outlet from now on: each reply asks it.
         capture = self.outlet.capture()

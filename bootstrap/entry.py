@@ -2,12 +2,13 @@
 import os
 import sys
 
-from . import codec, wire
+from .calls.dispatcher import Seat
 from .child import ChildRouter, LoggingWatch
-from .dispatcher import Seat
+from .data import codec
 from .errors import WireError
-from .outlet import Outlet
-from .stdio import FdPath
+from .links import wire
+from .links.stdio import FdPath
+from .output.outlet import Outlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 # Public names that the kernel and the portable parts provide, on the master and on every child. What is public and
 # stands in no table is an error class.
 EVERYWHERE = {
-    "CallError": "remotesvc.bootstrap.callerror:CallError",
+    "CallError": "remotesvc.bootstrap.failures.callerror:CallError",
     "Channel": "remotesvc.messages.channel:Channel",
     "Closed": "remotesvc.messages.errors:Closed",
     "Context": "remotesvc.calling.context:Context",
@@ -16,8 +16,8 @@ EVERYWHERE = {
     "Host": "remotesvc.host:Host",
     "Latch": "remotesvc.messages.latch:Latch",
     "Receiver": "remotesvc.messages.receiver:Receiver",
-    "Record": "remotesvc.bootstrap.record:Record",
-    "Secret": "remotesvc.bootstrap.secret:Secret",
+    "Record": "remotesvc.bootstrap.data.record:Record",
+    "Secret": "remotesvc.bootstrap.data.secret:Secret",
     "Select": "remotesvc.messages.select:Select",
     "Sender": "remotesvc.messages.sender:Sender",
     "WaitTimeout": "remotesvc.messages.errors:WaitTimeout",
@@ -25,7 +25,7 @@ EVERYWHERE = {
     "TransferError": "remotesvc.files.errors:TransferError",
     "TransferRefused": "remotesvc.files.errors:TransferRefused",
     "TransferStalled": "remotesvc.files.errors:TransferStalled",
-    "current": "remotesvc.bootstrap.current:current",
+    "current": "remotesvc.bootstrap.calls.current:current",
 }
 
 # Public names whose modules never leave the master.

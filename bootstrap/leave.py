@@ -6,7 +6,7 @@ import os
 import threading
 import time
 
-from .closing import close
+from .routing.closing import close
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

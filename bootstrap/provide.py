@@ -3,11 +3,12 @@ import collections
 import sys
 import threading
 
-from . import codec, wire
-from .ask import request
+from .calls.ask import request
+from .calls.current import running
 from .child import whole
-from .current import running
+from .data import codec
 from .errors import Error
+from .links import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Provisions(object):
             router.whole_kernel()  # our children need it, too
             from remotesvc.launch.tree import Tree
 
-            from .ids import IdPool
+            from .routing.ids import IdPool
             with self._lock:
                 if self._tree is None:
                     ids = IdPool(lambda: request(router, router.parent, wire.LEASE_IDS, None))
@@ -132,7 +133,7 @@ class Provisions(object):
 
     def capture(self) -> "Any":
         """A capture of stdout and stderr, not yet installed."""
-        from .capture import Capture
+        from .output.capture import Capture
         capture = Capture(self._emit, _call_id)
         # These are what sending depends on: they must never wait for their own output to be sent.
         capture.never_wait.update(thread.ident or 0 for thread in threading.enumerate()
@@ -148,7 +149,7 @@ class Provisions(object):
 
     def forward_logs(self) -> "None":
         """Send the records of `logging` to the master."""
-        from .logs import install
+        from .output.logs import install
         router = self._router
         # By way of the capture's thread: a record keeps its place among what was printed, and logging never waits for
         # a lock of the link that its own thread may hold.
@@ -173,7 +174,7 @@ class Provisions(object):
 
 
 def _importer() -> "Any":
-    from .importer import Importer
+    from .imports.importer import Importer
     return Importer
 
 

@@ -1,7 +1,8 @@
 """What type checkers and editors see of the package; at run time `bootstrap/face.py` finds the same names."""
 
-from .bootstrap.callerror import CallError as CallError
-from .bootstrap.current import current as current
+from .bootstrap.calls.current import current as current
+from .bootstrap.data.record import Record as Record
+from .bootstrap.data.secret import Secret as Secret
 from .bootstrap.errors import Busy as Busy
 from .bootstrap.errors import CallTimeout as CallTimeout
 from .bootstrap.errors import DecodeError as DecodeError
@@ -15,8 +16,7 @@ from .bootstrap.errors import RouterClosed as RouterClosed
 from .bootstrap.errors import UsageError as UsageError
 from .bootstrap.errors import VersionSkewError as VersionSkewError
 from .bootstrap.errors import WireError as WireError
-from .bootstrap.record import Record as Record
-from .bootstrap.secret import Secret as Secret
+from .bootstrap.failures.callerror import CallError as CallError
 from .bootstrap.unreachable import AuthenticationError as AuthenticationError
 from .bootstrap.unreachable import BecomeError as BecomeError
 from .bootstrap.unreachable import BootstrapError as BootstrapError

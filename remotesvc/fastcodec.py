@@ -1,4 +1,4 @@
-"""The codec at the speed of C: the same wire, limits and values as `bootstrap.codec` (zone M).
+"""The codec at the speed of C: the same wire, limits and values as `bootstrap.data.codec` (zone M).
 
 The C package does plain values, which are nearly all, in one call; it decodes tagged ones too. What has a tag
 is encoded by the pure codec: a hook called for each of many tuples was 2.5 times slower. So is whatever C
@@ -24,12 +24,12 @@ from typing import Any
 
 import msgpack
 
-from remotesvc.bootstrap import codec, limits, resolve
-from remotesvc.bootstrap.codec import NO_BINDINGS, Bindings, check_size
+from remotesvc.bootstrap.data import codec, limits, resolve
+from remotesvc.bootstrap.data.codec import NO_BINDINGS, Bindings, check_size
+from remotesvc.bootstrap.data.guard import check_plain
+from remotesvc.bootstrap.data.pack import Encoded
+from remotesvc.bootstrap.data.resolve import Unpacking
 from remotesvc.bootstrap.errors import DecodeError
-from remotesvc.bootstrap.guard import check_plain
-from remotesvc.bootstrap.pack import Encoded
-from remotesvc.bootstrap.resolve import Unpacking
 
 if msgpack.Packer.__module__ != "msgpack._cmsgpack":  # pragma: no cover
     raise ImportError("the C extension of msgpack is needed; its pure Python fallback is ten times slower")

@@ -8,16 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import fastcodec
-from .bootstrap import (
-    assembly,
-    failures,  # noqa: F401  # errors are rebuilt on reader threads, which must not import
-    wire,
-)
-from .bootstrap.codec import Bindings
+from .bootstrap.data.codec import Bindings
+from .bootstrap.data.secret import Secret
 from .bootstrap.errors import UsageError
-from .bootstrap.ids import IdPool
-from .bootstrap.router import Router as KernelRouter
-from .bootstrap.secret import Secret
+from .bootstrap.failures import rebuild  # noqa: F401  # errors are rebuilt on reader threads, which must not import
+from .bootstrap.links import assembly, wire
+from .bootstrap.routing.ids import IdPool
+from .bootstrap.routing.router import Router as KernelRouter
 from .calling.context import Context
 from .calling.inbox import Inbox
 from .calling.invocation import Invocation
@@ -32,12 +29,12 @@ from .modules.server import ModuleServer
 from .modules.skew import Skew
 from .output import LogEvent, OutputEvent, Outputs
 from .ssh import terminal
+from .ssh.configuration.options import SSHOptions
 from .ssh.contexts import SSHContexts
-from .ssh.keyring import KeyRing
-from .ssh.options import SSHOptions
+from .ssh.login.keyring import KeyRing
 
 if TYPE_CHECKING:
-    from .ssh.options import Jump
+    from .ssh.configuration.options import Jump
 
 _LOG = logging.getLogger("remotesvc")
 
@@ -128,7 +125,7 @@ class MasterTree(Tree):
 
     def explain(self, context: Context) -> list[ImportOrigin]:
         """See ``Router.explain_imports``."""
-        report = context.call("remotesvc.bootstrap.loaded:report", self._modules.distributions(context.id))
+        report = context.call("remotesvc.bootstrap.imports.loaded:report", self._modules.distributions(context.id))
         return self._modules.explain(context.id, report)
 
     def close(self) -> None:

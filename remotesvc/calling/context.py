@@ -2,9 +2,9 @@
 
 import time
 
-from ..bootstrap import wire
-from ..bootstrap.calls import Pending
+from ..bootstrap.calls.pending import Pending
 from ..bootstrap.errors import CallTimeout, Cancelled, Lost, OutcomeError, UsageError
+from ..bootstrap.links import wire
 from ..bootstrap.unreachable import ConnectError
 from .chain import Chain
 from .invocation import Invocation

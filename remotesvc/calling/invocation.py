@@ -3,11 +3,11 @@
 import threading
 import time
 
-from ..bootstrap import wire
-from ..bootstrap.ask import discard, error_untrusted, withdraw
-from ..bootstrap.calls import Pending
-from ..bootstrap.current import running
+from ..bootstrap.calls.ask import discard, error_untrusted, withdraw
+from ..bootstrap.calls.current import running
+from ..bootstrap.calls.pending import Pending
 from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, NotSent, UsageError, VersionSkewError
+from ..bootstrap.links import wire
 from .items import Arrivals, Items
 
 TYPE_CHECKING = False

@@ -7,9 +7,9 @@ such call does not wait for a start. A cancelled call is killed with everything 
 import os
 import threading
 
+from ..bootstrap.calls.execute import resolve
+from ..bootstrap.calls.pickled import unpickle
 from ..bootstrap.errors import Cancelled
-from ..bootstrap.execute import resolve
-from ..bootstrap.pickled import unpickle
 from ..bootstrap.unreachable import ConnectError
 from .items import Items
 
@@ -80,7 +80,7 @@ def _close(context: "Context") -> "None":
 def run_here(target: "Optional[str]", args: "List[Any]", kwargs: "Dict[str, Any]", options: "Dict[str, Any]",
              settings: "Dict[str, Any]") -> "Any":
     """In the fresh process: make it what was asked for, then run the function."""
-    from ..bootstrap.current import current
+    from ..bootstrap.calls.current import current
     if "umask" in settings:
         os.umask(settings["umask"])
     if "nice" in settings:

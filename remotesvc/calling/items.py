@@ -3,9 +3,9 @@
 import collections
 import threading
 
-from ..bootstrap import wire
-from ..bootstrap.ask import error_untrusted
+from ..bootstrap.calls.ask import error_untrusted
 from ..bootstrap.errors import Lost, NotSent
+from ..bootstrap.links import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

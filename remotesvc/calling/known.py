@@ -1,7 +1,7 @@
 """Classes that what comes back may become: those registered with a router, and those named for one call."""
 
+from ..bootstrap.data.record import type_name
 from ..bootstrap.errors import UsageError
-from ..bootstrap.record import type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 import time
 
-from ..bootstrap import wire
+from ..bootstrap.calls.refusals import from_reply_untrusted, without_pool
 from ..bootstrap.errors import EncodeError, Error, UsageError
-from ..bootstrap.refusals import from_reply_untrusted, without_pool
+from ..bootstrap.links import wire
 from .invocation import Invocation
 from .targets import Target
 

@@ -17,7 +17,7 @@ from remotesvc.bootstrap.errors import UsageError
 from remotesvc.fleet.schedule import Limits, batch_size
 
 if TYPE_CHECKING:
-    from remotesvc.bootstrap.secret import Secret
+    from remotesvc.bootstrap.data.secret import Secret
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

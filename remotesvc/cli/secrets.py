@@ -6,7 +6,7 @@ from __future__ import annotations
 import getpass
 import sys
 
-from remotesvc.bootstrap.secret import Secret
+from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.cli.options import Settings
 from remotesvc.cli.problems import BadUsage, OurError
 

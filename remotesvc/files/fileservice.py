@@ -4,7 +4,7 @@ import os
 import stat
 import threading
 
-from ..bootstrap.current import running
+from ..bootstrap.calls.current import running
 from ..bootstrap.errors import Error
 from ..service.base import Service, expose
 from ..service.message import CALLER, Message

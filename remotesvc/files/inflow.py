@@ -4,8 +4,8 @@ import collections
 import threading
 import time
 
-from ..bootstrap import wire
 from ..bootstrap.errors import Cancelled
+from ..bootstrap.links import wire
 from .errors import TransferStalled
 
 TYPE_CHECKING = False

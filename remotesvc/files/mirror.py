@@ -3,7 +3,7 @@
 import os
 import stat
 
-from ..bootstrap.current import current
+from ..bootstrap.calls.current import current
 from . import disk
 from .delta import signature
 from .destination import expand

@@ -2,9 +2,9 @@
 
 import time
 
-from ..bootstrap import wire
 from ..bootstrap.errors import CallTimeout
-from ..bootstrap.large import abandon
+from ..bootstrap.links import wire
+from ..bootstrap.links.large import abandon
 from .errors import TransferStalled
 from .transfer import Throttle, Window
 

@@ -12,7 +12,7 @@ stands for a range of what the receiver has under the same name.
 import struct
 import zlib
 
-from ..bootstrap import wire
+from ..bootstrap.links import wire
 from .errors import TransferRefused
 
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 
 import os
 
-from ..bootstrap.current import current
+from ..bootstrap.calls.current import current
 from .destination import expand, file_sink, finish_of, tree_sink
 from .filters import Filter
 from .inflow import Inflow

@@ -3,8 +3,8 @@
 Times are seconds of a clock that the user of these classes passes in.
 """
 
-from ..bootstrap.credit import WIDE_WINDOW, WINDOW, Flight
-from ..bootstrap.gauge import Gauge
+from ..bootstrap.links.credit import WIDE_WINDOW, WINDOW, Flight
+from ..bootstrap.links.gauge import Gauge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

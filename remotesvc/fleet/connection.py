@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.errors import UsageError
-from remotesvc.bootstrap.secret import Secret
-from remotesvc.ssh.hostspec import CONTAINERS
-from remotesvc.ssh.options import TRANSPORTS
+from remotesvc.ssh.configuration.hostspec import CONTAINERS
+from remotesvc.ssh.configuration.options import TRANSPORTS
 
 _SSH = {"ssh", "smart", "paramiko", "paramiko_ssh", "ansible.netcommon.paramiko", "openssh"}
 _KINDS = {"community.docker.docker": "docker", "containers.podman.podman": "podman", "community.general.lxc": "lxc"}

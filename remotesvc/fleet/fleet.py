@@ -10,8 +10,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.errors import UsageError
-from remotesvc.bootstrap.secret import Secret
 from remotesvc.router import Router
 
 from .connection import Become

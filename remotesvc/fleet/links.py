@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from remotesvc.bootstrap.calls.refusals import ServiceRefused
 from remotesvc.bootstrap.errors import Lost, NotSent, RouterClosed
-from remotesvc.bootstrap.refusals import ServiceRefused
 from remotesvc.bootstrap.unreachable import ConnectError
 
 from .connection import Become

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from remotesvc.bootstrap.data.record import Record
 from remotesvc.bootstrap.errors import UsageError
-from remotesvc.bootstrap.record import Record
 from remotesvc.bootstrap.unreachable import ConnectError
-from remotesvc.ssh import hostspec
+from remotesvc.ssh.configuration import hostspec
 
 from .connection import DEFAULT_METHOD, Become, Connection
 from .inventory.model import HostEntry
@@ -82,7 +82,7 @@ class Member:
 
     def check(self, given: Mapping[str, Any], become: Become = NOBODY_ELSE) -> None:
         """Find out before anything is connected whether all this means anything. Raises UsageError."""
-        from remotesvc.ssh.options import SSHOptions
+        from remotesvc.ssh.configuration.options import SSHOptions
 
         become.over(self.connection.become).check(self.text)
         unknown = sorted(set(given) - set(inspect.signature(SSHOptions.parse).parameters))

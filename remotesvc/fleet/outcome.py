@@ -60,7 +60,8 @@ def classify(error: BaseException) -> Status:
     """The status an exception of the call stands for. What is not one of our outcome errors counts as
     failed.
     """
-    from remotesvc.bootstrap import errors, refusals, unreachable
+    from remotesvc.bootstrap import errors, unreachable
+    from remotesvc.bootstrap.calls import refusals
 
     # ConnectTimeout and CallTimeout both are TimeoutErrors: which stage gave up decides, not the builtin
     # base.

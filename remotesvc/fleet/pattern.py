@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from remotesvc.bootstrap.errors import UsageError
-from remotesvc.ssh.hostspec import CONTAINERS, check_scheme
+from remotesvc.ssh.configuration.hostspec import CONTAINERS, check_scheme
 
 from .inventory.model import EVERYONE, HostEntry, Inventory, InventoryError
 from .inventory.ranges import expand

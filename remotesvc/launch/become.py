@@ -6,7 +6,7 @@ import select
 import sys
 import threading
 
-from ..bootstrap.current import current
+from ..bootstrap.calls.current import current
 from ..bootstrap.errors import UsageError
 from ..bootstrap.unreachable import BecomeError, ConnectError, as_reply
 from . import terminal

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 KERNEL = "remotesvc.bootstrap"
 _SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.:_-/"
 # The kernel imports its own modules in one form only, and at the top of a module at the beginning of a line.
-_IMPORT = re.compile(rb"^from \.(\w*) import (?:\(([\w, \n]+)\)|([\w, ]+))", re.M)
+_IMPORT = re.compile(rb"^from (\.+)([\w.]*) import (?:\(([\w, \n]+)\)|([\w, ]+))", re.M)
 _WORD = re.compile(rb"\w+")
 # What is imported before this is the current directory's, if it has a file of that name.
 BARE = "import sys;del sys.path[0];"
@@ -36,8 +36,10 @@ LONGEST_BUDGET = 86400.0
 
 # The order of the first flight's modules that compressed best of many tried: 600 bytes less than by words. What is not
 # named here, or no longer there, only costs some bytes.
-TRIED = ("finder", "current", "execute", "child", "entry", "stdio", "timers", "dispatcher", "outlet", "errors",
-         "lineage", "link", "router", "limits", "credit", "streams", "wire", "codec", "unpack", "pack")
+TRIED = ("finder", "output", "output.outlet", "child", "calls.execute", "remotesvc", "entry", KERNEL, "links.stdio",
+         "links.timers", "calls.current", "calls", "calls.dispatcher", "errors", "routing.lineage", "links.link",
+         "links", "data", "routing.router", "routing", "data.limits", "links.credit", "links.streams", "links.wire",
+         "data.codec", "data.unpack", "data.pack")
 
 # In the order of likelihood; RHEL 8 has only the second out of the box. The last one may be a Python 3 as
 # well; where it is a Python 2, stage 0 says so.
@@ -61,7 +63,7 @@ class Bundle(object):
     """
 
     def __init__(self, sources: "Sources") -> "None":
-        early = needed(sources, KERNEL + ".entry") | {"remotesvc", KERNEL, KERNEL + ".finder"}
+        early = needed(sources, KERNEL + ".entry") | {KERNEL + ".finder"}
         text = sources[KERNEL + ".stage0"][1]
         self.first = pack({name: source for name, source in sources.items() if name in early}, text)
         self.rest = pack({name: source for name, source in sources.items() if name not in early})
@@ -98,7 +100,8 @@ def pack(sources: "Sources", known: "bytes" = b"") -> "bytes":
 def _akin(sources: "Sources") -> "List[str]":
     """In an order that compresses well, for zlib looks back no further than 32 KiB: the finder, then those of the first
     flight as tried, then again and again the module of whose words the most have come before."""
-    order = [name for name in (KERNEL + "." + each for each in TRIED) if name in sources]
+    tried = [each if each.startswith("remotesvc") else KERNEL + "." + each for each in TRIED]
+    order = [name for name in tried if name in sources]
     new = {name: set(_WORD.findall(source)) for name, (_is_pkg, source) in sources.items()}
     total = {name: len(words) or 1 for name, words in new.items()}
     come: "Set[bytes]" = set()
@@ -120,12 +123,13 @@ def needed(sources: "Sources", name: "str") -> "Set[str]":
         if module in found or module not in sources:
             continue
         found.add(module)
+        todo.append(module.rpartition(".")[0])  # the package it lies in
         for match in _IMPORT.finditer(sources[module][1]):
-            base, names = match.group(1).decode(), (match.group(2) or match.group(3)).decode()
-            if base:
-                todo.append("%s.%s" % (KERNEL, base))
-            else:
-                todo += ["%s.%s" % (KERNEL, each.split()[0]) for each in names.split(",") if each.strip()]
+            dots, below, names = match.group(1).decode(), match.group(2).decode(), match.group(3) or match.group(4)
+            # One dot is the package a module lies in, each further one the package above.
+            base = module.split(".")[:-len(dots) + sources[module][0] or None] + [below] * bool(below)
+            todo.append(".".join(base))
+            todo += [".".join(base + each.split()[:1]) for each in names.decode().split(",") if each.strip()]
     return found
 
 
@@ -149,13 +153,14 @@ def kernel_sources() -> "Sources":
         return loader.sources  # type: ignore[no-any-return]
     import remotesvc
     package = os.path.dirname(str(stage0.__file__))
-    sources = {
-        "remotesvc": (True, _read(os.path.join(os.path.dirname(str(remotesvc.__file__)), "__init__.py"))),
-        KERNEL: (True, _read(os.path.join(package, "__init__.py"))),
-    }
-    for file in sorted(os.listdir(package)):
-        if file.endswith(".py") and file != "__init__.py":
-            sources["%s.%s" % (KERNEL, file[:-3])] = (False, _read(os.path.join(package, file)))
+    sources = {"remotesvc": (True, _read(os.path.join(os.path.dirname(str(remotesvc.__file__)), "__init__.py")))}
+    for directory, below, files in os.walk(package):
+        below[:] = sorted(set(below) - {"__pycache__"})
+        place = [KERNEL] + os.path.relpath(directory, package).split(os.sep)
+        name = ".".join(part for part in place if part != os.curdir)
+        for file in sorted(each for each in files if each.endswith(".py")):
+            is_pkg = file == "__init__.py"
+            sources[name if is_pkg else "%s.%s" % (name, file[:-3])] = (is_pkg, _read(os.path.join(directory, file)))
     return sources
 
 

@@ -1,6 +1,6 @@
 """A context inside a running container, by way of its engine's own program: nothing is needed there but a Python."""
 
-from ..bootstrap.current import current
+from ..bootstrap.calls.current import current
 from ..bootstrap.errors import UsageError
 from ..bootstrap.unreachable import ConnectError, as_reply
 from .bundle import CANDIDATES, PROBE, safe_name

@@ -4,8 +4,8 @@ waiting."""
 import threading
 import time
 
-from ..bootstrap import wire
 from ..bootstrap.errors import CallTimeout, Error, NotSent, RouterClosed
+from ..bootstrap.links import wire
 from ..calling.inbox import Inbox
 
 TYPE_CHECKING = False

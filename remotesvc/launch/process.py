@@ -6,7 +6,7 @@ import select
 import signal
 import subprocess
 
-from ..bootstrap.stdio import FdPath
+from ..bootstrap.links.stdio import FdPath
 from ..bootstrap.unreachable import BootstrapError
 from .forks import watch
 

@@ -6,8 +6,8 @@ import re
 import threading
 import time
 
-from ..bootstrap import wire
 from ..bootstrap.errors import DecodeError, Lost
+from ..bootstrap.links import wire
 from ..bootstrap.unreachable import ConnectError, ConnectTimeout
 from .handshake import Handshake
 

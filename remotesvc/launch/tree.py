@@ -8,13 +8,13 @@ import os
 import sys
 import threading
 
-from ..bootstrap import wire
-from ..bootstrap.closing import part
-from ..bootstrap.codec import Bindings
-from ..bootstrap.current import current
+from ..bootstrap.calls.current import current
+from ..bootstrap.data.codec import Bindings
 from ..bootstrap.errors import Cancelled, UsageError, WireError
-from ..bootstrap.hub import Hub
-from ..bootstrap.ids import BLOCK, SHARE, Lessor
+from ..bootstrap.links import wire
+from ..bootstrap.routing.closing import part
+from ..bootstrap.routing.hub import Hub
+from ..bootstrap.routing.ids import BLOCK, SHARE, Lessor
 from ..bootstrap.unreachable import BootstrapError, ConnectError, as_reply, from_reply_untrusted
 from ..calling.context import Context
 from ..calling.inbox import Inbox
@@ -280,7 +280,7 @@ class Tree(object):
     source_line: "Any" = None
 
     def pickle(self, context: "Context", work: "Tuple[Any, Any, Any]") -> "Tuple[List[Any], List[Any]]":
-        """What ``bootstrap.pickled`` takes of a function, its arguments and keywords, and modules to send along."""
+        """What ``bootstrap.calls.pickled`` takes of a function, its arguments and keywords; modules to send along."""
         import importlib.util
 
         import cloudpickle

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from ..bootstrap.current import running
+from ..bootstrap.calls.current import running
 from ..bootstrap.errors import Error, UsageError
 from .errors import Closed, WaitTimeout
 from .receiver import Gone, Receiver

@@ -1,6 +1,6 @@
 """Where we are: the router and the ids behind what users have in hand."""
 
-from ..bootstrap.current import running
+from ..bootstrap.calls.current import running
 from ..bootstrap.errors import UsageError
 
 TYPE_CHECKING = False

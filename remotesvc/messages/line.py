@@ -1,7 +1,7 @@
 """The mailboxes of a receiver. They do not keep it alive."""
 
-from ..bootstrap import wire
 from ..bootstrap.errors import NotSent
+from ..bootstrap.links import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 import threading
 import time
 
-from ..bootstrap import wire
-from ..bootstrap.current import current, running
+from ..bootstrap.calls.current import current, running
 from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, Lost, NotSent, UsageError
+from ..bootstrap.links import wire
 from .errors import Closed, WaitTimeout
 from .line import CLOSE, VALUE
 from .message import host_of

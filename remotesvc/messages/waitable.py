@@ -4,7 +4,7 @@ import collections
 import threading
 import time
 
-from ..bootstrap.current import running
+from ..bootstrap.calls.current import running
 from ..bootstrap.errors import UsageError
 from .errors import Closed, WaitTimeout
 

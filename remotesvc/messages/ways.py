@@ -3,10 +3,10 @@ that nobody reads any more; so it must not lead to its Sender, which ends when n
 
 import time
 
-from ..bootstrap.credit import WINDOW
 from ..bootstrap.errors import Error, NotSent
-from ..bootstrap.large import abandon
-from ..bootstrap.streams import MESSAGE_COST, Outgoing
+from ..bootstrap.links.credit import WINDOW
+from ..bootstrap.links.large import abandon
+from ..bootstrap.links.streams import MESSAGE_COST, Outgoing
 from .line import LEAVE, Line
 
 TYPE_CHECKING = False

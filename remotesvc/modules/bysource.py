@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from remotesvc.bootstrap import bysource as there
+from remotesvc.bootstrap.calls import bysource as there
 from remotesvc.bootstrap.errors import Error
 
 PROTOCOL = 4

@@ -7,7 +7,7 @@ import importlib.util
 import marshal
 from types import CodeType
 
-from remotesvc.bootstrap.modules import MAIN
+from remotesvc.bootstrap.imports.modules import MAIN
 
 from .find import Found
 

@@ -7,7 +7,7 @@ import zlib
 from typing import Any
 
 from remotesvc.bootstrap.finder import ROOT, label_of
-from remotesvc.bootstrap.modules import ABSENT, MAIN, NAMESPACE, REFUSED, SOURCE, TARGET, Entry, pack, unpack
+from remotesvc.bootstrap.imports.modules import ABSENT, MAIN, NAMESPACE, REFUSED, SOURCE, TARGET, Entry, pack, unpack
 
 from .codes import MAGIC, Codes
 from .datafiles import data_files

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from remotesvc.bootstrap.modules import announcement
+from remotesvc.bootstrap.imports.modules import announcement
 
 from .distributions import Distribution
 from .entry import Entries

@@ -41,7 +41,7 @@ def pickled(value: Any) -> tuple[bytes, list[str]]:
 
 
 def parts(value: Any, info: Mapping[str, Any]) -> tuple[list[Any], list[str]]:
-    """What travels for a value, as `remotesvc.bootstrap.pickled` takes it, and the modules that it may import.
+    """What travels for a value, as `remotesvc.bootstrap.calls.pickled` takes it, and the modules that it may import.
 
     info: the target's HELLO, empty if it is not known yet; then both pickles go. Raises VersionSkewError where only
     bytecode could go and is of no use, and what pickling raises.

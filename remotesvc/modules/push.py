@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from remotesvc.bootstrap import wire
 from remotesvc.bootstrap.errors import Error
+from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.unreachable import ConnectError
 
 from .server import ModuleServer

@@ -9,7 +9,7 @@ import tokenize
 from types import ModuleType
 
 from remotesvc.bootstrap.errors import UsageError
-from remotesvc.bootstrap.modules import MAIN
+from remotesvc.bootstrap.imports.modules import MAIN
 
 from .find import Found
 

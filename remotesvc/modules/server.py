@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from remotesvc.bootstrap.modules import LISTING, MAIN, METADATA, MODULE, TEXT, Request, check_request
+from remotesvc.bootstrap.imports.modules import LISTING, MAIN, METADATA, MODULE, TEXT, Request, check_request
 
 from .closure import Plans
 from .codes import MAGIC, Codes
@@ -308,8 +308,8 @@ class ModuleServer:
         known = self._entries.labels.get(label)
         prefix = "remotesvc:/remotesvc/bootstrap/"
         if known is None and label.startswith(prefix) and label.endswith(".py"):
-            known = "remotesvc.bootstrap." + label[len(prefix) : -len(".py")]
-            if known.count(".") != 2 or self._finder.locate(known) is None:
+            known = "remotesvc.bootstrap." + label[len(prefix) : -len(".py")].replace("/", ".")
+            if not all(part.isidentifier() for part in known.split(".")) or self._finder.locate(known) is None:
                 return ""
         return known or ""
 

@@ -55,7 +55,7 @@ class Skew:
             self._asked.pop(child, None)
 
     def _ask(self, child: int, names: list[str]) -> None:
-        call = self._context(child).options(timeout=LIMIT).submit("remotesvc.bootstrap.loaded:versions", names)
+        call = self._context(child).options(timeout=LIMIT).submit("remotesvc.bootstrap.imports.loaded:versions", names)
         call.add_done_callback(partial(self._compare, child))
 
     def _compare(self, child: int, call: Any) -> None:

@@ -1,8 +1,8 @@
 """Records of a target's output and logging, and the events they become. Pure.
 
-The records come from `bootstrap.capture` and `bootstrap.logs`, that is, from a target: nothing in them is believed
-before its type and size have been looked at. All state is bounded: of what a call printed, no more is held than
-the first bytes of a character whose last ones have not come.
+The records come from `bootstrap.output.capture` and `bootstrap.output.logs`, that is, from a target: nothing in them is
+believed before its type and size have been looked at. All state is bounded: of what a call printed, no more is held
+than the first bytes of a character whose last ones have not come.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..bootstrap.capture import LINE
 from ..bootstrap.errors import WireError
-from ..bootstrap.logs import EXTRAS, TEXT
+from ..bootstrap.output.capture import LINE
+from ..bootstrap.output.logs import EXTRAS, TEXT
 
 MOST_TEXT = TEXT + 256  # the child cuts at TEXT and says how much is missing
 MOST_ITEMS = 8 * TEXT  # characters and items of extras: the child stops at TEXT, but has to say "..." for the rest
@@ -125,7 +125,7 @@ _LOG_FIELDS: dict[str, Callable[[Any], bool]] = {
 
 
 def _is_plain(value: object) -> bool:
-    """Whether it is made of plain data, of a size that `bootstrap.logs` allows."""
+    """Whether it is made of plain data, of a size that `bootstrap.output.logs` allows."""
     room, open_values = MOST_ITEMS, [value]
     while open_values:
         item: Any = open_values.pop()

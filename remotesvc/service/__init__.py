@@ -13,12 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List
 
-    from ..bootstrap.refusals import ActivationRefused as ActivationRefused
-    from ..bootstrap.refusals import ArgumentError as ArgumentError
-    from ..bootstrap.refusals import NoSuchMethod as NoSuchMethod
-    from ..bootstrap.refusals import ServiceForbidden as ServiceForbidden
-    from ..bootstrap.refusals import ServiceInactive as ServiceInactive
-    from ..bootstrap.refusals import ServiceRefused as ServiceRefused
+    from ..bootstrap.calls.refusals import ActivationRefused as ActivationRefused
+    from ..bootstrap.calls.refusals import ArgumentError as ArgumentError
+    from ..bootstrap.calls.refusals import NoSuchMethod as NoSuchMethod
+    from ..bootstrap.calls.refusals import ServiceForbidden as ServiceForbidden
+    from ..bootstrap.calls.refusals import ServiceInactive as ServiceInactive
+    from ..bootstrap.calls.refusals import ServiceRefused as ServiceRefused
     from .activator import Activator as Activator
     from .activator import AllowList as AllowList
     from .base import Service as Service
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
     from .pool import pool_of as pool_of
 
 _PLACES = {
-    "ActivationRefused": "remotesvc.bootstrap.refusals",
-    "ArgumentError": "remotesvc.bootstrap.refusals",
-    "NoSuchMethod": "remotesvc.bootstrap.refusals",
-    "ServiceForbidden": "remotesvc.bootstrap.refusals",
-    "ServiceInactive": "remotesvc.bootstrap.refusals",
-    "ServiceRefused": "remotesvc.bootstrap.refusals",
+    "ActivationRefused": "remotesvc.bootstrap.calls.refusals",
+    "ArgumentError": "remotesvc.bootstrap.calls.refusals",
+    "NoSuchMethod": "remotesvc.bootstrap.calls.refusals",
+    "ServiceForbidden": "remotesvc.bootstrap.calls.refusals",
+    "ServiceInactive": "remotesvc.bootstrap.calls.refusals",
+    "ServiceRefused": "remotesvc.bootstrap.calls.refusals",
     "Activator": "remotesvc.service.activator",
     "AllowList": "remotesvc.service.activator",
     "Service": "remotesvc.service.base",

@@ -2,7 +2,7 @@
 
 import sys
 
-from ..bootstrap.refusals import ServiceInactive
+from ..bootstrap.calls.refusals import ServiceInactive
 from .base import Service
 
 TYPE_CHECKING = False

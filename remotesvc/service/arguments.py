@@ -3,8 +3,8 @@
 ``inspect`` and ``typing`` cost a cold child 20 ms: a function says all that is needed in its code object.
 """
 
-from ..bootstrap.record import type_name
-from ..bootstrap.refusals import ArgumentError
+from ..bootstrap.calls.refusals import ArgumentError
+from ..bootstrap.data.record import type_name
 from .kinds import classes_in, fits, shown
 
 TYPE_CHECKING = False

@@ -4,7 +4,7 @@ import collections
 import threading
 import time
 
-from ..bootstrap.current import Call
+from ..bootstrap.calls.current import Call
 from ..bootstrap.errors import EncodeError, UsageError
 from .invoker import Invoker
 from .keys import NoKey, key_of

@@ -2,8 +2,8 @@
 
 import threading
 
-from ..bootstrap.current import Call, running
-from ..bootstrap.pack import Encoded
+from ..bootstrap.calls.current import Call, running
+from ..bootstrap.data.pack import Encoded
 from .request import Request
 
 TYPE_CHECKING = False

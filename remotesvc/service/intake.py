@@ -2,10 +2,10 @@
 
 import time
 
-from ..bootstrap import wire
-from ..bootstrap.current import Call
+from ..bootstrap.calls.current import Call
+from ..bootstrap.calls.refusals import ActivationRefused, ServiceForbidden, ServiceInactive
 from ..bootstrap.errors import Busy, DecodeError, Error
-from ..bootstrap.refusals import ActivationRefused, ServiceForbidden, ServiceInactive
+from ..bootstrap.links import wire
 from .callers import MAX_OPEN
 from .methods import method_of
 from .request import UNPACKED, Request
@@ -183,7 +183,7 @@ def _checked(value: "Any") -> "Any":
 def _structured(message: "Any") -> "int":
     """Bytes of a message that become objects; the rest are blobs."""
     if message.flags & wire.BLOBS:
-        from ..bootstrap.fragments import parts_untrusted
+        from ..bootstrap.links.fragments import parts_untrusted
         return len(parts_untrusted(message.flags, message.body)[0])
     return len(message.body)
 

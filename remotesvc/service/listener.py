@@ -2,7 +2,7 @@
 
 import threading
 
-from ..bootstrap.current import Call, enter
+from ..bootstrap.calls.current import Call, enter
 from ..bootstrap.errors import Error
 from ..messages.waitable import NOTHING
 from .activation import Job

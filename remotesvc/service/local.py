@@ -1,6 +1,6 @@
 """Services from within called code: those of this process, of its parent, of the master."""
 
-from ..bootstrap.current import current
+from ..bootstrap.calls.current import current
 from ..bootstrap.errors import UsageError
 from .pool import pool_of
 

@@ -2,8 +2,8 @@
 
 import types
 
+from ..bootstrap.calls.refusals import NoSuchMethod
 from ..bootstrap.errors import UsageError
-from ..bootstrap.refusals import NoSuchMethod
 from .arguments import Signature
 
 TYPE_CHECKING = False

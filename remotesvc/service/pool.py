@@ -3,9 +3,9 @@
 import collections
 import threading
 
-from ..bootstrap import wire
+from ..bootstrap.calls.refusals import ServiceInactive
 from ..bootstrap.errors import UsageError
-from ..bootstrap.refusals import ServiceInactive
+from ..bootstrap.links import wire
 from .activation import Activation, Job
 from .activator import Activator
 from .base import Service

@@ -4,14 +4,14 @@ import threading
 import time
 import types
 
-from ..bootstrap import wire
-from ..bootstrap.assembly import LEAST_RATE
-from ..bootstrap.codec import Bindings
-from ..bootstrap.current import enter, running
+from ..bootstrap.calls.current import enter, running
+from ..bootstrap.calls.execute import Full
+from ..bootstrap.calls.refusals import ServiceRefused, refusal
+from ..bootstrap.data.codec import Bindings
+from ..bootstrap.data.pack import Encoded
 from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, Error, Lost
-from ..bootstrap.execute import Full
-from ..bootstrap.pack import Encoded
-from ..bootstrap.refusals import ServiceRefused, refusal
+from ..bootstrap.links import wire
+from ..bootstrap.links.assembly import LEAST_RATE
 from .message import Message
 from .methods import NO_REPLY
 
@@ -121,7 +121,7 @@ class Request(object):
         method = types.MethodType(self.function, self.lane.service)
         value = self.signature.call(method, self.kwargs, self._given)
         if hasattr(value, "__await__"):
-            from ..bootstrap.unfold import run
+            from ..bootstrap.calls.unfold import run
             value = run(value)
         return value
 
@@ -159,14 +159,14 @@ class Request(object):
         """Answer with an error, which is ``ours`` if it does not come from the method."""
         answered = not self.take_answer()
         if self.silent:
-            from ..bootstrap.logs import report_failed_cast
+            from ..bootstrap.output.logs import report_failed_cast
             report_failed_cast(self.name, error)
         if answered or self.silent:
             return False
         if ours and isinstance(error, ServiceRefused):
             reply: "List[Any]" = refusal(error)
         else:
-            from ..bootstrap.outcome import error_reply
+            from ..bootstrap.calls.outcome import error_reply
             reply = error_reply(error, None if ours else 0)
         return self._post(self.router.codec.encode(reply, self.router.bindings), wire.ERROR)
 

@@ -31,8 +31,8 @@ class Runner(object):
 
     def stream(self, request: "Any", items: "Any", hold: "bool") -> "None":
         """Send what a generator yields: on this thread if ``hold``, else on one of its own. Raises Full."""
-        from ..bootstrap.execute import Full
-        from ..bootstrap.unfold import Unfolder
+        from ..bootstrap.calls.execute import Full
+        from ..bootstrap.calls.unfold import Unfolder
         if request.silent:
             for _ in items:
                 pass

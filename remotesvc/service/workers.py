@@ -2,8 +2,8 @@
 
 import threading
 
-from ..bootstrap.dispatcher import Seat
-from ..bootstrap.refusals import ServiceInactive
+from ..bootstrap.calls.dispatcher import Seat
+from ..bootstrap.calls.refusals import ServiceInactive
 from .activation import Job
 from .lanes import Lanes
 

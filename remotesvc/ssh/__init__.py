@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING
 
 from remotesvc.bootstrap.unreachable import ConnectError
 
-from .options import SSHOptions as SSHOptions
+from .configuration.options import SSHOptions as SSHOptions
 
 if TYPE_CHECKING:
-    from .channel import Buffer, ParamikoPath
     from .connect import Peer
-    from .keyring import KeyRing
+    from .login.keyring import KeyRing
+    from .paths.channel import Buffer, ParamikoPath
     from .ways import Ways
 
 
@@ -55,8 +55,8 @@ def open(
         deadline = started + options.connect_timeout
     if phases is None:
         phases = {}
-    from .keyring import KeyRing
-    from .session import open_path
+    from .login.keyring import KeyRing
+    from .paths.session import open_path
     from .ways import Ways
 
     try:

@@ -21,16 +21,17 @@ import paramiko
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 from remotesvc.escape import one_line
 
-from . import auth, known_hosts
-from .algorithms import SIGNATURES
 from .busy import BANNED, BUSY, LONGEST_PAUSE, RETRIES
-from .config import OTHER_TRANSPORT, ResolvedHost
-from .host_key import HostKeys
-from .keyring import KeyRing
-from .packets import GREETING_LIMIT, GuardedPacketizer
-from .socket import Stream
+from .configuration.config import OTHER_TRANSPORT, ResolvedHost
+from .hostkeys import known_hosts
+from .hostkeys.algorithms import SIGNATURES
+from .hostkeys.host_key import HostKeys
+from .login import auth
+from .login.keyring import KeyRing
+from .paths.packets import GREETING_LIMIT, GuardedPacketizer
+from .paths.socket import Stream
+from .paths.transport import ClientTransport
 from .terminal import Interview
-from .transport import ClientTransport
 
 STAGE_TIMEOUT = 10.0
 """Seconds for TCP, and again for greeting and key exchange, unless ssh_config has a ConnectTimeout."""

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from remotesvc import ssh
 from remotesvc.launch.tree import Tree, process_name
 
-from .keyring import KeyRing
-from .options import SSHOptions
+from .configuration.options import SSHOptions
+from .login.keyring import KeyRing
 
 if TYPE_CHECKING:
     from remotesvc.calling.context import Context
 
-    from .askpass import Secretary
-    from .channel import ParamikoPath
     from .connect import Peer
-    from .openssh import OpenSSHPath
-    from .openssh_plan import OpenSSHHost
+    from .openssh.askpass import Secretary
+    from .openssh.path import OpenSSHPath
+    from .openssh.plan import OpenSSHHost
+    from .paths.channel import ParamikoPath
     from .ways import Ways
 
 _LOG = logging.getLogger("remotesvc")
@@ -111,7 +111,7 @@ class SSHContexts:
         path: ParamikoPath | OpenSSHPath
         deadline = begun + options.connect_timeout
         if options.transport == "openssh":
-            from . import openssh
+            from .openssh import path as openssh
 
             self._tree.router.alive()  # before there is a process that nobody would end
             path = openssh.open(options, lambda host: command_at(_place_by_way(host)), deadline, phases,
@@ -142,7 +142,7 @@ class SSHContexts:
 
     def _secretary(self) -> Secretary:
         """Who answers the questions of `ssh` processes."""
-        from .askpass import Secretary
+        from .openssh.askpass import Secretary
 
         with self._lock:
             if self._answers is None:

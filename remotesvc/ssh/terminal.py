@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from .socket import Stream
+    from .paths.socket import Stream
 
 MOST_PATIENCE = 3600.0
 """Seconds a question may stay open. Servers give up earlier (LoginGraceTime, 120 s by default)."""

@@ -17,13 +17,13 @@ import paramiko
 
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, ConnectTimeout, UnknownHost
 
-from . import dial, proxy
-from .config import ResolvedHost, resolve
+from .configuration.config import ResolvedHost, resolve
+from .configuration.options import MOST_HOPS, SSHOptions
 from .connect import Again, Peer, connect
-from .keyring import KeyRing
-from .options import MOST_HOPS, SSHOptions
-from .socket import Stream
-from .tunnel import WINDOW, Tunnel
+from .login.keyring import KeyRing
+from .paths import dial, proxy
+from .paths.socket import Stream
+from .paths.tunnel import WINDOW, Tunnel
 
 HANDSHAKES = 8
 """Hosts behind one jump host that are connected to at the same time. More is no faster: two cores do no more key

@@ -17,18 +17,19 @@ from collections.abc import Callable
 from typing import Any
 
 from remotesvc import fastcodec
-from remotesvc.bootstrap import assembly, codec, wire
-from remotesvc.bootstrap.ask import answer, request
-from remotesvc.bootstrap.calls import Pending
-from remotesvc.bootstrap.codec import Bindings
-from remotesvc.bootstrap.dispatcher import Dispatcher, Seat
+from remotesvc.bootstrap.calls.ask import answer, request
+from remotesvc.bootstrap.calls.dispatcher import Dispatcher, Seat
+from remotesvc.bootstrap.calls.execute import Executor
+from remotesvc.bootstrap.calls.pending import Pending
+from remotesvc.bootstrap.calls.workers import Workers
+from remotesvc.bootstrap.data import codec
+from remotesvc.bootstrap.data.codec import Bindings
 from remotesvc.bootstrap.errors import Error
-from remotesvc.bootstrap.execute import Executor
-from remotesvc.bootstrap.hub import Hub
-from remotesvc.bootstrap.ids import IdPool
-from remotesvc.bootstrap.link import Link
-from remotesvc.bootstrap.router import Router
-from remotesvc.bootstrap.workers import Workers
+from remotesvc.bootstrap.links import assembly, wire
+from remotesvc.bootstrap.links.link import Link
+from remotesvc.bootstrap.routing.hub import Hub
+from remotesvc.bootstrap.routing.ids import IdPool
+from remotesvc.bootstrap.routing.router import Router
 from remotesvc.calling.context import Context
 from remotesvc.calling.inbox import Inbox
 from remotesvc.launch.tree import Tree

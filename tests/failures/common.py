@@ -5,7 +5,7 @@ import io
 import pickle
 import sys
 
-from remotesvc.bootstrap.failures import CallError, describe, rebuild
+from remotesvc.bootstrap.failures.rebuild import CallError, describe, rebuild
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

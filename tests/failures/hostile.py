@@ -3,9 +3,9 @@
 import random
 import sys
 
-from remotesvc.bootstrap import describe as limits
 from remotesvc.bootstrap.errors import DecodeError
-from remotesvc.bootstrap.failures import CallError, describe, rebuild
+from remotesvc.bootstrap.failures import describe as limits
+from remotesvc.bootstrap.failures.rebuild import CallError, describe, rebuild
 from tests.failures.common import builtin_classes, raised, usable
 
 TYPE_CHECKING = False
@@ -120,7 +120,7 @@ def case_printing_imports_nothing() -> None:
 
 
 def case_classes_are_not_made_without_bound() -> None:
-    from remotesvc.bootstrap import failures
+    from remotesvc.bootstrap.failures import rebuild as failures
 
     names = [name for name in builtin_classes() if name.endswith(("Warning", "Error"))]
     chance = random.Random(3)

@@ -1,6 +1,6 @@
 """Classes of the user's, allowed or not, and errors that a child passes on."""
 
-from remotesvc.bootstrap.failures import CallError, describe, rebuild
+from remotesvc.bootstrap.failures.rebuild import CallError, describe, rebuild
 from tests.failures.common import Group, raised, round_trip, usable
 
 TYPE_CHECKING = False

@@ -11,7 +11,7 @@ import pytest
 
 import remotesvc
 from remotesvc import Context, Router
-from remotesvc.bootstrap.credit import WINDOW
+from remotesvc.bootstrap.links.credit import WINDOW
 from remotesvc.launch.tree import LEASE
 from tests.faults.common import MARGIN, NOTICED_SILENCE, PATIENCE
 from tests.faults.network import RemoteHost

@@ -22,7 +22,7 @@ import pytest
 from remotesvc import ssh
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.ssh import SSHOptions
-from remotesvc.ssh.channel import ParamikoPath
+from remotesvc.ssh.paths.channel import ParamikoPath
 from remotesvc.testing.sshd import EmbeddedServer
 
 PATIENCE = 60.0

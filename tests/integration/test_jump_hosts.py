@@ -20,7 +20,7 @@ from remotesvc import Lost, Router, ssh
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, ConnectTimeout, HostKeyError
 from remotesvc.ssh import SSHOptions, ways
 from remotesvc.ssh import connect as connecting
-from remotesvc.ssh.keyring import KeyRing
+from remotesvc.ssh.login.keyring import KeyRing
 from remotesvc.ssh.ways import Ways
 from tests.integration.ssh_servers import (
     MISSING,

@@ -17,9 +17,10 @@ import paramiko
 import pytest
 
 from remotesvc import ssh
-from remotesvc.ssh import SSHOptions, channel, session
-from remotesvc.ssh.packets import GuardedPacketizer
-from remotesvc.ssh.socket import TunedSocket
+from remotesvc.ssh import SSHOptions
+from remotesvc.ssh.paths import channel, session
+from remotesvc.ssh.paths.packets import GuardedPacketizer
+from remotesvc.ssh.paths.socket import TunedSocket
 from remotesvc.testing.sshd import EmbeddedServer
 from tests.integration.ssh_servers import (
     OpenSSHServer,

@@ -22,8 +22,8 @@ from paramiko.common import (
 
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout, UnknownHost
 from remotesvc.ssh import SSHOptions, connect
-from remotesvc.ssh.channel import LAST_WORDS
-from remotesvc.ssh.packets import PACKET_LIMIT
+from remotesvc.ssh.paths.channel import LAST_WORDS
+from remotesvc.ssh.paths.packets import PACKET_LIMIT
 from tests.integration.ssh_servers import (
     OpenSSHServer,
     connect_error,

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from remotesvc.bootstrap.unreachable import ConnectError, HostKeyError
-from remotesvc.ssh import SSHOptions, host_names, known_hosts
+from remotesvc.ssh import SSHOptions
+from remotesvc.ssh.hostkeys import host_names, known_hosts
 from tests.integration.ssh_servers import OpenSSHServer, connect_error, make_key, openssh_server, running
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh here: nobody to compare with")

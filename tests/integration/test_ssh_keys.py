@@ -17,11 +17,11 @@ from paramiko.common import MSG_SERVICE_ACCEPT, MSG_SERVICE_REQUEST, MSG_USERAUT
 from paramiko.message import Message
 
 from remotesvc import ssh
-from remotesvc.bootstrap.secret import Secret
+from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError
 from remotesvc.ssh import SSHOptions
-from remotesvc.ssh.keyring import KeyRing
-from remotesvc.ssh.packets import GuardedPacketizer
+from remotesvc.ssh.login.keyring import KeyRing
+from remotesvc.ssh.paths.packets import GuardedPacketizer
 from tests.integration.ssh_servers import OpenSSHServer, agent, connect_error, connects, make_key, openssh_server
 
 pytest_plugins = ("tests.integration.sshd_fixture",)

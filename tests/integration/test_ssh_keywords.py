@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from remotesvc.bootstrap.unreachable import ConnectError, HostKeyError
-from remotesvc.ssh import SSHOptions, interfaces
-from remotesvc.ssh.config import resolve
+from remotesvc.ssh import SSHOptions
+from remotesvc.ssh.configuration.config import resolve
+from remotesvc.ssh.paths import interfaces
 from tests.integration.ssh_servers import OpenSSHServer, connect_error, connects, make_key, openssh_server, running
 from tests.kernel.contexts import until
 from tests.stopwatch import Stopwatch

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from remotesvc.ssh.known_hosts import KnownHosts
+from remotesvc.ssh.hostkeys.known_hosts import KnownHosts
 from tests.zones import ROOT
 
 APPEND = """
 import sys
-from remotesvc.ssh.host_key import append
+from remotesvc.ssh.hostkeys.host_key import append
 path, first, last, limit = sys.argv[1], *map(int, sys.argv[2:])
 if limit:
     import resource

@@ -17,8 +17,8 @@ import pytest
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
 from remotesvc import ssh
+from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.errors import UsageError
-from remotesvc.bootstrap.secret import Secret
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError
 from remotesvc.ssh import SSHOptions
 from tests.integration.ssh_servers import (

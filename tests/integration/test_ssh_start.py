@@ -17,7 +17,8 @@ import pytest
 
 from remotesvc import Router
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
-from remotesvc.ssh import SSHOptions, dial
+from remotesvc.ssh import SSHOptions
+from remotesvc.ssh.paths import dial
 from tests.integration.ssh_servers import OpenSSHServer, connect_error, openssh_server, running
 from tests.kernel.contexts import until
 from tests.stopwatch import Stopwatch

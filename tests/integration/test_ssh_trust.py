@@ -9,8 +9,8 @@ import pytest
 
 from remotesvc import ssh
 from remotesvc.bootstrap.unreachable import HostKeyError
-from remotesvc.ssh import known_hosts
-from remotesvc.ssh.keyring import KeyRing
+from remotesvc.ssh.hostkeys import known_hosts
+from remotesvc.ssh.login.keyring import KeyRing
 from tests.integration.ssh_servers import (
     OpenSSHServer,
     connect_error,

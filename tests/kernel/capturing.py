@@ -26,7 +26,7 @@ import os, struct, subprocess, sys, threading, traceback
 
 SPARE = int(sys.argv[1])
 sys.path.insert(0, sys.argv[2])
-from remotesvc.bootstrap import capture
+from remotesvc.bootstrap.output import capture
 
 local = threading.local()
 credit = threading.Event()

@@ -20,7 +20,7 @@ from tests.interpreters import Interpreter
 
 ROOT = Path(__file__).resolve().parents[2]
 
-KERNEL = ("finder", "importer", "lines", "modules", "target")
+KERNEL = ("finder", "imports/__init__", "imports/importer", "imports/lines", "imports/modules", "imports/target")
 
 # Python 3.6. What it imports is in python3-minimal, and imported before anything is taken away.
 CHILD = r"""
@@ -95,7 +95,7 @@ made = []
 
 def importer():
     if not made:
-        from remotesvc.bootstrap.importer import Importer
+        from remotesvc.bootstrap.imports.importer import Importer
         made.append(Importer(ask, finder))
     return made[0]
 
@@ -126,7 +126,9 @@ class RemoteError(Exception):
 def kernel_sources() -> dict[str, tuple[bool, bytes]]:
     """What the bundle would bring of the kernel for imports."""
     names = {"remotesvc": "remotesvc/__init__.py", "remotesvc.bootstrap": "bootstrap/__init__.py"}
-    names.update({f"remotesvc.bootstrap.{name}": f"bootstrap/{name}.py" for name in KERNEL})
+    for name in KERNEL:
+        module = name.removesuffix("/__init__").replace("/", ".")
+        names[f"remotesvc.bootstrap.{module}"] = f"bootstrap/{name}.py"
     return {name: (path.endswith("__init__.py"), (ROOT / path).read_bytes()) for name, path in names.items()}
 
 

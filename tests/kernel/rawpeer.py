@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from remotesvc.bootstrap import codec, wire
-from remotesvc.bootstrap.calls import Pending
-from remotesvc.bootstrap.link import Link
-from remotesvc.bootstrap.wire import Frame
+from remotesvc.bootstrap.calls.pending import Pending
+from remotesvc.bootstrap.data import codec
+from remotesvc.bootstrap.links import wire
+from remotesvc.bootstrap.links.link import Link
+from remotesvc.bootstrap.links.wire import Frame
 from remotesvc.testing.memory import CAPACITY, MemoryPath, pair
 from remotesvc.testing.tree import MemoryTree, Node
 

@@ -6,7 +6,7 @@ import threading
 import time
 
 import remotesvc
-from remotesvc.bootstrap import wire
+from remotesvc.bootstrap.links import wire
 from remotesvc.messages.latch import Latch
 from remotesvc.messages.receiver import Receiver
 from remotesvc.service import (

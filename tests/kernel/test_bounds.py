@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from remotesvc import Router
-from remotesvc.bootstrap import hub, ids, patience, wire
-from remotesvc.bootstrap.calls import Pending
+from remotesvc.bootstrap.calls.pending import Pending
 from remotesvc.bootstrap.errors import CallTimeout, DecodeError, Error, Lost, NotSent
-from remotesvc.bootstrap.lineage import Lineage
+from remotesvc.bootstrap.links import patience, wire
+from remotesvc.bootstrap.links.wire import RANDOM, Frame
+from remotesvc.bootstrap.routing import hub, ids
+from remotesvc.bootstrap.routing.lineage import Lineage
 from remotesvc.bootstrap.unreachable import BootstrapError
-from remotesvc.bootstrap.wire import RANDOM, Frame
 from remotesvc.launch import process
 from remotesvc.launch import tree as launch_tree
 from remotesvc.launch.process import ProcessPath

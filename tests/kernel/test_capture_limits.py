@@ -344,7 +344,7 @@ def test_an_exit_without_close_is_quick_and_quiet(interpreter: Interpreter) -> N
     script = """if 1:
         import sys
         sys.path.insert(0, sys.argv[1])
-        from remotesvc.bootstrap import capture
+        from remotesvc.bootstrap.output import capture
         capture.PATIENCE = 1000  # an exit that waits for it does not come
         capture.Capture(lambda *_: None, lambda: 0).install()
         class Late:
@@ -362,9 +362,9 @@ def test_it_loads_nothing_that_costs_time(interpreter: Interpreter) -> None:
     script = """if 1:
         import collections, io, os, sys, threading, time
         sys.path.insert(0, sys.argv[1])
-        import remotesvc.bootstrap
+        import remotesvc.bootstrap.output
         before = set(sys.modules)
-        from remotesvc.bootstrap import capture, logs
+        from remotesvc.bootstrap.output import capture, logs
         reporting = os.dup(2)
         capture.Capture(lambda *_: None, lambda: 0).install()
         new = set(sys.modules) - before - {"select"}
@@ -372,5 +372,5 @@ def test_it_loads_nothing_that_costs_time(interpreter: Interpreter) -> None:
     """
     command = [interpreter.path, "-I", "-S", "-B", "-c", script, str(ROOT)]
     done = subprocess.run(command, capture_output=True, timeout=30, check=False)
-    names = ["remotesvc.bootstrap." + name for name in ("capture", "logs", "stdstreams")]
+    names = ["remotesvc.bootstrap.output." + name for name in ("capture", "logs", "stdstreams")]
     assert (done.returncode, done.stderr.decode().split()) == (0, names)

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from remotesvc.bootstrap.failures import CallError, rebuild
+from remotesvc.bootstrap.failures.rebuild import CallError, rebuild
 from tests import interpreters, zones
 from tests.interpreters import Interpreter
 
@@ -17,7 +17,7 @@ RUN = zones.ROOT / "tests" / "failures" / "run.py"
 DESCRIBE_ALL = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from remotesvc.bootstrap.describe import describe
+from remotesvc.bootstrap.failures.describe import describe
 from tests.failures.common import builtin_classes, instance_of, raised
 told = {name: describe(raised(instance_of(cls))) for name, cls in builtin_classes().items()}
 for data in told.values():

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from remotesvc import Context, Lost, Router
-from remotesvc.bootstrap.credit import WIDE_WINDOW
+from remotesvc.bootstrap.links.credit import WIDE_WINDOW
 from remotesvc.files.records import CHUNK
 from remotesvc.files.shared import share
 from tests.kernel.contexts import LIMIT, alive, gone, until

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from remotesvc.ssh.socket import TunedSocket
+from remotesvc.ssh.paths.socket import TunedSocket
 from tests.kernel.contexts import appears, end, gone
 from tests.zones import ROOT
 

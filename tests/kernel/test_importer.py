@@ -359,14 +359,14 @@ import sys
 sys.path.insert(0, %r)
 finder.stdlib_path.insert(0, %r)
 import remotesvc
-from remotesvc.bootstrap import resources
+from remotesvc.bootstrap.imports import resources
 try:
     import remotesvc.cli
 except ImportError as error:
     result = [remotesvc.__file__, resources.__file__, str(error)]
 """
         result = child.run(code % (str(tmp_path / "old"), str(tmp_path / "old")))
-    assert result[:2] == ["remotesvc:/remotesvc/__init__.py", "remotesvc:/remotesvc/bootstrap/resources.py"]
+    assert result[:2] == ["remotesvc:/remotesvc/__init__.py", "remotesvc:/remotesvc/bootstrap/imports/resources.py"]
     assert "exists on the master only" in result[2]
 
 
@@ -396,7 +396,7 @@ from importlib.util import MAGIC_NUMBER
 asked = {"kind": "module", "python": [3, 8], "magic": MAGIC_NUMBER}
 ask = lambda name, **more: importer().serve(dict(asked, name=name, goal=name, **more))
 before = importer().asked
-kernel, known = ask("remotesvc.bootstrap.modules"), ask("shop")
+kernel, known = ask("remotesvc.bootstrap.imports.modules"), ask("shop")
 result = [kernel["modules"][0][0], known["modules"][0][3], importer().asked - before]
 result += [ask("later")["modules"][0][0], ask("later")["modules"][0][0], importer().asked - before]
 result += [ask("nowhere")["modules"][0][1], ask("nowhere")["modules"][0][1], importer().asked - before]
@@ -404,7 +404,7 @@ result += ["reason" in ask("../x"), "reason" in importer().serve([1]), importer(
 result += [ask("shop", kind="resource", path="greeting.txt")["data"]]
 """
     assert child.run(code) == [
-        "remotesvc.bootstrap.modules", "remotesvc:/shop/__init__.py", 1,
+        "remotesvc.bootstrap.imports.modules", "remotesvc:/shop/__init__.py", 1,
         "later", "later", 2,
         "absent", "absent", 3,
         True, True, 3,

@@ -11,7 +11,7 @@ import pytest
 
 import remotesvc
 from remotesvc import Context
-from remotesvc.bootstrap.unfold import MAX_OPEN
+from remotesvc.bootstrap.calls.unfold import MAX_OPEN
 from tests.kernel import called
 from tests.kernel.contexts import LIMIT, appears, until, usable
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 from remotesvc import Router
-from remotesvc.bootstrap import wire
-from remotesvc.bootstrap.link import Link
-from remotesvc.bootstrap.wire import Frame
+from remotesvc.bootstrap.links import wire
+from remotesvc.bootstrap.links.link import Link
+from remotesvc.bootstrap.links.wire import Frame
 from remotesvc.testing.tree import MemoryTree
 from tests.kernel import called
 from tests.kernel.contexts import Heard, until

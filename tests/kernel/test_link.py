@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap import patience, wire
-from remotesvc.bootstrap.closing import part
-from remotesvc.bootstrap.link import Link
-from remotesvc.bootstrap.wire import Frame
+from remotesvc.bootstrap.links import patience, wire
+from remotesvc.bootstrap.links.link import Link
+from remotesvc.bootstrap.links.wire import Frame
+from remotesvc.bootstrap.routing.closing import part
 from remotesvc.launch.process import STATUS_WAIT
 from remotesvc.testing.memory import CUT, pair
 from tests.kernel.rawpeer import LIMIT

@@ -18,7 +18,7 @@ from tests.zones import ROOT
 DRIVER = """
 import sys, threading, time
 sys.path.insert(0, sys.argv[1])
-from remotesvc.bootstrap import logs
+from remotesvc.bootstrap.output import logs
 assert "logging" not in sys.modules
 import logging
 records = []

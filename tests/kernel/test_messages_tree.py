@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from remotesvc import Closed, DecodeError, Error, Lost, NotSent, Receiver, Select, Sender, UsageError, WaitTimeout
-from remotesvc.bootstrap import wire
-from remotesvc.bootstrap.credit import WINDOW
+from remotesvc.bootstrap.links import wire
+from remotesvc.bootstrap.links.credit import WINDOW
 from remotesvc.messages import book
 from remotesvc.testing.tree import MemoryTree, Node
 from tests.kernel import called

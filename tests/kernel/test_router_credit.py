@@ -7,13 +7,14 @@ import threading
 
 import pytest
 
-from remotesvc.bootstrap import codec, wire
-from remotesvc.bootstrap import link as link_module
-from remotesvc.bootstrap.ask import withdraw
-from remotesvc.bootstrap.assembly import BUDGET
+from remotesvc.bootstrap.calls.ask import withdraw
+from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.errors import CallTimeout, Lost
-from remotesvc.bootstrap.link import MAX_CONTROL
-from remotesvc.bootstrap.wire import RANDOM, Frame
+from remotesvc.bootstrap.links import link as link_module
+from remotesvc.bootstrap.links import wire
+from remotesvc.bootstrap.links.assembly import BUDGET
+from remotesvc.bootstrap.links.link import MAX_CONTROL
+from remotesvc.bootstrap.links.wire import RANDOM, Frame
 from remotesvc.testing.tree import MemoryTree, Node
 from tests.kernel import called
 from tests.kernel.contexts import until
@@ -118,7 +119,7 @@ def test_a_flood_from_behind_costs_the_flooder(tree: MemoryTree, monkeypatch: py
     node = Node(5, [0])
     parent = RawPeer.above(node, capacity=5000)
     flooder = RawPeer(node, 6)
-    monkeypatch.setattr("remotesvc.bootstrap.hub.MAX_CONTROL", 1000)
+    monkeypatch.setattr("remotesvc.bootstrap.routing.hub.MAX_CONTROL", 1000)
     parent.far.stall()
     pings = Frame(wire.PING, dst=0, src=6, auth=6).pack() * 50
     with pytest.raises(OSError, match="closed"):

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap import codec, fragments, wire
-from remotesvc.bootstrap.calls import Pending
+from remotesvc.bootstrap.calls.pending import Pending
+from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.errors import Lost, NotSent
-from remotesvc.bootstrap.wire import Frame
+from remotesvc.bootstrap.links import fragments, wire
+from remotesvc.bootstrap.links.wire import Frame
 from remotesvc.testing.tree import MemoryTree, Node
 from tests.kernel.rawpeer import LIMIT, RawPeer, ended
 

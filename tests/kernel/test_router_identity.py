@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap import codec, fragments, wire
-from remotesvc.bootstrap.calls import Pending
+from remotesvc.bootstrap.calls.pending import Pending
+from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.errors import NotSent
-from remotesvc.bootstrap.ids import BLOCK
-from remotesvc.bootstrap.wire import RANDOM, Frame
+from remotesvc.bootstrap.links import fragments, wire
+from remotesvc.bootstrap.links.wire import RANDOM, Frame
+from remotesvc.bootstrap.routing.ids import BLOCK
 from remotesvc.testing.tree import MemoryTree, Node
 from tests.kernel.rawpeer import LIMIT, RawPeer, ended
 

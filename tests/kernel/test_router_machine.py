@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from remotesvc.bootstrap import wire
-from remotesvc.bootstrap.wire import RANDOM
+from remotesvc.bootstrap.links import wire
+from remotesvc.bootstrap.links.wire import RANDOM
 from remotesvc.testing.tree import MemoryTree
 from tests.kernel.rawpeer import RawPeer
 

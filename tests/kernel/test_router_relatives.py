@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap import wire
 from remotesvc.bootstrap.errors import Busy, Error, Lost, NotSent, RouterClosed
-from remotesvc.bootstrap.wire import RANDOM
+from remotesvc.bootstrap.links import wire
+from remotesvc.bootstrap.links.wire import RANDOM
 from remotesvc.testing.memory import CUT
 from remotesvc.testing.tree import MemoryTree, Node
 from tests.kernel.rawpeer import LIMIT, RawPeer, ended

@@ -6,10 +6,11 @@ import threading
 
 import pytest
 
-from remotesvc.bootstrap import codec, wire
-from remotesvc.bootstrap.codec import Bindings
+from remotesvc.bootstrap.data import codec
+from remotesvc.bootstrap.data.codec import Bindings
 from remotesvc.bootstrap.errors import NotSent
-from remotesvc.bootstrap.wire import RANDOM, Frame
+from remotesvc.bootstrap.links import wire
+from remotesvc.bootstrap.links.wire import RANDOM, Frame
 from remotesvc.testing.memory import pair
 from remotesvc.testing.tree import PATIENCE, MemoryTree, Node
 from tests.kernel.rawpeer import LIMIT
@@ -82,7 +83,7 @@ def test_two_routers_share_nothing() -> None:
 
 
 def test_a_node_without_children_forwards_nothing() -> None:
-    from remotesvc.bootstrap.router import Router
+    from remotesvc.bootstrap.routing.router import Router
 
     class Leaf(Router):
         """A kernel that never started a child: it has no hub."""

@@ -10,7 +10,7 @@ import pytest
 
 import remotesvc
 from remotesvc import Context, Router
-from remotesvc.bootstrap import wire
+from remotesvc.bootstrap.links import wire
 from remotesvc.service import (
     Activator,
     AllowContexts,

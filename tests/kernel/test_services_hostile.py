@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap import codec, wire
-from remotesvc.bootstrap.unfold import Unfolder
+from remotesvc.bootstrap.calls.unfold import Unfolder
+from remotesvc.bootstrap.data import codec
+from remotesvc.bootstrap.links import wire
 from remotesvc.service import CALLER, AllowAny, Message, Pool, Service, expose
 from remotesvc.service import callers as callers_module
 from remotesvc.service import request as request_module

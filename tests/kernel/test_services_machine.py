@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from remotesvc import CallTimeout, Lost
-from remotesvc.bootstrap import wire
 from remotesvc.bootstrap.errors import Cancelled
+from remotesvc.bootstrap.links import wire
 from remotesvc.service import (
     CALLER,
     AllowAny,

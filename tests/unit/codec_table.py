@@ -18,10 +18,10 @@ import sys
 import time
 import uuid
 
-from remotesvc.bootstrap import codec
+from remotesvc.bootstrap.data import codec
+from remotesvc.bootstrap.data.record import Record
+from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.errors import DecodeError, EncodeError
-from remotesvc.bootstrap.record import Record
-from remotesvc.bootstrap.secret import Secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from remotesvc.bootstrap import fragments, wire
-from remotesvc.bootstrap.assembly import Assemblies
-from remotesvc.bootstrap.credit import WINDOW
-from remotesvc.bootstrap.streams import MESSAGE_COST, Streams
-from remotesvc.bootstrap.wire import Frame
+from remotesvc.bootstrap.links import fragments, wire
+from remotesvc.bootstrap.links.assembly import Assemblies
+from remotesvc.bootstrap.links.credit import WINDOW
+from remotesvc.bootstrap.links.streams import MESSAGE_COST, Streams
+from remotesvc.bootstrap.links.wire import Frame
 
 SRC, OTHER = 7, 8
 MIB = 1 << 20

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from remotesvc.cli.main import main
-from remotesvc.ssh.aliases import aliases
+from remotesvc.ssh.configuration.aliases import aliases
 from tests.unit.test_cli_main import FakeBackend
 
 HOSTS = """\

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from remotesvc.bootstrap import errors, unreachable
-from remotesvc.bootstrap.failures import describe, rebuild
+from remotesvc.bootstrap.failures.rebuild import describe, rebuild
 from remotesvc.cli.hosts import Backend
 from remotesvc.cli.main import main
 

@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remotesvc.bootstrap import errors, unreachable
-from remotesvc.bootstrap.failures import describe, rebuild
-from remotesvc.bootstrap.record import Record
-from remotesvc.bootstrap.secret import Secret
+from remotesvc.bootstrap.data.record import Record
+from remotesvc.bootstrap.data.secret import Secret
+from remotesvc.bootstrap.failures.rebuild import describe, rebuild
 from remotesvc.cli import exitcodes
 from remotesvc.cli.show import jsonout, render
 from remotesvc.fleet.outcome import Outcome, Status, classify

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from remotesvc.bootstrap.secret import Secret
+from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.cli import secrets
 from remotesvc.cli.main import main
 from remotesvc.cli.options import Settings

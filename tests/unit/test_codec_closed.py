@@ -19,13 +19,15 @@ from typing import Any, NoReturn
 import pytest
 
 from remotesvc import fastcodec
-from remotesvc.bootstrap import codec
-from remotesvc.bootstrap.codec import Bindings
+from remotesvc.bootstrap.data import codec
+from remotesvc.bootstrap.data.codec import Bindings
+from remotesvc.bootstrap.data.record import type_name
 from remotesvc.bootstrap.errors import DecodeError
-from remotesvc.bootstrap.record import type_name
+from tests.imports import imports_of
 from tests.unit import codec_table
+from tests.zones import package_modules, within
 
-ROOT = Path(__file__).parents[2]
+MODULES = package_modules()
 both = pytest.mark.parametrize("implementation", [codec, fastcodec], ids=["pure", "c"])
 # What the decoder may import, all of it named in its source.
 ALLOWED = {"struct", "sys", "os", "itertools", "builtins", "datetime", "decimal", "uuid", "fractions", "pathlib",
@@ -33,43 +35,37 @@ ALLOWED = {"struct", "sys", "os", "itertools", "builtins", "datetime", "decimal"
            "enum", "dataclasses", "msgpack", "typing", "collections.abc", "linecache", "__future__"}
 FORBIDDEN_NAMES = {"eval", "exec", "compile", "__import__", "pickle", "marshal", "import_module", "loads", "find_class",
                    "copyreg", "runpy", "shelve", "breakpoint", "execfile", "globals"}
-# The encoder is reached from the same entry, and only by it.
-ENCODER = {"pack", "values"}
+KERNEL = "remotesvc.bootstrap"
 
 
-def _imports(path: Path) -> Iterator[tuple[str, str]]:
-    """The imports of a file, at any depth in it: ("." for our own or "", name)."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (("", name.name) for name in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 1:
-            yield from ((".", node.module or name.name) for name in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("remotesvc.bootstrap"):
-            module = (node.module or "").partition("remotesvc.bootstrap")[2].lstrip(".")
-            yield from ((".", module or name.name) for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield "", node.module or ""
+def _imports(module: str, path: Path) -> Iterator[str]:
+    """What a file imports, at any depth in it: modules of the kernel, and others."""
+    for found in imports_of(module, path):
+        if found.typing_only:
+            continue
+        below = [f"{found.target}.{name}" for name in found.names]
+        modules = [name for name in below if name in MODULES]
+        yield from modules or [found.target]
 
 
 def _decoder_files() -> dict[str, Path]:
     """Every file that code on the way of a received value can come to."""
-    files = {"fastcodec": ROOT / "remotesvc" / "fastcodec.py"}
-    wanted = ["codec"]
+    files: dict[str, Path] = {}
+    wanted = ["remotesvc.fastcodec", f"{KERNEL}.data.codec"]
     while wanted:
         name = wanted.pop()
-        path = ROOT / "bootstrap" / f"{name}.py"
         if name not in files:
-            assert path.is_file(), path
-            files[name] = path
-            wanted.extend(other for own, other in _imports(path) if own)
+            files[name] = MODULES[name]
+            wanted.extend(other for other in _imports(name, MODULES[name]) if within(other, KERNEL))
     return files
 
 
 def test_import_graph() -> None:
     files = _decoder_files()
-    assert {"unpack", "resolve", "guard", "leaves", "arrays", "classes", "failures", "record", "secret"} <= set(files)
+    data = {"unpack", "resolve", "guard", "leaves", "arrays", "classes", "record", "secret"}
+    assert {f"{KERNEL}.failures.rebuild", *(f"{KERNEL}.data.{name}" for name in data)} <= set(files)
     for name, path in files.items():
-        foreign = {other for own, other in _imports(path) if not own}
+        foreign = {other for other in _imports(name, path) if not within(other, KERNEL)}
         assert foreign <= ALLOWED, (name, foreign - ALLOWED)
 
 
@@ -115,7 +111,7 @@ def test_nothing_is_loaded(implementation: ModuleType, monkeypatch: pytest.Monke
     real_import = builtins.__import__
 
     def watched_import(name: str, *args: Any, **keywords: Any) -> Any:
-        if not name.startswith("remotesvc") and name not in ALLOWED and not (args and args[-1] == 1):
+        if not name.startswith("remotesvc") and name not in ALLOWED and not (args and args[-1]):  # a relative one
             reached.append(f"import {name}")
         return real_import(name, *args, **keywords)
 
@@ -240,4 +236,4 @@ def test_no_users_hash_runs_for_keys_and_elements(implementation: ModuleType, it
 
 
 def test_type_names() -> None:
-    assert (type_name(int), type_name(Bindings)) == ("int", "remotesvc.bootstrap.codec.Bindings")
+    assert (type_name(int), type_name(Bindings)) == ("int", "remotesvc.bootstrap.data.codec.Bindings")

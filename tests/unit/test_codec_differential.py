@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from remotesvc import fastcodec
-from remotesvc.bootstrap import codec
+from remotesvc.bootstrap.data import codec
+from remotesvc.bootstrap.data.record import Record
+from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.errors import DecodeError, EncodeError
-from remotesvc.bootstrap.record import Record
-from remotesvc.bootstrap.secret import Secret
 
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 MANY = settings(RELAXED, max_examples=400)

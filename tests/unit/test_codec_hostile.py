@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from remotesvc import fastcodec
-from remotesvc.bootstrap import codec, guard, limits, tags
+from remotesvc.bootstrap.data import codec, guard, limits, tags
 from remotesvc.bootstrap.errors import DecodeError, EncodeError
 
 both = pytest.mark.parametrize("implementation", [codec, fastcodec], ids=["pure", "c"])
@@ -202,7 +202,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 @pytest.mark.parametrize("name", BOMBS)
-@pytest.mark.parametrize("module", ["remotesvc.bootstrap.codec", "remotesvc.fastcodec"])
+@pytest.mark.parametrize("module", ["remotesvc.bootstrap.data.codec", "remotesvc.fastcodec"])
 def test_memory_of_a_bomb(module: str, name: str) -> None:
     answer = subprocess.run([sys.executable, "-c", MEASURE, module], input=BOMBS[name], capture_output=True,
                             timeout=100, check=True)

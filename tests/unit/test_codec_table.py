@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from remotesvc import fastcodec
-from remotesvc.bootstrap import codec
+from remotesvc.bootstrap.data import codec
 from tests import interpreters
 from tests.unit import codec_table
 

@@ -26,11 +26,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from remotesvc import fastcodec
-from remotesvc.bootstrap import arrays, codec, tags
-from remotesvc.bootstrap.codec import Bindings
+from remotesvc.bootstrap.data import arrays, codec, tags
+from remotesvc.bootstrap.data.codec import Bindings
+from remotesvc.bootstrap.data.record import Record, type_name
+from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.errors import DecodeError, EncodeError
-from remotesvc.bootstrap.record import Record, type_name
-from remotesvc.bootstrap.secret import Secret
 
 pytestmark = pytest.mark.parametrize("implementation", [codec, fastcodec], ids=["pure", "c"])
 

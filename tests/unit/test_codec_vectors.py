@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from remotesvc import fastcodec
-from remotesvc.bootstrap import codec
+from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.errors import DecodeError
 
 # value, its forms; the first is the one an encoder has to choose

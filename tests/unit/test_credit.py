@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotesvc.bootstrap import wire
-from remotesvc.bootstrap.credit import MIN_FLIGHT, WIDE_WINDOW, WINDOW, Flight, ReceiveCredit, SendCredit
 from remotesvc.bootstrap.errors import WireError
-from remotesvc.bootstrap.gauge import MAX_FLIGHT, Gauge
+from remotesvc.bootstrap.links import wire
+from remotesvc.bootstrap.links.credit import MIN_FLIGHT, WIDE_WINDOW, WINDOW, Flight, ReceiveCredit, SendCredit
+from remotesvc.bootstrap.links.gauge import MAX_FLIGHT, Gauge
 
 MIB = 1 << 20
 

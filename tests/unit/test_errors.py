@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from remotesvc.bootstrap import errors, unreachable
-from remotesvc.bootstrap.callerror import CallError
+from remotesvc.bootstrap.failures.callerror import CallError
 
 ALL = [
     cls

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap.failures import CallError, describe, format_remote, rebuild
+from remotesvc.bootstrap.failures.rebuild import CallError, describe, format_remote, rebuild
 from tests.failures.run import CASES
 
 

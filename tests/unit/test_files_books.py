@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotesvc.bootstrap.credit import WIDE_WINDOW, WINDOW
 from remotesvc.bootstrap.errors import WireError
+from remotesvc.bootstrap.links.credit import WIDE_WINDOW, WINDOW
 from remotesvc.files.transfer import Squeeze, Throttle, Window
 
 MESSAGE = 128 * 1024

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.errors import UsageError
-from remotesvc.bootstrap.secret import Secret
 from remotesvc.ssh import SSHOptions
-from remotesvc.ssh.hostspec import HostSpec, parse
+from remotesvc.ssh.configuration.hostspec import HostSpec, parse
 
 GOOD = [
     ("web1", HostSpec(None, "web1", None)),

@@ -9,16 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotesvc.ssh.certificate import SUFFIX
-from remotesvc.ssh.host_names import hashed, matches, names_of
-from remotesvc.ssh.known_hosts import (
-    Entry,
-    KnownHosts,
-    Problem,
-    fingerprint,
-    parse,
-    parse_line,
-)
+from remotesvc.ssh.hostkeys.certificate import SUFFIX
+from remotesvc.ssh.hostkeys.host_names import hashed, matches, names_of
+from remotesvc.ssh.hostkeys.known_hosts import Entry, KnownHosts, Problem, fingerprint, parse, parse_line
 
 
 def key(kind: str, number: int = 1) -> bytes:

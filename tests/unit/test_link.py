@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap import wire
-from remotesvc.bootstrap.credit import ACK_DELAY, ACK_EVERY
-from remotesvc.bootstrap.link import Link
+from remotesvc.bootstrap.links import wire
+from remotesvc.bootstrap.links.credit import ACK_DELAY, ACK_EVERY
+from remotesvc.bootstrap.links.link import Link
 
 PIECE = 32704
 

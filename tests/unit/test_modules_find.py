@@ -121,11 +121,12 @@ def test_standard_library() -> None:
 
 
 def test_own_package_is_found_where_it_is_imported_from() -> None:
-    import remotesvc.bootstrap.wire
+    import remotesvc.bootstrap.links.wire
 
     finder = Finder()
-    assert located(finder, "remotesvc.bootstrap.wire").own
-    assert located(finder, "remotesvc.bootstrap.wire").source == Path(remotesvc.bootstrap.wire.__file__).read_bytes()
+    assert located(finder, "remotesvc.bootstrap.links.wire").own
+    wire = Path(remotesvc.bootstrap.links.wire.__file__)
+    assert located(finder, "remotesvc.bootstrap.links.wire").source == wire.read_bytes()
 
 
 def test_zipped_package(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from remotesvc import fastcodec
-from remotesvc.bootstrap import wire
-from remotesvc.bootstrap.codec import Bindings
+from remotesvc.bootstrap.data.codec import Bindings
 from remotesvc.bootstrap.errors import NotSent
+from remotesvc.bootstrap.links import wire
 from remotesvc.modules.push import Pusher
 from remotesvc.modules.server import ModuleServer
 from tests.kernel.importing import write

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap import codec
+from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.errors import UsageError
 from remotesvc.bootstrap.finder import label_of
-from remotesvc.bootstrap.modules import (
+from remotesvc.bootstrap.imports.modules import (
     ABSENT,
     LISTING,
     MODULE,
@@ -265,7 +265,7 @@ class TestOrigin:
         assert "-stdlib" in entries["_decimal"].label
 
     def test_own_package(self, server: ModuleServer) -> None:
-        assert ask(server, "remotesvc.bootstrap.resources")[0].kind == SOURCE
+        assert ask(server, "remotesvc.bootstrap.imports.resources")[0].kind == SOURCE
         assert "master only" in ask(server, "remotesvc.cli")[0].label
         assert ask(server, "remotesvc.nothing")[0].kind == ABSENT
 
@@ -463,7 +463,7 @@ class TestSourceLines:
         assert server.source_line("remotesvc:/helper.py", -1) == ""
 
     def test_of_the_kernel(self, server: ModuleServer) -> None:
-        assert server.source_line(label_of("remotesvc.bootstrap.modules", False), 1).startswith(
+        assert server.source_line(label_of("remotesvc.bootstrap.imports.modules", False), 1).startswith(
             '"""Modules on the wire'
         )
 

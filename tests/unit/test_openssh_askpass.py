@@ -8,10 +8,10 @@ import threading
 
 import pytest
 
-from remotesvc.bootstrap.secret import Secret
-from remotesvc.ssh.askpass import Asked, Desk, Replies, Secretary
-from remotesvc.ssh.keyring import KeyRing
-from remotesvc.ssh.options import SSHOptions
+from remotesvc.bootstrap.data.secret import Secret
+from remotesvc.ssh.configuration.options import SSHOptions
+from remotesvc.ssh.login.keyring import KeyRing
+from remotesvc.ssh.openssh.askpass import Asked, Desk, Replies, Secretary
 
 
 class Person:

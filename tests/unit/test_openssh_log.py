@@ -8,11 +8,13 @@ import pytest
 
 from remotesvc.bootstrap.errors import Lost
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, ConnectTimeout, HostKeyError, UnknownHost
-from remotesvc.ssh import openssh_errors, openssh_log, openssh_plan
-from remotesvc.ssh.known_hosts import KnownHosts
-from remotesvc.ssh.openssh_log import Progress
-from remotesvc.ssh.openssh_plan import OpenSSHHost
-from remotesvc.ssh.options import SSHOptions
+from remotesvc.ssh.configuration.options import SSHOptions
+from remotesvc.ssh.hostkeys.known_hosts import KnownHosts
+from remotesvc.ssh.openssh import errors as openssh_errors
+from remotesvc.ssh.openssh import log as openssh_log
+from remotesvc.ssh.openssh import plan as openssh_plan
+from remotesvc.ssh.openssh.log import Progress
+from remotesvc.ssh.openssh.plan import OpenSSHHost
 
 GREETED = "debug1: Connection established.\ndebug1: Remote protocol version 2.0, remote software version OpenSSH_8.0\n"
 KEYED = GREETED + "debug1: Server host key: ssh-ed25519 SHA256:abc\n"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from remotesvc.bootstrap.data.record import type_name
 from remotesvc.bootstrap.errors import UsageError
-from remotesvc.bootstrap.record import type_name
 from remotesvc.calling.options import Options
 
 GOOD: list[tuple[dict[str, Any], dict[str, Any]]] = [

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotesvc.bootstrap.capture import LINE
 from remotesvc.bootstrap.errors import WireError
-from remotesvc.bootstrap.logs import TEXT
+from remotesvc.bootstrap.output.capture import LINE
+from remotesvc.bootstrap.output.logs import TEXT
 from remotesvc.output import Console, LogEvent, OutputEvent, Outputs, log_record
 from remotesvc.output.events import MOST_ITEMS, MOST_PENDING, Decoder, log_event_untrusted
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from remotesvc.bootstrap import child, provide
-from remotesvc.bootstrap import importer as whole
+from remotesvc.bootstrap.imports import importer as whole
 
 NAME = whole.__name__
 

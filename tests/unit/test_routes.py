@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from remotesvc.bootstrap.routes import RouteTable, sideways
+from remotesvc.bootstrap.routing.routes import RouteTable, sideways
 
 CHILD, OTHER, GRANDCHILD = 1, 2, 100
 

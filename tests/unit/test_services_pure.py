@@ -15,9 +15,7 @@ from typing import Any, Literal, NamedTuple, Optional, Protocol, Union, cast
 import pytest
 
 import remotesvc.service as service_package
-from remotesvc.bootstrap.errors import Busy, UsageError
-from remotesvc.bootstrap.record import Record
-from remotesvc.bootstrap.refusals import (
+from remotesvc.bootstrap.calls.refusals import (
     REFUSED,
     ArgumentError,
     NoSuchMethod,
@@ -28,6 +26,8 @@ from remotesvc.bootstrap.refusals import (
     refusal,
     without_pool,
 )
+from remotesvc.bootstrap.data.record import Record
+from remotesvc.bootstrap.errors import Busy, UsageError
 from remotesvc.calling.services import Proxy
 
 from remotesvc.bootstrap.errors import NotSent  # isort: skip

@@ -11,7 +11,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotesvc.ssh.certificate import FOR_EVER, HOST, USER, Certificate, Malformed, is_certificate, objection, parse
+from remotesvc.ssh.hostkeys.certificate import (
+    FOR_EVER,
+    HOST,
+    USER,
+    Certificate,
+    Malformed,
+    is_certificate,
+    objection,
+    parse,
+)
 
 Key = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 NOW = 2_000_000_000

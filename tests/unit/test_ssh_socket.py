@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from remotesvc.ssh.socket import AHEAD, TunedSocket
+from remotesvc.ssh.paths.socket import AHEAD, TunedSocket
 
 
 @pytest.fixture

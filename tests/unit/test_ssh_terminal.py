@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from remotesvc.ssh.socket import TunedSocket
+from remotesvc.ssh.paths.socket import TunedSocket
 from remotesvc.ssh.terminal import Interview, Terminal, find
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap import assembly, wire
-from remotesvc.bootstrap import streams as module
-from remotesvc.bootstrap.credit import WIDE_WINDOW, WINDOW
 from remotesvc.bootstrap.errors import CallTimeout, NotSent, WireError
-from remotesvc.bootstrap.streams import MAX_HELD, MESSAGE_COST
-from remotesvc.bootstrap.wire import Frame
+from remotesvc.bootstrap.links import assembly, wire
+from remotesvc.bootstrap.links import streams as module
+from remotesvc.bootstrap.links.credit import WIDE_WINDOW, WINDOW
+from remotesvc.bootstrap.links.streams import MAX_HELD, MESSAGE_COST
+from remotesvc.bootstrap.links.wire import Frame
 from tests.unit.stream_books import LIMIT, MIB, OTHER, SRC, Books, Sender, cost, cut
 
 pytest_plugins = ("tests.unit.stream_fixtures",)

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remotesvc.bootstrap import patience, wire
-from remotesvc.bootstrap import streams as module
-from remotesvc.bootstrap.assembly import LEAST_RATE
-from remotesvc.bootstrap.credit import WINDOW
 from remotesvc.bootstrap.errors import WireError
-from remotesvc.bootstrap.wire import Frame
+from remotesvc.bootstrap.links import patience, wire
+from remotesvc.bootstrap.links import streams as module
+from remotesvc.bootstrap.links.assembly import LEAST_RATE
+from remotesvc.bootstrap.links.credit import WINDOW
+from remotesvc.bootstrap.links.wire import Frame
 from tests.unit.stream_books import MIB, OTHER, SRC, Books, Neighbour, Sender, cost, cut
 
 pytest_plugins = ("tests.unit.stream_fixtures",)

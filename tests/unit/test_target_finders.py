@@ -11,9 +11,9 @@ import pytest
 
 from remotesvc.bootstrap.child import LoggingWatch
 from remotesvc.bootstrap.finder import MemoryFinder
-from remotesvc.bootstrap.importer import DistributionFinder
-from remotesvc.bootstrap.lines import LinesWatch
-from remotesvc.bootstrap.target import Target, ours
+from remotesvc.bootstrap.imports.importer import DistributionFinder
+from remotesvc.bootstrap.imports.lines import LinesWatch
+from remotesvc.bootstrap.imports.target import Target, ours
 
 NOBODY: Any = None
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from remotesvc.bootstrap import timers as module
-from remotesvc.bootstrap.timers import Timers
+from remotesvc.bootstrap.links import timers as module
+from remotesvc.bootstrap.links.timers import Timers
 
 LIMIT = 20.0
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotesvc.bootstrap import fragments, wire
-from remotesvc.bootstrap.assembly import Assembly
 from remotesvc.bootstrap.errors import DecodeError, WireError
-from remotesvc.bootstrap.wire import Frame
+from remotesvc.bootstrap.links import fragments, wire
+from remotesvc.bootstrap.links.assembly import Assembly
+from remotesvc.bootstrap.links.wire import Frame
 
 FIELDS = ("kind", "flags", "stream", "dst", "src", "auth", "handle", "reply_to", "payload")
 

@@ -39,6 +39,6 @@ def _names(ctx: click.Context) -> list[str]:
     if sources:
         inventory = load(sources)
         return ["all", *inventory.groups, *inventory]
-    from remotesvc.ssh.aliases import aliases
+    from remotesvc.ssh.configuration.aliases import aliases
 
     return aliases()

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from remotesvc.bootstrap.callerror import CallError
 from remotesvc.bootstrap.errors import Cancelled
+from remotesvc.bootstrap.failures.callerror import CallError
 from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.transfers import copy_command, run_transfers, take_options
 from remotesvc.fleet.member import file_name

@@ -34,8 +34,8 @@ def trust(ctx: click.Context, /, hosts: str, yes: bool, **shared: Any) -> int:
     from remotesvc.fleet.gather import Attempt, gather
     from remotesvc.fleet.member import Member, shown_host
     from remotesvc.ssh import terminal
-    from remotesvc.ssh.options import SSHOptions
-    from remotesvc.ssh.trusting import Learnt, Nobody, learn
+    from remotesvc.ssh.configuration.options import SSHOptions
+    from remotesvc.ssh.hostkeys.trusting import Learnt, Nobody, learn
     from remotesvc.ssh.ways import Ways
 
     settings = Settings.take(shared)

@@ -157,7 +157,7 @@ def _key(key: Any) -> str | None:
 def is_record(value: Any) -> bool:
     """Whether this is a `remotesvc.Record`, told by name: the class need not be imported to say no."""
     return type(value).__name__ == "Record" and type(value).__module__ in (
-        "remotesvc.bootstrap.record",
+        "remotesvc.bootstrap.data.record",
         "remotesvc",
     )
 

@@ -1,0 +1,1 @@
+"""Calls: asking, running, answering."""

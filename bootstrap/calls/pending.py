@@ -1,0 +1,76 @@
+"""The shapes of a call and its reply, and the latch that waits for one.
+
+    call    [target, args, kwargs, options, modules]     target "module:qualname", or None: options hold all, pickled;
+                                                         from kwargs on, what is empty at the end is left out
+    reply   the value; with ERROR [kind, detail...]; with STREAM the first of many, closed by END
+"""
+import threading
+
+from ..links import wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional
+
+
+class Pending(object):
+    """One reply that is waited for: a latch, and a mailbox while it is open.
+
+    ``notify(pending)`` is called on the thread that settles it.
+    """
+
+    single = True  # just one answer is waited for: a PONG may be that
+    __slots__ = ("source", "handle", "call", "outcome", "notify", "_lock")
+
+    def __init__(self, source: "int", call: "str", notify: "Optional[Callable[[Any], Any]]" = None) -> "None":
+        self.source = source
+        self.handle = 0
+        self.call = call
+        self.outcome: "Any" = None
+        self.notify = notify
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def on_message(self, message: "Any") -> "None":
+        """The reply: it is settled with the message."""
+        items = self.items() if message.flags & wire.STREAM else None
+        if items is not None:
+            # Many will come: this announces them, and whatever follows is for the iterator.
+            router = message.router
+            message.release()
+            with router.lock:
+                wanted = router.mailboxes.pop(self.handle, None) is self  # else it was given up in this instant
+                if wanted:
+                    router.mailboxes[self.handle] = items
+            if wanted:
+                self.settle(items)
+        elif not self.settle(message):
+            message.release()  # a second answer; its room must not be lost
+
+    def items(self) -> "Any":
+        """The mailbox for what follows when the reply is the first of many; None where just one makes sense."""
+
+    def on_closed(self, error: "BaseException") -> "None":
+        """There will be no reply."""
+        self.settle(error)
+
+    def settle(self, outcome: "Any") -> "bool":
+        """Give it its outcome, a Message, an iterator or an exception; only the first counts, and returns True."""
+        if self.outcome is not None:
+            return False
+        self.outcome = outcome
+        try:
+            self._lock.release()
+        except RuntimeError:  # two threads settled at once: released already
+            return False
+        # It leads back to us: kept, each call would be a cycle, and thousands of those hold up the garbage collector.
+        notify, self.notify = self.notify, None
+        if notify is not None:
+            notify(self)
+        return True
+
+    def wait(self, timeout: "Optional[float]" = None) -> "bool":
+        """Wait for the outcome, for ``timeout`` seconds at most; False when that time is over."""
+        if self.outcome is None and self._lock.acquire(True, -1 if timeout is None else max(timeout, 0)):
+            self._lock.release()
+        return self.outcome is not None

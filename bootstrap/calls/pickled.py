@@ -1,0 +1,39 @@
+"""Calls that only pickle could carry, down from a parent: by bytecode to the Python version that made them, else by
+source, where there is any."""
+import sys
+
+from ..errors import VersionSkewError
+from .execute import resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Tuple
+
+
+class Unreadable(VersionSkewError):
+    """A call that could not begin: an error of ours rather than of the function."""
+
+    ours = True
+
+
+def unpickle(pickled: "List[Any]", router: "Any") -> "Tuple[Any, List[Any], Dict[str, Any]]":
+    """A function and its arguments. Raises VersionSkewError before unpickling.
+
+    ``pickled``: bytecode magic of the sender, the pickle that needs it, its version; then, from a master that does not
+    know us to be equal, a pickle that does not need it, and why there is none. What is not needed is empty.
+    """
+    import importlib.util
+    import pickle
+    magic, data, version = pickled[:3]
+    portable, reason = pickled[3:] or (b"", "")
+    if magic != importlib.util.MAGIC_NUMBER:
+        if not portable:
+            here = "%d.%d" % sys.version_info[:2]
+            raise Unreadable("this call was pickled by Python %s, and here is %s; put the function into a module,"
+                             " so that it is imported instead%s" % (version, here, reason and " (%s)" % reason))
+        data = portable
+    try:
+        function, args, kwargs = pickle.loads(data)
+    except VersionSkewError as error:
+        raise Unreadable(str(error)) from None
+    return resolve(function, router) if isinstance(function, str) else function, args, kwargs

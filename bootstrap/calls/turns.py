@@ -1,0 +1,151 @@
+"""Who reads a child's link: its main thread while it has nothing else to do, else the path's own reader.
+
+So a call is read, run and answered by one thread, without waking another, which takes longer than all the rest. What
+it has read it runs one after the other, and the replies are written together. The path's reader stands in for it:
+each TICK it looks whether the main thread has got on. Where a call keeps it, the reader reads until it is free again,
+and what was read already goes to the other workers; that, too, where calls wait rather than compute.
+"""
+import threading
+import time
+
+from ..links.credit import DIRECT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Set
+
+# Seconds between two looks. So long, and as long again, a call may have to wait for another that was read with it.
+TICK = 0.002
+# Ticks without anything to do after which the stand-in sleeps until it is woken: an idle child costs nothing.
+QUIET = 50
+
+
+class Turns(object):
+    """The main thread's and the stand-in's turns. Made while the stand-in reads."""
+
+    def __init__(self, path: "Any", link: "Any", dispatcher: "Any", never_wait: "Set[int]") -> "None":
+        self._path = path
+        self._link = link
+        self._dispatcher = dispatcher
+        self._never_wait = never_wait  # threads that do not wait for their output to be sent: those who read
+        self._turn = threading.Lock()  # who has it reads
+        self._turn.acquire()
+        self._call = threading.Lock()  # wakes the stand-in
+        self._call.acquire()
+        self._asleep = self._over = self._polling = False
+        self._seen = dispatcher.steps
+        self._main = threading.main_thread().ident or 0
+        dispatcher.wait, dispatcher.wake = self.wait, self.wake
+        dispatcher.others.lend = self.lend
+        path.rest = self.rest
+
+    # -- on the main thread
+
+    def wait(self, seat: "Any") -> "None":
+        """Return when there is work in ``seat``; read meanwhile, if it is our turn."""
+        dispatcher, link, path = self._dispatcher, self._link, self._path
+        if self._over or not self._turn.acquire(False):
+            self._release()
+            seat.lock.acquire()
+            return
+        try:
+            dispatcher.reading = True
+            self._never_wait.add(self._main)
+            while not seat.lock.acquire(False):
+                self._release()
+                self._polling = True
+                if seat.lock.acquire(False):  # since nobody would have woken us yet
+                    return
+                try:
+                    ready = path.wait()
+                finally:
+                    self._polling = False
+                link.corked = True
+                if not path.take(ready, link.feed):
+                    self._over = True
+                    break
+        except OSError:  # the stand-in will meet it, too, and knows what to do
+            self._over = True
+        finally:
+            dispatcher.reading = False
+            self._never_wait.discard(self._main)
+            self._turn.release()
+            if self._asleep:
+                self._asleep = False
+                self._call.release()
+        if self._over:
+            self._release()
+            seat.lock.acquire()
+
+    def lend(self, guest: "Any") -> "bool":
+        """Have the main thread ``visit()`` a guest next, if it has nothing else to do. Where it is the one that reads,
+        no other has to wake for that. The guest is told by ``wake()`` when this takes too long."""
+        dispatcher = self._dispatcher
+        with dispatcher.lock:
+            seat, dispatcher.main_idle = dispatcher.main_idle, None
+            if seat is None:
+                return False
+            dispatcher.others.guest = guest
+            dispatcher.steps += 1
+            seat.work = None, guest.visit
+        seat.lock.release()
+        if threading.get_ident() != self._main:
+            self.wake()
+        return True
+
+    def _release(self) -> "None":
+        link = self._link
+        link.corked = False
+        if link.queued or link.controls:
+            flush(link)
+
+    def wake(self) -> "None":
+        """From another thread: there is work for the main thread."""
+        if self._polling:
+            self._path.wake()
+
+    # -- on the stand-in
+
+    def rest(self) -> "None":
+        """Let the main thread read for as long as it gets on."""
+        dispatcher, link = self._dispatcher, self._link
+        if dispatcher.steps == self._seen:  # it is still at what it was at when we stood in
+            return
+        self._turn.release()
+        quiet, waited = 0, False
+        while True:
+            seen, before = dispatcher.steps, time.process_time()
+            if quiet < QUIET:
+                self._call.acquire(True, TICK)
+            else:
+                self._asleep = True  # first, so that whoever takes a step after our look wakes us
+                if dispatcher.steps == seen:
+                    self._call.acquire()
+                self._asleep, quiet = False, 0
+            if dispatcher.steps == seen:
+                if self._turn.acquire(False):
+                    break
+                quiet += 1
+                continue
+            quiet = 0
+            if link.queued:  # calls that take long enough, but not too long
+                flush(link)
+            if waited and dispatcher.others.backlog and time.process_time() - before < TICK / 2:
+                dispatcher.others.spread()
+            waited = dispatcher.others.backlog
+        self._seen = seen
+        self._release()
+        dispatcher.others.spread()
+
+
+def flush(link: "Any") -> "None":
+    """Write what was held back: on this thread if it is little, so that no other has to wake."""
+    with link.lock:
+        if link.writing or link.closed or not (link.queued or link.controls):
+            return
+        if link.flight.flying + link.queued > DIRECT:
+            link.wake_writer()
+            return
+        link.writing = True
+        buffers = link.batch()
+    link.write_own(buffers)

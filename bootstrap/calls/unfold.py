@@ -1,0 +1,133 @@
+"""Values that take time: coroutines are run to their end, generators are iterated by the caller under credit."""
+import threading
+
+from ..errors import Error, NotSent
+from ..links import wire
+from ..links.large import abandon
+from .current import enter
+from .execute import Full
+from .outcome import fail
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, Tuple
+
+# Open generators; each has a thread of its own, which mostly waits for credit.
+MAX_OPEN = 64
+
+
+class Unfolder(object):
+    """What one context has open."""
+
+    def __init__(self, router: "Any", executor: "Any") -> "None":
+        self._router = router
+        self._executor = executor
+        self._finished = getattr(executor, "finished", None) or router.dispatcher.finished
+        self._lock = threading.Lock()
+        self._open = 0
+
+    def __call__(self, call: "Any", message: "Any", value: "Any") -> "Tuple[bool, Any]":
+        """(True, value) for a coroutine, (False, None) once a thread sends what a generator yields."""
+        if hasattr(value, "__await__"):
+            return True, run(value)
+        with self._lock:
+            if self._open >= MAX_OPEN:
+                raise Full("%d generators are open, which is the limit" % MAX_OPEN, call=call.name)
+            self._open += 1
+        # From here on its end is told by that thread, not by the worker.
+        call.open = True
+        thread = threading.Thread(target=self._produce, args=(call, message, value), name="remotesvc-generator",
+                                  daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # this host has no room for another: its end is an ordinary one
+            call.open = False
+            self._closed()
+            raise
+        return False, None
+
+    def _closed(self) -> "None":
+        with self._lock:
+            self._open -= 1
+
+    def _produce(self, call: "Any", message: "Any", items: "Any") -> "None":
+        try:
+            self.produce(call, message, items)
+        finally:
+            self._closed()
+            self._finished(call)
+
+    def produce(self, call: "Any", message: "Any", items: "Any") -> "None":
+        """Send what a generator yields; returns when it has ended."""
+        enter(call)
+        executor, stream = self._executor, self._router.streams.new()
+        if hasattr(items, "__anext__"):
+            items = from_async(items)
+        ours = True  # does what goes wrong now go wrong with sending, or in the generator?
+        try:
+            self._send(call, message, None, stream, 0)
+            ours = False
+            for item in items:
+                ours = True
+                self._send(call, message, item, stream, 0)
+                ours = False
+            ours = True
+            self._send(call, message, None, stream, wire.END)
+        except Error as error:
+            if call.cancelled:
+                abandon(self._router, message.src, stream, message.reply_to)
+            else:
+                fail(executor, call, message, error, None if ours else 1, wire.ERROR | wire.STREAM | wire.END, stream)
+        except BaseException as error:
+            fail(executor, call, message, error, 1, wire.ERROR | wire.STREAM | wire.END, stream)
+        finally:
+            try:
+                items.close()
+            except BaseException as error:  # what a generator does when it is told to end is its own affair
+                self._router.report(error)
+            enter(None)
+
+    def _send(self, call: "Any", message: "Any", value: "Any", stream: "int", flags: "int") -> "None":
+        """Send the next item on its stream; waits until the caller has room for it. Raises EncodeError, and NotSent
+        when the caller is gone or has closed the iterator."""
+        self._executor.drain(call.id)
+        if call.cancelled:  # nobody may be left to keep us without credit, either
+            raise NotSent("the iterator is closed")
+        router = self._router
+        encoded = router.codec.encode(value, router.bindings, False, "item")
+        router.post(message.src, message.reply_to, encoded, 0, flags | wire.STREAM, stream, True,
+                    given_up=lambda: call.cancelled)
+
+
+def run(coroutine: "Any") -> "Any":
+    """Run a coroutine to its end in an event loop of its own; returns or raises what it does."""
+    import asyncio
+
+    async def wait() -> "Any":
+        return await coroutine
+
+    if hasattr(asyncio, "run"):
+        return asyncio.run(wait())
+    loop = asyncio.new_event_loop()  # Python 3.6
+    try:
+        return loop.run_until_complete(wait())
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+def from_async(items: "Any") -> "Iterator[Any]":
+    """Iterate an asynchronous generator from a thread without a loop."""
+    import asyncio
+    loop = asyncio.new_event_loop()
+    try:
+        while True:
+            try:
+                item = loop.run_until_complete(items.__anext__())
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        loop.run_until_complete(items.aclose())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

@@ -1,0 +1,1 @@
+"""Exceptions as data, and what callers see of them."""

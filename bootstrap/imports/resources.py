@@ -1,0 +1,244 @@
+"""Data files of packages that came from the parent, for `importlib.resources` (3.7 to 3.13) and `pkgutil`.
+
+Fetched one by one when they are opened; what there is comes as one list. Loaded at the first use.
+"""
+
+import io
+import os
+import sys
+
+from ..finder import ROOT
+from .modules import LISTING, RESOURCE, Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _frozen_importlib import ModuleSpec
+    from typing import Any, BinaryIO, Iterator, List, Optional, Tuple
+
+    from .importer import Importer
+    from .modules import Entry
+
+
+IN_MEMORY = 256
+"""Data files that may be kept in memory at once, as each takes a descriptor."""
+
+
+def data(importer: "Importer", path: "str") -> "bytes":
+    """The data file behind ``remotesvc:/package/path``; OSError if there is none."""
+    parts: "List[str]" = []
+    for part in path[len(ROOT):].split("/") if path.startswith(ROOT) else ():
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    for end in range(len(parts) - 1, 0, -1):
+        package = importer.entries.get(".".join(parts[:end]))
+        if package is not None and package.is_pkg:
+            return fetch(importer, package, "/".join(parts[end:]))
+    raise FileNotFoundError(2, "In no package that came from the master", path)
+
+
+def fetch(importer: "Importer", package: "Entry", path: "str") -> "bytes":
+    """A data file of a package; FileNotFoundError, with the master's reason, if it serves none."""
+    reply = importer.request(Request(RESOURCE, package.name, importer.python, path))
+    if "data" not in reply:
+        reason = str(reply.get("reason", "No such data file"))
+        raise FileNotFoundError(2, reason, str(Resource(importer, package, path)))
+    return bytes(reply["data"])
+
+
+def listing(importer: "Importer", package: "Entry") -> "List[str]":
+    """The paths of all data files of a package, relative to it. Asked for once."""
+    if package.resources is None:
+        reply = importer.request(Request(LISTING, package.name, importer.python))
+        package.resources = [str(name) for name in reply.get("names", ())]
+    return package.resources
+
+
+class PathEntry(object):
+    """What ``sys.path_hooks`` make of the ``__path__`` of a package from the parent; for `pkgutil`."""
+
+    def __init__(self, importer: "Importer", path: "str") -> "None":
+        self._importer = importer
+        self._path = path
+        self._package = path[len(ROOT):].replace("/", ".")
+
+    def find_spec(self, fullname: "str", target: "object" = None) -> "Optional[ModuleSpec]":
+        return self._importer.find("%s.%s" % (self._package, fullname.rpartition(".")[2]), [self._path])
+
+    def iter_modules(self, prefix: "str" = "") -> "List[Tuple[str, bool]]":
+        entry = self._importer.entries.get(self._package)
+        names = entry.submodules if entry is not None and entry.submodules else ()
+        return [(prefix + name.rstrip("/"), name.endswith("/")) for name in names]
+
+
+class Resource(object):
+    """A file or directory inside a package; what `importlib.resources` calls a Traversable.
+
+    ``path`` is relative to the package, "" for the package itself.
+    """
+
+    def __init__(self, importer: "Importer", entry: "Entry", path: "str" = "") -> "None":
+        self._importer = importer
+        self._entry = entry
+        self._path = path
+
+    @property
+    def name(self) -> "str":
+        return (self._path or self._entry.name.rpartition(".")[2]).rpartition("/")[2]
+
+    def _below(self) -> "List[str]":
+        prefix = self._path + "/" if self._path else ""
+        every = listing(self._importer, self._entry)
+        return [path[len(prefix):] for path in every if path.startswith(prefix)]
+
+    def is_file(self) -> "bool":
+        return self._path in listing(self._importer, self._entry)
+
+    def is_dir(self) -> "bool":
+        return not self._path or bool(self._below())
+
+    def exists(self) -> "bool":
+        return self.is_dir() or self.is_file()
+
+    def iterdir(self) -> "Iterator[Resource]":
+        if not self.is_dir():
+            raise NotADirectoryError(20, "Not a directory", str(self))
+        return (self.joinpath(name) for name in sorted({path.partition("/")[0] for path in self._below()}))
+
+    def joinpath(self, *parts: "Any") -> "Resource":
+        names = [name for name in self._path.split("/") if name]
+        for name in "/".join(str(part) for part in parts).split("/"):
+            if name == "..":
+                del names[-1:]
+            elif name not in ("", "."):
+                names.append(name)
+        return Resource(self._importer, self._entry, "/".join(names))
+
+    __truediv__ = joinpath
+
+    @property
+    def parent(self) -> "Resource":
+        return self.joinpath("..")
+
+    @property
+    def suffix(self) -> "str":
+        return self.name[self.name.rfind("."):] if "." in self.name[1:] else ""
+
+    def read_bytes(self) -> "bytes":
+        if self._path not in listing(self._importer, self._entry) and self.is_dir():
+            raise IsADirectoryError(21, "Is a directory", str(self))
+        return fetch(self._importer, self._entry, self._path)
+
+    def read_text(self, encoding: "Any" = None, errors: "Any" = None) -> "str":
+        with self.open("r", encoding=encoding, errors=errors) as file:
+            return str(file.read())
+
+    def open(self, mode: "str" = "r", *args: "Any", **kwargs: "Any") -> "Any":
+        """Open for reading; text or binary. Text is UTF-8 unless told otherwise."""
+        if "r" not in mode or "+" in mode:
+            raise ValueError("data files of packages are opened for reading only")
+        file = io.BytesIO(self.read_bytes())
+        if "b" in mode:
+            return file
+        if not args and not kwargs.get("encoding"):
+            kwargs["encoding"] = "utf-8"
+        return io.TextIOWrapper(file, *args, **kwargs)
+
+    def in_memory(self) -> "str":
+        """The path of a file in memory with this content, kept as long as this process lives: who has a path may open
+        it at any time. FileNotFoundError where there are none: then `importlib.resources` makes a temporary file."""
+        paths, key = self._importer.paths, str(self)
+        if key not in paths:
+            if not hasattr(os, "memfd_create") or len(paths) >= IN_MEMORY:
+                raise FileNotFoundError(2, "Not a file of this machine", key)
+            content = self.read_bytes()
+            fd = os.memfd_create(self.name[:200])
+            with open(fd, "wb", closefd=False) as file:
+                file.write(content)
+            # By our number: it is for our children, too.
+            paths[key] = "/proc/%d/fd/%d" % (os.getpid(), fd)
+        return paths[key]
+
+    def __str__(self) -> "str":
+        return ROOT + "/".join([self._entry.name.replace(".", "/")] + [self._path] * bool(self._path))
+
+    def __repr__(self) -> "str":
+        return "Resource(%r)" % str(self)
+
+
+class Reader(object):
+    """The resource reader of a package: `importlib.abc.ResourceReader`, and since 3.9 ``files()``."""
+
+    def __init__(self, importer: "Importer", entry: "Entry") -> "None":
+        self._root = Resource(importer, entry)
+
+    def files(self) -> "Resource":
+        register()
+        return self._root
+
+    def open_resource(self, resource: "str") -> "BinaryIO":
+        return self._root.joinpath(resource).open("rb")  # type: ignore[no-any-return]
+
+    def resource_path(self, resource: "str") -> "str":
+        return self._root.joinpath(resource).in_memory()
+
+    def is_resource(self, path: "str") -> "bool":
+        return self._root.joinpath(path).is_file()
+
+    def contents(self) -> "List[str]":
+        return [item.name for item in self._root.iterdir()]
+
+
+def archive(importer: "Importer", entry: "Entry") -> "Any":
+    """A package as a zip archive, which is all that Python 3.9's ``files()`` knows besides directories.
+
+    It reads ``loader.archive``, takes it for a path (hence ``__fspath__``) and hands it to `zipfile.Path`,
+    which takes a `CompleteDirs` as it is and calls no more of it than ``namelist`` and ``open``.
+    """
+    import zipfile
+
+    class Archive(zipfile.CompleteDirs):
+        def __init__(self) -> "None":
+            # No archive is opened: nothing of ZipFile's own state is needed.
+            self.filename = self.__fspath__()
+            self.fp = None
+            self.mode = "r"
+
+        def __fspath__(self) -> "str":
+            return ROOT + "/".join(entry.name.split(".")[:-1])
+
+        def namelist(self) -> "List[str]":
+            base = entry.name.rpartition(".")[2]
+            names = ["%s/%s" % (base, path) for path in listing(importer, entry)]
+            return names + list(self._implied_dirs(names))  # type: ignore[attr-defined]
+
+        def open(self, name: "Any", mode: "str" = "r", *args: "Any", **kwargs: "Any") -> "Any":
+            return io.BytesIO(fetch(importer, entry, name.partition("/")[2]))
+
+    return Archive()
+
+
+def register() -> "None":
+    """Let ``importlib.resources.as_file`` (3.9 and later) give a file in memory for one of ours."""
+    common = sys.modules.get("importlib.resources._common") or sys.modules.get("importlib._common")
+    known: "Any" = getattr(common, "as_file", None)
+    if known is None or Resource in known.registry:
+        return
+    import contextlib
+    ordinary = known.dispatch(object)
+
+    @contextlib.contextmanager
+    def as_file(resource: "Resource") -> "Iterator[Any]":
+        try:
+            import pathlib
+            path = resource.is_file() and pathlib.Path(resource.in_memory())
+        except FileNotFoundError:
+            path = None
+        if path:
+            yield path
+        else:
+            with ordinary(resource) as file:
+                yield file
+
+    known.register(Resource, as_file)

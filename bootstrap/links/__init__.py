@@ -1,0 +1,1 @@
+"""Bytes to neighbours: frames, credit, and the links that carry them."""

@@ -1,0 +1,211 @@
+"""Messages of several frames: putting them together, and the room they may take. Thread-safe, without I/O.
+
+Each stream from wire.DYNAMIC up belongs to one large message, generator or channel of its sender. A message that does
+not fit into its stream's window waits, after the first of it, until there is room for all of it. There may be many such
+streams, each with messages that nobody reads yet, so their credit counts what a frame costs us besides its bytes.
+"""
+import struct
+import time
+
+from ..errors import WireError
+from . import wire
+from .credit import ReceiveCredit
+from .streams import MAX_HELD, MESSAGE_COST, window_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Tuple
+
+    from .streams import Key, Owed, Streams
+
+    Ready = Tuple[Key, "Incoming", int]
+
+# Bytes of messages that may be under assembly or waiting to be decoded here at once: one largest message and as much
+# again for all others.
+BUDGET = 2 * wire.MAX_MESSAGE
+# Bytes a second that a message brings, or it may be late; see `patience`.
+LEAST_RATE = 65536
+
+
+class Assembly(object):
+    """The body of one fragmented message while it arrives."""
+
+    def __init__(self, first: "wire.Frame") -> "None":
+        if len(first.payload) < 4:
+            raise WireError("a first fragment without its length")
+        (self.total,) = struct.unpack_from(">I", first.payload)
+        if not len(first.payload) - 4 <= self.total <= wire.MAX_MESSAGE:
+            raise WireError("a message of %d bytes is announced, at most %d are allowed"
+                            % (self.total, wire.MAX_MESSAGE))
+        self.body = bytearray()
+        self.flags = first.flags
+
+    def add(self, frame: "wire.Frame") -> "bool":
+        """Take the next fragment; True once the message is complete. Raises WireError if it does not fit."""
+        self.body += frame.payload[4:] if frame.flags & wire.FIRST else frame.payload
+        if len(self.body) > self.total or (not frame.flags & wire.MORE and len(self.body) != self.total):
+            raise WireError("a fragmented message of %d bytes brought %d" % (self.total, len(self.body)))
+        return not frame.flags & wire.MORE
+
+
+class Incoming(object):
+    """A stream towards us: its credit, and the message being put together."""
+
+    __slots__ = ("credit", "assembly", "reserved", "held", "touched", "unread", "link", "gone")
+
+    def __init__(self, window: "int", link: "Any") -> "None":
+        self.credit = ReceiveCredit(window)
+        self.assembly: "Optional[Assembly]" = None
+        self.reserved = False
+        self.held = 0
+        self.touched = 0.0  # until then it brought what it should
+        self.unread = 0  # large messages: one at most is granted ahead of its reader
+        self.link = link
+        self.gone = False
+
+
+class Assemblies(object):
+    """The streams towards one context that are not shared; ``streams`` knows all others."""
+
+    def __init__(self, streams: "Streams") -> "None":
+        self.incoming: "Dict[Key, Incoming]" = {}
+        self.budget = BUDGET
+        self.waiting: "List[Ready]" = []
+        self.looked = 0.0
+        self._streams = streams
+        self._lock = streams.lock
+
+    # -- on the reader thread
+
+    def arrived(self, link: "Any", frame: "wire.Frame") -> "Optional[Tuple[int, Any, Owed]]":
+        """See ``Streams.arrived``."""
+        key, size = (frame.src, frame.stream), len(frame.payload) + wire.SIZE + MESSAGE_COST
+        last = frame.flags & wire.END and not frame.flags & wire.MORE
+        with self._lock:
+            incoming = self.incoming.get(key)
+            if incoming is None:
+                incoming = self._streams.open(key, self.incoming, Incoming(window_of(frame.stream), link))
+            ready: "List[Ready]" = []
+            if frame.flags & wire.ABORT:  # beside all credit: the sender may be out of it
+                self._drop_assembly(incoming)
+                ready = self._admit() + [(key, incoming, incoming.held)]
+                incoming.held = 0
+            else:
+                incoming.credit.arrived(size)
+            if last:
+                self.incoming.pop(key, None)
+        self._grant(ready)
+        if frame.flags & wire.ABORT:
+            return None
+        if incoming.assembly is None and not frame.flags & wire.FIRST:
+            self._hold(link, size)
+            return frame.flags, frame.payload, (frame.stream, size, link, 0)
+        return self._assemble(key, incoming, frame, size)
+
+    def _assemble(self, key, incoming, frame, size):
+        # type: (Key, Incoming, wire.Frame, int) -> Optional[Tuple[int, Any, Owed]]
+        assembly, fresh = incoming.assembly, incoming.assembly is None
+        if assembly is None:
+            assembly = Assembly(frame)
+        done = assembly.add(frame)
+        with self._lock:  # other threads admit what waits, and forget who is gone
+            if incoming.gone:
+                return None
+            now = time.monotonic()
+            incoming.touched = now if fresh else min(now, incoming.touched + size / LEAST_RATE)
+            incoming.held += size
+            ready: "List[Ready]" = []
+            if fresh:
+                incoming.assembly, incoming.reserved = assembly, False
+                if not incoming.unread:
+                    self.waiting.append((key, incoming, assembly.total))
+                    ready = self._admit()
+            elif incoming.reserved:
+                ready = [(key, incoming, incoming.held)]
+                incoming.held = 0
+            if done:
+                # What fitted into its window may have had to wait: its reader grants that.
+                size, incoming.held = incoming.held, 0
+                self._drop_assembly(incoming)
+                self.budget -= assembly.total
+                incoming.unread += 1
+        self._grant(ready)
+        if not done:
+            return None
+        flags = assembly.flags & ~(wire.MORE | wire.FIRST) | frame.flags & wire.END
+        self._hold(incoming.link, assembly.total + MESSAGE_COST)
+        return flags, memoryview(assembly.body), (frame.stream, size, incoming.link, assembly.total)
+
+    def _hold(self, link: "Any", size: "int") -> "None":
+        with self._lock:
+            link.held += size
+        if link.held > MAX_HELD:
+            link.fail("it sends more messages than anybody here takes")
+
+    def _drop_assembly(self, incoming: "Incoming") -> "None":
+        if incoming.assembly is not None:
+            if incoming.reserved:
+                self.budget += incoming.assembly.total
+            self.waiting = [entry for entry in self.waiting if entry[1] is not incoming]
+            incoming.assembly = None
+
+    def _admit(self) -> "List[Ready]":
+        """Reserve room for those who wait for it, in their order; the lock is held. Returns what to grant."""
+        ready: "List[Ready]" = []
+        while self.waiting and self.waiting[0][2] <= self.budget:
+            key, incoming, total = self.waiting.pop(0)
+            self.budget -= total
+            incoming.reserved, incoming.touched = True, time.monotonic()
+            ready.append((key, incoming, incoming.held))
+            incoming.held = 0
+        return ready
+
+    # -- on any thread
+
+    def consumed(self, src: "int", owed: "Owed") -> "None":
+        """See ``Streams.consumed``."""
+        stream, size, link, room = owed
+        key = src, stream
+        incoming, ready = self.incoming.get(key), []  # type: Optional[Incoming], List[Ready]
+        with self._lock:
+            link.held -= room + MESSAGE_COST if room else size
+            if room:
+                self.budget += room
+                if incoming is not None:
+                    incoming.unread -= 1
+                    if not incoming.unread and incoming.assembly is not None:
+                        self.waiting.append((key, incoming, incoming.assembly.total))
+                ready = self._admit()
+        if incoming is not None:
+            ready.append((key, incoming, size))
+        self._grant(ready)
+
+    def _grant(self, ready: "List[Ready]") -> "None":
+        for key, incoming, size in ready:
+            with self._lock:
+                grant = incoming.credit.consumed(size)
+            if grant:
+                self._streams.grant(key[0], key[1], grant)
+
+    def forget(self, gone: "Any") -> "None":
+        """See ``Streams.forget``: the room of what was on its way is free again."""
+        with self._lock:
+            for key in [key for key in self.incoming if gone is None or key[0] in gone]:
+                incoming = self.incoming.pop(key)
+                incoming.gone = True
+                self._drop_assembly(incoming)
+            ready = self._admit()
+        self._grant(ready)
+
+
+def begin(router: "Any") -> "None":
+    """From now on a router takes large messages, too, and first what waited for that."""
+    streams = router.streams
+    streams.large = Assemblies(streams)
+    while True:
+        with streams.lock:
+            if not streams.early:
+                streams.early, router.arrived = None, streams.arrived
+                return
+            link, frame = streams.early.pop(0)
+        router.take(link, frame, streams.arrived)

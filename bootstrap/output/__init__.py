@@ -1,0 +1,1 @@
+"""What the code of users prints and logs."""

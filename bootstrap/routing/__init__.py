@@ -1,0 +1,1 @@
+"""The tree of contexts: who is where, and who may speak for whom."""

@@ -1,0 +1,176 @@
+"""What a router with children does besides: forward, learn and unlearn routes, tell those who wait for what is gone."""
+import collections
+import time
+
+from ..errors import Lost
+from ..links import wire
+from ..links.fragments import RESULT
+from ..links.gauge import Gauge
+from ..links.link import MAX_CONTROL, MAX_QUEUE, STRIKES
+from .router import text
+from .routes import RouteTable, sideways
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Deque, Dict, Optional, Set
+
+    from ..links.link import Link
+    from .router import Router
+
+
+# Contexts that are gone and that we still know something of.
+MAX_LOST = 4096
+# Contexts that one neighbour has written to and will hear of the loss of; more push its own oldest out.
+MAX_SPOKEN = 4096
+
+
+class Hub(object):
+    """The children's side of one router; ``siblings`` says whether they may talk to each other."""
+
+    def __init__(self, router: "Router", siblings: "bool" = False) -> "None":
+        self.siblings = siblings
+        self.lost: "Dict[int, str]" = {}
+        # Through which neighbour each context was reached, also once it is gone: what it said may be shown later.
+        self.behind: "Dict[int, Optional[int]]" = {}
+        self._router = router
+        self.routes = router.routes = RouteTable(router.id, router.routes.ancestors)
+        # Called with the ids of contexts that are gone.
+        self.on_gone: "Callable[[Set[int]], Any]" = lambda gone: None
+        self._spoken: "Dict[Optional[int], Dict[int, None]]" = {}
+        self._strikes: "Dict[int, int]" = {}
+
+    def add_child(self, link: "Link") -> "None":
+        """A neighbour below us; the router's lock is held."""
+        assert link.context is not None
+        self.routes.add_child(link.context)
+        link.flight.gauge = Gauge()
+
+    # -- on the reader thread of the link
+
+    def admits(self, link: "Link", frame: "wire.Frame") -> "bool":
+        """May a frame of this source and authority come over that link? Counts it where not."""
+        router = self._router
+        if self.routes.may_speak(link.context, frame.src, frame.auth):
+            return True
+        router.dropped += 1
+        # Frames of a context that was just given up are late, not forged.
+        forged = [each for each in (frame.src, frame.auth) if not self.routes.was_child(link.context, each)]
+        if forged:
+            link.strike("it spoke as context %d" % forged[0])
+        return False
+
+    def blame(self, link: "Link", src: "int", reason: "str") -> "None":
+        """A peer broke the protocol: its link is closed, or it alone given up where others share that link."""
+        router = self._router
+        if src == link.context or (link.context is None and src in router.routes.ancestors):
+            link.fail(reason)
+            return
+        if link.context is not None:
+            router.control(wire.Frame(wire.BYE, dst=src, payload=reason.encode("utf-8", "replace")[:512]))
+        self.forget(src, reason)
+
+    def forbid(self, link: "Link", frame: "wire.Frame") -> "None":
+        """What only an ancestor may say came from below: counted as the sender's, who may only share that link."""
+        src, what = frame.src, "a frame of kind %d is not for it to send" % frame.kind
+        if src == link.context:
+            link.strike(what)
+            return
+        self._strikes[src] = self._strikes.get(src, 0) + 1
+        if self._strikes[src] >= STRIKES:
+            self.blame(link, src, "it broke the rules %d times, last: %s" % (STRIKES, what))
+
+    def forward(self, link: "Link", frame: "wire.Frame") -> "None":
+        """Pass on a frame for somebody else."""
+        router, dst = self._router, frame.dst
+        neighbour = router.routes.towards(dst)
+        out = router.links.get(neighbour)
+        if out is None or out is link:
+            router.refuse(frame, "no route to context %d: %s" % (dst, self.lost.get(dst, "it is not known here")))
+        elif sideways(link.context, neighbour) and not self.siblings:
+            router.refuse(frame, "contexts %d and %d may not talk; Router(siblings=True) allows it" % (frame.src, dst))
+        elif frame.kind == wire.MESSAGE:
+            self._note(link.context, dst)
+            size, queue = len(frame.payload), wire.queue_of(frame.src, frame.stream)
+            if frame.stream & RESULT and not out.waiting(queue):
+                replies = frame.src, wire.REPLIES
+                # Until all that is there has left, so no fragment overtakes another.
+                queue = replies if out.waiting(replies) else queue
+            out.send(queue, frame.reply_to or frame.handle,
+                     [frame.header(size), frame.payload], size + wire.SIZE, False)
+            if out.queued > MAX_QUEUE:
+                link.fail("it ignored the credit of context %d" % dst)
+        elif len(out.controls) > MAX_CONTROL // 2:
+            link.fail("it floods context %d" % dst)
+        else:
+            if frame.kind == wire.GRANT:  # who reads what another writes hears of the loss of that, too
+                self._note(link.context, dst)
+            out.control(frame)
+
+    def _note(self, neighbour: "Optional[int]", dst: "int") -> "None":
+        if dst in self._spoken.get(neighbour, ()):
+            return
+        with self._router.lock:
+            spoken = self._spoken.setdefault(neighbour, {})
+            if len(spoken) >= MAX_SPOKEN:
+                del spoken[next(iter(spoken))]
+            spoken[dst] = None
+
+    def on_route(self, link: "Link", frame: "wire.Frame") -> "None":
+        """A neighbour tells of a context behind it, or of one that is gone."""
+        router, context = self._router, frame.handle
+        if frame.kind == wire.ROUTE_DROP:
+            if link.context is None or router.routes.towards(context) == link.context:
+                honest = router.routes.towards(frame.src) == link.context
+                self.forget(context, text(frame.payload), None, frame.src if honest else link.context)
+        elif link.context is None or not self.routes.announce(link.context, context):
+            link.strike("it announced context %d" % context)
+        else:
+            self.behind[context] = link.context
+            if None in router.links:
+                router.links[None].control(frame)
+
+    # -- on any thread
+
+    def forget(self, context: "int", reason: "str", make_error: "Optional[Callable[[str], BaseException]]" = None,
+               teller: "Optional[int]" = None) -> "None":
+        """A context is gone, and all behind it: everyone who waits for them is told, here and elsewhere. ``teller`` is
+        the context it was a child of, by default we."""
+        router = self._router
+        with router.lock:
+            gone = self.routes.drop(context)
+            since = "gone since %s: %s" % (time.strftime("%Y-%m-%d %H:%M:%S"), reason)
+            self.lost.update((each, since) for each in gone)
+            for old in list(self.lost)[:-MAX_LOST]:
+                del self.lost[old]
+                self.behind.pop(old, None)
+            told: "Set[Optional[int]]" = {None}
+            for each in gone:
+                self._strikes.pop(each, None)
+                self._spoken.pop(each, None)
+                told.update([other for other, spoken in self._spoken.items() if spoken.pop(each, self) is None])
+            links = [router.links[neighbour] for neighbour in told if neighbour in router.links]
+        router.lose(gone, reason, make_error or Lost)
+        self.on_gone(gone)
+        payload, teller = reason.encode("utf-8", "replace")[:512], router.id if teller is None else teller
+        for link in links:
+            for each in gone:
+                _say_gone(link, wire.Frame(wire.ROUTE_DROP, src=teller, handle=each, payload=payload))
+
+
+def _say_gone(link: "Link", frame: "wire.Frame") -> "None":
+    """Tell a neighbour that a context is gone, after all that it said: what comes later would be nobody's.
+
+    That takes its place among what its parent says, who may have waited for it: so the reply of a call in a process of
+    its own does not overtake what that process printed. Here and not in the link, since only a hop needs it.
+    """
+    said: "Deque[Any]" = collections.deque()
+    with link.lock:
+        for key in [key for key in link.queues if key[0] == frame.handle]:
+            said.extend(link.queues.pop(key))
+        if said:
+            buffers = [frame.pack()]
+            said.append((0, buffers, len(buffers[0])))  # one for each context that ever was: that needs no limit
+            link.queues.setdefault(wire.queue_of(frame.src, wire.REPLIES), collections.deque()).extend(said)
+            link.queued += len(buffers[0])
+            return
+    link.control(frame)

@@ -1,0 +1,319 @@
+"""The router: mailboxes and links of one context. ``routes`` decides, ``streams`` keeps the books, ``hub`` knows
+children.
+
+``_on_frame`` runs on the reader thread of the link that brought the frame: it never blocks and never writes itself.
+``post`` runs on the thread of whoever has something to say, and waits there for credit.
+"""
+import collections
+import os
+import struct
+import threading
+
+from ..errors import Busy, ForkedError, Lost, NotSent, RouterClosed, WireError
+from ..links import wire
+from ..links.link import Link
+from ..links.streams import Streams
+from ..links.timers import Timers
+from .lineage import Lineage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Deque, Dict, List, Optional
+
+    from ..links.streams import Owed
+
+
+class Message(object):
+    """What a mailbox receives. ``release()`` it once its content is used: that is what grants the sender more.
+
+    ``commands`` tells whether the sender is one of our ancestors.
+    """
+
+    __slots__ = ("src", "auth", "handle", "reply_to", "flags", "body", "commands", "given_up", "router", "_owed")
+
+    def __init__(self, router: "Router", frame: "wire.Frame", flags: "int", body: "Any", commands: "bool",
+                 owed: "Optional[Owed]") -> "None":
+        self.src = frame.src
+        self.auth = frame.auth
+        self.handle = frame.handle
+        self.reply_to = frame.reply_to
+        self.flags = flags
+        self.body = body
+        self.commands = commands
+        self.given_up = False
+        self.router = router
+        self._owed = owed
+
+    def decode(self, bindings: "Any" = None) -> "Any":
+        """The value it carries. Raises DecodeError."""
+        data, blobs = self.body, ()  # type: Any, Any
+        if self.flags & wire.BLOBS:
+            from ..links.fragments import parts_untrusted
+            data, blobs = parts_untrusted(self.flags, self.body)
+        return self.router.codec.decode(data, blobs, bool(self.flags & wire.TAGGED), bindings or self.router.bindings)
+
+    def release(self) -> "None":
+        """Give the sender its credit back; the first time counts."""
+        owed, self._owed = self._owed, None
+        if owed is not None:
+            self.router.streams.consumed(self.src, owed)
+
+
+class Router(object):
+    """One context's place in the tree. ``codec`` is the module or object with ``encode`` and ``decode``."""
+
+    def __init__(self, own: "int", ancestors: "List[int]", codec: "Any", bindings: "Any") -> "None":
+        self.id = own
+        self.routes = Lineage(own, ancestors)
+        self.codec = codec
+        self.bindings = bindings
+        self.links: "Dict[Optional[int], Link]" = {}
+        self.mailboxes: "Dict[int, Any]" = {}
+        self.timers = Timers(self._late, self.report)
+        self.streams = Streams(self._grant)
+        self.arrived = self.streams.arrived
+        self.hub: "Any" = None
+        self.closed = ""
+        self.dropped = 0
+        # More calls wait to run here than run: what is sent had better go together than at once.
+        self.crowded = False
+        self.lock = threading.Lock()
+        self._pid = os.getpid()
+        self._beating = False
+        # What is to be closed because nobody has a reference any more: a finaliser must not take a lock.
+        self.forgotten: "Deque[Callable[[], Any]]" = collections.deque()
+        self._handles: "List[int]" = []
+
+    def attach(self, path: "Any", context: "Optional[int]") -> "Link":
+        """Take a neighbour into the tree: a child's id, or None for our parent. Reading starts when the caller says."""
+        link = Link(path, context, self._on_frame, self._on_lost)
+        with self.lock:
+            self.alive()
+            self.links[context] = link
+            if context is not None:
+                self.hub.add_child(link)
+            start, self._beating = not self._beating, True
+        if start:
+            self.timers.after(1.0, self._beat)
+        return link
+
+    def report(self, error: "BaseException") -> "None":
+        """An error of ours that nobody waits for; a subclass says where it goes."""
+
+    @property
+    def forked(self) -> "bool":
+        """Is this a copy in a fork? The links belong to the other process, and locks may be held by threads of it."""
+        return os.getpid() != self._pid
+
+    def alive(self) -> "None":
+        """Raise RouterClosed or ForkedError if this router can do nothing any more."""
+        if self.forked:
+            raise ForkedError("this router belongs to process %d; make a new one after fork" % self._pid)
+        if self.closed:
+            raise RouterClosed(self.closed)
+
+    def busy(self, neighbour: "Optional[int]") -> "bool":
+        """Is user code of ours running behind this neighbour? Then it gets more time to answer."""
+        return False
+
+    def _beat(self) -> "None":
+        self.timers.after(1.0, self._beat)
+        from ..links.patience import beat
+        beat(self)
+
+    def _late(self) -> "None":
+        from ..links.patience import start_again
+        start_again(self)
+
+    # -- mailboxes
+
+    def open(self, mailbox: "Any") -> "int":
+        """Give a mailbox a handle. It has ``on_message``, ``on_closed(error)`` and ``source``, a context id or None."""
+        with self.lock:
+            if self.closed or os.getpid() != self._pid:
+                self.alive()
+            while True:
+                # Random, so that nobody can guess where a neighbour waits for a reply; drawn in bulk, each draw a
+                # system call.
+                self._handles = self._handles or list(struct.unpack("256Q", os.urandom(2048)))
+                handle = self._handles.pop() | wire.RANDOM
+                if handle not in self.mailboxes:
+                    self.mailboxes[handle] = mailbox
+                    return handle
+
+    def drop(self, handle: "int") -> "Any":
+        """Forget a mailbox; what still arrives for it is dropped. Returns it, or None if there was none."""
+        return self.mailboxes.pop(handle, None)
+
+    def close_mailbox(self, handle: "int", error: "BaseException") -> "None":
+        """Nobody will write to a mailbox any more."""
+        mailbox = self.mailboxes.pop(handle, None)
+        if mailbox is not None:
+            mailbox.on_closed(error)
+
+    # -- sending
+
+    def post(self, dst: "int", handle: "int", encoded: "Any", reply_to: "int" = 0, flags: "int" = 0,
+             stream: "int" = wire.CALLS, own_stream: "bool" = False, direct: "bool" = False,
+             deadline: "Optional[float]" = None, given_up: "Optional[Callable[[], bool]]" = None) -> "None":
+        """Send one message, waiting for credit. ``own_stream`` says that no other thread uses this stream.
+
+        Raises NotSent (certainly nothing arrived), CallTimeout at the ``deadline``, EncodeError if it is too large.
+        """
+        flags |= wire.TAGGED if encoded.tagged else 0
+        total = len(encoded.data)
+        if encoded.blobs or total > wire.FRAGMENT or flags & wire.END:
+            from ..links.large import post_large
+            post_large(self, dst, handle, encoded, reply_to, flags, stream, own_stream, deadline, given_up)
+            return
+        # Nearly all: one frame on a stream that goes on, so there is nothing to abort and nothing to end.
+        link, size = self.link_to(dst), total + wire.SIZE
+        self.streams.out(dst, stream).acquire(size, deadline, given_up)
+        own = self.id
+        header = wire.HEADER.pack(wire.MAGIC, wire.MESSAGE, flags, stream, dst, own, own, handle, reply_to, total)
+        if not link.send(wire.queue_of(own, stream), reply_to or handle, [header + encoded.data], size,
+                         direct and not self.crowded):
+            raise NotSent("the link is closed: %s" % link.closed)
+
+    def link_to(self, dst: "int") -> "Link":
+        """The link that leads to a context. Raises NotSent."""
+        if self.closed or os.getpid() != self._pid:
+            self.alive()
+        link = self.links.get(dst) or self.links.get(self.routes.towards(dst))
+        lost = self.hub is not None and self.hub.lost.get(dst)
+        if link is None or link.closed or lost:
+            raise NotSent("no route to context %d: %s" % (dst, lost or "it is not known here"))
+        return link
+
+    def control(self, frame: "wire.Frame") -> "None":
+        """Send a control frame in our name; dropped where there is no route."""
+        frame.src = frame.auth = self.id
+        link = self.links.get(self.routes.towards(frame.dst))
+        if link is not None:
+            link.control(frame)
+
+    def _grant(self, src: "int", stream: "int", size: "int") -> "None":
+        self.control(wire.Frame(wire.GRANT, stream=stream, dst=src, handle=size))
+
+    def refuse(self, frame: "wire.Frame", reason: "str") -> "None":
+        """Tell who asked that nobody will answer."""
+        if frame.kind == wire.MESSAGE and frame.reply_to:
+            self.control(wire.Frame(wire.DEAD, dst=frame.src, handle=frame.reply_to, payload=reason.encode()[:512]))
+
+    # -- receiving: on the reader thread of the link
+
+    def _on_frame(self, link: "Link", frame: "wire.Frame") -> "None":
+        kind, dst, hub = frame.kind, frame.dst, self.hub
+        if dst == wire.NEIGHBOUR:
+            self._on_neighbour(link, frame)
+        elif hub is not None and not (frame.src == frame.auth == link.context or hub.admits(link, frame)):
+            pass  # it speaks as somebody it is not
+        elif dst != self.id:
+            if hub is not None:
+                hub.forward(link, frame)
+            else:
+                self.refuse(frame, "no route to context %d" % dst)
+        elif kind == wire.MESSAGE:
+            self.take(link, frame, self.arrived)
+        elif kind == wire.GRANT:
+            try:
+                self.streams.granted(frame.src, frame.stream, frame.handle)
+            except WireError as error:
+                self.blame(link, frame.src, str(error))
+        elif kind == wire.PING:
+            self.control(wire.Frame(wire.PONG, dst=frame.src, handle=frame.handle))
+        elif kind == wire.PONG:
+            # For whoever waits for just one answer: a PONG moves under no credit, so no queue may take it.
+            if getattr(self.mailboxes.get(frame.handle), "single", False):
+                self._to_mailbox(frame, Message(self, frame, 0, b"", False, None))
+        elif kind == wire.DEAD:
+            # Whoever lies on the way to the one we asked may say that nobody will answer.
+            mailbox = self.mailboxes.get(frame.handle) if frame.handle >= wire.RANDOM else None
+            if mailbox is not None and self.routes.towards(mailbox.source) == link.context:
+                self.close_mailbox(frame.handle, (Busy if frame.flags else NotSent)(text(frame.payload)))
+        elif not self.routes.commands(link.context, frame.auth):
+            self.dropped += 1
+            if link.context is not None:  # our parent only relays what somebody else must not say
+                self.hub.forbid(link, frame)
+        elif kind == wire.CANCEL:
+            self.on_cancel(frame.handle)
+        elif kind == wire.BYE:
+            self.on_orphaned(text(frame.payload))
+
+    def blame(self, link: "Link", src: "int", reason: "str") -> "None":
+        """A context broke the protocol: it goes alone."""
+        if self.hub is not None:
+            self.hub.blame(link, src, reason)
+        elif src in self.routes.ancestors:
+            link.fail(reason)
+        else:
+            self.lose({src}, reason)
+
+    def on_cancel(self, call: "int") -> "None":
+        """An ancestor gives up a call; where calls run, this is overridden."""
+
+    def on_orphaned(self, reason: "str") -> "None":
+        """Our parent is gone, or an ancestor sends us away; a child's router ends the process."""
+
+    def _on_neighbour(self, link: "Link", frame: "wire.Frame") -> "None":
+        if frame.kind == wire.BYE:
+            link.fail(text(frame.payload) or "the peer closed the link")
+        elif frame.kind == wire.HELLO and link.on_hello is not None:
+            hello, link.on_hello = link.on_hello, None
+            hello(frame)
+        elif frame.kind in (wire.ROUTE_ADD, wire.ROUTE_DROP):
+            if self.hub is not None:
+                self.hub.on_route(link, frame)
+            else:
+                self.lose({frame.handle}, text(frame.payload))
+        elif frame.kind != wire.PONG:
+            link.strike("a frame of kind %d is not expected" % frame.kind)
+
+    def take(self, link: "Link", frame: "wire.Frame", arrived: "Callable[[Link, wire.Frame], Any]") -> "None":
+        """A MESSAGE for us, which ``arrived`` books."""
+        try:
+            whole = arrived(link, frame)
+        except WireError as error:
+            self.blame(link, frame.src, str(error))
+            return
+        if whole is not None:
+            flags, body, owed = whole
+            commands = link.context is None and self.routes.commands(None, frame.auth)
+            self._to_mailbox(frame, Message(self, frame, flags, body, commands, owed))
+
+    def _to_mailbox(self, frame: "wire.Frame", message: "Message") -> "None":
+        mailbox = self.mailboxes.get(frame.handle)
+        if mailbox is not None and mailbox.source in (None, frame.src):
+            mailbox.on_message(message)
+            return
+        message.release()
+        self.dropped += 1
+        self.refuse(frame, "nobody listens at handle %d of context %d" % (frame.handle, self.id))
+
+    # -- loss and end
+
+    def lose(self, gone: "Any", reason: "str", make_error: "Callable[[str], BaseException]" = Lost) -> "None":
+        """These contexts, or all, are gone: who waits for them here is told."""
+        self.streams.forget(gone, reason)
+        for handle, mailbox in list(self.mailboxes.items()):
+            if gone is None or mailbox.source in gone:
+                self.close_mailbox(handle, make_error(reason))
+
+    def _on_lost(self, link: "Link", reason: "str") -> "None":
+        with self.lock:
+            if self.links.get(link.context) is link:
+                del self.links[link.context]
+        if link.context is None:
+            self.on_orphaned(reason)
+        elif self.hub is not None:
+            self.hub.forget(link.context, reason, link.make_error)
+
+    def close(self, reason: "str" = "the router is closed") -> "None":
+        """Say goodbye to the neighbours, release every waiter and end the timers. Idempotent."""
+        from .closing import close
+        close(self, reason)
+
+
+def text(payload: "bytes") -> "str":
+    """What a control frame says, for people."""
+    return bytes(payload[:512]).decode("utf-8", "replace")

@@ -1,0 +1,1 @@
+"""What the user and ssh_config say of a host."""

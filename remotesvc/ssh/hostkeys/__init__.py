@@ -1,0 +1,1 @@
+"""Is this the host it should be?"""

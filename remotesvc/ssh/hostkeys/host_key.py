@@ -1,0 +1,199 @@
+"""What to do with the key a server shows: accept it, note it, ask, or refuse with the way out.
+
+Runs before anything is said about the user. A changed, revoked or unexpected key is refused in every mode, and
+so is a certificate that a known authority gave for something else; only a host of which nothing is known is a
+matter of `host_keys`.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import os
+import shlex
+
+from remotesvc.bootstrap.unreachable import HostKeyError
+
+from ..configuration.config import ResolvedHost
+from ..terminal import Interview
+from . import certificate, host_names, known_hosts
+from .certificate import Certificate
+from .known_hosts import Entry, KnownHosts, Verdict
+from .known_hosts_command import Command
+from .revoked import RevokedKeys
+
+
+class HostKeys:
+    """The known_hosts files as one connection sees them, and what a KnownHostsCommand says until `deadline`.
+
+    `notices` collects what the user should hear of. Raises HostKeyError if the command fails.
+    """
+
+    def __init__(self, host: ResolvedHost, deadline: float) -> None:
+        self.host = host
+        self.names = host_names.names_of(host.hostname, host.port, host.host_key_alias)
+        words = host.known_hosts_command
+        self._command = Command(words, host.name, deadline) if words else None
+        self._files = host.user_known_hosts + host.global_known_hosts
+        # As ssh does, the name without a port here.
+        said = [self._command.ask("ORDER", host.hostname)] if self._command else []
+        self.known = KnownHosts(self._files, said)
+        self.notices = [f"known_hosts line ignored: {problem}" for problem in self.known.problems]
+
+    def order(self, supported: tuple[str, ...]) -> tuple[str, ...]:
+        """The signature algorithms to offer the server: for certificates, for known keys, the others."""
+        return tuple(self.known.algorithms(self.names, supported))
+
+    def verify(self, key_type: str, key: bytes, shown_certificate: bytes | None, interview: Interview) -> None:
+        """Return if the key may be trusted, and note it where the mode says so; else raise HostKeyError.
+
+        `key` is in wire form, and so is the certificate if the server showed one with the key in it.
+        """
+        objection = ""
+        if self._command is not None:
+            self.known = KnownHosts(self._files, [self._command.ask("HOSTNAME", self.names[0], key_type, key)])
+        verdict = self.known.check(self.names, key_type, key)
+        if self.host.revoked_host_keys is not None:
+            self._check_revoked(self.host.revoked_host_keys, key, shown_certificate)
+        if shown_certificate is not None and verdict.kind != "revoked":
+            vouched, objection = self._judge(shown_certificate, key)
+            if vouched:
+                return
+        if verdict.kind == "known":
+            return
+        if objection:
+            raise self._bad_certificate(objection, key_type, key)
+        if verdict.kind != "unknown":
+            raise self._refusal(verdict, key_type, key)
+        mode = self.host.strict
+        if mode == "ask":
+            question = (
+                f"The authenticity of host {self.names[0]} cannot be established.\n"
+                f"Its {key_type} key has the fingerprint {known_hosts.fingerprint(key)}.\n"
+                "Connect, and remember the key?"
+            )
+            if not interview.confirm(question):
+                raise self._refusal(verdict, key_type, key)
+        elif mode == "yes":
+            raise self._refusal(verdict, key_type, key)
+        self._remember(key_type, key)
+
+    def _judge(self, blob: bytes, key: bytes) -> tuple[bool, str]:
+        """Whether the certificate proves the host; if not, what a known authority's lacks ("": unknown one)."""
+        try:
+            shown = certificate.parse(blob)
+        except certificate.Malformed as error:
+            return False, str(error)
+        revoked = self.known.check(self.names, shown.authority_type, shown.authority)
+        if revoked.kind == "revoked":
+            raise self._refusal(revoked, shown.key_type, key)
+        entry = self._authority(shown)
+        if entry is None:
+            return False, ""
+        why = certificate.objection(shown, self.names[-1], allowed=self.host.ca_signature_algorithms)
+        if not why and shown.key != key:  # paramiko verified the exchange with `key`
+            why = "the certificate is for another key"
+        return not why, f"{why} (its authority is {entry.place})" if why else ""
+
+    def _authority(self, shown: Certificate) -> Entry | None:
+        for entry in self.known.authorities(self.names):
+            if entry.key == shown.authority:
+                return entry
+        return None
+
+    def _check_revoked(self, path: str, key: bytes, shown: bytes | None) -> None:
+        place = RevokedKeys(path).find(key, shown)
+        if place:
+            raise HostKeyError(
+                f"the host key is revoked: {place}", host=self.host.name, stage="hostkey", hint="Do not connect."
+            )
+
+    def _remember(self, key_type: str, key: bytes) -> None:
+        shown = f"{key_type} {known_hosts.fingerprint(key)}"
+        if not self.host.user_known_hosts:
+            self.notices.append(f"host key accepted, but there is no file to note it in: {shown}")
+            return
+        path = self.host.user_known_hosts[0]
+        try:
+            append(path, self.names, key_type, key, self.host.hash_known_hosts)
+        except OSError as error:
+            why = error.strerror or error
+            self.notices.append(f"host key accepted, but not noted in {path} ({why}): {shown}")
+        else:
+            self.notices.append(f"host key of {self.names[0]} added to {path}: {shown}")
+
+    def _bad_certificate(self, objection: str, key_type: str, key: bytes) -> HostKeyError:
+        return HostKeyError(
+            f"the host's certificate is not accepted: {objection};"
+            f" the key in it, {key_type} {known_hosts.fingerprint(key)}, is not on file either",
+            host=self.host.name,
+            stage="hostkey",
+            hint="Its administrators can issue a new one: ssh-keygen -s CA -h -I ID -n NAMES -V +52w KEY.pub",
+        )
+
+    def _refusal(self, verdict: Verdict, key_type: str, key: bytes) -> HostKeyError:
+        name, shown = self.names[0], f"{key_type} {known_hosts.fingerprint(key)}"
+        files = self.host.user_known_hosts
+        add = f"echo {shlex.quote(line(name, key_type, key))} >> {shlex.quote(files[0])}" if files else ""
+        if verdict.kind == "unknown":
+            looked = ", ".join(self.host.user_known_hosts + self.host.global_known_hosts) or "no file"
+            message = f"the host key is not known: no line for {name} in {looked}; the server shows {shown}"
+            hint = "If that fingerprint is the host's"
+        else:
+            places = "; ".join(
+                f"{e.place} has {e.key_type} {known_hosts.fingerprint(e.key)}" for e in verdict.entries[:4]
+            )
+            if verdict.kind == "revoked":
+                message = f"the host key is revoked: {places}"
+                return HostKeyError(message, host=self.host.name, stage="hostkey", hint="Do not connect.")
+            if verdict.kind == "changed":
+                message = f"THE HOST KEY HAS CHANGED: the server shows {shown}, but {places}"
+            else:
+                message = f"the server shows a key of a type not on file: {shown}; {places}"
+            hint = "Somebody may be listening in. If the key was replaced on purpose"
+            if verdict.kind == "changed":
+                entry = verdict.entries[0]
+                if entry.file not in self._files:
+                    return HostKeyError(message, host=self.host.name, stage="hostkey",
+                                        hint=f"{hint}, {entry.file} must name the new one.")
+                if any(sign in entry.names for sign in "*?!"):  # ssh-keygen takes whole names only
+                    hint += f", remove {entry.place}"
+                else:
+                    remove = f"ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(entry.file)}"
+                    add = f"{remove} && {add}" if add else remove
+        if add:
+            hint += f", run: {add}"
+        return HostKeyError(message, host=self.host.name, stage="hostkey", hint=hint)
+
+
+def line(name: str, key_type: str, key: bytes) -> str:
+    """The known_hosts line for a key."""
+    return f"{name} {key_type} {base64.b64encode(key).decode()}"
+
+
+def append(path: str, names: tuple[str, ...], key_type: str, key: bytes, hash_name: bool = False) -> None:
+    """Add a host's key to a known_hosts file, whole or not at all, together with others who do the same.
+
+    Does nothing if the file has it by now. Raises OSError, also when by now it has another key.
+    """
+    os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        with open(path, "rb") as file:
+            content = file.read()
+        verdict = KnownHosts([path]).check(names, key_type, key)
+        if verdict.kind == "known":
+            return
+        if verdict.kind != "unknown":
+            raise PermissionError(1, f"{verdict.entries[0].place} was added meanwhile with another key")
+        name = host_names.hashed(names[0], os.urandom(20)) if hash_name else names[0]
+        text = line(name, key_type, key) + "\n"
+        if content and not content.endswith(b"\n"):
+            text = "\n" + text
+        data = text.encode("utf-8")
+        if os.write(fd, data) != len(data):  # the disk is full: no half a line stays
+            os.ftruncate(fd, len(content))
+            raise OSError(28, os.strerror(28))
+    finally:
+        os.close(fd)

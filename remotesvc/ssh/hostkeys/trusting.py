@@ -1,0 +1,63 @@
+"""Learning a host's key without logging in: what `remotesvc trust` does."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from ..configuration.options import SSHOptions
+from ..login.keyring import KeyRing
+from ..terminal import Questions
+from ..ways import Ways
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A host whose key is trusted now: its type and fingerprint, and what was done about it ("" if it was known)."""
+
+    key_type: str
+    fingerprint: str
+    notices: tuple[str, ...]
+
+
+class Nobody:
+    """Who agrees to no new key: only those that are known already are trusted."""
+
+    def confirm(self, question: str) -> bool:
+        """No."""
+        return False
+
+    def secret(self, prompt: str) -> str | None:
+        """No answer."""
+        return None
+
+
+class Answers:
+    """Says yes, or asks somebody, when a key is new."""
+
+    def __init__(self, ask: Questions | None) -> None:
+        self._ask = ask
+
+    def confirm(self, question: str) -> bool:
+        """Whether to trust a new key."""
+        question = question.replace("Connect, and remember the key?", "Remember it?")
+        return self._ask is None or self._ask.confirm(question)
+
+    def secret(self, prompt: str) -> str | None:
+        """A passphrase for a jump host's key, if there is somebody to ask."""
+        return None if self._ask is None else self._ask.secret(prompt)
+
+
+def learn(options: SSHOptions, ways: Ways, ask: Questions | None) -> Learnt:
+    """Connect as far as the host's key, and note it if it is new and `ask` agrees (None: whoever it is agrees).
+
+    Jump hosts on the way are logged in to, as always, and their keys checked strictly. Raises HostKeyError for a key
+    that changed, was revoked or is not wanted, and other ConnectErrors.
+    """
+    asked = replace(options, host_keys="ask", extra_options=("BatchMode=no", *options.extra_options))
+    deadline = time.monotonic() + options.connect_timeout
+    peer = ways.connect(asked, deadline, {}, KeyRing(Answers(ask)), log_in=False)
+    try:
+        return Learnt(peer.host_key_type, peer.host_key, peer.notices)
+    finally:
+        peer.close()

@@ -1,0 +1,266 @@
+"""Proving who we are, in OpenSSH's order and within what servers allow.
+
+The methods come in the order of PreferredAuthentications, keys in that of `candidates`. A server that wants
+two proofs gets them. Nothing is asked of the person at the terminal before the server has said that the
+answer would be of use.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import paramiko
+
+from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectTimeout
+
+from ..configuration.config import OTHER_TRANSPORT, ResolvedHost
+from ..paths.packets import GuardedPacketizer
+from ..terminal import Interview
+from . import keyfile
+from .agent import Agent, AgentError, AgentKey
+from .candidates import MAX_TRIES, Candidate, arrange
+from .dialogue import Answer, Login, Respond
+from .keyring import KeyRing
+
+PASSWORD_METHODS = ("password", "keyboard-interactive")
+
+
+def authenticate(
+    transport: paramiko.Transport, host: ResolvedHost, deadline: float, keys: KeyRing, interview: Interview
+) -> None:
+    """Log in as `host.user` before `deadline` (monotonic; the time that answers take does not count).
+
+    Raises AuthenticationError or ConnectTimeout.
+    """
+    with ExitStack() as stack:
+        attempts = _Attempts(transport, host, deadline, keys, interview, stack)
+        if not attempts.succeed():
+            raise attempts.failure()
+
+
+@dataclass
+class _Record:
+    """What has been tried, for the error message."""
+
+    tried: list[str] = field(default_factory=list)
+    offered: tuple[str, ...] | None = None
+    """The methods the server named; None as long as it named none."""
+    failures: int = 0
+    """What servers count."""
+    late: bool = False
+    question: str = ""
+    """What the server asked that nobody here can answer."""
+
+
+class _Attempts:
+    """One login, attempt by attempt."""
+
+    def __init__(
+        self,
+        transport: paramiko.Transport,
+        host: ResolvedHost,
+        deadline: float,
+        keys: KeyRing,
+        interview: Interview,
+        stack: ExitStack,
+    ) -> None:
+        self._transport = transport
+        self._host = host
+        self._limit = deadline
+        self._keys = keys
+        self._interview = interview
+        self._stack = stack
+        self._login = Login(transport, host.user)
+        self._record = _Record()
+        # Made when first needed, and gone on with when a server wants a second key.
+        self._candidates = self._arranged()
+        self._spent: set[str] = set()
+
+    @property
+    def _deadline(self) -> float:
+        return self._limit + self._interview.seconds
+
+    def succeed(self) -> bool:
+        """Try all there is; True once we are in."""
+        while (method := self._next_method()) is not None:
+            if self._record.offered is None and method != "publickey":
+                # Passwords are few and attempts counted: first hear which method takes them. That is free.
+                if self._take(self._login.ask_methods(self._deadline)):
+                    return True
+                continue
+            if self._try(method):
+                return True
+        if self._record.offered is None and self._transport.is_active():
+            return self._take(self._login.ask_methods(self._deadline))
+        return False
+
+    def _next_method(self) -> str | None:
+        if not self._transport.is_active() or self._record.late:
+            return None
+        offered = self._record.offered
+        for method in self._methods():
+            if method not in self._spent and (offered is None or method in offered):
+                return method
+        return None
+
+    def _methods(self) -> list[str]:
+        """What we have something for, in the order asked for."""
+        host = self._host
+        able = {
+            "publickey": host.public_keys,
+            "password": host.passwords and host.options.password is not None,
+            "keyboard-interactive": host.keyboard_interactive and host.options.password is not None,
+        }
+        return [method for method in host.preferred_authentications if able.get(method)]
+
+    def _try(self, method: str) -> bool:
+        if method == "publickey":
+            candidate = next(self._candidates, None)
+            if candidate is None:
+                self._spent.add(method)
+                return False
+            return self._show(candidate)
+        self._spent.add(method)
+        password = self._host.options.password
+        assert password is not None  # `_methods` would not have named it
+        if method == "password":
+            return self._take(self._login.say_password(password.reveal(), self._deadline), "password")
+        answer = self._login.converse(self._responder(password.reveal()), self._deadline)
+        return self._take(answer, "password by keyboard-interactive", self._record.question)
+
+    # -- keys
+
+    def _arranged(self) -> Iterator[Candidate]:
+        record = self._record
+        passwords = any(method in PASSWORD_METHODS for method in self._methods())
+        limit = MAX_TRIES - passwords
+        found = arrange(self._host, self._held(), self._load, limit, record.tried)
+        for candidate in found:
+            if record.failures >= limit:
+                record.tried.append(f"{candidate.label}: left out, servers count attempts")
+            else:
+                yield candidate
+
+    def _held(self) -> list[AgentKey]:
+        if self._host.identity_agent is None:
+            return []
+        try:
+            agent = Agent(self._host.identity_agent, self._deadline - time.monotonic())
+            self._stack.callback(agent.close)
+            return agent.keys()
+        except AgentError as error:
+            self._record.tried.append(str(error))
+            return []
+
+    def _load(self, path: str) -> paramiko.PKey:
+        ask = self._interview.secret if self._interview.possible else None
+        return self._keys.load(path, self._host.options.passphrase, ask, self._host.password_prompts)
+
+    def _show(self, candidate: Candidate) -> bool:
+        try:
+            if candidate.blob is None:  # a PEM file: what key it is only its content tells
+                candidate = candidate.with_key(candidate.load())
+            blob = candidate.blob or b""
+            allowed = self._host.public_key_algorithms
+            algorithm = self._login.algorithm(candidate.key_type, allowed, self._deadline)
+            if not algorithm:
+                raise keyfile.Unusable("left out by PubkeyAcceptedAlgorithms in ssh_config")
+            if (size := candidate.rsa_size) and size < self._host.required_rsa_size:
+                raise keyfile.Unusable(f"has {size} bits, RequiredRSASize is {self._host.required_rsa_size}")
+            if candidate.costly:
+                answer = self._login.would_do(algorithm, blob, self._deadline)
+                if answer.kind != "welcome":
+                    return self._take(answer, candidate.shown)
+            answer = self._login.show_key(candidate.load(), algorithm, blob, self._deadline)
+        except (keyfile.Unusable, AgentError) as error:
+            self._record.tried.append(f"{candidate.label}: {error}")
+            return False
+        return self._take(answer, candidate.shown)
+
+    # -- passwords
+
+    def _responder(self, password: str) -> Respond:
+        """Answers the one question a password is an answer to. A second one (a code, a new password) is told."""
+        record = self._record
+        said: list[str] = []
+
+        def respond(prompts: list[tuple[str, bool]]) -> list[str]:
+            if len(prompts) == 1 and not prompts[0][1] and not said:
+                said.append(prompts[0][0])
+                return [password]
+            if prompts:
+                record.question = ascii(prompts[0][0][:100])
+            return [""] * len(prompts)
+
+        return respond
+
+    # -- what came of it
+
+    def _take(self, answer: Answer, what: str = "", question: str = "") -> bool:
+        """Note the answer to `what`, which left the server's `question` open; True if we are in."""
+        record = self._record
+        if answer.kind == "in":
+            return True
+        if answer.methods:
+            record.offered = answer.methods
+        elif answer.kind in ("no", "partial"):
+            record.offered = ()
+        record.late = answer.kind == "late"
+        if not what:
+            return False
+        outcome = {
+            "no": "rejected",
+            "partial": "accepted, but the server asks for more: " + ", ".join(answer.methods),
+            "expired": "right, but it has expired and must be changed; log in with ssh once",
+            "closed": "the server closed the connection",
+            "late": "no answer in time",
+        }[answer.kind]
+        if answer.kind in ("no", "closed"):
+            record.failures += 1
+        if question:
+            outcome += f" (the server asked {question}, which the password does not answer)"
+        record.tried.append(f"{what}: {outcome}")
+        return False
+
+    def failure(self) -> AuthenticationError | ConnectTimeout:
+        """The error for the caller: what was tried, what the server takes, what it said, what to do."""
+        host, record = self._host, self._record
+        if host.options.password is not None and record.offered and not {*PASSWORD_METHODS} & {*record.offered}:
+            record.tried.append("password: the server does not take one")
+        tried = "; ".join(record.tried) or "nothing: no agent, no key file and no password"
+        said = self._said()
+        if record.late or time.monotonic() >= self._deadline:
+            return ConnectTimeout(
+                f"the time to connect ran out while logging in as {host.user}; tried {tried}",
+                host=host.name,
+                stage="auth",
+                diagnostics=said,
+            )
+        message = f"login as {host.user} failed; tried {tried}"
+        if record.offered:
+            message += f"; the server takes {', '.join(record.offered)}"
+        hint = "Name a key, load one into ssh-agent, or give a password."
+        if not self._transport.is_active():
+            message += f"; the server closed the connection after {record.failures} attempt(s)"
+            hint = "Name the right key and set IdentitiesOnly=yes, so that fewer are tried."
+        elif record.question or _only_openssh(record.offered):
+            hint = OTHER_TRANSPORT
+        elif record.offered and not {"publickey"}.intersection(record.offered):
+            if host.options.password is None:
+                hint = "Give a password: -k asks for one (password=)."
+            elif not any(method in PASSWORD_METHODS for method in self._methods()):
+                hint = "ssh_config forbids to use the password: PasswordAuthentication, PreferredAuthentications."
+        return AuthenticationError(message, host=host.name, stage="auth", hint=hint, diagnostics=said)
+
+    def _said(self) -> str:
+        """The server's own words, which may well explain it. ConnectError takes the escapes out."""
+        packetizer = self._transport.packetizer
+        farewell = packetizer.farewell if isinstance(packetizer, GuardedPacketizer) else ""
+        return "\n".join(filter(None, (self._login.said.strip(), farewell)))
+
+
+def _only_openssh(offered: tuple[str, ...] | None) -> bool:
+    return bool(offered) and not {"publickey", *PASSWORD_METHODS}.intersection(offered or ())

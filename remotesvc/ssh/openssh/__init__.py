@@ -1,0 +1,1 @@
+"""SSH by the installed `ssh` program."""

@@ -1,0 +1,207 @@
+"""Pure: from options, and what `ssh -G` says of a host, to the command line of `ssh`."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass
+
+from remotesvc.bootstrap.errors import UsageError
+
+from ..configuration import hostspec
+from ..configuration.configfile import Values
+from ..configuration.hostspec import HostSpec
+from ..configuration.options import SSHOptions
+from ..configuration.tokens import expand, number
+from ..hostkeys import host_names
+from ..hostkeys.known_hosts import KnownHosts
+
+STAGE_TIMEOUT = 10.0
+"""Seconds for each address of a host, greeting included, unless ssh_config has a ConnectTimeout: as the other
+transport."""
+
+GCM = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+"""Ciphers that are several times as fast as the one OpenSSH likes best."""
+
+# What would keep ssh from being a plain pipe to one program, and the value that does not. Newer than the oldest ssh we
+# meet, so said only where `ssh -G` knows the word.
+_PLAIN = {"RemoteCommand": "none", "SessionType": "default", "ForkAfterAuthentication": "no", "StdinNull": "no"}
+
+
+@dataclass(frozen=True)
+class OpenSSHHost:
+    """What ssh will do for a host, as far as we have to know."""
+
+    name: str
+    """As the user wrote it: the word for errors and output."""
+    hostname: str
+    port: int
+    user: str
+    alias: str | None
+    jump: HostSpec | None
+    """The last host on the way."""
+    proxy_command: str | None
+    strict: str
+    """StrictHostKeyChecking as it is passed on: "yes", "ask" or "accept-new"."""
+    known_hosts: tuple[str, ...]
+    alive_interval: float | None
+    alive_count: int
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.hostname}" + (f":{self.port}" if self.port != 22 else "")
+
+    @property
+    def direct(self) -> bool:
+        """Is nothing between us and the host?"""
+        return self.jump is None and self.proxy_command is None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is called in known_hosts files."""
+        return host_names.names_of(self.hostname, self.port, self.alias)
+
+
+def describe(options: SSHOptions, values: Values) -> OpenSSHHost:
+    """Make sense of what `ssh -G` printed. Raises UsageError."""
+
+    def one(key: str, default: str = "") -> str:
+        found = values.get(key)
+        return found[0] if found and found[0].lower() != "none" else default
+
+    hostname = hostspec.check_host(one("hostname", options.host))
+    port = hostspec.check_port(number(one("port", "22")))
+    user = hostspec.check_user(one("user") or getpass.getuser())
+    alias = one("hostkeyalias") or None
+    if options.jump:
+        jump = _last(str(options.jump[-1]))
+    else:
+        jump = _last(one("proxyjump").rpartition(",")[2]) if options.jump is None else None
+    command = one("proxycommand") or None
+    files = options.known_hosts or _files(values, options, hostname, port, user, alias)
+    interval = number(one("serveraliveinterval", "0"))
+    return OpenSSHHost(
+        name=options.host, hostname=hostname, port=port, user=user, alias=alias, jump=jump,
+        proxy_command=command if options.jump is None and jump is None else None,
+        strict=_strict(options.host_keys or one("stricthostkeychecking", "ask").lower()),
+        known_hosts=tuple(os.path.expanduser(file) for file in files),
+        alive_interval=float(interval) if interval else None, alive_count=number(one("serveralivecountmax", "3")),
+    )
+
+
+def stricter(host: OpenSSHHost, known: KnownHosts) -> str:
+    """The mode for ssh: what is known by any key is never new, whatever type of key it shows today."""
+    return "yes" if any(not entry.marker for entry in known.named(host.names[0])) else host.strict
+
+
+def command_line(
+    program: str, options: SSHOptions, values: Values, host: OpenSSHHost, strict: str, log: str, asks: bool,
+    command: str,
+) -> list[str]:
+    """The arguments of `ssh`, which run `command` there with nothing but pipes. They hold no secret.
+
+    `log` is the file for its messages, `asks` whether there is somebody, or a secret, to answer questions. Raises
+    UsageError for what this transport cannot take.
+    """
+
+    def value(key: str) -> str:
+        return values.get(key, ["none"])[0].lower()
+
+    words = [program, "-T", "-x", "-a", "-E", log]
+    ours = {
+        "LogLevel": "DEBUG1",  # how far it came
+        "ClearAllForwardings": "yes",
+        "EscapeChar": "none",
+        "PermitLocalCommand": "no",
+        "Tunnel": "no",
+        "StrictHostKeyChecking": strict,
+    }
+    for key, plain in _PLAIN.items():
+        if key.lower() in values and value(key.lower()) != plain:
+            ours[key] = plain
+    if value("controlmaster") not in ("none", "no", "false") and value("controlpersist") in ("none", "no", "false"):
+        # A master that is this very process could not end before others of the user's have; one that is there is used.
+        ours["ControlMaster"] = "no"
+    if options.known_hosts is not None:
+        ours["UserKnownHostsFile"] = " ".join(_quoted(path) for path in options.known_hosts)
+        ours["GlobalKnownHostsFile"] = "/dev/null"
+    if value("connecttimeout") in ("none", "0"):
+        ours["ConnectTimeout"] = str(max(1, round(min(STAGE_TIMEOUT, options.connect_timeout))))
+    if not asks:
+        ours["BatchMode"] = "yes"
+    elif options.password is not None or options.passphrase is not None:
+        ours["BatchMode"] = "no"  # which would not let us answer, either
+    if options.password is not None:
+        ours["NumberOfPasswordPrompts"] = "1"
+    ciphers = value("ciphers")
+    if ciphers.startswith("chacha20"):  # nobody has chosen
+        ours["Ciphers"] = ",".join([*GCM, *(name for name in ciphers.split(",") if name not in GCM)])
+    if options.jump == ():
+        ours.update(ProxyJump="none", ProxyCommand="none")
+    for key, setting in ours.items():
+        words += ["-o", f"{key}={setting}"]
+    for path in options.certificates:
+        words += ["-o", f"CertificateFile={_quoted(path)}"]
+    for option in options.extra_options:
+        words += ["-o", option]
+    if options.ssh_config is not None:
+        words += ["-F", options.ssh_config]
+    if options.jump:
+        words += ["-J", ",".join(map(_hop, options.jump))]
+    if options.port is not None:
+        words += ["-p", str(options.port)]
+    if options.user is not None:
+        words += ["-l", options.user]
+    for path in options.key_filenames:
+        words += ["-i", _plain(path)]
+    return [*words, "--", options.host, command]
+
+
+def _strict(mode: str) -> str:
+    # "no" would let a changed key pass, which nothing here does.
+    return {"no": "accept-new", "off": "accept-new", "false": "accept-new", "accept-new": "accept-new",
+            "ask": "ask"}.get(mode, "yes")
+
+
+def _hop(hop: str | SSHOptions) -> str:
+    if isinstance(hop, SSHOptions):
+        if hop != SSHOptions(host=hop.host, user=hop.user, port=hop.port):
+            raise UsageError(f"the openssh transport takes jump hosts by name: put the options of {hop.host} into "
+                             "ssh_config, or use the paramiko transport")
+        return str(HostSpec(hop.user, hop.host, hop.port))
+    return str(hostspec.parse(hop))
+
+
+def _last(text: str) -> HostSpec | None:
+    if not text:
+        return None
+    try:
+        return hostspec.parse(text)
+    except UsageError:  # ssh knows better
+        return HostSpec(None, text, None)
+
+
+def _files(values: Values, options: SSHOptions, hostname: str, port: int, user: str, alias: str | None) -> list[str]:
+    tokens = {"%": "%", "d": os.path.expanduser("~"), "h": hostname, "i": str(os.getuid()), "k": alias or options.host,
+              "n": options.host, "p": str(port), "r": user, "u": getpass.getuser()}
+    files = []
+    for key in ("userknownhostsfile", "globalknownhostsfile"):
+        for name in values.get(key, [""])[0].split():
+            try:
+                files.append(expand(name, tokens))
+            except UsageError:  # a token of a newer ssh: it reads that file, we do not
+                continue
+    return files
+
+
+def _plain(path: str) -> str:
+    """A path that ssh takes as it is."""
+    if "${" in path:
+        raise UsageError(f"ssh would take {path!r} for a variable's value")
+    return os.path.expanduser(path).replace("%", "%%")
+
+
+def _quoted(path: str) -> str:
+    """A path as one word of an option's value."""
+    if '"' in path or "\\" in path:
+        raise UsageError(f"ssh cannot be told a path with quotes or backslashes: {path!r}")
+    return f'"{_plain(path)}"'

@@ -1,0 +1,1 @@
+"""From a name to a byte path: sockets, jump hosts, channels."""

@@ -1,0 +1,82 @@
+"""ProxyCommand: a program of the user's whose input and output are the connection."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+from ..noise import Noise
+from .socket import TunedSocket
+
+GRACE = 1.0
+"""Seconds between asking the program to end and killing it."""
+
+SAID = 8 * 1024
+"""Bytes of its stderr that are kept, from the beginning and from the end each."""
+
+
+class CommandSocket(TunedSocket):
+    """Our end of a socket whose other end is the program's stdin and stdout."""
+
+    process: subprocess.Popen[bytes]
+    _noise: Noise
+    _listener: threading.Thread
+
+    def said(self) -> str:
+        """What the program wrote to stderr, once it has ended; so far, if it goes on."""
+        self._listener.join(GRACE / 2)
+        return self._noise.text()
+
+    def _listen(self) -> None:
+        stderr = self.process.stderr
+        assert stderr is not None
+        with stderr:
+            while data := os.read(stderr.fileno(), 4096):
+                self._noise.add(data)
+
+    def close(self) -> None:
+        """Sever; the owner also ends the program."""
+        super().close()
+        if self.fileno() < 0:
+            self._end()
+
+    def _end(self) -> None:
+        if self.process.returncode is None:
+            for number in (signal.SIGHUP, signal.SIGKILL):
+                try:
+                    os.killpg(self.process.pid, number)
+                except (ProcessLookupError, PermissionError):
+                    pass
+                try:
+                    self.process.wait(GRACE)
+                    break
+                except subprocess.TimeoutExpired:
+                    continue
+        self._listener.join(GRACE)
+
+
+def start(command: str, deadline: float) -> CommandSocket:
+    """Run `command`, in which tokens are expanded, as ssh does: by the user's shell. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    sock = CommandSocket(fileno=ours.detach())
+    try:
+        with theirs:
+            sock.process = subprocess.Popen(
+                [os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {command}"],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+            )
+    except OSError:
+        TunedSocket.close(sock)
+        raise
+    sock._noise = Noise(SAID, SAID)
+    sock._listener = threading.Thread(target=sock._listen, name="remotesvc-proxy", daemon=True)
+    sock._listener.start()
+    sock.deadline = deadline
+    return sock

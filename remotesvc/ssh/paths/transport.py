@@ -1,0 +1,59 @@
+"""paramiko's transport with the host key algorithms exactly as asked for, and no wait of its own thread for itself.
+The one place that knows how.
+
+paramiko appends a certificate algorithm for each plain one, behind all of them, so that a server with both
+always shows its plain key. Here the list is ours: certificates come first where an authority is known for the
+host, and do not come at all where none is.
+
+While keys are exchanged anew nothing else may be sent (RFC 4253, 7.1), and paramiko makes every sender wait. Its own
+thread answers what the server still says meanwhile, the end of a channel for one: it would wait 30 seconds for keys
+that only it could take, and then end the connection.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import paramiko
+
+from ..hostkeys import certificate
+from .packets import GuardedPacketizer
+from .socket import Stream
+
+# A few for each channel are what a server has under way when keys are exchanged: windows, ends of programs, closes.
+_MOST_HELD_BACK = 10_000
+
+
+class ClientTransport(paramiko.Transport):
+    """A client's side of an SSH connection on a stream; `host_key_algorithms` go to the server as given."""
+
+    def __init__(self, socket: Stream, host_key_algorithms: tuple[str, ...]) -> None:
+        super().__init__(socket, packetizer_class=GuardedPacketizer)  # type: ignore[arg-type]
+        self._algorithms = host_key_algorithms
+        self._held_back: list[paramiko.Message] = []  # what this thread has to say once there are new keys
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        """Public in paramiko, which asks it for what goes into the key exchange and for what came of it."""
+        return self._algorithms
+
+    def host_certificate(self) -> bytes | None:
+        """The certificate that the server showed as its key, in wire form; None if it showed a plain key."""
+        blob = getattr(self.get_remote_server_key().public_blob, "key_blob", None)
+        # What was agreed on decides: a certificate nobody asked for proves no more than the key in it.
+        agreed = str(vars(self)["host_key_type"])
+        return blob if isinstance(blob, bytes) and agreed.endswith(certificate.SUFFIX) else None
+
+    def _send_user_message(self, data: paramiko.Message) -> None:
+        if threading.current_thread() is self and not self.clear_to_send.is_set():
+            if len(self._held_back) >= _MOST_HELD_BACK:
+                raise paramiko.SSHException("the server asks for answers instead of exchanging keys")
+            self._held_back.append(data)
+        else:
+            super()._send_user_message(data)  # type: ignore[misc]
+
+    def _parse_newkeys(self, m: paramiko.Message) -> None:
+        super()._parse_newkeys(m)  # type: ignore[misc]
+        held_back, self._held_back = self._held_back, []
+        for data in held_back:
+            super()._send_user_message(data)  # type: ignore[misc]
