@@ -20,12 +20,12 @@ LONGEST_END = 1.9
 
 
 def whole(load: "Any") -> "Any":
-    """What ``load()`` imports. Python may give half a module that another thread imports, or failed to."""
-    for _ in range(250):  # it is done in a moment
+    """What ``load()`` imports. Python may give half of what another thread imports, or failed to."""
+    for _ in range(250):
         try:
             return load()
         except ImportError:
-            time.sleep(0.02)
+            time.sleep(0.02)  # it is done in a moment
     return load()
 
 

@@ -86,8 +86,7 @@ class NotSent(OutcomeError):
 
 
 class Lost(OutcomeError):
-    """The link or the process went away with the call: it may have run; no answer will come. `diagnostics`:
-    its last words (unescaped)."""
+    """The link or the process went away with the call: it may have run; no answer will come."""
 
     diagnostics = ""
 

@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
+# Of ConnectErrors, and of Lost, where it is what a child of ours said last.
 DIAGNOSTICS_SHOWN = 2000
 """How many characters of what the target said `str()` of an error shows; the attribute keeps all of it."""
 

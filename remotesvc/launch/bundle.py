@@ -36,10 +36,10 @@ LONGEST_BUDGET = 86400.0
 
 # The order of the first flight's modules that compressed best of many tried: 600 bytes less than by words. What is not
 # named here, or no longer there, only costs some bytes.
-TRIED = ("finder", "output", "output.outlet", "child", "calls.execute", "remotesvc", "entry", KERNEL, "links.stdio",
-         "links.timers", "calls.current", "calls", "calls.dispatcher", "errors", "routing.lineage", "links.link",
-         "links", "data", "routing.router", "routing", "data.limits", "links.credit", "links.streams", "links.wire",
-         "data.codec", "data.unpack", "data.pack")
+TRIED = ("finder", "calls", KERNEL, "output", "output.outlet", "child", "calls.execute", "entry", "links.stdio",
+         "calls.current", "remotesvc", "errors", "calls.dispatcher", "links.timers", "links", "routing.lineage",
+         "links.link", "routing.router", "data.limits", "links.credit", "routing", "links.streams", "links.wire",
+         "data", "data.codec", "data.unpack", "data.pack")
 
 # In the order of likelihood; RHEL 8 has only the second out of the box. The last one may be a Python 3 as
 # well; where it is a Python 2, stage 0 says so.
