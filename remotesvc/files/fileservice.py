@@ -4,7 +4,6 @@ import os
 import stat
 import threading
 
-from ..bootstrap.calls.current import running
 from ..bootstrap.errors import Error
 from ..service.base import Service, expose
 from ..service.message import CALLER, Message
@@ -13,7 +12,7 @@ from .destination import file_sink
 from .errors import RAISES, TransferError, TransferRefused, about, refusing_here
 from .grants import Grants, components, open_plainly
 from .inflow import Inflow
-from .job import interrupted
+from .job import call_is_over, interrupted
 from .landing import Finish
 from .options import IDLE
 from .outflow import Outflow
@@ -125,12 +124,10 @@ class FileService(Service):
             sink = StreamSink(out) if hasattr(out, "write") else file_sink(
                 os.fspath(out), os.fsencode(os.path.basename(path)), None, Finish(durable=durable))
 
-            ours = running()
-
             def over() -> "bool":
                 if future.done() and future.exception() is not None:
                     future.result()
-                return ours is not None and (ours.cancelled or ours.remaining == 0)
+                return call_is_over()
 
             future.add_done_callback(lambda done: inflow.look())
             for body in inflow.bodies(idle_timeout, over):

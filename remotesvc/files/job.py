@@ -4,6 +4,7 @@ import os
 import threading
 import time
 
+from ..bootstrap.calls.current import running
 from ..bootstrap.errors import CallTimeout, Cancelled, Lost
 from .copied import Copied
 from .errors import RAISES, TransferStalled
@@ -70,6 +71,8 @@ class Job(object):
     def check(self) -> "None":
         """Raise CallTimeout or Cancelled if it is to end."""
         options = self.options
+        if call_is_over():
+            raise self.context.tree.cancelled("the call is over that wanted it", self.context.name, self.name)
         if options.stop is not None and options.stop.is_set():
             raise self.context.tree.cancelled("stopped", self.context.name, self.name)
         if options.timeout is not None and time.monotonic() - self.begun > options.timeout:
@@ -94,6 +97,12 @@ class Job(object):
         """Whatever is still going on there ends."""
         if self.items is not None:
             self.items.close()
+
+
+def call_is_over() -> "bool":
+    """Is nobody there any more who waits for the call that this thread runs, if it runs one?"""
+    ours = running()
+    return ours is not None and (ours.cancelled or ours.remaining == 0)
 
 
 def interrupted(error: "BaseException") -> "bool":

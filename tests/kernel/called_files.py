@@ -108,3 +108,19 @@ def forget_pushed() -> None:
     from remotesvc.service import current_pool
     service = current_pool().get_service(PushFileService)
     service._contents = Contents()  # type: ignore[attr-defined]
+
+
+def pull_what_never_comes(source: str, note: str) -> None:
+    """Pull a file of a child of this context, which sends nothing of it; how that ended is noted."""
+    import remotesvc
+    with remotesvc.current().router.tree().local() as child:
+        child.call(stop_sending)
+        with open(note + ".begun", "w"):
+            pass
+        try:
+            child.pull(source, note + ".copy")
+        except BaseException as error:
+            with open(note + ".tmp", "w") as file:
+                file.write(f"{type(error).__name__}: {error}")
+            os.rename(note + ".tmp", note)
+            raise

@@ -403,6 +403,17 @@ def test_a_context_pushes_to_its_own_child(router: Router, tree: Path, tmp_path:
     assert described(tmp_path / "t") == described(tree)
 
 
+def test_a_transfer_of_called_code_ends_with_its_call(router: Router, tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(content(CHUNK))
+    note = tmp_path / "note"
+    future = router.local().submit(called_files.pull_what_never_comes, str(tmp_path / "s"), str(note))
+    until((tmp_path / "note.begun").exists)
+    assert future.cancel()
+    until(note.exists)
+    assert note.read_text() == "Cancelled: local: the call is over that wanted it"
+    assert not (tmp_path / "note.copy").exists()
+
+
 def test_nothing_stays_open(context: Context, tree: Path, tmp_path: Path) -> None:
     context.push(tree, tmp_path / "first")
     context.pull(tree, tmp_path / "second")
