@@ -18,9 +18,11 @@ from tests.spread import pytest_xdist_make_scheduler as pytest_xdist_make_schedu
 
 UNIT_TESTS = Path(__file__).parent / "unit"
 
-# A run in the background of a script inherits that Ctrl-C is ignored, and so would every process that tests start.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# What runs in the background of a script, or under nohup, inherits that Ctrl-C or a hang-up is ignored, and so would
+# every process that tests start.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -80,8 +80,8 @@ def error_untrusted(reply: "Any", host: "str", call: "str", classes: "Any" = Non
         from ..failures.rebuild import rebuild
         try:
             return rebuild(detail[0], host, call, classes, source_line)
-        except DecodeError as error:
-            return error
+        except DecodeError as malformed:
+            return malformed
     if kind == "connect":
         from ..unreachable import from_reply_untrusted
         return from_reply_untrusted(reply) or DecodeError("the error reply of %s on %s is malformed" % (call, host))
@@ -90,5 +90,8 @@ def error_untrusted(reply: "Any", host: "str", call: "str", classes: "Any" = Non
         return EncodeError(texts[2], where=texts[0], type_name=texts[1])
     kinds: "Any" = {"timeout": CallTimeout, "cancelled": Cancelled, "busy": Busy, "lost": Lost}
     if kind in kinds:
-        return kinds[kind](texts[0], host=host, call=call)  # type: ignore[no-any-return]
+        error: "Any" = kinds[kind](texts[0], host=host, call=call)
+        if kind == "lost":
+            error.diagnostics = texts[1]
+        return error  # type: ignore[no-any-return]
     return VersionSkewError(texts[0]) if kind == "skew" else Error("%s on %s: %s" % (call, host, texts[0]))

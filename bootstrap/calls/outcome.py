@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 # The kind for what a function raised; the others stand for errors of ours.
 RAISED = "raised"
+# Characters of the last words of a process that go with the error.
+MOST_SAID = 4096
 # Where the frames of ours lie, on a child and on the master.
 _OURS = tuple(root + part for root in ("remotesvc:/remotesvc/", __file__[:-len("bootstrap/calls/outcome.py")])
               for part in ("bootstrap/", "service/"))
@@ -71,8 +73,9 @@ def refusal(error: "Error") -> "List[Any]":
         return ["encode", error.where, error.type_name, error.reason]
     if isinstance(error, ConnectError):
         return as_reply(error)
-    for kind, cls in (("timeout", CallTimeout), ("cancelled", Cancelled), ("busy", Busy), ("lost", Lost),
-                      ("skew", VersionSkewError)):
+    if isinstance(error, Lost):  # of a process that this one has started
+        return ["lost", error.message, error.diagnostics[-MOST_SAID:]]
+    for kind, cls in (("timeout", CallTimeout), ("cancelled", Cancelled), ("busy", Busy), ("skew", VersionSkewError)):
         if isinstance(error, cls):
             return [kind, getattr(error, "message", str(error))]
     return ["refused", str(error)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from remotesvc import Lost, NotSent, Router
+from remotesvc import Context, Lost, NotSent, Router
 from tests.interpreters import Interpreter
 from tests.kernel import called
 from tests.kernel.contexts import LIMIT, appears
@@ -39,6 +39,14 @@ def test_the_very_first_call_may_crash(router: Router) -> None:
     with pytest.raises(Lost) as caught:
         router.local().call("os:abort")
     assert caught.value.diagnostics.startswith(ABORTED)
+
+
+def test_a_crash_in_a_process_of_its_own_says_where_too(context: Context) -> None:
+    """The error comes from the context that started it, as data."""
+    with pytest.raises(Lost, match="SIGABRT") as caught:
+        context.options(isolation="process").call(called.abort)
+    assert caught.value.diagnostics.startswith(ABORTED) and "in abort\n" in caught.value.diagnostics
+    assert context.call(called.add, 1, 1) == 2
 
 
 def test_what_was_said_before_it_was_up_is_not_quoted(router: Router, tmp_path: Path) -> None:
