@@ -167,34 +167,6 @@ class ChildRouter(Router):
             os._exit(0)
 
 
-class LoggingWatch(object):
-    """Puts our handler in when `logging` is imported, which costs a cold child 10 ms and is mostly never done; and our
-    finder of distributions when `importlib.metadata` is."""
-
-    def __init__(self, router: "ChildRouter") -> "None":
-        self._router = router
-        self._names = {"logging", "importlib.metadata"}
-
-    def find_spec(self, name: "str", path: "Any" = None, target: "Any" = None) -> "Any":
-        """For any other name None: the finders behind it answer."""
-        if name not in self._names:
-            return None
-        # No import here: the caller holds the import lock, and who has the module we want may wait for that.
-        spec: "Any" = self._router.finder.find_spec(name, path)
-        if spec is None:
-            return None
-        execute = spec.loader.exec_module
-
-        def exec_module(module: "Any") -> "None":
-            execute(module)
-            # We stay in sys.meta_path: whoever iterates over it meanwhile would miss the finder behind us.
-            self._names.discard(name)
-            self._router.more().imported(name)
-
-        spec.loader.exec_module = exec_module
-        return spec
-
-
 def _end_late() -> "None":
     """Whatever hangs in this process, it does not outlive its parent for long."""
     time.sleep(LONGEST_END)

@@ -3,7 +3,7 @@ import os
 import sys
 
 from .calls.dispatcher import Seat
-from .child import ChildRouter, LoggingWatch
+from .child import ChildRouter
 from .data import codec
 from .errors import WireError
 from .links import wire
@@ -39,7 +39,9 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
     # Not before: until here, stderr is where the parent looks for the reason of a failed start.
     router.outlet = Outlet(lambda: router.more().capture())
     router.finder.fallback = router.find_spec
-    sys.meta_path.insert(0, LoggingWatch(router))
+    # Our handler comes with `logging`, which costs a cold child 10 ms and is mostly never imported; and so on.
+    for name in ("logging", "importlib.metadata"):
+        router.finder.watched[name] = lambda name: router.more().imported(name)
     import _signal  # type: ignore[import-not-found]
     import faulthandler
     faulthandler.enable(router.stderr, False)  # last words

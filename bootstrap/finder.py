@@ -17,7 +17,7 @@ from _imp import acquire_lock, release_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, List, Optional, Sequence, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
     Fallback = Callable[[str, Optional[Sequence[str]]], Optional[ModuleSpec]]
 
@@ -66,12 +66,14 @@ class MemoryFinder(SourceLoader):
 
     `sources`      full name -> (is it a package, source); a child hands these to its own children
     `fallback`     asked for what neither memory nor the target's standard library has; None until set
+    `watched`      full name -> what to call with it, once, when that module has been imported
     `stdlib_path`  where the target's standard library lies
     """
 
     def __init__(self, sources: "Dict[str, Tuple[bool, bytes]]", stdlib_path: "List[str]") -> "None":
         self.sources = sources
         self.fallback: "Optional[Fallback]" = None
+        self.watched: "Dict[str, Callable[[str], object]]" = {}
         self.stdlib_path = stdlib_path
 
     def find_spec(
@@ -83,7 +85,20 @@ class MemoryFinder(SourceLoader):
         if spec is None and self.fallback is not None:
             with Unlocked():  # it may wait, for the parent or for another thread that imports something
                 spec = self.fallback(fullname, path)
+        if spec is not None and fullname in self.watched:
+            self._watch(spec)
         return spec
+
+    def _watch(self, spec: "Any") -> "None":
+        execute = spec.loader.exec_module
+
+        def exec_module(module: "object") -> "None":
+            execute(module)
+            told = self.watched.pop(spec.name, None)
+            if told is not None:
+                told(spec.name)
+
+        spec.loader.exec_module = exec_module
 
     def stdlib_spec(self, fullname: "str", path: "Optional[Sequence[str]]" = None) -> "Optional[ModuleSpec]":
         """What the target's standard library has under a name, or a package of the target in its ``path``.

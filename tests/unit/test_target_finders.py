@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap.child import LoggingWatch
 from remotesvc.bootstrap.finder import MemoryFinder
 from remotesvc.bootstrap.imports.importer import DistributionFinder
 from remotesvc.bootstrap.imports.lines import LinesWatch
@@ -45,7 +44,7 @@ def test_a_watch_that_asks_our_finder_is_not_asked_by_it(
 
 
 def test_only_those_of_the_kernel_are_ours(finder: MemoryFinder) -> None:
-    for each in (finder, LinesWatch(object), DistributionFinder(NOBODY), LoggingWatch(NOBODY)):
+    for each in (finder, LinesWatch(object), DistributionFinder(NOBODY)):
         assert ours(each)
     for other in (importlib.machinery.PathFinder, importlib.machinery.BuiltinImporter, object()):
         assert not ours(other)
