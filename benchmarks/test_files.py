@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -24,6 +26,7 @@ from tests.integration.ssh_servers import OpenSSHServer
 MIB = 1 << 20
 SIZE = 512 * MIB
 FILES = 5000
+RSYNC = shutil.which("rsync")
 
 
 @pytest.fixture
@@ -61,6 +64,14 @@ def ssh_options(server: OpenSSHServer) -> list[str]:
 
 def scp(server: OpenSSHServer, source: str, target: str) -> None:
     subprocess.run(["scp", "-q", "-O", "-P", str(server.port), *ssh_options(server), source, target], check=True)
+
+
+def rsync(server: OpenSSHServer, source: Path, target: Path, *options: str) -> dict[str, int]:
+    """Make a directory there as it is here; returns the numbers of `--stats` by their names."""
+    shell = shlex.join(["ssh", "-p", str(server.port), *ssh_options(server)])
+    command = ["rsync", "-a", "--stats", *options, "-e", shell, f"{source}/", f"{server.user}@{server.host}:{target}/"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return {name: int(number.replace(",", "")) for name, number in re.findall(r"^(.+?): ([\d,]+)", done.stdout, re.M)}
 
 
 def mitogen_fetch(context: Any, service: Any, source: str, target: str) -> None:
@@ -203,17 +214,26 @@ def test_a_tree_of_small_files(server: OpenSSHServer, tree: Path, fresh: Callabl
 
         return again
 
-    samples = alternate({
+    sides: dict[str, Callable[[], object]] = {
         "tar": tar, "push, not durable": lambda: cold(durable=False), "push": cold, "sync": unchanged(fresh()),
-    }, 5)
+    }
+    if RSYNC:
+        same = fresh()
+        rsync(server, tree, same)
+        sides["rsync"] = lambda: rsync(server, tree, same)
+    samples = alternate(sides, 5)
     report("5,000 small files with connect, of tar | ssh tar (not durable)", "<= 0.9 x",
            f"{ratio(samples, 'push, not durable', 'tar'):.2f} x ({median(samples, 'push, not durable'):.2f} s, "
            f"tar {median(samples, 'tar'):.2f} s); durable {ratio(samples, 'push', 'tar'):.2f} x")
-    report("sync of 5,000 unchanged files with connect", "", f"{median(samples, 'sync'):.2f} s, "
-           f"{ratio(samples, 'sync', 'tar'):.2f} x of tar | ssh tar")
+    beside = "no rsync here"
+    if RSYNC:
+        beside = f"{ratio(samples, 'sync', 'rsync'):.2f} x (rsync {median(samples, 'rsync'):.2f} s)"
+    report("sync of 5,000 unchanged files with connect, of rsync -a", "<= 0.7 x", f"{beside}; "
+           f"{median(samples, 'sync'):.2f} s, {ratio(samples, 'sync', 'tar'):.2f} x of tar | ssh tar")
 
 
-def test_bytes_of_one_percent_changed(ours: remotesvc.Context, tmp_path: Path, report: Report) -> None:
+def test_bytes_of_one_percent_changed(server: OpenSSHServer, ours: remotesvc.Context, tmp_path: Path,
+                                      report: Report) -> None:
     size, block = 256 * MIB, 16384
     source = tmp_path / "s"
     source.mkdir()
@@ -221,6 +241,8 @@ def test_bytes_of_one_percent_changed(ours: remotesvc.Context, tmp_path: Path, r
         for number in range(size // (8 * MIB)):
             file.write(random.Random(number).randbytes(8 * MIB))
     ours.sync(source, tmp_path / "t", durable=False)
+    if RSYNC:
+        shutil.copytree(source, tmp_path / "r")
     with open(source / "f", "r+b") as file:
         for number in random.Random(9).sample(range(size // block), size // block // 100):
             file.seek(number * block)
@@ -237,6 +259,13 @@ def test_bytes_of_one_percent_changed(ours: remotesvc.Context, tmp_path: Path, r
     assert wire <= 1.2 * least
     report("bytes for 1 % changed blocks of 256 MiB, both ways", "<= 1.2 x the changed blocks",
            f"{wire / least:.3f} x ({wire / MIB:.2f} MiB, {seconds:.1f} s)")
+    if RSYNC:
+        begun = time.perf_counter()
+        stats = rsync(server, source, tmp_path / "r", "--no-whole-file")
+        seconds = time.perf_counter() - begun
+        theirs = stats["Total bytes sent"] + stats["Total bytes received"]
+        report("the same, of rsync's bytes", "<= 1.2 x",
+               f"{wire / theirs:.2f} x (rsync {theirs / MIB:.2f} MiB, {seconds:.1f} s)")
 
 
 def test_memory_of_a_transfer(ours: remotesvc.Context, large: Path, tmp_path: Path, report: Report) -> None:
