@@ -5,10 +5,11 @@ import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Optional
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
-# Bytes of one read: a whole batch of the peer's writer and more.
-READ = 256 * 1024
+# Bytes of one read. What is large, and then goes on, is read in larger pieces: a whole batch of the peer's writer and
+# more. To set so much aside for each small message would cost three system calls.
+READ, READ_ON = 64 * 1024, 256 * 1024
 # The most buffers one writev takes (IOV_MAX on Linux and macOS).
 IOV = 1024
 
@@ -25,14 +26,17 @@ class FdPath(object):
         self._lock = threading.Lock()
         self._closed = False
         self._writing = False
+        self._written = False  # nothing more will be, and the descriptor is closed
+        self._size = READ
         # Called after each read by the thread that reads; it may return when somebody else has read meanwhile.
         self.rest: "Callable[[], Any]" = lambda: None
         self._thread: "Optional[threading.Thread]" = None
         # A pipe of our own wakes the reader: closing an fd under a blocked read wakes nobody.
         self._wake_read, self._wake_write = os.pipe()
         self._poll = select.poll()
-        for fd in (read_fd, self._wake_read):
-            self._poll.register(fd, select.POLLIN)
+        self._poll.register(read_fd, select.POLLIN)
+        self._besides: "Dict[int, Callable[[], Any]]" = {}
+        self.listen(self._wake_read, lambda: os.read(self._wake_read, 64))
         for fd in (read_fd, write_fd):
             _widen(fd)
 
@@ -54,22 +58,30 @@ class FdPath(object):
         self.close()
         self._close_reading()
 
-    def wait(self) -> "List[int]":
-        """Wait for something to read; returns the descriptors that have it."""
-        return [fd for fd, _event in self._poll.poll()]
+    def wait(self) -> "List[Tuple[int, int]]":
+        """Wait for something to read; returns what ``poll`` says of the descriptors that have it."""
+        return self._poll.poll()
 
-    def take(self, ready: "List[int]", feed: "Callable[[bytes], None]") -> "bool":
+    def take(self, ready: "List[Tuple[int, int]]", feed: "Callable[[bytes], None]") -> "bool":
         """Read and feed what ``wait`` has found; False at the end."""
-        if self._closed:  # whatever still comes: nobody wants it, and it may never end
-            return False
-        if self._wake_read in ready:
-            os.read(self._wake_read, 64)
-        if self._read_fd in ready:
-            data = os.read(self._read_fd, READ)
-            if not data:
+        for fd, _event in ready:
+            if self._closed:  # whatever still comes: nobody wants it, and it may never end
                 return False
-            feed(data)
+            if fd == self._read_fd:
+                size = self._size
+                data = os.read(fd, size)
+                if not data:
+                    return False
+                self._size = READ if len(data) < size else READ_ON
+                feed(data)
+            else:
+                self._besides[fd]()
         return True
+
+    def listen(self, fd: "int", read: "Callable[[], Any]") -> "None":
+        """Have the reader call ``read()`` when there is something at another descriptor."""
+        self._poll.register(fd, 1)  # POLLIN
+        self._besides[fd] = read
 
     def wake(self) -> "None":
         """Let ``wait`` return."""
@@ -83,20 +95,16 @@ class FdPath(object):
 
     def write(self, buffers: "List[Any]") -> "None":
         """Write every byte, however long the pipe is full. Raises OSError when the peer is gone or we closed."""
-        with self._lock:
-            if self._closed:
-                raise OSError(errno.EPIPE, "the link is closed")
-            self._writing = True
+        self._writing = True  # first: `close` looks at this after it has closed, so that one of us sees the other
         try:
             while buffers and not self._closed:
                 buffers = self._write_some(buffers)
         finally:
-            with self._lock:
-                self._writing = False
-                if self._closed:
-                    os.close(self._write_fd)
+            self._writing = False
+            if self._closed:
+                self._close_writing()
         if buffers:
-            raise OSError(errno.EPIPE, "the link was closed meanwhile")
+            raise OSError(errno.EPIPE, "the link is closed")
 
     def _write_some(self, buffers: "List[Any]") -> "List[Any]":
         try:
@@ -108,6 +116,8 @@ class FdPath(object):
             poll.register(self._write_fd, select.POLLOUT)
             poll.poll(1000)
             return buffers
+        if len(buffers) == 1 and done == len(buffers[0]):
+            return []
         index = 0
         while index < len(buffers) and done >= len(buffers[index]):
             done -= len(buffers[index])
@@ -124,11 +134,17 @@ class FdPath(object):
             if self._closed:
                 return
             self._closed = True
-            if not self._writing:
-                os.close(self._write_fd)
             os.write(self._wake_write, b"x")
             if self._thread is None:
                 self._close_reading()
+        if not self._writing:
+            self._close_writing()
+
+    def _close_writing(self) -> "None":
+        with self._lock:
+            closed, self._written = self._written, True
+        if not closed:
+            os.close(self._write_fd)
 
     def join(self, timeout: "float") -> "None":
         """Wait for the reader thread to end."""

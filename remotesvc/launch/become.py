@@ -2,7 +2,6 @@
 
 import os
 import re
-import select
 import sys
 import threading
 
@@ -72,7 +71,7 @@ class BecomePath(ProcessPath):
                 self._terminal.close()
             raise
         if self._terminal is not None:
-            self._poll.register(self._terminal.fd, select.POLLIN)
+            self.listen(self._terminal.fd, self._look_at_terminal)
 
     def start(self, feed: "Callable[[bytes], None]", ended: "Callable[[str], None]") -> "None":
         """See ``ProcessPath.start``."""
@@ -90,12 +89,9 @@ class BecomePath(ProcessPath):
 
         super().start(watched, ended)
 
-    def wait(self) -> "List[int]":
-        """See ``FdPath.wait``; listens to the terminal, too, if there is one."""
-        ready = super().wait()
-        if self._terminal is not None and not self._terminal.closed and self._terminal.fd in ready:
+    def _look_at_terminal(self) -> "None":
+        if self._terminal is not None and not self._terminal.closed:
             self._answer(self._talk.asked(self._terminal.read()))
-        return ready
 
     def write(self, buffers: "List[Any]") -> "None":
         """See ``FdPath.write``; waits until the Python behind the program is there, or the path is closed."""

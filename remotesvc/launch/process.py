@@ -50,7 +50,7 @@ class ProcessPath(FdPath):
         self.name = name
         self._stderr = fds[2]
         self._said = b""
-        self._poll.register(self._stderr, select.POLLIN)
+        self.listen(self._stderr, self._hear_more)
         self._reading_closed = False
         watch(self)
 
@@ -89,11 +89,9 @@ class ProcessPath(FdPath):
 
         super()._read(feed, finish)
 
-    def wait(self) -> "List[int]":
-        ready = super().wait()
-        if self._stderr in ready and not self._hear():
+    def _hear_more(self) -> "None":
+        if not self._hear():
             self._poll.unregister(self._stderr)
-        return ready
 
     def _hear(self) -> "bool":
         data = os.read(self._stderr, 65536)
@@ -115,7 +113,7 @@ class ProcessPath(FdPath):
         """In a fork of this process."""
         fds = [] if self._reading_closed else [self._read_fd, self._stderr, self._wake_read, self._wake_write]
         fds += [] if self._closed else [self._write_fd]
-        self._closed = self._reading_closed = True
+        self._closed = self._written = self._reading_closed = True
         for fd in fds:
             os.close(fd)
 

@@ -64,7 +64,7 @@ class OpenSSHPath(ProcessPath):
         except BaseException:  # Ctrl-C, too: there is no object yet that somebody could close
             os.close(self._log)
             raise
-        self._poll.register(self._log, select.POLLIN)
+        self.listen(self._log, self._read_log)
 
     @property
     def peer(self) -> OpenSSHPeer:
@@ -147,13 +147,6 @@ class OpenSSHPath(ProcessPath):
         return openssh_errors.broken(self.progress, self.host, self.exit_status())
 
     # -- on the reader's thread
-
-    def wait(self) -> list[int]:
-        """See `FdPath.wait`."""
-        ready = super().wait()
-        if self._log in ready:
-            self._read_log()
-        return ready
 
     def _why(self, reason: str) -> str:
         why = super()._why(reason)

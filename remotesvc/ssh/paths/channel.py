@@ -183,8 +183,11 @@ class ParamikoPath:
         """
         if self.received - self._given_back > GIVE_BACK:
             self.give_back()
-        for packet in packets(buffers):
-            self._send(packet)
+        if len(buffers) == 1 and isinstance(buffers[0], bytes) and len(buffers[0]) <= PACKET:
+            self._send(buffers[0])
+        else:
+            for packet in packets(buffers):
+                self._send(packet)
         if not self.peer.transport.is_active():  # where it drops what it is given, saying nothing
             raise OSError(errno.EPIPE, self._reason or "the connection is closed")
 
