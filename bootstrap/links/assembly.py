@@ -8,9 +8,10 @@ import struct
 import time
 
 from ..errors import WireError
+from . import streams as books
 from . import wire
 from .credit import ReceiveCredit
-from .streams import MAX_HELD, MESSAGE_COST, window_of
+from .streams import MESSAGE_COST, window_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Assemblies(object):
         if frame.flags & wire.ABORT:
             return None
         if incoming.assembly is None and not frame.flags & wire.FIRST:
-            self._hold(link, size)
+            _hold(link, size)
             return frame.flags, frame.payload, (frame.stream, size, link, 0)
         return self._assemble(key, incoming, frame, size)
 
@@ -133,14 +134,8 @@ class Assemblies(object):
         if not done:
             return None
         flags = assembly.flags & ~(wire.MORE | wire.FIRST) | frame.flags & wire.END
-        self._hold(incoming.link, assembly.total + MESSAGE_COST)
+        _hold(incoming.link, assembly.total + MESSAGE_COST)
         return flags, memoryview(assembly.body), (frame.stream, size, incoming.link, assembly.total)
-
-    def _hold(self, link: "Any", size: "int") -> "None":
-        with self._lock:
-            link.held += size
-        if link.held > MAX_HELD:
-            link.fail("it sends more messages than anybody here takes")
 
     def _drop_assembly(self, incoming: "Incoming") -> "None":
         if incoming.assembly is not None:
@@ -168,7 +163,7 @@ class Assemblies(object):
         key = src, stream
         incoming, ready = self.incoming.get(key), []  # type: Optional[Incoming], List[Ready]
         with self._lock:
-            link.held -= room + MESSAGE_COST if room else size
+            link.freed += room + MESSAGE_COST if room else size
             if room:
                 self.budget += room
                 if incoming is not None:
@@ -198,14 +193,20 @@ class Assemblies(object):
         self._grant(ready)
 
 
+def _hold(link: "Any", size: "int") -> "None":
+    """Book what a message takes here until it is used; on the reader thread of its link."""
+    link.taken += size
+    if link.taken - link.freed > books.MAX_HELD:
+        books.overrun(link)
+
+
 def begin(router: "Any") -> "None":
     """From now on a router takes large messages, too, and first what waited for that."""
     streams = router.streams
     streams.large = Assemblies(streams)
     while True:
-        with streams.lock:
+        with streams.booking:
             if not streams.early:
                 streams.early, router.arrived = None, streams.arrived
                 return
-            link, frame = streams.early.pop(0)
-        router.take(link, frame, streams.arrived)
+            router.take(*streams.early.pop(0), arrived=streams.arrived)

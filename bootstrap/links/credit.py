@@ -50,23 +50,30 @@ class ReceiveCredit(object):
 
     def __init__(self, window: "int") -> "None":
         self.window = window
-        self.outstanding = 0
-        self._owed = 0
+        self._arrived = self._granted = self._owed = 0
+        # An eighth: few grants (small replies need none), yet no sender runs dry, not even one that uses only WINDOW.
+        self._due = min(window, 2 * WINDOW) / 8.0
+
+    @property
+    def outstanding(self) -> "int":
+        """Bytes received and not granted again."""
+        return self._arrived - self._granted
 
     def arrived(self, size: "int") -> "None":
-        """Book received bytes. Raises WireError when the sender ignored its credit."""
-        if self.outstanding and self.outstanding + size > self.window:
-            raise WireError("%d bytes over a window of %d" % (self.outstanding + size, self.window))
-        self.outstanding += size
+        """Book received bytes: for the reader, which alone does so and needs no lock. Raises WireError when the sender
+        ignored its credit."""
+        out = self._arrived - self._granted
+        if out and out + size > self.window:
+            raise WireError("%d bytes over a window of %d" % (out + size, self.window))
+        self._arrived += size
 
     def consumed(self, size: "int") -> "int":
-        """Book bytes whose user is done with them; returns the grant to send now, 0 for none yet."""
-        self._owed += size
-        # An eighth: few grants (small replies need none), yet no sender runs dry, not even one that uses only WINDOW.
-        if self._owed * 8 < min(self.window, 2 * WINDOW):
+        """Book bytes whose user is done with them; returns the grant to send now, 0 for none yet. One at a time."""
+        grant = self._owed = self._owed + size
+        if grant < self._due:
             return 0
-        grant, self._owed = self._owed, 0
-        self.outstanding -= grant
+        self._owed = 0
+        self._granted += grant
         return grant
 
 

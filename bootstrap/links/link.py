@@ -41,7 +41,7 @@ class Link(object):
         self.strikes = 0
         self.refused = 0
         self.received = 0
-        self.held = 0
+        self.taken = self.freed = 0  # what messages of it took and gave back here; the first is the reader's to count
         self.closed = ""
         self.ping_after, self.lost_after, self.busy_lost_after = PING_AFTER, LOST_AFTER, BUSY_LOST_AFTER
         self.on_hello: "Optional[Callable[[wire.Frame], Any]]" = None
@@ -63,6 +63,11 @@ class Link(object):
         self.broken: "Optional[Tuple[float, str]]" = None
         self._thread: "Optional[threading.Thread]" = None
 
+    @property
+    def held(self) -> "int":
+        """Bytes of messages it brought that nobody here has used yet."""
+        return self.taken - self.freed
+
     # -- reading: on the path's reader thread
 
     def feed(self, data: "bytes") -> "None":
@@ -72,7 +77,9 @@ class Link(object):
         try:
             for frame in () if self.closed else self._decoder.feed_untrusted(data):
                 kind = frame.kind
-                if kind == wire.ACK:
+                if kind == wire.MESSAGE:
+                    self._deliver(self, frame)
+                elif kind == wire.ACK:
                     with self.lock:
                         self.flight.ack(frame.handle, self.heard)
                         if self.queued:
@@ -81,8 +88,8 @@ class Link(object):
                     self.control(wire.Frame(wire.PONG, handle=frame.handle))
                 else:
                     self._deliver(self, frame)
-                    if self.closed:  # what follows comes from nobody any more
-                        return
+                if self.closed:  # what follows comes from nobody any more
+                    return
         except WireError as error:
             self.fail("the stream is corrupt: %s" % error)
         except Exception as error:  # a reader that dies silently would look like a dead target
@@ -206,9 +213,10 @@ class Link(object):
     def write_own(self, buffers: "List[Any]") -> "None":
         """Write on this thread, which has set ``writing``, and let others go on."""
         self.write(buffers)
-        with self.lock:
-            self.writing = False
-            if self.queued or self.controls:
+        self.writing = False
+        # Only now: who queues something looks at `writing` after that, so one of us sees the other.
+        if self.queued or self.controls:
+            with self.lock:
                 self.wake_writer()
 
     def preface(self, buffers: "List[Any]", counted: "int" = 0) -> "None":

@@ -67,6 +67,7 @@ class Streams(object):
         self.lock = threading.Lock()
         self.large: "Any" = None
         self.early: "Optional[List[Tuple[Any, wire.Frame]]]" = []
+        self.booking = threading.Lock()  # while not only the reader books what arrives: see `assembly.begin`
         self._next = wire.DYNAMIC
 
     # -- towards others
@@ -105,23 +106,24 @@ class Streams(object):
             return self.large.arrived(link, frame)  # type: ignore[no-any-return]
         if frame.flags & (wire.FIRST | wire.MORE | wire.ABORT):
             raise WireError("a message of several frames on a stream that is shared")
-        with self.lock:
-            credit = self.incoming.get((frame.src, stream)) or self.open(
-                (frame.src, stream), self.incoming, ReceiveCredit(window_of(stream)))
-            credit.arrived(size)
-            link.held += size + MESSAGE_COST
-        if link.held > MAX_HELD:
-            link.fail("it sends more messages than anybody here takes")
+        credit = self.incoming.get((frame.src, stream))
+        if credit is None:
+            with self.lock:
+                credit = self.open((frame.src, stream), self.incoming, ReceiveCredit(window_of(stream)))
+        credit.arrived(size)
+        link.taken += size + MESSAGE_COST
+        if link.taken - link.freed > MAX_HELD:
+            overrun(link)
         return frame.flags, frame.payload, (stream, size, link, 0)
 
     def arrived_early(self, link: "Any", frame: "wire.Frame") -> "Optional[Tuple[int, Any, Owed]]":
         """The same on a child until its whole kernel is here: what is neither a small call nor a reply waits for that,
         bounded by the windows our parent keeps to."""
-        with self.lock:
+        with self.booking:
             if self.early is not None and (frame.stream >= wire.DYNAMIC or wire.CALL < frame.handle < wire.RANDOM):
                 self.early.append((link, frame))
                 return None
-        return self.arrived(link, frame)
+            return self.arrived(link, frame)
 
     def open(self, key: "Key", streams: "Dict[Key, Any]", new: "Any") -> "Any":
         """Book a stream towards us, the lock is held. Raises WireError if there are too many."""
@@ -137,7 +139,7 @@ class Streams(object):
             self.large.consumed(src, owed)
             return
         with self.lock:
-            link.held -= size + MESSAGE_COST
+            link.freed += size + MESSAGE_COST
             credit = self.incoming.get((src, stream))
             grant = credit.consumed(size) if credit is not None else 0
         if grant:
@@ -155,6 +157,11 @@ class Streams(object):
             self.large.forget(gone)
         for each in outgoing:
             each.close(reason)
+
+
+def overrun(link: "Any") -> "None":
+    """A neighbour's messages take more room than they may."""
+    link.fail("it sends more messages than anybody here takes")
 
 
 def window_of(stream: "int") -> "int":

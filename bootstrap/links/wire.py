@@ -13,7 +13,7 @@ from ..errors import WireError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Tuple
+    from typing import Any, List, Optional, Tuple
 
 HEADER = struct.Struct(">HBBIIIIQQI")
 SIZE = HEADER.size
@@ -23,6 +23,8 @@ MAGIC = 0x5256
 # vanishes, small enough that a ping waits for little.
 FRAGMENT = 4 * 32704 - SIZE
 MAX_PAYLOAD = 8 * 32704
+# From here on a payload is not copied, unless it is a small part of what was read, all of which a view keeps.
+LARGE = FRAGMENT // 8
 
 MESSAGE, PING, PONG, ACK, GRANT, CANCEL, DEAD, ROUTE_ADD, ROUTE_DROP, HELLO, CONFIG, BYE, KERNEL = range(1, 14)
 
@@ -92,7 +94,11 @@ class Decoder(object):
 
         Raises WireError at the first byte that is no frame; what was complete before it is lost with the link.
         """
-        if self._parts:
+        if not self._parts:
+            frame = _one(data)
+            if frame is not None:
+                return [frame]
+        else:
             self._parts.append(data)
             self.pending += len(data)
             # A frame of several reads is put together once, when it is complete, so long as the pieces are not tiny.
@@ -101,25 +107,37 @@ class Decoder(object):
                     self._parts = [b"".join(self._parts)]
                 return []
             data = b"".join(self._parts)
-        frames, view = [], memoryview(data)
+        frames: "List[Frame]" = []
         unpack, size, offset, end = HEADER.unpack_from, SIZE, 0, len(data)
         while end - offset >= size:
             magic, kind, flags, stream, dst, src, auth, handle, reply_to, length = unpack(data, offset)
             if magic != MAGIC or not 0 < kind <= KERNEL or length > MAX_PAYLOAD:
                 raise WireError("not a frame: %r" % bytes(data[offset:offset + 80]))
-            stop = offset + size + length
+            start = offset + size
+            stop = start + length
             if stop > end:
                 self._need = stop - offset
                 break
-            payload: "Any" = view[offset + size:stop]
-            if length < FRAGMENT // 8 or 2 * length < end:  # a view keeps all of what it is a part of
-                payload = bytes(payload)
+            payload: "Any" = data[start:stop] if length < LARGE or 2 * length < end else memoryview(data)[start:stop]
             frames.append(Frame(kind, flags, stream, dst, src, auth, handle, reply_to, payload))
             offset = stop
         else:
             self._need = size
-        rest = bytes(view[offset:])
-        self._parts, self.pending = [rest] if rest else [], len(rest)
-        if rest and (rest[:2] + b"V")[:2] != b"RV":
-            raise WireError("not a frame: %r" % rest[:80])
+        self.pending = end - offset
+        if offset < end:
+            rest = data[offset:]
+            if (rest[:2] + b"V")[:2] != b"RV":
+                raise WireError("not a frame: %r" % rest[:80])
+            self._parts = [rest]
+        elif self._parts:
+            self._parts = []
         return frames
+
+
+def _one(data: "bytes") -> "Optional[Frame]":
+    """The frame that is all of `data`, as nearly all small ones are; None where it is not that simple."""
+    if SIZE <= len(data) < LARGE:
+        fields = HEADER.unpack_from(data)
+        if fields[-1] + SIZE == len(data) and fields[0] == MAGIC and 0 < fields[1] <= KERNEL:
+            return Frame(*fields[1:-1] + (data[SIZE:],))
+    return None

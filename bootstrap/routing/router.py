@@ -129,17 +129,22 @@ class Router(object):
 
     def open(self, mailbox: "Any") -> "int":
         """Give a mailbox a handle. It has ``on_message``, ``on_closed(error)`` and ``source``, a context id or None."""
-        with self.lock:
-            if self.closed or os.getpid() != self._pid:
-                self.alive()
-            while True:
-                # Random, so that nobody can guess where a neighbour waits for a reply; drawn in bulk, each draw a
-                # system call.
-                self._handles = self._handles or list(struct.unpack("256Q", os.urandom(2048)))
+        if os.getpid() != self._pid:
+            self.alive()
+        while True:
+            # Random, so that nobody can guess where a neighbour waits for a reply; drawn in bulk, each draw a system
+            # call.
+            try:
                 handle = self._handles.pop() | wire.RANDOM
-                if handle not in self.mailboxes:
-                    self.mailboxes[handle] = mailbox
-                    return handle
+            except IndexError:
+                self._handles.extend(struct.unpack("256Q", os.urandom(2048)))
+                continue
+            if self.mailboxes.setdefault(handle, mailbox) is mailbox:
+                break
+        if self.closed:  # a look at it before would not be enough: whoever closes tells only those who are there
+            self.drop(handle)
+            self.alive()
+        return handle
 
     def drop(self, handle: "int") -> "Any":
         """Forget a mailbox; what still arrives for it is dropped. Returns it, or None if there was none."""
@@ -160,9 +165,11 @@ class Router(object):
 
         Raises NotSent (certainly nothing arrived), CallTimeout at the ``deadline``, EncodeError if it is too large.
         """
-        flags |= wire.TAGGED if encoded.tagged else 0
-        total = len(encoded.data)
-        if encoded.blobs or total > wire.FRAGMENT or flags & wire.END:
+        if encoded.tagged:
+            flags |= wire.TAGGED
+        data = encoded.data
+        total = len(data)
+        if total > wire.FRAGMENT or flags & wire.END or encoded.blobs:
             from ..links.large import post_large
             post_large(self, dst, handle, encoded, reply_to, flags, stream, own_stream, deadline, given_up)
             return
@@ -171,7 +178,7 @@ class Router(object):
         self.streams.out(dst, stream).acquire(size, deadline, given_up)
         own = self.id
         header = wire.HEADER.pack(wire.MAGIC, wire.MESSAGE, flags, stream, dst, own, own, handle, reply_to, total)
-        if not link.send(wire.queue_of(own, stream), reply_to or handle, [header + encoded.data], size,
+        if not link.send(wire.queue_of(own, stream), reply_to or handle, [header + data], size,
                          direct and not self.crowded):
             raise NotSent("the link is closed: %s" % link.closed)
 
@@ -203,19 +210,24 @@ class Router(object):
     # -- receiving: on the reader thread of the link
 
     def _on_frame(self, link: "Link", frame: "wire.Frame") -> "None":
-        kind, dst, hub = frame.kind, frame.dst, self.hub
-        if dst == wire.NEIGHBOUR:
+        hub = self.hub
+        if frame.dst == wire.NEIGHBOUR:
             self._on_neighbour(link, frame)
         elif hub is not None and not (frame.src == frame.auth == link.context or hub.admits(link, frame)):
             pass  # it speaks as somebody it is not
-        elif dst != self.id:
-            if hub is not None:
-                hub.forward(link, frame)
+        elif frame.dst == self.id:
+            if frame.kind == wire.MESSAGE:
+                self.take(link, frame, self.arrived)
             else:
-                self.refuse(frame, "no route to context %d" % dst)
-        elif kind == wire.MESSAGE:
-            self.take(link, frame, self.arrived)
-        elif kind == wire.GRANT:
+                self._on_control(link, frame)
+        elif hub is not None:
+            hub.forward(link, frame)
+        else:
+            self.refuse(frame, "no route to context %d" % frame.dst)
+
+    def _on_control(self, link: "Link", frame: "wire.Frame") -> "None":
+        kind = frame.kind
+        if kind == wire.GRANT:
             try:
                 self.streams.granted(frame.src, frame.stream, frame.handle)
             except WireError as error:

@@ -19,8 +19,12 @@ class Neighbour:
     """What streams know of a link."""
 
     def __init__(self) -> None:
-        self.held = 0
+        self.taken = self.freed = 0
         self.failed = ""
+
+    @property
+    def held(self) -> int:
+        return self.taken - self.freed
 
     def fail(self, reason: str) -> None:
         self.failed = reason

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from remotesvc.bootstrap.errors import CallTimeout, NotSent, WireError
-from remotesvc.bootstrap.links import assembly, wire
 from remotesvc.bootstrap.links import streams as module
+from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.links.credit import WIDE_WINDOW, WINDOW
 from remotesvc.bootstrap.links.streams import MAX_HELD, MESSAGE_COST
 from remotesvc.bootstrap.links.wire import Frame
@@ -118,7 +118,7 @@ def test_ending_streams_escapes_no_bound(books: Books) -> None:
 
 
 def test_empty_messages_are_not_for_nothing(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assembly, "MAX_HELD", MIB)
+    monkeypatch.setattr(module, "MAX_HELD", MIB)
     for stream in range(20, 20 + MIB // module.MESSAGE_COST):
         books.take(Frame(wire.MESSAGE, wire.END, stream, 0, SRC))
     assert books.link.failed

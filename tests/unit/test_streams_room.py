@@ -32,7 +32,7 @@ def fill(books: Books, left: int) -> tuple[int, Any]:
 
 def _held(size: int) -> Neighbour:
     link = Neighbour()
-    link.held = size + module.MESSAGE_COST
+    link.taken = size + module.MESSAGE_COST
     return link
 
 
