@@ -1,4 +1,5 @@
 """The kernel's start in a child: descriptors, configuration, HELLO, then work until the parent is gone."""
+import marshal
 import os
 import sys
 
@@ -28,7 +29,7 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
         os.setsid()
     if not frames or frames[0].kind != wire.CONFIG:
         raise WireError("the configuration did not come first")
-    router = ChildRouter(codec.decode(frames[0].payload, (), False), sys.meta_path[0], os.dup(2))
+    router = ChildRouter(marshal.loads(frames[0].payload), sys.meta_path[0], os.dup(2))
     _name_process(router.config["name"])
     path = FdPath(read_fd, write_fd)
     link = router.attach(path, None)

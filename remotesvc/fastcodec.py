@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgpack
+from msgpack import Packer, unpackb
 
 from remotesvc.bootstrap.data import codec, limits, resolve
 from remotesvc.bootstrap.data.codec import NO_BINDINGS, Bindings, check_size
@@ -50,7 +51,8 @@ def encode(value: Any, bindings: Bindings | None = None, strict_types: bool = Fa
     """Return `value` encoded; see `codec.encode`. Raises EncodeError."""
     if not _bulky(value):
         try:
-            data: bytes = msgpack.packb(value, strict_types=True, unicode_errors="surrogatepass")
+            # Little set aside: most values are short, and it grows.
+            data: bytes = Packer(strict_types=True, unicode_errors="surrogatepass", buf_size=4096).pack(value)
         except Exception:  # a value that C does not know
             data = b""
         if data and _as_pure(value, data):
@@ -63,17 +65,16 @@ def _bulky(value: Any) -> bool:
     kind = type(value)
     if kind is bytes or kind is str:
         return len(value) >= limits.BESIDE
-    if kind is list and len(value) <= 8:
-        for item in value:
-            kind = type(item)
-            if (kind is bytes or kind is str) and len(item) >= limits.BESIDE:
-                return True
+    if kind is list and len(value) <= 8 and bytes in map(type, value):
+        return any(type(item) is bytes and len(item) >= limits.BESIDE for item in value)
     return False
 
 
 def _as_pure(value: Any, data: bytes) -> bool:
     """Whether the pure codec would make the same of a value as C did."""
     size = len(data)
+    if size == 1:
+        return True  # none of what follows is that short
     if size != len(data.translate(None, _RAW)) and not _plain(value):
         return False
     if size > limits.MAX_DEPTH and (size > limits.MAX_STRUCTURED or not _bounded(data)):
@@ -150,6 +151,13 @@ def _count_nodes(data: bytes) -> int:
 def decode(data: Any, blobs: Sequence[Any] = (), tagged: bool = True,
            bindings: Bindings | None = None) -> Any:
     """Return the value in `data` and `blobs`; see `codec.decode`. Raises DecodeError and nothing else."""
+    if not tagged and not blobs and len(data) <= limits.MAX_DEPTH:  # a short and plain one, as most are
+        try:
+            return unpackb(data, ext_hook=_refuse, unicode_errors="surrogatepass", max_ext_len=0)
+        except DecodeError:
+            raise
+        except Exception:
+            pass  # looked at again below
     check_size(data, blobs)
     if type(data) is not bytes:
         data = bytes(data)
@@ -174,7 +182,7 @@ def decode(data: Any, blobs: Sequence[Any] = (), tagged: bool = True,
 def _decode(data: bytes, blobs: Sequence[Any], tagged: bool, bindings: Bindings,
             make_map: Callable[[Any], dict[Any, Any]] | None) -> Any:
     state = Unpacking(blobs, bindings) if tagged or blobs else None
-    root = msgpack.unpackb(
+    root = unpackb(
         data, ext_hook=state.extension if tagged and state else _refuse, object_pairs_hook=make_map,
         strict_map_key=make_map is None, unicode_errors="surrogatepass", max_str_len=_LONGEST,
         max_bin_len=_LONGEST, max_ext_len=limits.BESIDE if tagged else 0,

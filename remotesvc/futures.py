@@ -74,8 +74,7 @@ class CallFuture(concurrent.futures.Future[Any]):
         if not self.done():
             invocation = self._invocation
             invocation.abandon()
-            self._end(errors.CallTimeout(f"no answer within {invocation.options.timeout:g} s",
-                                         invocation.context.name, invocation.call), None)
+            self._end(invocation.late(), None)
 
     def give_up(self, error: BaseException) -> None:
         """End it with an error that is not its own."""

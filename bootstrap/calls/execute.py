@@ -1,4 +1,5 @@
 """Runs one call: decode, find the function, run it, send its outcome. Everything a call can do wrong ends here."""
+import marshal
 import sys
 import threading
 import time
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional
 
     from .current import Call
+
+
+# Types of values that are surely all there is to wait for.
+PLAIN = frozenset([type(None), bool, int, float, str, bytes, list, tuple, dict])
 
 
 class Executor(object):
@@ -31,8 +36,8 @@ class Executor(object):
     def __call__(self, call: "Call", message: "Any") -> "Any":
         """Run one message; returns ``to_main`` when it belongs on the main thread, ``parked`` when it waits."""
         try:
-            parts = message.decode()
-            target, args, kwargs, options, modules = parts + [{}, {}, []][len(parts) - 2:]
+            said = parts(message)
+            target, args, kwargs, options, modules = said + [{}, {}, []][len(said) - 2:]
             if options:
                 if options.get("thread") == "main" and threading.current_thread() is not threading.main_thread():
                     return to_main
@@ -73,7 +78,8 @@ class Executor(object):
                 value = resolve(target, self.router)(*args, **kwargs)
             else:
                 value = self._value(call, target, args, kwargs, options)
-            if hasattr(value, "__await__") or hasattr(value, "__anext__") or hasattr(value, "gi_frame"):
+            if type(value) not in PLAIN and (
+                    hasattr(value, "__await__") or hasattr(value, "__anext__") or hasattr(value, "gi_frame")):
                 done, value = self._lazy("unfolder", ".unfold", "Unfolder")(call, message, value)
                 if not done:
                     return None
@@ -128,6 +134,14 @@ class Refused(UsageError):
 
 class Full(Busy):
     """A call that there is no room for: ours, too."""
+
+
+def parts(message: "Any") -> "Any":
+    """What a call says: see `pending`. Marshalled, as plain values of a parent are, it is read in one step: to trust
+    that is no more than to run what it says. Nothing else that stands for a call begins like a marshalled list."""
+    if message.commands and message.body[:1] == b"[":
+        return marshal.loads(message.body)
+    return message.decode()
 
 
 def resolve(target: "str", router: "Any") -> "Any":

@@ -1,7 +1,8 @@
 """The shapes of a call and its reply, and the latch that waits for one.
 
     call    [target, args, kwargs, options, modules]     target "module:qualname", or None: options hold all, pickled;
-                                                         from kwargs on, what is empty at the end is left out
+                                                         from kwargs on, what is empty at the end is left out;
+                                                         a parent may marshal it
     reply   the value; with ERROR [kind, detail...]; with STREAM the first of many, closed by END
 """
 import threading

@@ -3,12 +3,12 @@
 The wire is MessagePack with the extensions of `tags`. What a peer sends can make the values listed in the user's
 documentation and nothing else: no name in it is looked up but in the tables the receiver gave, and no method of a
 user's class runs. The parts: `pack` and `values`/`classes` one way; `unpack`, `resolve` (tags) and `guard` (keys) back.
-A value without tags needs `pack` and `unpack` alone; the rest is imported when first met.
+A value without tags needs `pack` and `unpack` alone; the rest is imported when first met. So is `unpack`, which the
+first call can mostly do without: what it says is marshalled.
 """
 from ..errors import DecodeError
 from .limits import MAX_MESSAGE, MAX_STRUCTURED
 from .pack import Encoded, pack
-from .unpack import unpack_untrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,16 +43,18 @@ def encode(value: "Any", bindings: "Optional[Bindings]" = None, strict_types: "b
     """
     encoded = Encoded(b"", (bindings or NO_BINDINGS).classes, strict_types)
     pack(value, encoded, where)
-    total = sum(map(len, encoded.blobs), len(encoded.data)) if encoded.blobs else 0
-    if total > MAX_MESSAGE:
-        from .places import oversized
-        raise oversized(total, where)
+    if encoded.blobs:
+        total = sum(map(len, encoded.blobs), len(encoded.data))
+        if total > MAX_MESSAGE:
+            from .places import oversized
+            raise oversized(total, where)
     return encoded
 
 
 def decode(data: "Any", blobs: "Sequence[Any]" = (), tagged: "bool" = True,
            bindings: "Optional[Bindings]" = None) -> "Any":
     """Return the value in `data` and `blobs` (bytes-like). Raises DecodeError and nothing else."""
+    from .unpack import unpack_untrusted
     check_size(data, blobs)
     if type(data) is not bytes:
         data = bytes(data)

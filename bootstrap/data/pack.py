@@ -22,13 +22,11 @@ class Encoded(object):
     `classes` may travel as themselves; `strict` refuses what would arrive as another type than it has.
     """
 
-    __slots__ = ("data", "blobs", "tagged", "secret", "classes", "strict")
+    tagged = secret = False
+    blobs: "List[bytes]" = []  # one of its own where there are any
 
     def __init__(self, data: "bytes" = b"", classes: "Any" = (), strict: "bool" = False) -> "None":
         self.data = data
-        self.blobs: "List[bytes]" = []
-        self.tagged = False
-        self.secret = False
         self.classes = classes
         self.strict = strict
 
@@ -42,6 +40,9 @@ _END = _End()
 
 def pack(root: "Any", state: "Encoded", where: "str") -> "None":
     """Encode `root` into `state`. Raises EncodeError naming the place, which begins with `where`."""
+    if root is None or type(root) is int and -32 <= root < 128:  # many a reply is no more than that
+        state.data = b"\xc0" if root is None else b"%c" % (root & 0xff)
+        return
     out = bytearray()
     todo: "List[Any]" = [root]
     trail: "List[Tuple[Any, str, int]]" = []  # open containers: items reversed, how to show them, len(todo)

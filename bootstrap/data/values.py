@@ -58,6 +58,8 @@ def beside(data: "bytes", kind: "type", state: "Encoded") -> "bytes":
 
 def _reference(data: "bytes", kind: "int", state: "Encoded") -> "bytes":
     """Put bytes beside the message; returns the payload of the BLOB that stands for them."""
+    if not state.blobs:
+        state.blobs = []
     state.blobs.append(data)
     return struct.pack(">BI", kind, len(state.blobs) - 1)
 

@@ -8,7 +8,9 @@ from ..bootstrap.calls.current import running
 from ..bootstrap.calls.pending import Pending
 from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, NotSent, UsageError, VersionSkewError
 from ..bootstrap.links import wire
+from ..bootstrap.routing.router import Message
 from .items import Arrivals, Items
+from .plain import marshalled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,29 +35,35 @@ class Peer(object):
     def __init__(self, context: "int") -> "None":
         self.context = context
         self.told: "Set[str]" = set()
-        self.unanswered = 0
+        self.unanswered: "Set[int]" = set()  # the handles of calls; a set changes in one step, so that takes no lock
         self._waiting = 0
-        self._lock = threading.Lock()
-        self._wake = threading.Condition(self._lock)
+        self._wake = threading.Condition(threading.Lock())
 
-    def enter(self, deadline: "Optional[float]") -> "int":
+    def enter(self, handle: "int", deadline: "Optional[float]") -> "int":
         """One more call; waits while there are MAX_UNANSWERED. Returns how many there are. Raises CallTimeout."""
-        with self._lock:
-            while self.unanswered >= MAX_UNANSWERED:
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    raise CallTimeout("%d calls are unanswered" % self.unanswered)
-                self._waiting += 1
-                self._wake.wait(left)
-                self._waiting -= 1
-            self.unanswered += 1
-            return self.unanswered
+        unanswered = self.unanswered
+        if len(unanswered) >= MAX_UNANSWERED:
+            self._wait(deadline)
+        unanswered.add(handle)
+        return len(unanswered)
 
-    def leave(self) -> "None":
-        """One call less."""
-        with self._lock:
-            self.unanswered -= 1
-            if self._waiting:
+    def _wait(self, deadline: "Optional[float]") -> "None":
+        with self._wake:
+            self._waiting += 1  # first: who leaves looks at it afterwards, so that one of us sees the other
+            try:
+                while len(self.unanswered) >= MAX_UNANSWERED:
+                    left = None if deadline is None else deadline - time.monotonic()
+                    if left is not None and left <= 0:
+                        raise CallTimeout("%d calls are unanswered" % len(self.unanswered))
+                    self._wake.wait(left)
+            finally:
+                self._waiting -= 1
+
+    def leave(self, handle: "int") -> "None":
+        """One call less, if it was not less already."""
+        self.unanswered.discard(handle)
+        if self._waiting:
+            with self._wake:
                 self._wake.notify()
 
 
@@ -64,14 +72,14 @@ class Invocation(Pending):
 
     # Thousands may be under way, so they are small, and let go of the arguments once these have been encoded.
     __slots__ = ("context", "tree", "router", "options", "target", "args", "kwargs", "deadline", "peer", "chained",
-                 "_given_up", "_entered")
+                 "_given_up")
     called = wire.CALL  # the mailbox it goes to
 
     def __init__(self, context: "Context", fn: "Any", args: "Tuple[Any, ...]", kwargs: "Dict[str, Any]",
                  options: "Options") -> "None":
         tree = self.tree = context.tree
         target = self.target = tree.targets.of(fn)  # type: Any
-        super().__init__(context.id, target.name)
+        Pending.__init__(self, context.id, target.name)
         self.context = context
         self.router = tree.router
         self.options = options
@@ -80,15 +88,14 @@ class Invocation(Pending):
         self.deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self.peer = tree.peer(context.id)
         self.chained: "Optional[Tuple[int, int]]" = None
-        self._given_up = self._entered = False
+        self._given_up = False
 
     def result(self) -> "Any":
         """Send it, wait, and return or raise what it ended with."""
         self.start()
         try:
             if not self.wait(None if self.deadline is None else self.deadline - time.monotonic()):
-                self.abandon()
-                raise CallTimeout("no answer within %g s" % (self.options.timeout or 0), self.context.name, self.call)
+                raise self.late()
         except BaseException:  # Ctrl-C while waiting, too
             self.abandon()
             discard(self)
@@ -98,14 +105,12 @@ class Invocation(Pending):
 
     def start(self) -> "None":
         """Send it; it is settled when it has ended. Raises what ``send`` does."""
-        self.handle = self.router.open(self)
+        handle = self.handle = self.router.open(self)
         try:
-            unanswered = self.peer.enter(self.deadline)
-            self._entered = True
-            self.send(self.handle, unanswered <= DIRECT_UP_TO)
+            self.send(handle, self.peer.enter(handle, self.deadline) <= DIRECT_UP_TO)
         except BaseException as error:
-            self.router.drop(self.handle)
-            self._leave()
+            self.router.drop(handle)
+            self.peer.leave(handle)
             self.notify = None  # whoever made it learns it from this error
             if isinstance(error, NotSent) and isinstance(self.outcome, BaseException):
                 raise self._failed(self.outcome) from None  # it says why
@@ -125,8 +130,7 @@ class Invocation(Pending):
             raise self._failed(self.tree.failure_of(self.context.id) or error) from None
 
     def _encode(self) -> "Tuple[Any, int]":
-        options, flags = self.options.wire(), 0
-        cause = running()
+        options, flags, cause = dict(self.options.wire), 0, running()
         if cause is not None:
             options["lineage"] = cause.lineage
             flags = wire.CAUSED if self.context.id in cause.lineage else 0
@@ -151,7 +155,7 @@ class Invocation(Pending):
                 parts = [address, self.args, self.kwargs, options, modules]
                 while len(parts) > 2 and not parts[-1]:
                     parts.pop()
-                return router.codec.encode(parts, router.bindings, False, "call")
+                return marshalled(parts) or router.codec.encode(parts, router.bindings, False, "call")
             except EncodeError as error:
                 if self.options.strict_types:
                     raise self.in_arguments(error) from None
@@ -180,7 +184,7 @@ class Invocation(Pending):
         self._given_up = True
         if self.router.drop(self.handle) is None:
             return False
-        self._leave()
+        self.peer.leave(self.handle)
         if self.chained is None and withdraw(self.router, self.source, wire.CALLS, self.handle):
             return True
         self._give_up(self.handle)
@@ -190,12 +194,13 @@ class Invocation(Pending):
         """The value of an answered call; raises its error. Only once."""
         outcome, classes = self.outcome, self.options.classes
         self.outcome = taken
-        self._leave()
-        if isinstance(outcome, Arrivals):
-            return Items(outcome)
-        self.router.drop(self.handle)
-        if isinstance(outcome, BaseException):
+        self.peer.leave(self.handle)
+        if type(outcome) is not Message:
+            if isinstance(outcome, Arrivals):
+                return Items(outcome)
+            self.router.drop(self.handle)
             raise self._failed(outcome) from None
+        self.router.drop(self.handle)
         try:
             value = outcome.decode(self.context.bindings(classes) if classes else None)
         finally:
@@ -209,9 +214,12 @@ class Invocation(Pending):
         is heard: it is the same timeout."""
         late = self.deadline is not None and time.monotonic() >= self.deadline
         if late and (isinstance(error, Cancelled) or getattr(error, "type_name", "") in _GIVEN_UP):
-            raise CallTimeout("no answer within %g s" % (self.options.timeout or 0), self.context.name,
-                              self.call) from error
+            raise self.late() from error
         raise error
+
+    def late(self) -> "CallTimeout":
+        """What its caller is told when its time is over."""
+        return CallTimeout("no answer within %g s" % (self.options.timeout or 0), self.context.name, self.call)
 
     @staticmethod
     def in_arguments(error: "EncodeError") -> "EncodeError":
@@ -233,10 +241,4 @@ class Invocation(Pending):
         """The error that an error reply stands for."""
         return error_untrusted(value, self.context.name, self.call, self.context.classes(self.options.classes),
                                self.tree.source_line)
-
-    def _leave(self) -> "None":
-        if self._entered:
-            self._entered = False
-            self.peer.leave()
-
 

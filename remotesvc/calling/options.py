@@ -28,7 +28,7 @@ class Options(object):
     """
 
     __slots__ = ("timeout", "thread", "isolation", "cwd", "env", "umask", "nice", "raises", "returns",
-                 "strict_types", "idempotent", "classes")
+                 "strict_types", "idempotent", "classes", "wire")
 
     def __init__(self) -> "None":
         self.timeout: "Optional[float]" = None
@@ -43,6 +43,7 @@ class Options(object):
         self.strict_types = False
         self.idempotent = False
         self.classes: "Dict[str, type]" = {}
+        self.wire: "Dict[str, Any]" = {}  # what the target has to know: only what differs from the defaults
 
     def replace(self, changes: "Dict[str, Any]") -> "Options":
         """A copy with other values. Raises UsageError for names and values that mean nothing."""
@@ -50,8 +51,8 @@ class Options(object):
         for name in self.__slots__:
             setattr(other, name, getattr(self, name))
         for name, value in changes.items():
-            if name not in self.__slots__ or name == "classes":
-                raise UsageError("there is no option %r; there are %s" % (name, ", ".join(self.__slots__[:-1])))
+            if name not in self.__slots__[:-2]:
+                raise UsageError("there is no option %r; there are %s" % (name, ", ".join(self.__slots__[:-2])))
             setattr(other, name, value)
         other._check(changes)
         return other
@@ -71,9 +72,9 @@ class Options(object):
         self.raises, self.returns = _many(self.raises), _many(self.returns)
         self.classes = by_name(self.raises, "raises=", values=False)
         self.classes.update(by_name(self.returns, "returns=", errors=False))
+        self.wire = self._wire()
 
-    def wire(self) -> "Dict[str, Any]":
-        """What the target has to know: only what differs from the defaults."""
+    def _wire(self) -> "Dict[str, Any]":
         found: "Dict[str, Any]" = {}
         if self.thread != "any":
             found["thread"] = self.thread

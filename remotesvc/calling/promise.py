@@ -59,8 +59,7 @@ class Promise(object):
     def expire(self) -> "None":
         """The timeout of the call is over."""
         invocation = self._invocation
-        if self._end(None, CallTimeout("no answer within %g s" % (invocation.options.timeout or 0),
-                                       invocation.context.name, invocation.call)):
+        if self._end(None, invocation.late()):
             invocation.abandon()
 
     def give_up(self, error: "BaseException") -> "None":

@@ -6,6 +6,7 @@ from ..bootstrap.calls.refusals import from_reply_untrusted, without_pool
 from ..bootstrap.errors import EncodeError, Error, UsageError
 from ..bootstrap.links import wire
 from .invocation import Invocation
+from .plain import marshalled
 from .targets import Target
 
 TYPE_CHECKING = False
@@ -62,8 +63,10 @@ class ServiceInvocation(Invocation):
         parts = [self.target.address, self.args, self.kwargs, options, modules]
         while not parts[-1] and len(parts) > 2:
             parts.pop()
+        below = self.context.id in self.router.routes.via  # those read what only a parent may write
         try:
-            return self.router.codec.encode(parts, self.router.bindings, self.options.strict_types, "call")
+            return (below and marshalled(parts)) or self.router.codec.encode(
+                parts, self.router.bindings, self.options.strict_types, "call")
         except EncodeError as error:
             raise self.in_arguments(error) from None
 

@@ -59,10 +59,8 @@ class Targets(object):
     def of(self, fn: "Any") -> "Target":
         """The target of a callable, or what is a Target already. Raises UsageError."""
         kind = type(fn)
-        if isinstance(fn, Target):
-            return fn
         if kind is not types.FunctionType and kind is not str:  # others may equal what they are not, or have no hash
-            return target_of(fn)
+            return fn if isinstance(fn, Target) else target_of(fn)
         target = self._known.get(fn)
         if target is None or (kind is not str and getattr(sys.modules.get(target.module), fn.__name__, None) is not fn):
             target = target_of(fn)

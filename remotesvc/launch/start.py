@@ -1,6 +1,7 @@
 """Turns a byte path into a context. Nothing is waited for: the kernel, the configuration and the first calls go out in
 one flight, and whoever needs the answer waits for that."""
 
+import marshal
 import os
 import re
 import threading
@@ -9,6 +10,7 @@ import time
 from ..bootstrap.errors import DecodeError, Lost
 from ..bootstrap.links import wire
 from ..bootstrap.unreachable import ConnectError, ConnectTimeout
+from ..calling.plain import FORMAT
 from .handshake import Handshake
 
 TYPE_CHECKING = False
@@ -56,12 +58,11 @@ class Start(object):
 
     def begin(self, bundle: "Bundle", config: "Dict[str, Any]", budget: "float") -> "None":
         """Send the kernel and its configuration; READY must follow within ``budget`` seconds."""
-        encoded = self._router.codec.encode(config, self._router.bindings)
         self._timer = self._router.timers.after(budget, lambda: self._expire(budget))
         self._rest = bundle.rest
         self._begun = time.monotonic()
         self.path.start(self._feed, self._ended)
-        frame = wire.Frame(wire.CONFIG, payload=encoded.data)
+        frame = wire.Frame(wire.CONFIG, payload=marshal.dumps(config, FORMAT))
         self.link.preface([bundle.preamble(self._marker, budget), frame.pack()])
 
     def wait(self, timeout: "Optional[float]" = None) -> "Dict[str, Any]":

@@ -3,6 +3,7 @@
 import time
 
 from ..bootstrap.calls.current import Call
+from ..bootstrap.calls.execute import parts
 from ..bootstrap.calls.refusals import ActivationRefused, ServiceForbidden, ServiceInactive
 from ..bootstrap.errors import Busy, DecodeError, Error
 from ..bootstrap.links import wire
@@ -41,7 +42,7 @@ class Intake(object):
 
     def _take(self, message: "Any", call: "Any", request: "Any") -> "None":
         size = _structured(message)
-        value = message.decode()
+        value = parts(message)
         if value is None:  # the caller of this call has given up
             self._cancel(message)
             return

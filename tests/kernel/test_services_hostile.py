@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -226,3 +227,15 @@ def test_a_caller_that_is_lost_is_forgotten(root: Node, pool: Pool) -> None:
     peer.close()
     until(lambda: pool.statistics()[0]["running"] == 0)
     assert pool.callers.get(peer.id) is None
+
+
+def test_only_a_parent_may_marshal(raw: RawPeer, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    reached: list[bytes] = []
+    monkeypatch.setattr(marshal, "loads", reached.append)
+    payload = marshal.dumps([f"{NAME}:echo", [1]], 2)
+    raw.say(wire.MESSAGE, stream=wire.CALLS, handle=wire.CALL_SERVICE, reply_to=77, payload=payload)
+    refused = raw.wait(lambda frame: frame.kind == wire.MESSAGE and frame.handle == 77)
+    assert refused.flags & wire.ERROR
+    ask(raw, [f"{NAME}:echo", [2]], reply_to=78)
+    assert codec.decode(raw.wait(lambda frame: frame.handle == 78).payload, (), False) == 2
+    assert reached == []
