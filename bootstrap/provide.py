@@ -5,6 +5,7 @@ import threading
 
 from .calls.ask import request
 from .calls.current import running
+from .calls.execute import parts
 from .child import whole
 from .data import codec
 from .errors import Error
@@ -110,7 +111,7 @@ class Provisions(object):
         try:
             first = doorway.waiting[0]
             # The pool's own code comes with the first call.
-            self.importer().deliver(first.decode()[4])  # where there are none, there is nothing to wait for
+            self.importer().deliver(parts(first)[4])  # where there are none, there is nothing to wait for
         except Exception:
             pass  # taken by the pool already, or malformed: the pool will say so
         try:

@@ -26,9 +26,7 @@ FORMAT = 2
 def marshalled(parts: "List[Any]") -> "Optional[Encoded]":
     """A call's parts, marshalled; None where they hold anything but plain values, or are too large for one frame."""
     try:
-        args = parts[1]
-        simple = len(parts) == 2 and _SCALARS.issuperset(map(type, args))  # nearly all
-        nodes = [args] if simple else _nodes(parts)
+        nodes = _simple(parts) or _nodes(parts)
         if nodes is None:
             return None
         data = marshal.dumps(parts, FORMAT)
@@ -37,6 +35,14 @@ def marshalled(parts: "List[Any]") -> "Optional[Encoded]":
     if len(data) > SMALL and (len(data) > FRAGMENT or not all(map(_small, nodes))):
         return None
     return Encoded(data)
+
+
+def _simple(parts: "List[Any]") -> "Optional[List[Any]]":
+    """The same of nearly all calls: scalars, and no options or modules."""
+    args, values = parts[1], parts[2].values() if len(parts) > 2 else ()
+    if len(parts) < 4 and _SCALARS.issuperset(map(type, args)) and _SCALARS.issuperset(map(type, values)):
+        return [args, values]
+    return None
 
 
 def _nodes(parts: "List[Any]") -> "Optional[List[Any]]":
