@@ -227,6 +227,7 @@ class Tree(object):
                 start.path.join(10)
         self._module_requests.close()
         self._id_requests.close()
+        self.after_output()  # futures may wait for that to be settled, and have callbacks
         self.callbacks.close()
 
     # -- what a call needs

@@ -169,3 +169,25 @@ def test_a_process_that_cannot_be_started_is_told_by_the_future(router: Router) 
     with pytest.raises(remotesvc.BootstrapError):
         context.wait_ready()
     assert isinstance(context.submit(called.add, 1, 1).exception(0), remotesvc.BootstrapError)
+
+
+def test_callbacks_of_futures_that_wait_for_output_while_the_router_closes(tmp_path: Path) -> None:
+    shown, gate, told = threading.Event(), threading.Event(), threading.Event()
+
+    def show(event: remotesvc.OutputEvent) -> None:
+        shown.set()
+        assert gate.wait(LIMIT)
+
+    router = Router(on_output=show)
+    context = router.local()
+    future = context.submit(called.say_and_wait, "a line\n", str(tmp_path / "never"))
+    future.add_done_callback(lambda future: told.set())
+    assert shown.wait(LIMIT)
+    closing = threading.Thread(target=router.close)
+    closing.start()
+    # The future is in line behind the output, and whoever closes waits for that, or has given the callbacks up.
+    until(lambda: router._events.waiting >= 2 or router._tree.callbacks._closed, what="the router is closing")
+    gate.set()
+    closing.join(LIMIT)
+    assert told.is_set()
+    assert isinstance(future.exception(0), remotesvc.Lost)
