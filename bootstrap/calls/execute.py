@@ -37,15 +37,19 @@ class Executor(object):
         """Run one message; returns ``to_main`` when it belongs on the main thread, ``parked`` when it waits."""
         try:
             said = parts(message)
-            target, args, kwargs, options, modules = said + [{}, {}, []][len(said) - 2:]
+            if len(said) == 2:  # nearly all
+                said += {}, {}, ()
+            target, args, kwargs, options, modules = said if len(said) == 5 else said + [{}, ()][len(said) - 3:]
+            lineage = [self.router.id]
             if options:
+                lineage = options.get("lineage", []) + lineage
                 if options.get("thread") == "main" and threading.current_thread() is not threading.main_thread():
                     return to_main
                 if options.get("timeout") is not None:
                     call.deadline = time.monotonic() + options["timeout"]
             message.release()
             call.name = target or options["name"]
-            call.lineage = options.get("lineage", []) + [self.router.id]
+            call.lineage = lineage
             if modules:
                 self._deliver(modules)
         except BaseException as error:
@@ -139,8 +143,8 @@ class Full(Busy):
 def parts(message: "Any") -> "Any":
     """What a call says: see `pending`. Marshalled, as plain values of a parent are, it is read in one step: to trust
     that is no more than to run what it says. Nothing else that stands for a call begins like a marshalled list."""
-    if message.commands and message.body[:1] == b"[":
-        return marshal.loads(message.body)
+    if message.commands and message.payload[:1] == b"[":
+        return marshal.loads(message.payload)
     return message.decode()
 
 

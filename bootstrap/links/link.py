@@ -29,10 +29,11 @@ STRIKES = 3
 
 
 class Link(object):
-    """One neighbour. ``deliver(link, frame)`` and ``lost(link, reason)`` are called on the reader thread."""
+    """One neighbour. ``deliver(link, frame)`` and ``lost(link, reason)`` are called on the reader thread; ``make`` is
+    the class of the frames."""
 
-    def __init__(self, path: "Any", context: "Optional[int]", deliver: "Callable[[Link, wire.Frame], None]",
-                 lost: "Callable[[Link, str], None]") -> "None":
+    def __init__(self, path: "Any", context: "Optional[int]", deliver: "Callable[[Link, Any], None]",
+                 lost: "Callable[[Link, str], None]", make: "Any" = wire.Frame) -> "None":
         self.path = path
         self.context = context
         self.heard = time.monotonic()
@@ -48,7 +49,7 @@ class Link(object):
         self.make_error: "Optional[Callable[[str], BaseException]]" = None
         self._deliver = deliver
         self._lost = lost
-        self._decoder = wire.Decoder()
+        self._decoder = wire.Decoder(make)
         self._acked = 0
         self._acked_at = 0.0
         self.flight = Flight()

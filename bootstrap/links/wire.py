@@ -13,7 +13,7 @@ from ..errors import WireError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Optional, Tuple
+    from typing import Any, List, Tuple
 
 HEADER = struct.Struct(">HBBIIIIQQI")
 SIZE = HEADER.size
@@ -81,9 +81,10 @@ def queue_of(src: "int", stream: "int") -> "Tuple[int, int]":
 
 
 class Decoder(object):
-    """Bytes in, frames out, however the bytes were cut."""
+    """Bytes in, frames out, however the bytes were cut; ``make`` is their class."""
 
-    def __init__(self) -> "None":
+    def __init__(self, make: "Any" = Frame) -> "None":
+        self._make = make
         self._parts: "List[bytes]" = []  # of a frame that is not complete
         self._need = SIZE
         self.pending = 0
@@ -95,9 +96,9 @@ class Decoder(object):
         Raises WireError at the first byte that is no frame; what was complete before it is lost with the link.
         """
         if not self._parts:
-            frame = _one(data)
-            if frame is not None:
-                return [frame]
+            fields = _one(data)
+            if fields is not None:
+                return [self._make(*fields)]
         else:
             self._parts.append(data)
             self.pending += len(data)
@@ -119,7 +120,7 @@ class Decoder(object):
                 self._need = stop - offset
                 break
             payload: "Any" = data[start:stop] if length < LARGE or 2 * length < end else memoryview(data)[start:stop]
-            frames.append(Frame(kind, flags, stream, dst, src, auth, handle, reply_to, payload))
+            frames.append(self._make(kind, flags, stream, dst, src, auth, handle, reply_to, payload))
             offset = stop
         else:
             self._need = size
@@ -134,10 +135,10 @@ class Decoder(object):
         return frames
 
 
-def _one(data: "bytes") -> "Optional[Frame]":
-    """The frame that is all of `data`, as nearly all small ones are; None where it is not that simple."""
+def _one(data: "bytes") -> "Any":
+    """The fields of the frame that is all of `data`, as nearly all small ones are; None where it is not that simple."""
     if SIZE <= len(data) < LARGE:
         fields = HEADER.unpack_from(data)
         if fields[-1] + SIZE == len(data) and fields[0] == MAGIC and 0 < fields[1] <= KERNEL:
-            return Frame(*fields[1:-1] + (data[SIZE:],))
+            return fields[1:-1] + (data[SIZE:],)
     return None

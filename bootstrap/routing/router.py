@@ -23,38 +23,32 @@ if TYPE_CHECKING:
     from ..links.streams import Owed
 
 
-class Message(object):
-    """What a mailbox receives. ``release()`` it once its content is used: that is what grants the sender more.
+class Message(wire.Frame):
+    """A frame that a mailbox receives; of several frames the last, with what all of them carried.
 
-    ``commands`` tells whether the sender is one of our ancestors.
+    ``commands`` tells whether the sender is one of our ancestors. ``release()`` it once its content is used: that is
+    what grants the sender more.
     """
 
-    __slots__ = ("src", "auth", "handle", "reply_to", "flags", "body", "commands", "given_up", "router", "_owed")
+    __slots__ = ("router", "commands", "given_up", "owed")
 
-    def __init__(self, router: "Router", frame: "wire.Frame", flags: "int", body: "Any", commands: "bool",
-                 owed: "Optional[Owed]") -> "None":
-        self.src = frame.src
-        self.auth = frame.auth
-        self.handle = frame.handle
-        self.reply_to = frame.reply_to
-        self.flags = flags
-        self.body = body
-        self.commands = commands
-        self.given_up = False
-        self.router = router
-        self._owed = owed
+    router: "Router"
+    commands: "bool"
+    given_up: "bool"
+    owed: "Optional[Owed]"
 
     def decode(self, bindings: "Any" = None) -> "Any":
         """The value it carries. Raises DecodeError."""
-        data, blobs = self.body, ()  # type: Any, Any
-        if self.flags & wire.BLOBS:
+        data, blobs, flags = self.payload, (), self.flags  # type: Any, Any, int
+        if flags & wire.BLOBS:
             from ..links.fragments import parts_untrusted
-            data, blobs = parts_untrusted(self.flags, self.body)
-        return self.router.codec.decode(data, blobs, bool(self.flags & wire.TAGGED), bindings or self.router.bindings)
+            data, blobs = parts_untrusted(flags, data)
+        router = self.router
+        return router.codec.decode(data, blobs, flags & wire.TAGGED > 0, bindings or router.bindings)
 
     def release(self) -> "None":
         """Give the sender its credit back; the first time counts."""
-        owed, self._owed = self._owed, None
+        owed, self.owed = self.owed, None
         if owed is not None:
             self.router.streams.consumed(self.src, owed)
 
@@ -86,7 +80,7 @@ class Router(object):
 
     def attach(self, path: "Any", context: "Optional[int]") -> "Link":
         """Take a neighbour into the tree: a child's id, or None for our parent. Reading starts when the caller says."""
-        link = Link(path, context, self._on_frame, self._on_lost)
+        link = Link(path, context, self._on_frame, self._on_lost, Message)
         with self.lock:
             self.alive()
             self.links[context] = link
@@ -186,9 +180,9 @@ class Router(object):
         """The link that leads to a context. Raises NotSent."""
         if self.closed or os.getpid() != self._pid:
             self.alive()
-        link = self.links.get(dst) or self.links.get(self.routes.towards(dst))
-        lost = self.hub is not None and self.hub.lost.get(dst)
-        if link is None or link.closed or lost:
+        link, hub = self.links.get(dst) or self.links.get(self.routes.towards(dst)), self.hub
+        if link is None or link.closed or (hub is not None and dst in hub.lost):
+            lost = hub is not None and hub.lost.get(dst)
             raise NotSent("no route to context %d: %s" % (dst, lost or "it is not known here"))
         return link
 
@@ -209,7 +203,7 @@ class Router(object):
 
     # -- receiving: on the reader thread of the link
 
-    def _on_frame(self, link: "Link", frame: "wire.Frame") -> "None":
+    def _on_frame(self, link: "Link", frame: "Message") -> "None":
         hub = self.hub
         if frame.dst == wire.NEIGHBOUR:
             self._on_neighbour(link, frame)
@@ -225,7 +219,7 @@ class Router(object):
         else:
             self.refuse(frame, "no route to context %d" % frame.dst)
 
-    def _on_control(self, link: "Link", frame: "wire.Frame") -> "None":
+    def _on_control(self, link: "Link", frame: "Message") -> "None":
         kind = frame.kind
         if kind == wire.GRANT:
             try:
@@ -237,7 +231,7 @@ class Router(object):
         elif kind == wire.PONG:
             # For whoever waits for just one answer: a PONG moves under no credit, so no queue may take it.
             if getattr(self.mailboxes.get(frame.handle), "single", False):
-                self._to_mailbox(frame, Message(self, frame, 0, b"", False, None))
+                self._to_mailbox(frame, 0, b"", None, False)
         elif kind == wire.DEAD:
             # Whoever lies on the way to the one we asked may say that nobody will answer.
             mailbox = self.mailboxes.get(frame.handle) if frame.handle >= wire.RANDOM else None
@@ -281,7 +275,7 @@ class Router(object):
         elif frame.kind != wire.PONG:
             link.strike("a frame of kind %d is not expected" % frame.kind)
 
-    def take(self, link: "Link", frame: "wire.Frame", arrived: "Callable[[Link, wire.Frame], Any]") -> "None":
+    def take(self, link: "Link", frame: "Message", arrived: "Callable[[Link, wire.Frame], Any]") -> "None":
         """A MESSAGE for us, which ``arrived`` books."""
         try:
             whole = arrived(link, frame)
@@ -290,24 +284,26 @@ class Router(object):
             return
         if whole is not None:
             flags, body, owed = whole
-            commands = link.context is None and self.routes.commands(None, frame.auth)
-            self._to_mailbox(frame, Message(self, frame, flags, body, commands, owed))
+            self._to_mailbox(frame, flags, body, owed, link.context is None and self.routes.commands(None, frame.auth))
 
-    def _to_mailbox(self, frame: "wire.Frame", message: "Message") -> "None":
-        mailbox = self.mailboxes.get(frame.handle)
-        if mailbox is not None and mailbox.source in (None, frame.src):
+    def _to_mailbox(self, message: "Message", flags: "int", body: "Any", owed: "Optional[Owed]",
+                    commands: "bool") -> "None":
+        message.flags, message.payload, message.owed = flags, body, owed
+        message.router, message.commands, message.given_up = self, commands, False
+        mailbox = self.mailboxes.get(message.handle)
+        if mailbox is not None and mailbox.source in (None, message.src):
             mailbox.on_message(message)
             return
         message.release()
         self.dropped += 1
-        self.refuse(frame, "nobody listens at handle %d of context %d" % (frame.handle, self.id))
+        self.refuse(message, "nobody listens at handle %d of context %d" % (message.handle, self.id))
 
     # -- loss and end
 
     def lose(self, gone: "Any", reason: "str", make_error: "Callable[[str], BaseException]" = Lost) -> "None":
         """These contexts, or all, are gone: who waits for them here is told."""
         self.streams.forget(gone, reason)
-        for handle, mailbox in list(self.mailboxes.items()):
+        for handle, mailbox in dict(self.mailboxes).items():  # a copy, made in one step: others open some meanwhile
             if gone is None or mailbox.source in gone:
                 self.close_mailbox(handle, make_error(reason))
 

@@ -153,8 +153,8 @@ class Invocation(Pending):
         if address is not None:
             try:
                 parts = [address, self.args, self.kwargs, options, modules]
-                while len(parts) > 2 and not parts[-1]:
-                    parts.pop()
+                if not modules:
+                    del parts[4 if options else 3 if self.kwargs else 2:]
                 return marshalled(parts) or router.codec.encode(parts, router.bindings, False, "call")
             except EncodeError as error:
                 if self.options.strict_types:

@@ -61,8 +61,8 @@ class ServiceInvocation(Invocation):
 
     def _encoded(self, options: "Dict[str, Any]", modules: "List[Any]") -> "Any":
         parts = [self.target.address, self.args, self.kwargs, options, modules]
-        while not parts[-1] and len(parts) > 2:
-            parts.pop()
+        if not modules:
+            del parts[4 if options else 3 if self.kwargs else 2:]
         below = self.context.id in self.router.routes.via  # those read what only a parent may write
         try:
             return (below and marshalled(parts)) or self.router.codec.encode(

@@ -54,8 +54,8 @@ class Inflow(object):
             if isinstance(message, BaseException):
                 raise message
             try:
-                self.received += len(message.body)
-                yield message.body
+                self.received += len(message.payload)
+                yield message.payload
             finally:
                 message.release()
             if message.flags & wire.END:

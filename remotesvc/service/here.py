@@ -122,7 +122,7 @@ class _Here(object):
     def __init__(self, router: "Any") -> "None":
         self.router = router
         self.src = self.auth = router.id
-        self.body = b""
+        self.payload = b""
 
     def release(self) -> "None":
         """It has no credit."""

@@ -50,7 +50,7 @@ class Intake(object):
         if modules and message.commands:
             self._router.importer().deliver(modules)
         request.name = call.name = target
-        request.cost = size * UNPACKED + len(message.body) - size
+        request.cost = size * UNPACKED + len(message.payload) - size
         request.target, _, request.method = target.rpartition(":")
         request.args, request.kwargs = args, kwargs
         call.lineage = [self._router.id]
@@ -185,6 +185,6 @@ def _structured(message: "Any") -> "int":
     """Bytes of a message that become objects; the rest are blobs."""
     if message.flags & wire.BLOBS:
         from ..bootstrap.links.fragments import parts_untrusted
-        return len(parts_untrusted(message.flags, message.body)[0])
-    return len(message.body)
+        return len(parts_untrusted(message.flags, message.payload)[0])
+    return len(message.payload)
 

@@ -81,7 +81,7 @@ class Request(object):
                 Bindings(dict(own.classes, **signature.classes), own.make_context, own.make_sender))[1:3]
         self.kwargs = signature.bind(self.args, self.kwargs, self.name)
         self.args = ()
-        self._message.body = b""
+        self._message.payload = b""
 
     # -- on the thread that runs it
 
