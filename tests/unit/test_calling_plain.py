@@ -50,7 +50,7 @@ NOT_PLAIN: dict[str, Any] = {
 }
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-(1 << 70), 1 << 70), st.floats(allow_nan=False),
-                    st.text(st.characters()), st.binary())
+                    st.text(st.characters() | st.just("\udcff")), st.binary())
 plain = st.recursive(scalars, lambda inner: st.one_of(
     st.lists(inner, max_size=4), st.lists(inner, max_size=4).map(tuple), st.dictionaries(scalars, inner, max_size=4)))
 
