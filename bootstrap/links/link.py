@@ -38,7 +38,6 @@ class Link(object):
         self.context = context
         self.heard = time.monotonic()
         self.suspect = False
-        self.busy = False
         self.strikes = 0
         self.refused = 0
         self.received = 0

@@ -1,11 +1,12 @@
 """How long we wait for others: for large messages that keep others waiting, and for neighbours that say nothing."""
+import threading
 import time
 
 from . import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Tuple
+    from typing import Any, Callable, List, Tuple
 
 # Seconds that a message may bring less than LEAST_RATE.
 LATE = 20.0
@@ -15,6 +16,8 @@ PAUSE = 5.0
 SUSPECT_AFTER = 10.0
 # Seconds that the reader gets to explain why nothing can be written; for an exit status alone it waits a second.
 BROKEN_AFTER = 2.0
+# Neighbours asked at once that are worth a thread which asks them in turn.
+FEW = 4
 
 
 def late(large: "Any", now: "float") -> "List[Tuple[Any, int]]":
@@ -42,33 +45,66 @@ def beat(router: "Any") -> "None":
     """Called each second by the router's timer."""
     while router.forgotten:
         router.forgotten.popleft()()
-    now = time.monotonic()
-    for neighbour, link in list(router.links.items()):
+    now, silent = time.monotonic(), []
+    for link in list(router.links.values()):
         if link.broken is None and not link.suspect and now - link.heard < link.ping_after:
             continue  # heard of lately: four looks of five, and what hundreds of idle links cost
-        link.busy = router.busy(neighbour)
-        listen(link, now)
+        if listen(link, now, router.busy):
+            silent.append(link)
+    ask(silent)
     if router.streams.large is not None and router.streams.large.waiting:
         look(router, now)
 
 
-def listen(link: "Any", now: "float") -> "None":
-    """Ask, doubt and give up a neighbour after silence."""
+def listen(link: "Any", now: "float", busy: "Callable[[Any], bool]" = lambda neighbour: False) -> "bool":
+    """Doubt and give up a neighbour after silence; returns whether it is to be asked. ``busy(neighbour)`` tells whether
+    user code of ours runs there."""
     if link.broken is not None and now - link.broken[0] > BROKEN_AFTER:
         link.fail(link.broken[1])
     silence = now - link.heard
     link.suspect = silence >= SUSPECT_AFTER
-    if silence >= (link.busy_lost_after if link.busy else link.lost_after):
+    if silence >= link.lost_after and silence >= (link.busy_lost_after if busy(link.context) else link.lost_after):
         link.fail("nothing was heard for %d s" % silence)
-    elif silence >= link.ping_after:
-        link.control(wire.Frame(wire.PING))
+    return not link.closed and silence >= link.ping_after
 
 
 def start_again(router: "Any") -> "None":
     """We were stopped, not our peers: they get the whole time to answer again, and our readers theirs to explain."""
     now = time.monotonic()
-    for link in list(router.links.values()):
+    links = list(router.links.values())
+    for link in links:
         link.heard = now
         if link.broken is not None:
             link.broken = now, link.broken[1]
+    ask(links)
+
+
+def ask(links: "List[Any]") -> "None":
+    """Ask neighbours for a sign of life; never blocks.
+
+    Many are asked by one thread, in turn: waking the writer of each costs several times what that writes. One may keep
+    the thread, by a key exchange say: those behind it are silent still at the next look, which passes over who is
+    being written to.
+    """
+    if len(links) > FEW:
+        try:
+            threading.Thread(target=_ask_in_turn, args=(links,), name="remotesvc-pings", daemon=True).start()
+            return
+        except RuntimeError:  # no more threads
+            pass
+    for link in links:
         link.control(wire.Frame(wire.PING))
+
+
+def _ask_in_turn(links: "List[Any]") -> "None":
+    for link in links:
+        with link.lock:
+            quiet = not (link.closed or link.writing or link.queued or link.controls)
+            if quiet:
+                link.writing = True
+                link.controls.append(wire.Frame(wire.PING).pack())
+                buffers = link.batch()
+        if quiet:
+            link.write_own(buffers)
+        else:
+            link.control(wire.Frame(wire.PING))

@@ -21,7 +21,7 @@ class Timer(object):
         self.run = run
 
     def cancel(self) -> "None":
-        """Never run it; costs nothing if it has run."""
+        """Never run it, nor wake for it."""
         self.run = None
 
     def __lt__(self, other: "Timer") -> "bool":
@@ -76,7 +76,8 @@ class Timers(object):
     def _loop(self) -> "None":
         while True:
             with self._wake:
-                while not self._closed and (not self._heap or self._heap[0].when > time.monotonic()):
+                while not self._closed and (
+                        not self._heap or self._heap[0].run and self._heap[0].when > time.monotonic()):
                     self._wake.wait(self._heap[0].when - time.monotonic() if self._heap else None)
                 if self._closed:
                     return

@@ -154,3 +154,77 @@ def test_the_reader_may_explain_first_why_nothing_can_be_written() -> None:
     patience.listen(link, time.monotonic() + patience.BROKEN_AFTER + 0.1)
     assert link.closed == "cannot write to the link"
     link.join(LIMIT)
+
+
+def pinged_by(link: Link, writers: list[str]) -> Any:
+    """The link's path, noting which threads write to it."""
+    path = link.path
+
+    def write(buffers: list[Any]) -> None:
+        writers.append(threading.current_thread().name)
+        path.write(buffers)
+
+    return types.SimpleNamespace(write=write, close=path.close)
+
+
+def test_many_silent_neighbours_are_asked_by_one_thread_and_one_that_keeps_it_holds_up_nobody() -> None:
+    """Waking a writer for each would cost more than what it writes."""
+    asked: list[int] = []
+    changed = threading.Condition()
+    links, paths, writers = [], [], list[str]()
+
+    def hear(number: int) -> Any:
+        decoder = wire.Decoder()
+
+        def feed(data: bytes) -> None:
+            with changed:
+                asked.extend(number for frame in decoder.feed_untrusted(data) if frame.kind == wire.PING)
+                changed.notify_all()
+
+        return feed
+
+    def until_asked(count: int) -> list[int]:
+        with changed:
+            assert changed.wait_for(lambda: len(asked) >= count, LIMIT), asked
+            return sorted(asked)
+
+    for number in range(10):
+        # The last but one takes a few bytes, and nobody reads them for now.
+        one, other = pair(10 if number == 8 else 1000)
+        link = Link(one, number, lambda link, frame: None, lambda link, reason: None)
+        link.path = pinged_by(link, writers)
+        links.append(link)
+        paths.append((one, other))
+        if number != 8:
+            other.start(hear(number), lambda reason: None)
+    patience.ask(links)
+    assert until_asked(8) == list(range(8))
+    patience.ask(links)  # the next look: nobody has answered
+    assert until_asked(17) == sorted([*range(8), *range(8), 9])
+    assert set(writers) == {"remotesvc-pings"}
+    paths[8][1].start(hear(8), lambda reason: None)
+    assert until_asked(20) == sorted([*range(10), *range(10)])  # the second question waited for the first
+    assert [link.broken for link in links] == [None] * 10
+    for link, (one, other) in zip(links, paths, strict=True):
+        one.start(link.feed, link.ended)
+        part(link, "the end")
+        link.join(LIMIT)
+        one.join(LIMIT)
+        other.join(LIMIT)
+
+
+def test_a_few_silent_neighbours_are_asked_by_their_own_writers() -> None:
+    writers: list[str] = []
+    one, other = pair()
+    link = Link(one, 1, lambda link, frame: None, lambda link, reason: None)
+    link.path = pinged_by(link, writers)
+    heard = threading.Event()
+    other.start(lambda data: heard.set(), lambda reason: None)
+    patience.ask([link])
+    assert heard.wait(LIMIT)
+    assert writers == ["remotesvc-writer"]
+    one.start(link.feed, link.ended)
+    part(link, "the end")
+    link.join(LIMIT)
+    one.join(LIMIT)
+    other.join(LIMIT)

@@ -191,3 +191,21 @@ def test_closing_from_a_timer_does_not_wait_for_itself(happened: Happened) -> No
 
 def test_closing_an_unused_one() -> None:
     Timers(lambda: None, lambda error: None).close()
+
+
+def test_cancelled_ones_wake_nobody(timers: Timers, happened: Happened) -> None:
+    """A call with a timeout leaves one behind when it is answered, and there are many calls."""
+    for number in range(50):
+        timers.after(0.2 + 0.001 * number, lambda: happened("never")).cancel()
+    slept: list[float | None] = []
+    wait = timers._wake.wait
+
+    def noted(timeout: float | None = None) -> bool:
+        slept.append(timeout)
+        return wait(timeout)
+
+    timers._wake.wait = noted  # type: ignore[method-assign]
+    timers.after(0, lambda: happened("first"))  # it looks at the others when it has run this
+    timers.after(0.5, lambda: happened("beat"))
+    assert happened.wait(2) == ["first", "beat"]
+    assert len(slept) < 10, slept
