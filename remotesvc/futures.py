@@ -82,6 +82,11 @@ class CallFuture(concurrent.futures.Future[Any]):
             self._invocation.abandon()
             self._end(self._invocation.context.again(error, self._invocation.call), None)
 
+    def when_settled(self, fn: Callable[[concurrent.futures.Future[Any]], object]) -> None:
+        """Call ``fn(future)`` when it is done, on whichever thread settles it, mostly the one that reads the link; at
+        once if it is done already. ``fn`` must not block, send or raise."""
+        super().add_done_callback(fn)
+
     def cancel(self) -> bool:
         """Give the call up: True unless it has ended. One that has not left is not sent, a running one is told."""
         if not super().cancel():

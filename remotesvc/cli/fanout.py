@@ -20,7 +20,8 @@ from remotesvc.cli.secrets import with_passwords
 from remotesvc.cli.show.console import Console, Stream
 from remotesvc.cli.show.live import Live, log_line
 from remotesvc.cli.show.report import Reporter
-from remotesvc.fleet.gather import Attempt, Stop, gather
+from remotesvc.fleet.attempt import Attempt
+from remotesvc.fleet.gather import Stop, gather
 from remotesvc.fleet.member import Member, shown_host
 from remotesvc.fleet.outcome import Outcome, Status
 from remotesvc.fleet.results import fold_names

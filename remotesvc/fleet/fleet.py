@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 import threading
 import time
@@ -14,8 +13,9 @@ from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.errors import UsageError
 from remotesvc.router import Router
 
+from .arguments import facts_parameter, named, small, spread
 from .connection import Become
-from .gather import Attempt, Stop, gather
+from .gather import Stop, gather
 from .hooks import Hooks
 from .inventory import load
 from .links import Links
@@ -24,6 +24,7 @@ from .outcome import Outcome
 from .pattern import Matcher, cluster_group
 from .results import Results
 from .schedule import Limits
+from .work import Work
 
 if TYPE_CHECKING:
     from remotesvc.output import LogEvent, OutputEvent
@@ -173,7 +174,7 @@ class Fleet:
         if unknown:
             raise UsageError(f"not in this fleet: {', '.join(unknown[:5])}")
         chosen = self._with(members=tuple(member for member in self._members if member.text in arguments))
-        return chosen._in_order(chosen._each(fn, lambda member: _arguments(arguments[member.text])))
+        return chosen._in_order(chosen._each(fn, lambda member: spread(arguments[member.text])))
 
     async def arun(self, fn: Any, /, *args: Any, **kwargs: Any) -> Results:
         """`run` for asyncio: cancelling the task stops what is under way."""
@@ -212,7 +213,8 @@ class Fleet:
     def call_service(self, service: Any, method: str, /, *args: Any, **kwargs: Any) -> Results:
         """Call a method of a service on every host; see `Context.call_service`. One outcome each, as of `run`."""
         return self._in_order(self._outcomes(
-            lambda context, member: context.call_service_async(service, method, *args, **kwargs)))
+            lambda context, member: context.call_service_async(service, method, *args, **kwargs),
+            small=lambda member: small(args, kwargs)))
 
     def push(self, src: Any, dst: str, **options: Any) -> Results:
         """Copy a file, directory or bytes to `dst` on every host; see `Context.push`. It is read and compressed once.
@@ -254,59 +256,31 @@ class Fleet:
               stop: Stop | None = None) -> Iterator[Outcome]:
         wants = facts_parameter(fn)
 
-        def call(context: Any, member: Member) -> Any:
+        def given(member: Member) -> tuple[tuple[Any, ...], dict[str, Any]]:
             args, kwargs = arguments(member)
             if wants is not None and wants not in kwargs:
                 kwargs = {**kwargs, wants: member.facts()}
+            return args, kwargs
+
+        def call(context: Any, member: Member) -> Any:
+            args, kwargs = given(member)
             return context.submit(fn, *args, **kwargs)
 
-        return self._outcomes(call, stop)
+        return self._outcomes(call, stop, lambda member: named(fn) and small(*given(member)))
 
-    def _outcomes(self, begin: Callable[[Any, Member], Any], stop: Stop | None = None) -> Iterator[Outcome]:
-        """One outcome a host of what `begin(context, member)` starts: the result of the Future it returns, or what it
-        returns if that is none."""
-        def work(member: Member, attempt: Attempt) -> Any:
-            if attempt.attempts == 1:
-                self._hooks.tell("on_start", member.text)
-            context = self._links.context(member)
-            try:
-                value = attempt.wait(lambda: begin(context.options(**self._options), member))
-                # Generators are taken to their end.
-                return list(attempt.each(value)) if hasattr(value, "__next__") else value
-            except BaseException as error:
-                self._links.failed(member, context, error)
-                raise
-            finally:
-                attempt.phases.update(context.phases)
-
+    def _outcomes(self, begin: Callable[[Any, Member], Any], stop: Stop | None = None,
+                  small: Callable[[Member], bool] = lambda member: False) -> Iterator[Outcome]:
+        """One outcome a host of `begin(context, member)`; see `Work`."""
+        work = Work(self._links, self._hooks, self._options, begin, small)
         deadline = None if self._deadline is None else time.monotonic() + self._deadline
 
         def retried(member: Member, tries: int, error: BaseException) -> None:
             self._hooks.tell("on_retry", member.text, tries, error)
 
-        for outcome in gather(self._members, work, limits=self._limits, stop=stop, deadline=deadline, retried=retried):
+        for outcome in gather(self._members, work.whole, begin=work.at_once, limits=self._limits, stop=stop,
+                              deadline=deadline, retried=retried):
             self._hooks.tell("on_result", outcome)
             yield outcome
-
-
-def facts_parameter(fn: Any) -> str | None:
-    """The parameter of a function that is annotated `remotesvc.Host`, if there is one."""
-    try:
-        parameters = inspect.signature(fn).parameters.values() if callable(fn) else ()
-    except (TypeError, ValueError):
-        return None
-    for parameter in parameters:
-        annotation = parameter.annotation
-        if annotation in ("Host", "remotesvc.Host") or getattr(annotation, "__qualname__", "") == "Host" and str(
-                getattr(annotation, "__module__", "")).startswith("remotesvc"):  # fmt: skip
-            return parameter.name
-    return None
-
-
-def _arguments(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if isinstance(given, tuple):
-        return given, {}
-    return ((), given) if isinstance(given, dict) else ((given,), {})
 
 
 def _many(patterns: str | Sequence[str]) -> Sequence[str]:

@@ -19,6 +19,10 @@ class Hooks:
         self._failed: set[str] = set()
         self._lock = threading.Lock()
 
+    def wants(self, name: str) -> bool:
+        """Whether anybody listens to it."""
+        return self._functions[name] is not None
+
     def tell(self, name: str, *args: Any) -> None:
         """Call the function of that name, if there is one."""
         function = self._functions[name]

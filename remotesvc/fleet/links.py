@@ -57,6 +57,16 @@ class Links:
         self._on_connect(member, context)
         return context
 
+    def idle(self, member: Member) -> Any:
+        """The context on a host if it is up and nobody waits for an answer of it, so that a small call to it goes out
+        at once; else None."""
+        with self._lock:
+            context = self._contexts.get(member.text)
+        if context is None:
+            return None
+        tree, number = context.tree, context.id
+        return context if tree.start_of(number).ready and not tree.peer(number).unanswered else None
+
     def failed(self, member: Member, context: Any, error: BaseException) -> None:
         """A call ended with this error: one that never came up is forgotten, so is one lost if we may reconnect."""
         gone = isinstance(error, ConnectError) or (

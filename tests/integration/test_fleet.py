@@ -15,7 +15,7 @@ from remotesvc import CallError, Fleet, FleetError, Lost, Outcome, Status, Usage
 from remotesvc.fleet.results import Results
 from tests.integration import fleet_tasks as tasks
 from tests.integration.ssh_servers import OpenSSHServer
-from tests.kernel.contexts import appears
+from tests.kernel.contexts import appears, until
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
 
@@ -88,6 +88,38 @@ def test_without_reconnecting_a_lost_host_stays_lost(fleet: Fleet) -> None:
     assert fleet.run(tasks.die_if, "web1")["web1"].status is Status.LOST
     again = fleet.run(tasks.pid)
     assert again["web1"].status is Status.NOT_RUN and len(again.ok) == 3
+
+
+def test_connected_hosts_are_called_without_a_thread_for_each(fleet: Fleet, tmp_path: Path) -> None:
+    pids = fleet.run(tasks.pid).by_host()
+
+    def waiting() -> set[str]:
+        return {thread.name for thread in threading.enumerate() if thread.name.startswith("remotesvc-host-")}
+
+    until(lambda: not waiting(), what="the first run's threads")
+    begun = {host: str(tmp_path / host) for host in fleet.hosts}
+    gate = str(tmp_path / "gate")
+    threads: list[set[str]] = []
+
+    def release() -> None:
+        for file in begun.values():
+            appears(file)
+        threads.append(waiting())
+        Path(gate).touch()
+
+    releasing = threading.Thread(target=release)
+    releasing.start()
+    assert set(fleet.map(tasks.said_and_wait_for, {host: (file, gate) for host, file in begun.items()}).by_host()
+               .values()) == {gate}
+    releasing.join()
+    assert threads == [set()], "while all four were under way"
+    assert fleet.run(tasks.count, 3).by_host() == dict.fromkeys(fleet.hosts, [0, 1, 2])
+    assert list(fleet.run(tasks.fail_if, "web2").failed) == ["web2"]
+    assert {outcome.status for outcome in fleet.options(timeout=0.3).run(tasks.sleep, 600).values()} == {Status.TIMEOUT}
+    assert fleet.run(len, b"x" * 100_000).by_host() == dict.fromkeys(fleet.hosts, 100_000)  # not so small
+    assert fleet.run(tasks.die_if, "web3")["web3"].status is Status.LOST
+    del pids["web3"]
+    assert fleet.run(tasks.pid).ok.by_host() == pids
 
 
 def test_each_host_its_own_arguments(fleet: Fleet) -> None:

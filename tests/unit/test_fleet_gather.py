@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ import pytest
 from remotesvc.bootstrap.errors import Cancelled, Lost, UsageError
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, HostKeyError
 from remotesvc.cli.interrupt import Interrupts
-from remotesvc.fleet.gather import Attempt, Stop, gather
+from remotesvc.fleet import desk
+from remotesvc.fleet import gather as gather_module
+from remotesvc.fleet.attempt import Attempt, Begun
+from remotesvc.fleet.gather import Stop, gather
 from remotesvc.fleet.outcome import Outcome, Status
 from remotesvc.fleet.schedule import Limits
 
@@ -270,3 +274,111 @@ def test_the_deadline_of_the_run_ends_it() -> None:
     outcomes = run(["a", "b"], work, limits=Limits(forks=1), stop=stop, deadline=deadline)
     assert outcomes["a"].status is Status.CANCELLED and outcomes["b"].status is Status.NOT_RUN
     assert stop.reason == "the time for the whole run is over"
+
+
+# -- hosts whose work waits for nothing when it begins
+
+
+class Answer(Future[Any]):
+    """A call under way, as `begin` starts one."""
+
+    def when_settled(self, fn: Callable[[Any], object]) -> None:
+        self.add_done_callback(fn)
+
+
+def begun(answer: Answer) -> Begun:
+    return Begun(answer, answer.result, list)
+
+
+def must_not_wait(host: str, attempt: Attempt) -> Any:
+    raise AssertionError("this was for a thread that waits")
+
+
+def test_no_thread_waits_for_what_has_begun_and_forks_holds() -> None:
+    before = set(threading.enumerate())
+    waiting: list[Answer] = []
+    threads: set[str] = set()
+    most = 0
+
+    def begin(host: str, attempt: Attempt) -> Begun:
+        nonlocal most
+        answer = Answer()
+        waiting.append(answer)
+        most = max(most, len(waiting))
+        if len(waiting) == 5:
+            threads.update(thread.name for thread in threading.enumerate() if thread not in before)
+            for each in waiting:
+                each.set_result("fine")
+            waiting.clear()
+        return begun(answer)
+
+    outcomes = run([str(number) for number in range(40)], must_not_wait, begin=begin, limits=Limits(forks=5))
+    assert {outcome.value for outcome in outcomes.values()} == {"fine"}
+    assert most == 5
+    assert threads == {"remotesvc-hosts"}
+
+
+def test_what_begins_may_fail_at_once_or_later_or_leave_the_rest_to_a_thread() -> None:
+    def begin(host: str, attempt: Attempt) -> Begun | None:
+        attempt.rc = 7
+        if host == "refused":
+            raise ValueError(host)
+        if host == "waits":
+            return None
+        answer = Answer()
+        if host == "fails":
+            answer.set_exception(KeyError(host))
+        elif host == "items":
+            answer.set_result(iter("abc"))
+        else:
+            answer.set_result(host)
+        return begun(answer)
+
+    def work(host: str, attempt: Attempt) -> str:
+        return threading.current_thread().name
+
+    outcomes = run(["refused", "waits", "fails", "items", "fine"], work, begin=begin)
+    assert isinstance(outcomes["refused"].error, ValueError) and outcomes["refused"].rc == 7
+    assert outcomes["waits"].value.startswith("remotesvc-host-")
+    assert isinstance(outcomes["fails"].error, KeyError)
+    assert outcomes["items"].value == ["a", "b", "c"]
+    assert outcomes["fine"].value == "fine"
+
+
+def test_a_stop_cancels_what_has_begun() -> None:
+    stop = Stop()
+    outcomes: dict[str, Outcome] = {}
+
+    def begin(host: str, attempt: Attempt) -> Begun:
+        answer: Answer = attempt.start(Answer)
+        if host == "a":
+            answer.set_result(host)
+        return begun(answer)
+
+    for outcome in gather(list("abcd"), must_not_wait, begin=begin, limits=Limits(forks=3), stop=stop):
+        outcomes[outcome.host] = outcome
+        stop.request()
+    assert outcomes["a"].value == "a"
+    # "d" takes the turn of "a", unless the stop comes first.
+    assert [type(outcomes[host].error) for host in "bc"] == [CancelledError] * 2
+    assert len(outcomes) == 4
+
+
+def test_one_that_does_not_begin_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "STUCK", 0.05)
+    monkeypatch.setattr(gather_module, "LOOK", 0.05)
+    gate = threading.Event()
+
+    def begin(host: str, attempt: Attempt) -> Begun:
+        if host == "b":
+            gate.wait(20)
+        answer = Answer()
+        answer.set_result(host)
+        return begun(answer)
+
+    order = []
+    for outcome in gather(list("abcd"), must_not_wait, begin=begin, limits=Limits(forks=2)):
+        order.append(outcome.host)
+        if len(order) == 3:
+            gate.set()
+    assert order == ["a", "c", "d", "b"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from remotesvc.cli.arguments.target import Target
     from remotesvc.cli.fanout import Session
     from remotesvc.cli.hosts import ContextLike
-    from remotesvc.fleet.gather import Attempt
+    from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
 

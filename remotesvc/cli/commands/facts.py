@@ -11,7 +11,7 @@ from remotesvc.cli.options import Settings, connection_options, hosts_argument, 
 if TYPE_CHECKING:
     from remotesvc.cli.fanout import Session
     from remotesvc.cli.hosts import ContextLike
-    from remotesvc.fleet.gather import Attempt
+    from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
 
 

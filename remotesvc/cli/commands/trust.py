@@ -31,7 +31,8 @@ def trust(ctx: click.Context, /, hosts: str, yes: bool, **shared: Any) -> int:
     from remotesvc.cli.fanout import make_console
     from remotesvc.cli.hosts import check, connection_arguments
     from remotesvc.cli.selection import select_hosts
-    from remotesvc.fleet.gather import Attempt, gather
+    from remotesvc.fleet.attempt import Attempt
+    from remotesvc.fleet.gather import gather
     from remotesvc.fleet.member import Member, shown_host
     from remotesvc.ssh import terminal
     from remotesvc.ssh.configuration.options import SSHOptions

@@ -1,0 +1,247 @@
+"""The books of one run over hosts, and its threads.
+
+One thread, the desk, has every host begun when its turn has come, and books the answers. What has to be waited for
+(connecting, files, a generator's items) is work for other threads, started as they are needed; a call to a host that is
+connected needs none. An answer that wakes a thread of its own costs twice what one costs that is booked with others.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from .attempt import Attempt, Begun, call_all
+from .outcome import Outcome, Status, classify
+from .schedule import Limits, Schedule, Wait
+
+TOGETHER = 32
+"""Outcomes that may be handed out at once; fewer, as soon as there is nothing else to do."""
+
+STUCK = 1.0
+"""Seconds after which a host that is being begun holds up the others: then another thread takes the desk."""
+
+Work = Callable[[], Any]
+_WAKE = None
+
+
+class Desk:
+    """Who is under way, and since when. Under one lock, in which nothing blocks.
+
+    `outcomes` is where they come out, some at a time; None is put there by whoever wants its reader to look around.
+    """
+
+    def __init__(self, hosts: Sequence[Any], work: Callable[[Any, Attempt], Any],
+                 begin: Callable[[Any, Attempt], Begun | None], label: Callable[[Any], str], limits: Limits,
+                 retried: Callable[[Any, int, BaseException], object]) -> None:
+        self.reason = ""
+        self.outcomes: queue.SimpleQueue[list[Outcome] | None] = queue.SimpleQueue()
+        self._hosts = hosts
+        self._work = work
+        self._begin = begin
+        self._label = label
+        self._retried = retried
+        self._schedule = Schedule(len(hosts), limits)
+        self._lock = threading.Lock()
+        self._events: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[int, Attempt, Work] | None] = queue.SimpleQueue()
+        self._free = 0  # workers that have no job
+        self._workers = 0
+        self._ended: list[Outcome] = []  # to be handed out
+        self._running: dict[int, Attempt] = {}
+        self._begun: dict[int, tuple[float, float]] = {}
+        self._unreached: dict[int, BaseException | None] = {}
+        self._beginning: float | None = None
+        self._over = False
+
+    # -- the desk
+
+    def open(self) -> None:
+        """Begin. Raises RuntimeError if there can be no more threads."""
+        threading.Thread(target=self._attend, name="remotesvc-hosts", daemon=True).start()
+
+    def close(self) -> None:
+        """Nobody takes outcomes any more: the threads end when what is under way has."""
+        self._over = True
+        self._events.put(_WAKE)
+
+    def look(self) -> None:
+        """To be called now and then: if beginning a host takes long, another thread goes on with the rest."""
+        beginning = self._beginning
+        if beginning is not None and time.monotonic() - beginning > STUCK:
+            self._beginning = None
+            with suppress(RuntimeError):  # no more threads: then it has to wait
+                self.open()
+
+    def _attend(self) -> None:
+        while True:
+            wait = self._begin_hosts()
+            if self._over and not self._running:
+                break
+            if self._events.empty() or len(self._ended) >= TOGETHER:
+                self._hand_out()
+            try:
+                event = self._events.get(timeout=wait)
+            except queue.Empty:
+                continue
+            if event is not _WAKE:
+                event()
+        self._events.put(_WAKE)  # for another thread at the desk, and one for the workers
+        self._jobs.put(None)
+
+    def _begin_hosts(self) -> float | None:
+        """Begin whoever's turn it is; returns the seconds until it is somebody's, None: when a host ends."""
+        while True:
+            with self._lock:
+                now = time.monotonic()
+                turn = self._schedule.take(now)
+                if turn is None or isinstance(turn, Wait):
+                    return None if turn is None or turn.until is None else max(0.0, turn.until - now)
+                attempt = self._running[turn] = Attempt()
+                attempt.attempts = self._schedule.tries(turn)
+                self._begun.setdefault(turn, (time.time(), now))
+            self._begin_one(turn, attempt, now)
+
+    def _begin_one(self, index: int, attempt: Attempt, now: float) -> None:
+        host = self._hosts[index]
+        self._beginning = now
+        try:
+            begun = self._begin(host, attempt)
+        except BaseException as error:  # whatever happens, the host has an outcome
+            self._finish(index, attempt, None, error)
+            return
+        finally:
+            self._beginning = None
+        if begun is None:
+            self._hand_over(index, attempt, partial(self._work, host, attempt))
+        else:
+            answered = partial(self._answered, index, attempt, begun)
+            begun.future.when_settled(lambda future: self._events.put(answered))
+
+    def _answered(self, index: int, attempt: Attempt, begun: Begun) -> None:
+        value, error = _outcome_of(begun.end)
+        if hasattr(value, "__next__"):
+            self._hand_over(index, attempt, partial(begun.rest, value))
+        else:
+            self._finish(index, attempt, value, error)
+
+    def _hand_out(self) -> None:
+        with self._lock:
+            ended, self._ended = self._ended, []
+        if ended:
+            self.outcomes.put(ended)
+
+    # -- work that waits
+
+    def _hand_over(self, index: int, attempt: Attempt, work: Work) -> None:
+        with self._lock:
+            free = self._free > 0
+            if free:
+                self._free -= 1
+            else:
+                self._workers += 1
+        if not free:
+            name = f"remotesvc-host-{self._workers}"
+            try:
+                threading.Thread(target=self._worker, name=name, daemon=True).start()
+            except RuntimeError as error:  # no more threads
+                self._finish(index, attempt, None, error)
+                return
+        self._jobs.put((index, attempt, work))
+
+    def _worker(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            index, attempt, work = job
+            self._finish(index, attempt, *_outcome_of(work))
+            with self._lock:
+                self._free += 1
+            self._events.put(_WAKE)
+        self._jobs.put(None)  # for the next one
+
+    # -- the books
+
+    def _finish(self, index: int, attempt: Attempt, value: object, error: BaseException | None) -> None:
+        status = classify(error) if error is not None else attempt.status or Status.OK
+        with self._lock:
+            if self._running.pop(index, None) is None:
+                return  # it was given up: its outcome is out already
+            again = error is not None and worth_retrying(error)
+            over = self._schedule.ended(index, status is not Status.OK, again, time.monotonic())
+            if over:
+                self._ended.append(self._outcome(index, attempt, status, value, error))
+            else:
+                self._unreached[index] = error
+            left = self._schedule.stop() if self._schedule.stopped else []
+            self.reason = self.reason or self._schedule.stopped
+            self._ended += [self._never(other) for other in left]
+        if not over and error is not None and index not in left:
+            self._retried(self._hosts[index], attempt.attempts, error)
+
+    def _outcome(self, index: int, attempt: Attempt, status: Status, value: object = None,
+                 error: BaseException | None = None) -> Outcome:
+        started, clock = self._begun[index]
+        return Outcome(
+            host=self._label(self._hosts[index]), status=status, value=value, error=error, rc=attempt.rc,
+            phases=dict(attempt.phases), started=started, seconds=time.monotonic() - clock,
+            attempts=attempt.attempts,
+        )  # fmt: skip
+
+    def _never(self, index: int) -> Outcome:
+        """The outcome of a host that waits and is not begun any more: the last try's, if there was one."""
+        if index not in self._unreached:
+            return Outcome(host=self._label(self._hosts[index]), status=Status.NOT_RUN)
+        attempt = Attempt()
+        attempt.attempts = self._schedule.tries(index)
+        return self._outcome(index, attempt, Status.UNREACHABLE, error=self._unreached[index])
+
+    def stop(self) -> list[Outcome]:
+        """Take back what waits and what has sent nothing yet; tell what is under way.
+
+        Callbacks run on threads of their own: they may block.
+        """
+        with self._lock:
+            left = self._schedule.stop()
+            running = list(self._running.items())
+        outcomes = [self._never(index) for index in left]
+        for index, attempt in running:
+            callbacks = attempt.stop()
+            if callbacks:
+                threading.Thread(target=call_all, args=(callbacks,), name="remotesvc-stop", daemon=True).start()
+                continue
+            with self._lock:
+                mine = self._running.pop(index, None) is not None
+            if mine:
+                outcomes.append(self._outcome(index, attempt, Status.NOT_RUN))
+        return outcomes
+
+    def give_up(self) -> list[Outcome]:
+        """Nobody waits for those still running any longer: they are cancelled."""
+        with self._lock:
+            entries, self._running = list(self._running.items()), {}
+        return [self._outcome(index, attempt, Status.CANCELLED) for index, attempt in entries]
+
+
+def _outcome_of(work: Work) -> tuple[Any, BaseException | None]:
+    """What it returned, and what it raised: a thread answers for its host whatever happens."""
+    try:
+        return work(), None
+    except BaseException as error:
+        return None, error
+
+
+def worth_retrying(error: BaseException) -> bool:
+    """Whether another try may end better: no connection came about, for a reason that may pass."""
+    from remotesvc.bootstrap import unreachable
+
+    lasting = (
+        unreachable.AuthenticationError,
+        unreachable.HostKeyError,
+        unreachable.PythonNotFound,
+        unreachable.PythonTooOld,
+        unreachable.UnknownHost,
+    )
+    return isinstance(error, unreachable.ConnectError) and not isinstance(error, lasting)

@@ -1,0 +1,68 @@
+"""What is done for each host of a run: a context on it, one thing begun there, and what became of that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from .attempt import Attempt, Begun
+from .hooks import Hooks
+from .links import Links
+from .member import Member
+
+
+class Work:
+    """`begin(context, member)` for each: the result of the Future it returns, or what it returns if that is none.
+
+    options  of the calls; see `Context.options`
+    small    tells of a member whether what is begun there is a call whose arguments go out at once
+    """
+
+    def __init__(self, links: Links, hooks: Hooks, options: Mapping[str, Any], begin: Callable[[Any, Member], Any],
+                 small: Callable[[Member], bool]) -> None:
+        self._links = links
+        self._hooks = hooks
+        self._options = options
+        self._begin = begin
+        self._small = small
+
+    def whole(self, member: Member, attempt: Attempt) -> Any:
+        """All of it, waiting for whatever is to be waited for. Returns the value or raises."""
+        if attempt.attempts == 1:
+            self._hooks.tell("on_start", member.text)
+        context = self._links.context(member)
+
+        def value() -> Any:
+            begun = self._begun(context, member, attempt)
+            return begun.result() if hasattr(begun, "add_done_callback") else begun
+
+        found = self._ended(context, member, attempt, value)
+        return self._items(context, member, attempt, found) if hasattr(found, "__next__") else found
+
+    def at_once(self, member: Member, attempt: Attempt) -> Begun | None:
+        """The call under way to a host that is connected; None where something has to be waited for."""
+        if self._hooks.wants("on_start") or not self._small(member):  # a hook may take its time
+            return None
+        context = self._links.idle(member)
+        if context is None:
+            return None
+        future = self._begun(context, member, attempt)
+        return Begun(future, partial(self._ended, context, member, attempt, future.result),
+                     partial(self._items, context, member, attempt))
+
+    def _begun(self, context: Any, member: Member, attempt: Attempt) -> Any:
+        return attempt.start(lambda: self._begin(context.options(**self._options), member))
+
+    def _items(self, context: Any, member: Member, attempt: Attempt, items: Any) -> Any:
+        """Generators are taken to their end."""
+        return self._ended(context, member, attempt, lambda: list(attempt.each(items)))
+
+    def _ended(self, context: Any, member: Member, attempt: Attempt, value: Callable[[], Any]) -> Any:
+        try:
+            return value()
+        except BaseException as error:
+            self._links.failed(member, context, error)
+            raise
+        finally:
+            attempt.phases.update(context.phases)

@@ -1,0 +1,53 @@
+"""What a function of a fleet is called with."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import remotesvc
+from remotesvc.fleet.arguments import SMALL, facts_parameter, named, small, spread
+
+
+def with_facts(number: int, host: remotesvc.Host) -> None:
+    """A function that is told where it runs."""
+
+
+def test_the_parameter_for_the_facts_of_a_host() -> None:
+    assert facts_parameter(with_facts) == "host"
+    assert facts_parameter(len) is None
+    assert facts_parameter("os:getpid") is None
+
+
+def test_arguments_of_one_host() -> None:
+    assert spread((1, 2)) == ((1, 2), {})
+    assert spread({"one": 1}) == ((), {"one": 1})
+    assert spread("one") == (("one",), {})
+
+
+@pytest.mark.parametrize("value", [None, True, 3, 0.5, "text", b"bytes", [1, ("a", {2})], {"a": {"b": [None]}},
+                                   remotesvc.Record("Host", {"name": "web1"})])
+def test_plain_values_are_small(value: Any) -> None:
+    assert small((value,), {"name": value})
+
+
+@pytest.mark.parametrize("value", ["x" * SMALL, b"x" * SMALL, [0] * SMALL, {"a": ["x" * SMALL]}, Path("/"), object(),
+                                   [[["x" * (SMALL // 4)] * 2] * 2]])
+def test_large_ones_and_those_that_are_not_plain_are_not(value: Any) -> None:
+    assert not small(value)
+    assert not small((), {"name": [1, value]})
+
+
+def test_a_value_without_an_end_is_not_small() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    assert not small(endless)
+
+
+def test_what_travels_by_its_name() -> None:
+    assert named("os:getpid") and named(os.getpid) and named(with_facts)
+    assert not named(lambda: None) and not named(functools.partial(os.getpid))
