@@ -49,8 +49,11 @@ class Fleet:
     on_start     called with (host name) when its turn comes in a run, before anything is done for it
     on_connect   called with (host name, context) when a host is connected
     on_retry     called with (host name, tries so far, error) when a host could not be reached and will be tried again
+    on_lost      called with (host name, Lost) when a host that was up is lost, also while nothing is under way there;
+                 not for what closing the fleet ends
     on_result    called with each Outcome before it is handed out, on the thread that takes it; the others are called on
-                 threads of the run. What they raise is logged, once each, and changes nothing
+                 threads of the run, on_lost on one of the router's. What they raise is logged, once each, and changes
+                 nothing
     become, become_user, become_password   work as another user (root if none is named)
     become_method   "sudo" (default), "su" or "doas"
     path, on_output, on_log, log_level, concurrency   as of `Router`
@@ -68,6 +71,7 @@ class Fleet:
         reconnect: bool = False,
         on_start: Callable[[str], object] | None = None, on_connect: Callable[[str, Any], object] | None = None,
         on_retry: Callable[[str, int, BaseException], object] | None = None,
+        on_lost: Callable[[str, BaseException], object] | None = None,
         on_result: Callable[[Outcome], object] | None = None,
         path: Iterable[str | os.PathLike[str]] = (), on_output: Callable[[OutputEvent], object] | None = None,
         on_log: Callable[[LogEvent], object] | None = None, log_level: int = 30, concurrency: int | None = None,
@@ -87,12 +91,14 @@ class Fleet:
         self._matcher = matcher
         self._limits = Limits(forks, tuple(serial), max_fail_percentage, fail_fast, retries, retry_delay)
         self._deadline = deadline
-        self._hooks = Hooks(on_start=on_start, on_connect=on_connect, on_retry=on_retry, on_result=on_result)
+        self._hooks = Hooks(on_start=on_start, on_connect=on_connect, on_retry=on_retry, on_lost=on_lost,
+                            on_result=on_result)
         self._options: dict[str, Any] = {}
         settings: dict[str, Any] = {} if concurrency is None else {"concurrency": concurrency}
         self.router = Router(path=path, on_output=on_output, on_log=on_log, log_level=log_level, **settings)
         self._links = Links(self.router, connection, other, reconnect,
-                            lambda member, context: self._hooks.tell("on_connect", member.text, context))
+                            lambda member, context: self._hooks.tell("on_connect", member.text, context),
+                            lambda member, error: self._hooks.tell("on_lost", member.text, error))
 
     def __enter__(self) -> Fleet:
         return self

@@ -1,4 +1,4 @@
-"""The open contexts of a fleet: one a host, opened at first use, kept until the fleet is closed."""
+"""The open contexts of a fleet: one a host, opened at first use, kept until the fleet is closed or they are lost."""
 
 from __future__ import annotations
 
@@ -7,29 +7,31 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from remotesvc.bootstrap.calls.refusals import ServiceRefused
-from remotesvc.bootstrap.errors import Lost, NotSent, RouterClosed
+from remotesvc.bootstrap.errors import Lost, RouterClosed
 from remotesvc.bootstrap.unreachable import ConnectError
 
 from .connection import Become
 from .member import Member
 
 Opened = Callable[[Member, Any], object]
+Gone = Callable[[Member, BaseException], object]
 
 
 class Links:
     """Opens and keeps contexts. Thread-safe; a slow host holds up nobody who wants another.
 
-    reconnect: a host whose context was lost gets a new one at its next use. Otherwise it stays lost.
+    reconnect: a host whose context was lost gets a new one at its next use. Otherwise it stays lost. `on_connect` is
+    called by whoever opened the context, `on_lost` on the router's thread for callbacks.
     """
 
     def __init__(self, router: Any, given: Mapping[str, Any], become: Become, reconnect: bool,
-                 on_connect: Opened) -> None:
+                 on_connect: Opened, on_lost: Gone) -> None:
         self.router = router
         self._given = given
         self._become = become
         self.reconnects = reconnect
         self._on_connect = on_connect
+        self._on_lost = on_lost
         self._lock = threading.Lock()
         self._opening: dict[str, threading.Lock] = {}
         self._contexts: dict[str, Any] = {}
@@ -55,7 +57,14 @@ class Links:
             context.close()
             raise RouterClosed("the fleet is closed")
         self._on_connect(member, context)
+        self._watch(member, context)
         return context
+
+    def _watch(self, member: Member, context: Any) -> None:
+        router, number = self.router.kernel, context.id
+        handle = router.open(_Watch(number, lambda error: self._gone(member, context, error)))
+        if number in router.hub.lost:  # meanwhile: nobody told the mailbox, perhaps
+            router.close_mailbox(handle, context.tree.failure_of(number) or Lost(router.hub.lost[number]))
 
     def idle(self, member: Member) -> Any:
         """The context on a host if it is up and nobody waits for an answer of it, so that a small call to it goes out
@@ -68,22 +77,40 @@ class Links:
         return context if tree.start_of(number).ready and not tree.peer(number).unanswered else None
 
     def failed(self, member: Member, context: Any, error: BaseException) -> None:
-        """A call ended with this error: one that never came up is forgotten, so is one lost if we may reconnect."""
-        gone = isinstance(error, ConnectError) or (
-            self.reconnects and isinstance(error, (Lost, NotSent)) and not isinstance(error, ServiceRefused)
-        )
-        if not gone:
+        """A call ended with this error: a context that never came up is forgotten."""
+        if isinstance(error, ConnectError) and self._forget(member, context):
+            with suppress(Exception):
+                context.close()
+
+    def _gone(self, member: Member, context: Any, error: BaseException) -> None:
+        """A context is gone, on any thread, the reader's as a rule; calls there have not been told yet."""
+        if self._closed or not isinstance(error, Lost):  # else it never came up, which the call tells
             return
+        if self.reconnects and self._forget(member, context):
+            context.tree.callbacks.run(context.close)  # and what it was started through
+        context.tree.callbacks.run(self._on_lost, member, context.again(error, ""))
+
+    def _forget(self, member: Member, context: Any) -> bool:
         with self._lock:
-            kept = self._contexts.get(member.text)
-            if kept is None or kept is not context:
-                return
-            del self._contexts[member.text]
-        with suppress(Exception):
-            kept.close()
+            mine = self._contexts.get(member.text) is context
+            if mine:
+                del self._contexts[member.text]
+        return mine
 
     def close(self) -> None:
         """Open no more; the router's own end closes the contexts. Idempotent."""
         with self._lock:
             self._closed = True
             self._contexts.clear()
+
+
+class _Watch:
+    """A mailbox to which nobody writes: it is closed when the context is gone, and that is what it is for."""
+
+    def __init__(self, source: int, on_closed: Callable[[BaseException], object]) -> None:
+        self.source = source
+        self.on_closed = on_closed
+
+    def on_message(self, message: Any) -> None:
+        """Nobody was told where it is."""
+        message.release()

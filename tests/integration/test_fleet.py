@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, as_completed, wait
@@ -207,6 +209,34 @@ def test_a_hook_that_raises_is_logged_once_and_changes_nothing(
     said = [record.getMessage() for record in caplog.records]
     assert sorted(line.split()[0] for line in said) == ["on_connect", "on_result", "on_start"]
     assert all(record.exc_info for record in caplog.records)
+
+
+def test_a_lost_host_is_told_of_while_nothing_is_under_way(inventory: Path) -> None:
+    lost: dict[str, BaseException] = {}
+    connected: list[str] = []
+    with Fleet("web", inventory=inventory, reconnect=True, on_lost=lost.__setitem__,
+               on_connect=lambda host, context: connected.append(host)) as fleet:  # fmt: skip
+        before = fleet.run(tasks.pid).by_host()
+        os.kill(before["web2"], signal.SIGKILL)
+        until(lambda: lost, what="the loss")
+        after = fleet.run(tasks.pid).by_host()  # connected again at its next call, and that is this one
+        assert after.pop("web2") != before.pop("web2") and after == before
+        assert fleet.run(tasks.die_if, "web3")["web3"].status is Status.LOST
+        until(lambda: len(lost) == 2, what="the second loss")
+    assert list(lost) == ["web2", "web3"] and {type(error) for error in lost.values()} == {Lost}
+    assert str(lost["web2"]) == "web2: the process was killed by SIGKILL"
+    assert connected.count("web2") == 2
+
+
+def test_only_a_host_that_was_up_is_lost(inventory: Path) -> None:
+    lost: list[str] = []
+    with Fleet("web", inventory=inventory, on_lost=lambda host, error: lost.append(host), python="/bin/true") as fleet:
+        assert {outcome.status for outcome in fleet.run(tasks.pid).values()} == {Status.UNREACHABLE}
+        kernel: Any = fleet.router.kernel
+        kernel.tree().callbacks.flush(20)  # where a loss would be told of
+    with Fleet("web", inventory=inventory, on_lost=lambda host, error: lost.append(host)) as fleet:
+        assert len(fleet.run(tasks.pid).ok) == 3
+    assert lost == []
 
 
 def test_asyncio(inventory: Path) -> None:
