@@ -51,8 +51,8 @@ class ReceiveCredit(object):
     def __init__(self, window: "int") -> "None":
         self.window = window
         self._arrived = self._granted = self._owed = 0
-        # An eighth: few grants (small replies need none), yet no sender runs dry, not even one that uses only WINDOW.
-        self._due = min(window, 2 * WINDOW) / 8.0
+        # An eighth: few grants (small replies need none), yet no sender runs dry, not even one that uses 2 * WINDOW.
+        self._due = min(window, 4 * WINDOW) / 8.0
 
     @property
     def outstanding(self) -> "int":

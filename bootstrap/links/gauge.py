@@ -3,7 +3,7 @@ from .credit import MIN_FLIGHT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Optional
+    from typing import Any, Optional
 
     from .credit import Flight
 
@@ -14,9 +14,13 @@ PROBE_EVERY = 10.0
 
 
 class Gauge(object):
-    """Sets the limit of a Flight: twice what the link carried in its shortest round trip."""
+    """Sets the limit of a Flight: twice what the link carried in its shortest round trip.
+
+    ``room`` is the condition, if any, of those who wait for less to be in flight.
+    """
 
     def __init__(self) -> "None":
+        self.room: "Any" = None
         self._mark: "Optional[int]" = None
         self._marked_at = 0.0
         self._marked_acked = 0
@@ -32,6 +36,8 @@ class Gauge(object):
 
     def acked(self, flight: "Flight", now: "float") -> "None":
         """The neighbour has told how much it received."""
+        if self.room is not None:
+            self.room.notify_all()
         if self._mark is None or flight.acked < self._mark:
             return
         trip = max(now - self._marked_at, 1e-5)

@@ -30,8 +30,9 @@ NUMBER = struct.Struct(">Q")
 RANGE = struct.Struct(">QQ")
 DONE_HEAD = struct.Struct(">QQ")
 
-# A message is one frame, so that no message is ever put together from fragments.
-LARGEST = wire.FRAGMENT
+# A message is one frame, so that no message is ever put together from fragments, and the largest there is: what a
+# frame costs both ends, its acknowledgement and its turns of threads, is worth it up to here.
+LARGEST = wire.MAX_PAYLOAD - wire.SIZE
 ROOM = 1 + HEAD.size
 CHUNK = LARGEST - ROOM
 # The size of a source that is not known before it has been read.

@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable
 
+# The least that may be under way: what a line as short as loopback carries while its receiver grants half of it.
+_LEAST = 2 * WINDOW
 # Seconds over which a rate is measured: shorter ones measure the scheduler.
 _RATE_SPAN = 0.25
 # Packed data must be this much smaller: less is not worth the receiver's work.
@@ -40,7 +42,7 @@ class Window(object):
     @property
     def limit(self) -> "int":
         """Bytes that may be under way now."""
-        return min(WIDE_WINDOW, max(WINDOW, self._flight.limit))
+        return min(WIDE_WINDOW, max(_LEAST, self._flight.limit))
 
     @property
     def outstanding(self) -> "int":

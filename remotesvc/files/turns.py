@@ -1,0 +1,45 @@
+"""Writing a large frame on the thread that made it, when it is its turn: no other thread has to wake for it."""
+
+import threading
+import time
+
+from ..bootstrap.links.credit import ACK_EVERY, MIN_FLIGHT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, List
+
+# With no more than this in flight, and a frame, a write does not wait: the windows of SSH servers and our own pipes
+# take 1 MiB and more. So whoever sends is not held by a target that has stopped reading.
+_SURELY_TAKEN = 2 * MIN_FLIGHT
+# Seconds between two looks whether anybody still wants it.
+_LOOK = 0.5
+
+
+def write(link: "Any", key: "Any", tag: "int", buffers: "List[Any]", size: "int", over: "Callable[[], bool]") -> "bool":
+    """Send one frame of a stream, as ``Link.send`` does, but on a short line wait here until it may be in flight.
+
+    With so much under way or about to be, an acknowledgement will come and wake us. Where others write or wait, the
+    frame takes turns with theirs in the link's queue, and on a long line many frames wait there.
+    """
+    flight = link.flight
+    while flight.gauge is not None:
+        with link.lock:
+            busy = flight.flying >= flight.limit or link.queued > ACK_EVERY
+            if busy and flight.limit <= _SURELY_TAKEN and not link.closed:
+                room = flight.gauge.room = flight.gauge.room or threading.Condition(link.lock)
+                room.wait(_LOOK)
+            elif link.closed or link.writing or link.queued or flight.flying >= _SURELY_TAKEN:
+                break
+            else:
+                # The writer, who has been woken for what goes ahead of it, finds that it has gone.
+                buffers, link.controls = link.controls + buffers, []
+                link.writing = True
+                flight.send(sum(map(len, buffers)), time.monotonic(), True)
+                busy = False
+        if not busy:
+            link.write_own(buffers)
+            return True
+        if over():
+            break
+    return bool(link.send(key, tag, buffers, size, False))
