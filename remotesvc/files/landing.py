@@ -7,7 +7,7 @@ import time
 
 from . import disk
 from .errors import DigestMismatch, SourceChanged, TransferRefused
-from .records import UNKNOWN
+from .records import MAX_SIZE, UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 _ZEROS = bytes(1 << 16)
+# Bytes that are reserved at once, in files that are larger.
+_RESERVED = 1 << 24
 # Bytes read at once where a file is only read to be hashed.
 BLOCK = 1 << 20
 
@@ -70,6 +72,7 @@ class Landing(object):
         self.hash = hashlib.sha256()
         self.position = 0
         self.offered = 0
+        self._reserved = _RESERVED  # up to here nothing is, or all that there is to be
         self._fd: "Optional[int]" = None
         if part is not None:
             self._open_part(part)
@@ -110,20 +113,30 @@ class Landing(object):
             raise TransferRefused("the sender goes on at %d, and %d bytes are here" % (offset, self.position))
         os.lseek(self.fd, 0, os.SEEK_SET)
         os.ftruncate(self.fd, 0)
-        self.position, self.hash = 0, hashlib.sha256()
+        self.position, self._reserved, self.hash = 0, _RESERVED, hashlib.sha256()
 
     def write(self, view: "Any") -> "None":
         """The next bytes of it."""
+        if self.position >= self._reserved:
+            known = disk.reserve(self.fd, self.position, _RESERVED)
+            self._reserved = self.position + _RESERVED if known else MAX_SIZE
         self.hash.update(view)
         disk.write_all(self.fd, view)
         self.position += len(view)
 
     def hole(self, size: "int") -> "None":
         """The next ``size`` bytes are zeros that take no room."""
+        self._give_back()
         os.lseek(self.fd, size, os.SEEK_CUR)
         self.position += size
         os.ftruncate(self.fd, self.position)
         zeros(self.hash, size)
+
+    def _give_back(self) -> "None":
+        """What was reserved and is not needed."""
+        if _RESERVED <= self.position < self._reserved:
+            os.ftruncate(self.fd, self.position)
+            self._reserved = self.position
 
     def finish(self, size: "int", digest: "bytes", finish: "Finish", mode: "int", mtime: "int",
                flush: "Optional[Callable[[int], Any]]" = None) -> "None":
@@ -136,6 +149,7 @@ class Landing(object):
             raise SourceChanged("%d bytes were announced, %d came" % (size, self.position))
         if self.hash.digest() != digest:
             raise DigestMismatch("what arrived is not what was sent")
+        self._give_back()
         written = os.fstat(fd).st_size
         if written != self.position:
             raise DigestMismatch("%d bytes were written, the file has %d" % (self.position, written))
