@@ -348,6 +348,33 @@ def test_a_race_of_links_never_lets_a_walk_out(swapper: Path) -> None:
     assert walks > 100
 
 
+def test_what_was_reserved_and_not_needed_is_given_back(tmp_path: Path) -> None:
+    mib = 1 << 20
+    for name, layout in (("end", [(0, 21)]), ("hole", [(0, 18), (120, 19), (160, 1)])):
+        source, target = tmp_path / name, tmp_path / f"{name} there"
+        with open(source, "wb") as file:
+            for start, size in layout:
+                file.seek(start * mib)
+                file.write(os.urandom(size * mib))
+        sink = file_sink(str(target), b"", None, finish_of({}))
+        with contextlib.closing(FileOrigin(str(source))) as origin:
+            for message in origin.messages(Sending("off")):
+                sink.take(message)
+        sink.complete()
+        sink.close(False)
+        assert digest(target) == digest(source)
+        assert target.stat().st_blocks * 512 <= sum(size for _start, size in layout) * mib + 64 * 1024
+
+
+def test_reserving_leaves_a_file_as_large_as_it_is(tmp_path: Path) -> None:
+    with open(tmp_path / "f", "w+b", buffering=0) as file:
+        file.write(b"x" * 100)
+        disk.reserve(file.fileno(), 100, 1 << 20)
+        assert os.fstat(file.fileno()).st_size == 100
+    with open(os.devnull, "wb") as nothing:
+        assert not disk.reserve(nothing.fileno(), 0, 1 << 20)
+
+
 def test_a_source_that_grows_shrinks_or_changes_is_an_error(tmp_path: Path) -> None:
     source = tmp_path / "s"
 
