@@ -1,7 +1,7 @@
 """Which installed distribution a file belongs to, read from the metadata that installers leave behind.
 
-Only what the question needs is read: the RECORD of the distributions that have the file's first directory.
-`importlib.metadata.packages_distributions()` would parse all that is installed, which can take a second.
+Only what the question needs is read: as a rule the RECORD of one distribution, whose name is like that of the file's
+first directory. `importlib.metadata.packages_distributions()` parses all that is installed, which can take a second.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class _Site:
             names = []
         metadata = [os.path.join(directory, name) for name in sorted(names)]
         self._all = {normal_name(dist.name): dist for dist in (Distribution(path, self) for path in metadata)}
-        self._by_top: dict[str, list[Distribution]] | None = None
+        self._likely: dict[str, list[Distribution]] = {}
 
     def named(self, name: str) -> Distribution | None:
         return self._all.get(name)
@@ -134,20 +134,22 @@ class _Site:
     def owner(self, path: str) -> Distribution | None:
         """The distribution of a file, given relative to the directory."""
         top = path.partition("/")[0].partition(".")[0]
-        likely = self._all.get(normal_name(top))
-        if likely is not None and path in likely.files:
-            return likely
-        if self._by_top is None:
-            self._by_top = {}
-            for distribution in self._all.values():
-                for name in distribution.tops:
-                    self._by_top.setdefault(name, []).append(distribution)
-        candidates = self._by_top.get(top, [])
-        for distribution in candidates:
+        for distribution in self._likeliest_first(top):
             if path in distribution.files:
                 return distribution
         # Metadata of the older kind list names of packages only.
-        return next((each for each in candidates if not each.files), None)
+        return next((each for each in self._all.values() if not each.files and top in each.tops), None)
+
+    def _likeliest_first(self, top: str) -> list[Distribution]:
+        """All of them, those first whose names resemble that of a top-level module, as PyYAML's does `yaml`: to read
+        what a hundred others have recorded takes longer than to send a small package."""
+        likely = self._likely.get(top)
+        if likely is None:
+            name = normal_name(top).strip("-")
+            likely = self._likely[top] = sorted(
+                self._all.values(), key=lambda each: (each.key != name, name not in each.key)
+            )
+        return likely
 
 
 class Distributions:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from remotesvc.modules.datafiles import Unavailable, data_files, read_data_file
+from remotesvc.modules.distributions import Distribution
 from remotesvc.modules.find import Finder, Found
 from tests.kernel.importing import write
 
@@ -190,6 +191,22 @@ def test_distribution_of_a_module(site: Path, module: str, name: str, version: s
     found = located(Finder([str(site) + "/"]), module)
     assert found.distribution is not None and not found.first_party
     assert (found.distribution.name, found.distribution.version) == (name, version)
+
+
+def test_records_of_distributions_with_other_names_are_not_read(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    text = Distribution.text
+
+    def noted(self: Distribution, name: str) -> str | None:
+        read.append((self.name, name))
+        return text(self, name)
+
+    monkeypatch.setattr(Distribution, "text", noted)
+    finder = Finder([str(site)])
+    assert not located(finder, "pure.part").first_party
+    assert {name for name, file in read if file == "RECORD"} == {"Pure_Dist"}
+    assert located(finder, "loose").first_party
+    assert len({name for name, file in read if file == "RECORD"}) > 5
 
 
 @pytest.mark.parametrize("module", ["edited", "loose"])
