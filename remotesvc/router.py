@@ -119,7 +119,7 @@ class MasterTree(Tree):
 
     def answer_modules(self, child: int, wanted: Any) -> Any:
         reply = self._modules.answer(child, wanted)
-        self._pusher.wake(child)
+        self._module_requests.run(self._pusher.wake, child)  # behind the reply: somebody waits for that
         self._skew.look(child)
         return reply
 

@@ -4,20 +4,79 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from .codes import Codes
 from .find import Finder, Found
 from .scan import Imported, imports_of
 
 
-@dataclass(frozen=True)
 class Closure:
-    """names: modules reached, in the order in which they will be imported. missing: imported modules that are not on
-    the master, or compiled code there; optional dependencies most often."""
+    """Everything that importing a module imports, found one module after the other: what is imported first can be sent,
+    and runs, while the rest is still looked for.
 
-    names: tuple[str, ...]
-    missing: tuple[str, ...]
+    names: modules reached so far, in the order in which they will be imported. coming: all that these import, in the
+    order in which it was met; each will be reached. missing: imported modules that are not on the master, or compiled
+    code there; optional dependencies most often.
+    """
+
+    def __init__(
+        self, scanner: Scanner, start: str, enter: Callable[[Found], bool], deferred: Callable[[Found], bool]
+    ) -> None:
+        self.names: list[str] = []
+        self.coming: list[str] = []
+        self.missing: dict[str, None] = {}
+        self._scanner = scanner
+        self._enter = enter
+        self._deferred = deferred
+        self._stdlib = start.partition(".")[0] in sys.stdlib_module_names
+        self._found: dict[str, Found | None] = {}
+        self._reached: set[str] = set()
+        self._stack: list[str] = []
+        self._push(list(_lineage(start)))
+
+    def reach(self, count: int) -> bool:
+        """Go on until so many modules are reached; False if there are not so many."""
+        while len(self.names) < count and self._stack:
+            name = self._stack[-1]
+            found = self._found[name]
+            reached = found is None or name in self._reached
+            imports = [] if found is None or reached else self._imported(found)
+            self._stack.pop()  # not before all that may fail: then it is tried again
+            if not reached:
+                self._reached.add(name)
+                self.names.append(name)
+                self._push(imports)
+        return len(self.names) >= count
+
+    def whole(self) -> Closure:
+        """Itself, once everything is reached."""
+        self.reach(sys.maxsize)
+        return self
+
+    def _imported(self, found: Found) -> list[str]:
+        imports = self._scanner.imports(found)
+        if self._deferred(found):
+            imports += self._scanner.imports(found, True)
+        return [name for imported in imports for name in self._scanner.names(imported, self._stdlib)]
+
+    def _push(self, names: list[str]) -> None:
+        for name in names:
+            if name not in self._found:
+                self._found[name] = self._look(name)
+        self._stack.extend(reversed(names))
+
+    def _look(self, name: str) -> Found | None:
+        """What is part of the closure."""
+        if name.partition(".")[0] in sys.stdlib_module_names and not self._stdlib:
+            return None
+        found = self._scanner.finder.locate(name)
+        if found is None or found.kind in ("native", "unreadable"):
+            self.missing[name] = None
+            return None
+        if not self._enter(found):
+            return None
+        self.coming.append(name)
+        return found
 
 
 class Scanner:
@@ -25,7 +84,7 @@ class Scanner:
 
     def __init__(self, finder: Finder, codes: Codes) -> None:
         self.scanned = 0
-        self._finder = finder
+        self.finder = finder
         self._codes = codes
         self._imports: dict[tuple[str, bool], tuple[Imported, ...]] = {}
 
@@ -35,25 +94,7 @@ class Scanner:
         enter: whether a module found is part of the closure. deferred: whether what its functions import
         counts too. The standard library, which the target has, never counts, unless `start` is in it.
         """
-        seen: dict[str, None] = {}
-        missing: dict[str, None] = {}
-        stdlib = start.partition(".")[0] in sys.stdlib_module_names
-        stack = list(reversed(list(_lineage(start))))
-        while stack:
-            name = stack.pop()
-            top = name.partition(".")[0]
-            if name in seen or name in missing or (top in sys.stdlib_module_names and not stdlib):
-                continue
-            found = self._finder.locate(name)
-            if found is None or found.kind in ("native", "unreadable"):
-                missing[name] = None
-                continue
-            if not enter(found):
-                continue
-            seen[name] = None
-            imports = self.imports(found) + (self.imports(found, True) if deferred(found) else ())
-            stack.extend(reversed([each for imported in imports for each in self._names(imported, stdlib)]))
-        return Closure(tuple(seen), tuple(missing))
+        return Closure(self, start, enter, deferred)
 
     def imports(self, found: Found, functions: bool = False) -> tuple[Imported, ...]:
         """What one module imports when it is imported, or what its functions import."""
@@ -63,15 +104,15 @@ class Scanner:
             self.scanned += not functions
         return known
 
-    def _names(self, imported: Imported, stdlib: bool) -> Iterator[str]:
+    def names(self, imported: Imported, stdlib: bool) -> Iterator[str]:
         """What one import statement imports: parents, the module, and those names that are modules in it."""
         if not stdlib and imported.module.partition(".")[0] in sys.stdlib_module_names:
             return
         yield from _lineage(imported.module)
         if imported.names:
-            package = self._finder.locate(imported.module)
+            package = self.finder.locate(imported.module)
             if package is not None and package.is_pkg:
-                parts = {name.rstrip("/") for name in self._finder.submodules(package)}
+                parts = {name.rstrip("/") for name in self.finder.submodules(package)}
                 yield from (f"{imported.module}.{name}" for name in imported.names if name in parts)
 
 
@@ -90,7 +131,8 @@ class Plans:
         return self._scanner.scanned
 
     def closure(self, name: str, called: bool = False) -> Closure:
-        """What to send along with a module: what it imports; of one called, what its functions import too."""
+        """What to send along with a module: what it imports; of one called, what its functions import too. It may not
+        have been looked for to its end."""
         known = self._closures.get((name, called))
         if known is None:
             start = self._finder.locate(name)
@@ -111,9 +153,9 @@ class Plans:
         """
         known = self._grants.get(name)
         if known is None:
-            own = self._scanner.closure(name, lambda each: each.first_party, lambda each: each.first_party)
+            own = self._scanner.closure(name, lambda each: each.first_party, lambda each: each.first_party).whole()
             keys: set[str] = set()
-            for reached in {*own.names, *self.closure(name, called=True).names}:
+            for reached in {*own.names, *self.closure(name, called=True).whole().names}:
                 found = self._finder.locate(reached)
                 for module in (each.module for each in self._all_imports(found)):
                     keys |= self._keys(module)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from remotesvc.bootstrap.imports.modules import announcement
 
+from .closure import Closure
 from .distributions import Distribution
 from .entry import Entries
 from .policy import Ruling
@@ -29,15 +30,34 @@ ELSEWHERE = ("_overlapped", "_scproxy", "_winapi", "_winreg", "msvcrt", "nt", "o
 
 
 @dataclass
+class Course:
+    """A closure on its way to a child.
+
+    rule: how it is decided whether the child gets a module. sent: how many of its modules have been dealt with.
+    announced: how many of those coming. guesses: bytes left for what the target may turn out to have itself.
+    lacking: a distribution that it does not have itself.
+    """
+
+    closure: Closure
+    rule: Callable[[str], Ruling]
+    guesses: int
+    lacking: Distribution | None = None
+    sent: int = 0
+    announced: int = 0
+
+
+@dataclass
 class Child:
     """What one child was sent, and may have. Bounded by what there is on the master.
 
-    sent: (name, whether as code). waiting: announced to the child and still to be sent, in order. told: names of
-    modules that it knows it cannot have. lacking: it asked for parts of a distribution it would have taken its own of.
+    sent: (name, whether as code). courses: what is on its way, in order. promised: announced to the child and still to
+    be sent. told: names of modules that it knows it cannot have. lacking: it asked for parts of a distribution it would
+    have taken its own of.
     """
 
     sent: set[tuple[str, bool]] = field(default_factory=set)
-    waiting: dict[str, Ruling] = field(default_factory=dict)
+    courses: list[Course] = field(default_factory=list)
+    promised: set[str] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
     lacking: bool = False
     refusals: int = 0
@@ -49,13 +69,17 @@ class Child:
 class Load:
     """What goes to one child at once: entries, and an announcement of those that follow. Under the server's lock.
 
-    left: bytes that still fit. follow: whether what does not fit may wait, or has to be asked for.
+    left: bytes that still fit. follow: whether what does not fit may wait, or has to be asked for. one: whether one
+    entry goes even if it does not fit.
     """
 
-    def __init__(self, entries: Entries, child: Child, code: bool, left: int, follow: bool) -> None:
+    def __init__(
+        self, entries: Entries, child: Child, code: bool, left: int, follow: bool, one: bool = False
+    ) -> None:
         self.entries: list[Any] = []
         self.left = left
         self.follow = follow
+        self.one = one
         self.child = child
         self._stock = entries
         self._code = code
@@ -68,31 +92,59 @@ class Load:
         self._stock.bytes += size
         self.left -= size
         self.child.sent.add((name, self._code))
+        self.child.promised.discard(name)
         self.entries.append(packed)
 
-    def add(self, rulings: Iterable[tuple[str, Ruling]], lacking: Distribution | None = None) -> None:
-        """Entries of what is served and was not sent, as far as they fit.
+    def add(self, course: Course) -> None:
+        """Entries of what is served and was not sent, in the order of a closure, as far as they fit; the names of what
+        follows are announced."""
+        while self.left > 0 and course.closure.reach(course.sent + 1):
+            if not self._add(course, course.closure.names[course.sent]) and self.follow:
+                break
+            course.sent += 1
+        if self.follow:
+            self._announce(course)
+
+    def _add(self, course: Course, name: str) -> bool:
+        """Deal with one module; False if it has to go and does not fit.
 
         What the target may have itself is a guess, and limited, unless it is of the distribution that it lacks.
         """
-        guesses = GUESS_BUDGET
-        for name, ruling in rulings:
-            if (name, self._code) in self.child.sent or not ruling.served or _in_bundle(name):
+        promised = name in self.child.promised
+        if not promised and ((name, self._code) in self.child.sent or _in_bundle(name)):
+            return True
+        ruling = course.rule(name)
+        if not ruling.served:
+            return True
+        sure = self._sure(course, name, ruling)
+        if not sure and course.guesses <= 0:
+            return True
+        size = self._stock.module(name, ruling, self._code)[1]
+        fits = size <= self.left or (self.one and sure and not self.entries)
+        if fits and (sure or size <= course.guesses):
+            course.guesses -= 0 if sure else size
+            self.put(name, ruling)
+            return True
+        if not sure:
+            course.guesses = 0  # making entries only to weigh them costs time
+        return not sure
+
+    def _announce(self, course: Course) -> None:
+        """Tell of what is imported by modules that were sent, and will follow."""
+        coming = course.closure.coming
+        for name in coming[course.announced :]:
+            if (name, self._code) in self.child.sent or _in_bundle(name):
                 continue
-            sure = ruling.verdict == "master" or self._lacks(self._stock.owner(name), lacking)
-            # A guess that does not fit ends guessing: making entries only to weigh them costs time.
-            if (sure and not self._late) or (not sure and guesses > 0):
-                size = self._stock.module(name, ruling, self._code)[1]
-                if size <= self.left and (sure or size <= guesses):
-                    guesses -= 0 if sure else size
-                    self.put(name, ruling)
-                    continue
-                guesses = guesses if sure else 0
-            if self.follow and sure:
+            ruling = course.rule(name)
+            if ruling.served and self._sure(course, name, ruling):
                 # In whatever form it goes then, it is not to be sent again.
                 self.child.sent.update([(name, True), (name, False)])
-                self.child.waiting[name] = ruling
+                self.child.promised.add(name)
                 self._late.append(name)
+        course.announced = len(coming)
+
+    def _sure(self, course: Course, name: str, ruling: Ruling) -> bool:
+        return ruling.verdict == "master" or self._lacks(self._stock.owner(name), course.lacking)
 
     def _lacks(self, owner: Distribution | None, lacking: Distribution | None) -> bool:
         """Whether the target will hardly have a distribution itself: it lacks this one, or one of the kind, which only

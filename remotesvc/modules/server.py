@@ -8,18 +8,19 @@ import threading
 import tokenize
 import zlib
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from remotesvc.bootstrap.imports.modules import LISTING, MAIN, METADATA, MODULE, TEXT, Request, check_request
 
-from .closure import Plans
+from .closure import Closure, Plans
 from .codes import MAGIC, Codes
 from .datafiles import Unavailable, data_files, read_data_file
+from .distributions import Distribution
 from .entry import Entries
 from .explain import ImportOrigin, Source, loaded_untrusted
 from .find import Finder, Found
-from .load import CHUNK, GUESS_BUDGET, RELAYED_BUDGET, Child, Load
+from .load import CHUNK, GUESS_BUDGET, RELAYED_BUDGET, Child, Course, Load
 from .metadata import metadata
 from .policy import HERE, Origin, Policy, Ruling
 from .script import main_name, main_script
@@ -91,32 +92,39 @@ class ModuleServer:
             if start is not None and start.stdlib:
                 return []
             closure = self._plans.closure(name, called=True)
-            rulings = [(each, self._ruling(child, each, HERE)) for each in closure.names]
             load = Load(self._entries, child, magic == MAGIC, budget, follow)
-            load.add(rulings)
-            return load.items(closure.missing)
+            return self._begin(load, closure, lambda each: self._ruling(child, each, HERE))
 
     def more(self, child_id: int, magic: bytes) -> list[Any]:
         """The next of what was announced to a child; empty if there is nothing left."""
         with self._lock:
             child = self._child(child_id)
-            load = Load(self._entries, child, magic == MAGIC, CHUNK, True)
-            while child.waiting and load.left > 0:
-                name = next(iter(child.waiting))
-                load.put(name, child.waiting.pop(name))
-            return load.entries
+            load = Load(self._entries, child, magic == MAGIC, CHUNK, True, one=True)
+            missing: list[str] = []
+            while child.courses and load.left > 0:
+                course = child.courses[0]
+                # Further and further ahead of what is sent: what is announced need not be asked for, when a function
+                # imports it meanwhile.
+                course.closure.reach(2 * course.sent)
+                load.add(course)
+                missing += course.closure.missing
+                if course.closure.reach(course.sent + 1):
+                    break
+                del child.courses[0]
+            return load.items(missing)
 
     def waiting(self, child_id: int) -> bool:
-        """Is there anything that was announced to a child and not sent?"""
+        """Is there anything on its way to a child and not sent?"""
         child = self._children.get(child_id)
-        return child is not None and bool(child.waiting)
+        return child is not None and bool(child.courses)
 
     def give_up(self, child_id: int) -> None:
-        """What was announced to a child will not be sent."""
+        """What is on its way to a child will not be sent."""
         with self._lock:
             child = self._child(child_id)
-            child.sent -= {(name, code) for name in child.waiting for code in (True, False)}
-            child.waiting.clear()
+            child.sent -= {(name, code) for name in child.promised for code in (True, False)}
+            child.promised.clear()
+            child.courses.clear()
 
     def unsent(self, child_id: int, module: str, items: Iterable[Any]) -> None:
         """What `ahead` returned for a call did not get to the child after all."""
@@ -242,16 +250,25 @@ class ModuleServer:
         guess = ruling.verdict == "prefer-target" and "." not in found.name
         load = Load(self._entries, child, wanted.magic == MAGIC, budget, not wanted.relayed and not guess)
         child.lacking = child.lacking or (ruling.verdict == "prefer-target" and not guess)
-        child.waiting.pop(found.name, None)
         load.put(found.name, ruling)
         if found.distribution is not None:
             child.distributions.add(found.distribution.key)
         if guess:
             load.left = GUESS_BUDGET
         closure = self._plans.closure(wanted.goal if self._finder.locate(wanted.goal) else found.name)
-        rulings = [(name, self._ruling(child, name, wanted.python)) for name in closure.names]
         # A part of a distribution is asked for only by a target that lacks the whole of it.
-        load.add(rulings, None if guess else found.distribution)
+        lacking = None if guess else found.distribution
+        return self._begin(load, closure, lambda name: self._ruling(child, name, wanted.python), lacking)
+
+    def _begin(
+        self, load: Load, closure: Closure, rule: Callable[[str], Ruling], lacking: Distribution | None = None
+    ) -> list[Any]:
+        """What goes of a closure at once. The rest, if it follows, comes before what is on its way already: somebody
+        waits for it."""
+        course = Course(closure, rule, min(load.left, GUESS_BUDGET), lacking)
+        load.add(course)
+        if load.follow and closure.reach(course.sent + 1):
+            load.child.courses.insert(0, course)
         return load.items(closure.missing)
 
     def _metadata(self, child_id: int, child: Child, name: str) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def router(project: Path) -> Iterator[remotesvc.Router]:
-    with remotesvc.Router(path=[project], allow=["nest", "chain"]) as made:
+    with remotesvc.Router(path=[project], allow=["nest", "chain", "large"]) as made:
         yield made
 
 
@@ -111,6 +111,15 @@ def test_what_follows_a_context_that_is_up(router: remotesvc.Router, interpreter
     assert context.call("os:getpid") == context.info["pid"]
     assert context.call("heavy:size") == 8000
     assert requests(router) == 0
+
+
+def test_dynamic_import_of_a_tree_larger_than_a_message_is_one_request(
+    router: remotesvc.Router, interpreter: Interpreter
+) -> None:
+    context = router.local(python=interpreter.path).options(timeout=LIMIT)
+    assert context.call("named:load", "large") == "part9"
+    assert requests(router) == 1
+    assert router.modules.statistics()["sent"] == LARGE + 2
 
 
 def test_dynamic_import_of_a_tree_is_one_request(router: remotesvc.Router, interpreter: Interpreter) -> None:

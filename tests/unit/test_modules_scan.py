@@ -176,13 +176,13 @@ class TestClosure:
         return Finder([str(tmp_path)])
 
     def test_of_a_call(self, finder: Finder) -> None:
-        closure = Plans(finder, Codes()).closure("task", called=True)
-        assert closure.names == ("task", "lib", "lib.helpers", "lib.deep", "lib.deep.thing", "lazy")
-        assert closure.missing == ("numpyish",)
+        closure = Plans(finder, Codes()).closure("task", called=True).whole()
+        assert closure.names == ["task", "lib", "lib.helpers", "lib.deep", "lib.deep.thing", "lazy"]
+        assert list(closure.missing) == ["numpyish"]
 
     def test_of_an_import(self, finder: Finder) -> None:
-        names = Plans(finder, Codes()).closure("lib.helpers").names
-        assert names == ("lib", "lib.helpers", "lib.deep", "lib.deep.thing")
+        names = Plans(finder, Codes()).closure("lib.helpers").whole().names
+        assert names == ["lib", "lib.helpers", "lib.deep", "lib.deep.thing"]
 
     def test_grants_follow_functions(self, finder: Finder) -> None:
         own, distributions = Plans(finder, Codes()).grants("task")
@@ -190,13 +190,13 @@ class TestClosure:
         assert distributions == set()
 
     def test_of_the_standard_library_stays_in_its_package(self, finder: Finder) -> None:
-        names = set(Plans(finder, Codes()).closure("json").names)
+        names = set(Plans(finder, Codes()).closure("json").whole().names)
         assert names == {"json", "json.decoder", "json.encoder", "json.scanner"}
 
     def test_each_module_is_scanned_once(self, finder: Finder) -> None:
         scanner = Scanner(finder, Codes())
         for _ in range(3):
-            scanner.closure("task", lambda found: True, lambda found: True)
+            scanner.closure("task", lambda found: True, lambda found: True).whole()
         assert scanner.scanned == 8
 
 

@@ -119,10 +119,10 @@ class TestAhead:
     def test_announces_what_does_not_fit_and_brings_it_later(self, server: ModuleServer) -> None:
         items = server.ahead(1, "task", 600, magic=b"", follow=True)
         assert names(items) == ["task", "helper"]
-        assert told(items) == (["installed", "installed.part", "lazy"], [])
+        assert told(items) == (["installed", "lazy", "installed.part"], [])
         assert server.waiting(1)
         rest = server.more(1, MAGIC)
-        assert names(rest) == ["installed", "installed.part", "lazy"]
+        assert names(rest) == ["installed", "installed.part", "accelerated", "lazy"]
         assert all(unpack(item).magic == MAGIC for item in rest)
         assert server.more(1, MAGIC) == []
         assert not server.waiting(1)
@@ -130,7 +130,8 @@ class TestAhead:
     def test_what_was_announced_and_is_asked_for_comes_once(self, server: ModuleServer) -> None:
         server.ahead(1, "task", 600, follow=True)
         assert ask(server, "lazy")[0].kind == SOURCE
-        assert names(server.more(1, b"")) == ["installed", "installed.part"]
+        assert "lazy" not in names(server.more(1, b""))
+        assert not server.waiting(1)
 
     def test_what_was_announced_and_cannot_be_sent_is_sent_when_asked_for(self, server: ModuleServer) -> None:
         server.ahead(1, "task", 600, follow=True)
@@ -163,6 +164,65 @@ class TestAhead:
         server.ahead(2, "task", 0, via=[1])
         assert ask(server, "lazy", child=1)[0].kind == SOURCE
         assert ask(server, "lazy", child=3)[0].kind == REFUSED
+
+
+class TestWhileItIsLookedFor:
+    """A closure too large for one message: what is imported first is sent before the rest is even known."""
+
+    WIDE = 40
+
+    @pytest.fixture
+    def wide(self, tmp_path: Path) -> ModuleServer:
+        tree: dict[str, str | bytes] = {}
+        for number in range(self.WIDE):
+            noise = "".join(random.Random(number).choices(string.ascii_letters, k=20_000))
+            below = f"from . import part{number + 1}" if number + 1 < self.WIDE else ""
+            tree[f"wide/part{number}.py"] = f"{below}\nfrom . import leaf{number}\nTEXT = {noise!r}\n"
+            tree[f"wide/leaf{number}.py"] = "import nowhere"
+        tree["wide/__init__.py"] = "from . import part0"
+        write(tmp_path, tree)
+        return ModuleServer(path=[str(tmp_path)], allow=["wide"])
+
+    def test_the_first_answer_waits_for_no_more_than_it_brings(self, wide: ModuleServer) -> None:
+        reply = wide.answer(1, request(MODULE, "wide", HERE))["modules"]
+        assert names(reply)[:3] == ["wide", "wide.part0", "wide.part1"]
+        assert wide.statistics()["scanned"] <= len(names(reply)) + 1 < self.WIDE / 2
+
+    def test_what_comes_later_is_announced_with_what_imports_it(self, wide: ModuleServer) -> None:
+        messages = [wide.answer(1, request(MODULE, "wide", HERE))["modules"]]
+        while wide.waiting(1):
+            messages.append(wide.more(1, b""))
+        sent: list[str] = []
+        heard: set[str] = set()
+        for message in messages:
+            follow, absent = told(message)
+            heard.update(follow, absent, names(message))
+            sent += names(message)
+            for part in [name for name in sent if name.startswith("wide.part") and name != f"wide.part{self.WIDE - 1}"]:
+                number = int(part.removeprefix("wide.part"))
+                assert {f"wide.part{number + 1}", f"wide.leaf{number}"} <= heard
+            assert "nowhere" in heard or not any(name.startswith("wide.leaf") for name in sent)
+        assert len(messages) > 3
+        assert len(sent) == len(set(sent)) == 2 * self.WIDE + 1
+        assert sent.index("wide.part1") < sent.index("wide.leaf0")
+
+    def test_what_was_asked_for_last_comes_first(self, wide: ModuleServer) -> None:
+        wide.answer(1, request(MODULE, "wide", HERE))
+        last = f"wide.part{self.WIDE - 1}"
+        assert ask(wide, last)[0].name == last
+        rest = []
+        while wide.waiting(1):
+            rest += names(wide.more(1, b""))
+        assert last not in rest
+        assert len(rest) == len(set(rest))
+
+    def test_each_child_gets_all_of_it(self, wide: ModuleServer) -> None:
+        for child in 1, 2:
+            wide.answer(child, request(MODULE, "wide", HERE))
+        for child in 2, 1:
+            while wide.waiting(child):
+                wide.more(child, b"")
+        assert wide.statistics()["sent"] == 2 * wide.statistics()["compressed"] == 2 * (2 * self.WIDE + 1)
 
 
 class TestClosedSet:
