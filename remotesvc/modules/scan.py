@@ -8,6 +8,7 @@ module is imported, bodies of functions perhaps later, perhaps never: the two ar
 from __future__ import annotations
 
 import opcode
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
@@ -18,7 +19,19 @@ _IMPORT_NAME = opcode.opmap["IMPORT_NAME"]
 _EXTENDED_ARG = opcode.opmap["EXTENDED_ARG"]
 _LOAD_CONST = opcode.opmap["LOAD_CONST"]
 _LOAD_SMALL_INT = opcode.opmap.get("LOAD_SMALL_INT", -1)
-_LOADS = frozenset(number for name, number in opcode.opmap.items() if name.startswith("LOAD_"))
+_CACHE = opcode.opmap.get("CACHE", 0)
+# By how many bits the index of a name is shifted in the argument.
+_NAME_LOADS = {
+    opcode.opmap["LOAD_NAME"]: 0,
+    opcode.opmap["LOAD_GLOBAL"]: int(sys.version_info >= (3, 11)),
+    opcode.opmap["LOAD_ATTR"]: int(sys.version_info >= (3, 12)),
+}
+_JUMPS_IF_FALSE = frozenset(
+    number
+    for name, number in opcode.opmap.items()
+    if "JUMP" in name and "IF_FALSE" in name and "BACKWARD" not in name and "INSTRUMENTED" not in name
+)
+_NO_JUMPS = frozenset(opcode.opmap[name] for name in ("TO_BOOL", "NOT_TAKEN") if name in opcode.opmap)
 _CO_OPTIMIZED = 1  # set for functions, not for modules and classes
 _NESTING_LIMIT = 50
 
@@ -94,26 +107,44 @@ def _constant(code: CodeType, operation: int, argument: int) -> object:
 
 def _type_checking_ranges(code: CodeType) -> list[tuple[int, int]]:
     """Where the bodies of ``if TYPE_CHECKING:`` are: no program runs them."""
-    import dis
-
     ranges: list[tuple[int, int]] = []
-    pending = False
-    # No further than its last mention: to disassemble costs, and most modules have it near their top.
-    raw, name = code.co_code, code.co_names.index("TYPE_CHECKING")
-    arguments = {name & 0xFF, 2 * name & 0xFF, 2 * name + 1 & 0xFF}  # as the versions have it, without its higher bytes
-    mentions = (at for at in range(len(raw) - 2, -1, -2) if raw[at + 1] in arguments and raw[at] in _LOADS)
-    last = next(mentions, -1)
-    for instruction in dis.get_instructions(code):
-        if instruction.offset > last and not pending:
-            break
-        if instruction.argval == "TYPE_CHECKING" and instruction.opname.startswith("LOAD_"):
-            pending = True
-        elif pending and "JUMP" in instruction.opname and "IF_FALSE" in instruction.opname:
-            ranges.append((instruction.offset, instruction.argval))
-            pending = False
-        elif instruction.opname not in ("TO_BOOL", "CACHE", "NOT_TAKEN", "EXTENDED_ARG"):
-            pending = False
+    raw = code.co_code
+    for at in _loads_of(code.co_names.index("TYPE_CHECKING"), raw):
+        operation, argument, following = _instruction(raw, at)
+        while operation in _NO_JUMPS and following < len(raw):
+            at = following
+            operation, argument, following = _instruction(raw, at)
+        if operation in _JUMPS_IF_FALSE:
+            ranges.append((at, 2 * argument + (0 if operation in opcode.hasjabs else following)))
     return ranges
+
+
+def _loads_of(index: int, raw: bytes) -> Iterator[int]:
+    """The offsets behind the instructions that load the name of an index."""
+    for load, shift in _NAME_LOADS.items():
+        for argument in {index << shift, (index << shift) | (1 << shift) - 1}:
+            pattern = bytes([load, argument & 0xFF])
+            at = raw.find(pattern)
+            while at >= 0:
+                start = at
+                while start >= 2 and raw[start - 2] == _EXTENDED_ARG:
+                    start -= 2
+                _, found, following = _instruction(raw, start)
+                if at % 2 == 0 and found == argument:
+                    yield following
+                at = raw.find(pattern, at + 1)
+
+
+def _instruction(raw: bytes, at: int) -> tuple[int, int, int]:
+    """(operation, argument, offset of the next one) of the instruction at an offset, or extended from there."""
+    argument = raw[at + 1]
+    while raw[at] == _EXTENDED_ARG:
+        at += 2
+        argument = argument << 8 | raw[at + 1]
+    following = at + 2
+    while following < len(raw) and raw[following] == _CACHE:
+        following += 2
+    return raw[at], argument, following
 
 
 def _absolute(name: str, level: int, package: str) -> str:
