@@ -16,6 +16,9 @@ from .policy import Ruling
 CHUNK = 112 * 1024
 """Compressed bytes of modules in one message, if not one module alone has more: with its header it is one frame."""
 
+FIRST = 24 * 1024
+"""The same of an answer: whoever asked waits for it, and can begin with little."""
+
 RELAYED_BUDGET = 1 << 20
 """Compressed bytes of an answer to one who asks for another: to that one nothing can follow by itself."""
 

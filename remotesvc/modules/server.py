@@ -20,7 +20,7 @@ from .distributions import Distribution
 from .entry import Entries
 from .explain import ImportOrigin, Source, loaded_untrusted
 from .find import Finder, Found
-from .load import CHUNK, GUESS_BUDGET, RELAYED_BUDGET, Child, Course, Load
+from .load import CHUNK, FIRST, GUESS_BUDGET, RELAYED_BUDGET, Child, Course, Load
 from .metadata import metadata
 from .policy import HERE, Origin, Policy, Ruling
 from .script import main_name, main_script
@@ -246,7 +246,7 @@ class ModuleServer:
 
     def _with_imports(self, child: Child, wanted: Request, found: Found, ruling: Ruling) -> list[Any]:
         """The entry of a module asked for, and those of what it imports that the child will ask for next."""
-        budget = RELAYED_BUDGET if wanted.relayed else CHUNK
+        budget = RELAYED_BUDGET if wanted.relayed else FIRST
         guess = ruling.verdict == "prefer-target" and "." not in found.name
         load = Load(self._entries, child, wanted.magic == MAGIC, budget, not wanted.relayed and not guess)
         child.lacking = child.lacking or (ruling.verdict == "prefer-target" and not guess)
