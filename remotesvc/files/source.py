@@ -104,6 +104,7 @@ class Sending(object):
         # type: (int, os.stat_result, bytes, int, Any) -> Iterator[Any]
         size, packer = before.st_size, self.packer
         if size >= _TRY_FROM:
+            packer.flush()  # what waits is of other files: that it shrinks or not tells nothing of this one
             self._decide.begin()
         packer.add(FILE, file_head(before.st_mode & 0o7777, before.st_mtime_ns, size, offset), name)
         position = offset
