@@ -17,7 +17,7 @@ from _frozen_importlib import ModuleSpec, module_from_spec
 from _frozen_importlib_external import MAGIC_NUMBER, SourceLoader
 
 from ..finder import ROOT, Unlocked, spec_for
-from .lines import LinesWatch, tell
+from .lines import tell, tell_all
 from .modules import ABSENT, MAIN, MODULE, NAMESPACE, REFUSED, SOURCE, TARGET, TEXT, Entry, Request, announced, unpack
 from .target import Target, statement, wanted_for
 
@@ -135,7 +135,7 @@ class Importer(object):
         sys.path_hooks.insert(0, self._path_hook)
         sys.meta_path.insert(0, DistributionFinder(self))
         if "linecache" not in sys.modules:
-            sys.meta_path.insert(0, LinesWatch(ModuleLoader))
+            finder.watched["linecache"] = lambda name: tell_all(ModuleLoader)
 
     # What comes with a call
 

@@ -11,7 +11,6 @@ import pytest
 
 from remotesvc.bootstrap.finder import MemoryFinder
 from remotesvc.bootstrap.imports.importer import DistributionFinder
-from remotesvc.bootstrap.imports.lines import LinesWatch
 from remotesvc.bootstrap.imports.target import Target, ours
 
 NOBODY: Any = None
@@ -35,7 +34,7 @@ def test_a_watch_that_asks_our_finder_is_not_asked_by_it(
         def find_spec(self, *arguments: Any) -> None:
             Theirs.asked += 1
 
-    watches = [LinesWatch(object), DistributionFinder(NOBODY), finder]
+    watches = [DistributionFinder(NOBODY), finder]
     monkeypatch.setattr(sys, "meta_path", [*watches, Theirs()])
     assert finder.find_spec("linecache_of_nobody") is None
     assert Theirs.asked == 1
@@ -44,7 +43,7 @@ def test_a_watch_that_asks_our_finder_is_not_asked_by_it(
 
 
 def test_only_those_of_the_kernel_are_ours(finder: MemoryFinder) -> None:
-    for each in (finder, LinesWatch(object), DistributionFinder(NOBODY)):
+    for each in (finder, DistributionFinder(NOBODY)):
         assert ours(each)
     for other in (importlib.machinery.PathFinder, importlib.machinery.BuiltinImporter, object()):
         assert not ours(other)
