@@ -265,7 +265,7 @@ class ModuleServer:
     ) -> list[Any]:
         """What goes of a closure at once. The rest, if it follows, comes before what is on its way already: somebody
         waits for it."""
-        course = Course(closure, rule, min(load.left, GUESS_BUDGET), lacking)
+        course = Course(closure, rule, CHUNK if load.follow else GUESS_BUDGET, lacking)
         load.add(course)
         if load.follow and closure.reach(course.sent + 1):
             load.child.courses.insert(0, course)

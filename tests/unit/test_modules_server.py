@@ -122,7 +122,7 @@ class TestAhead:
         assert told(items) == (["installed", "lazy", "installed.part"], [])
         assert server.waiting(1)
         rest = server.more(1, MAGIC)
-        assert names(rest) == ["installed", "installed.part", "accelerated", "lazy"]
+        assert names(rest) == ["installed", "installed.part", "accelerated", "accelerated.inner", "lazy"]
         assert all(unpack(item).magic == MAGIC for item in rest)
         assert server.more(1, MAGIC) == []
         assert not server.waiting(1)
