@@ -17,7 +17,7 @@ CHUNK = 112 * 1024
 """Compressed bytes of modules in one message, if not one module alone has more: with its header it is one frame."""
 
 FIRST = 24 * 1024
-"""The same of an answer: whoever asked waits for it, and can begin with little."""
+"""The same of an answer whose rest can be announced: whoever asked waits for it, and can begin with little."""
 
 RELAYED_BUDGET = 1 << 20
 """Compressed bytes of an answer to one who asks for another: to that one nothing can follow by itself."""
@@ -128,9 +128,10 @@ class Load:
             course.guesses -= 0 if sure else size
             self.put(name, ruling)
             return True
-        if not sure:
+        if not sure and (size > course.guesses or not self.follow):
             course.guesses = 0  # making entries only to weigh them costs time
-        return not sure
+            return True
+        return False
 
     def _announce(self, course: Course) -> None:
         """Tell of what is imported by modules that were sent, and will follow."""

@@ -246,7 +246,9 @@ class ModuleServer:
 
     def _with_imports(self, child: Child, wanted: Request, found: Found, ruling: Ruling) -> list[Any]:
         """The entry of a module asked for, and those of what it imports that the child will ask for next."""
-        budget = RELAYED_BUDGET if wanted.relayed else FIRST
+        goal = wanted.goal if self._finder.locate(wanted.goal) else found.name
+        announced = self._ruling(child, goal, wanted.python).verdict == "master"
+        budget = RELAYED_BUDGET if wanted.relayed else FIRST if announced else CHUNK
         guess = ruling.verdict == "prefer-target" and "." not in found.name
         load = Load(self._entries, child, wanted.magic == MAGIC, budget, not wanted.relayed and not guess)
         child.lacking = child.lacking or (ruling.verdict == "prefer-target" and not guess)
@@ -255,7 +257,7 @@ class ModuleServer:
             child.distributions.add(found.distribution.key)
         if guess:
             load.left = GUESS_BUDGET
-        closure = self._plans.closure(wanted.goal if self._finder.locate(wanted.goal) else found.name)
+        closure = self._plans.closure(goal)
         # A part of a distribution is asked for only by a target that lacks the whole of it.
         lacking = None if guess else found.distribution
         return self._begin(load, closure, lambda name: self._ruling(child, name, wanted.python), lacking)

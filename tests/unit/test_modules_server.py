@@ -225,6 +225,22 @@ class TestWhileItIsLookedFor:
         assert wide.statistics()["sent"] == 2 * wide.statistics()["compressed"] == 2 * (2 * self.WIDE + 1)
 
 
+    def test_what_cannot_be_announced_comes_with_the_answer(self, tmp_path: Path) -> None:
+        files = [f"space/fast/part{number}.py" for number in range(4)]
+        tree: dict[str, str | bytes] = {}
+        for number, file in enumerate(files):
+            noise = "".join(random.Random(number).choices(string.ascii_letters, k=20_000))
+            below = f"from . import part{number + 1}" if number < 3 else ""
+            tree[file] = f"{below}\nTEXT = {noise!r}\n"
+        tree |= {"space/fast/__init__.py": "", f"space/fast/core{NATIVE}": b""}
+        tree["fast-1.dist-info/RECORD"] = "".join(f"{each},,\n" for each in tree)
+        write(tmp_path, tree)
+        server = ModuleServer(path=[str(tmp_path)], allow=["space"])
+        reply = server.answer(1, request(MODULE, "space", HERE, goal="space.fast.part0"))["modules"]
+        assert names(reply) == ["space", "space.fast", *(f"space.fast.part{number}" for number in range(4))]
+        assert not server.waiting(1)
+
+
 class TestClosedSet:
     def test_own_modules_only_if_called_code_imports_them(self, server: ModuleServer) -> None:
         server.ahead(1, "task", 0)
