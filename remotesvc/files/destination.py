@@ -17,19 +17,12 @@ if TYPE_CHECKING:
 MAX_FILES = 1000000
 
 
-def expand(path: "str") -> "str":
-    """A path as a user wrote it, with "~" for a home directory."""
-    if "\0" in path or not path:
-        raise TransferRefused("%r is not a path" % path[:80])
-    return os.path.expanduser(path)
-
-
 def place_of(dst: "str", name: "bytes") -> "Tuple[str, bytes]":
     """The directory and the final name of a single file: below ``dst`` if that is, or is written as, a directory.
 
     Raises TransferRefused where a device, FIFO or socket is, or a link leads to one: a file must not take its name.
     """
-    path = expand(dst)
+    path = disk.expand(dst)
     if path.endswith("/"):
         os.makedirs(path, exist_ok=True)
         directory, final = path, name
@@ -56,7 +49,7 @@ def _refuse_special(path: "str") -> "None":
 def tree_top(dst: "str", name: "bytes") -> "str":
     """The directory that a tree becomes, made if it is missing: ``dst``, or below it if that is written with a "/"
     at its end and the tree has a name."""
-    path = expand(dst)
+    path = disk.expand(dst)
     if path.endswith("/") and name:
         path = os.path.join(path, os.fsdecode(name))
     os.makedirs(path, exist_ok=True)

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _BENEATH = _DIRECTORY | os.O_NOFOLLOW
+# A regular file is opened so that a FIFO or a device, should it take the file's place, does not make us wait.
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # Names of ours in a user's directory: of a single file (locked while it is written), of a file of a tree (closed long
 # before it gets its name), and of a part that may be gone on with.
 PREFIX = b".remotesvc-"
 SINGLE, TREE, PART = b"s", b"t", b"p"
+_OURS_BEGIN = os.fsdecode(PREFIX)
 _OURS = re.compile(rb"\.remotesvc-([stp])([0-9a-f]{16})(-[0-9a-f]{16})?\.part\Z")
 # Linux's FS_IOC_RESVSP64, which all file systems answer alike, and its struct space_resv.
 _RESERVE, _RANGE = 0x4030582A, struct.Struct("hhqqiI16x")
@@ -31,18 +34,41 @@ _RESERVE, _RANGE = 0x4030582A, struct.Struct("hhqqiI16x")
 STALE = 86400.0
 # Seconds that a part is kept to be gone on with.
 KEEP_PART = 7 * 86400.0
+# Bytes read at once where a file is only read to be hashed.
+BLOCK = 1 << 20
 # A directory that is larger holds so many names that looking for leftovers would cost more than the transfer.
 _LOOK_UP_TO = 1 << 20
 
 
-def ours(name: "bytes") -> "bool":
+def ours(name: "str") -> "bool":
     """Is this the name of a file on its way?"""
-    return _OURS.match(name) is not None
+    return name.startswith(_OURS_BEGIN) and _OURS.match(os.fsencode(name)) is not None
+
+
+def expand(path: "str") -> "str":
+    """A path as a user wrote it, with "~" for a home directory."""
+    if "\0" in path or not path:
+        raise TransferRefused("%r is not a path" % path[:80])
+    return os.path.expanduser(path)
 
 
 def open_directory(path: "str") -> "int":
     """A descriptor of the directory a user named, links followed. Raises OSError."""
     return os.open(path or ".", _DIRECTORY)
+
+
+def open_below(directory: "int", name: "Any", follow: "bool" = False) -> "int":
+    """A descriptor of a directory in another. Raises OSError."""
+    return os.open(name, _DIRECTORY if follow else _BENEATH, dir_fd=directory)
+
+
+def open_regular(name: "Any", directory: "Optional[int]" = None, follow: "bool" = True) -> "int":
+    """A descriptor of a regular file. Raises TransferRefused for anything else, at once, and OSError."""
+    fd = os.open(name, _READ if follow else _READ | os.O_NOFOLLOW, dir_fd=directory)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise TransferRefused("%s is not a regular file" % os.fsdecode(name))
 
 
 def temporary_name(kind: "bytes") -> "bytes":
@@ -186,37 +212,31 @@ def changed(before: "os.stat_result", after: "os.stat_result") -> "bool":
 
 
 class Walker(object):
-    """Moves through the directories below a top one by descriptor, one component at a time, following no link."""
+    """Moves through the directories below a top one by descriptor, one component at a time, following no link.
+
+    ``fd`` is the directory it is in, ``path`` where that is, below the top.
+    """
 
     def __init__(self, top: "int") -> "None":
-        self._fds = [top]
-        self._names: "List[bytes]" = []
-
-    @property
-    def fd(self) -> "int":
-        """The directory it is in."""
-        return self._fds[-1]
-
-    @property
-    def path(self) -> "Tuple[bytes, ...]":
-        """Where it is, below the top."""
-        return tuple(self._names)
+        self.fd = top
+        self.path: "Tuple[bytes, ...]" = ()
+        self._above: "List[int]" = []
 
     def down(self, name: "bytes", make: "Optional[int]" = None) -> "bool":
         """Enter a directory; with ``make``, its mode, it is made if missing and takes the place of what is none.
         Returns whether it was made. Raises OSError, TransferRefused."""
-        if len(self._names) >= MAX_DEPTH:
+        if len(self._above) >= MAX_DEPTH:
             raise TransferRefused("directories are nested deeper than %d" % MAX_DEPTH)
         made = False
         try:
-            fd = os.open(name, _BENEATH, dir_fd=self.fd)
+            fd = open_below(self.fd, name)
         except OSError:
             if make is None:
                 raise
             made = self._make(name, make & 0o777 | 0o700)
-            fd = os.open(name, _BENEATH, dir_fd=self.fd)
-        self._fds.append(fd)
-        self._names.append(name)
+            fd = open_below(self.fd, name)
+        self._above.append(self.fd)
+        self.fd, self.path = fd, self.path + (name,)
         return made
 
     def _make(self, name: "bytes", mode: "int") -> "bool":
@@ -232,15 +252,16 @@ class Walker(object):
 
     def up(self) -> "None":
         """Leave the directory."""
-        os.close(self._fds.pop())
-        self._names.pop()
+        left, self.fd = self.fd, self._above.pop()
+        self.path = self.path[:-1]
+        os.close(left)
 
     def go(self, path: "Tuple[bytes, ...]") -> "int":
         """Move to another directory below the top; returns its descriptor. Raises OSError."""
         common = 0
-        while common < min(len(path), len(self._names)) and path[common] == self._names[common]:
+        while common < min(len(path), len(self.path)) and path[common] == self.path[common]:
             common += 1
-        while len(self._names) > common:
+        while len(self.path) > common:
             self.up()
         for name in path[common:]:
             self.down(name)
@@ -248,13 +269,13 @@ class Walker(object):
 
     def close(self) -> "None":
         """Close what it opened; the top one belongs to whoever made it."""
-        while self._names:
+        while self._above:
             self.up()
 
 
-def entries(directory: "int") -> "Iterator[Tuple[bytes, os.stat_result]]":
+def entries(directory: "int") -> "Iterator[Tuple[str, os.stat_result]]":
     """The entries of an open directory in order of their names, with what each is; what vanishes is left out."""
-    for name in sorted(os.fsencode(each) for each in os.listdir(directory)):
+    for name in sorted(os.listdir(directory)):
         try:
             yield name, os.stat(name, dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError:

@@ -6,7 +6,6 @@ import time
 
 from . import disk
 from .errors import TransferRefused
-from .source import open_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def open_plainly(path: "str") -> "int":
     root = disk.open_directory("/")
     walker = disk.Walker(root)
     try:
-        return open_regular(names[-1], walker.go(tuple(names[:-1])), False)
+        return disk.open_regular(names[-1], walker.go(tuple(names[:-1])), False)
     except TransferRefused:
         raise TransferRefused("%s is not a regular file" % path) from None
     finally:

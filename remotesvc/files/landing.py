@@ -17,8 +17,6 @@ _SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 _ZEROS = bytes(1 << 16)
 # Bytes that are reserved at once, in files that are larger.
 _RESERVED = 1 << 24
-# Bytes read at once where a file is only read to be hashed.
-BLOCK = 1 << 20
 
 
 class Finish(object):
@@ -91,7 +89,7 @@ class Landing(object):
         if self._fd is not None:
             # What a crash left of the end may be zeros: the sender compares digests before it goes on.
             while True:
-                block = os.read(self._fd, BLOCK)
+                block = os.read(self._fd, disk.BLOCK)
                 if not block:
                     break
                 self.hash.update(block)

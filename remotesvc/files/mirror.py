@@ -1,4 +1,4 @@
-"""A target's side of ``sync``: what is there, checksums of blocks, and the removal of what is no longer wanted."""
+"""A target's side of ``sync`` once it differs: checksums of blocks, and the removal of what is no longer wanted."""
 
 import os
 import stat
@@ -6,25 +6,16 @@ import stat
 from ..bootstrap.calls.current import current
 from . import disk
 from .delta import signature
-from .destination import expand
-from .filters import Filter
-from .listing import list_tree
 from .records import name_untrusted
-from .source import open_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator, List, Tuple
 
 
-def listing(dst: "str", rules: "Any", checksum: "bool") -> "List[bytes]":
-    """The messages that list what is there now."""
-    return list_tree(expand(dst), "keep", Filter(rules), checksum)
-
-
 def signatures(dst: "str", wanted: "List[Tuple[bytes, int]]") -> "Iterator[bytes]":
     """The checksums of each file's blocks: (path below the top, size of a block); b"" for one that is gone."""
-    top = disk.open_directory(expand(dst))
+    top = disk.open_directory(disk.expand(dst))
     walker = disk.Walker(top)
     try:
         for path, block in wanted:
@@ -38,7 +29,7 @@ def signatures(dst: "str", wanted: "List[Tuple[bytes, int]]") -> "Iterator[bytes
 def _signature(walker: "disk.Walker", path: "bytes", block: "int") -> "bytes":
     parts = [name_untrusted(name) for name in path.split(b"/")]
     try:
-        fd = open_regular(parts[-1], walker.go(tuple(parts[:-1])), False)
+        fd = disk.open_regular(parts[-1], walker.go(tuple(parts[:-1])), False)
     except OSError:
         return b""
     try:
@@ -49,7 +40,7 @@ def _signature(walker: "disk.Walker", path: "bytes", block: "int") -> "bytes":
 
 def remove(dst: "str", paths: "List[bytes]") -> "int":
     """Remove entries below the top, directories with all they hold; links are removed, not followed."""
-    top = disk.open_directory(expand(dst))
+    top = disk.open_directory(disk.expand(dst))
     walker = disk.Walker(top)
     try:
         for path in paths:
@@ -64,11 +55,11 @@ def remove(dst: "str", paths: "List[bytes]") -> "int":
         os.close(top)
 
 
-def _remove(directory: "int", name: "bytes") -> "None":
+def _remove(directory: "int", name: "Any") -> "None":
     if not stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
         os.unlink(name, dir_fd=directory)
         return
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    fd = disk.open_below(directory, name)
     try:
         for inner, _found in disk.entries(fd):
             _remove(fd, inner)

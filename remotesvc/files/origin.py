@@ -7,12 +7,13 @@ import stat
 from . import disk
 from .errors import TransferError, TransferRefused, about
 from .filters import Filter
-from .source import open_regular, prefix
+from .source import prefix
 from .tree import Tree
+from .walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, Optional
+    from typing import Any, Callable, Iterator, Optional
 
     from .source import Sending
 
@@ -69,7 +70,7 @@ class FileOrigin(OpenOrigin):
     kind = "file"
 
     def __init__(self, path: "str") -> "None":
-        fd = open_regular(path)
+        fd = disk.open_regular(path)
         super().__init__(fd)
         self.path = path
         found = os.fstat(fd)
@@ -103,12 +104,12 @@ class TreeOrigin(OpenOrigin):
         # Written with a "/" at its end, it is the content that goes to the destination.
         self.name = b"" if path.endswith("/") else os.fsencode(os.path.basename(os.path.abspath(path)))
 
-    def walk(self, sending: "Sending") -> "Tree":
-        """What goes through it."""
-        return Tree(sending, self._symlinks, self._exclude)
+    def wanted(self) -> "Optional[Callable[[str], bool]]":
+        """Which files and links are sent, by their paths; None: all."""
+        return None
 
     def content(self, sending: "Sending", fd: "int", offset: "int", digest: "Any") -> "Iterator[Any]":
-        return self.walk(sending).messages(fd)
+        return Tree(sending, Walk(fd, self._symlinks, self._exclude), self.wanted()).messages(fd)
 
 
 class StreamOrigin(Origin):

@@ -4,7 +4,7 @@ import os
 
 from ..bootstrap.errors import OutcomeError, UsageError
 from . import disk
-from .destination import expand, file_sink, finish_of, place_of, tree_sink
+from .destination import file_sink, finish_of, place_of, tree_sink
 from .errors import TransferRefused, refusing_here
 from .inflow import Inflow
 from .job import Job, interrupted
@@ -41,7 +41,7 @@ class _Pull(object):
         self._tail: "Optional[Dict[str, Any]]" = None
         self._finish = finish_of(options.finish())
         if dst is not None:
-            expand(dst)
+            disk.expand(dst)
 
     def run(self) -> "Copied":
         job, options = self._job, self._job.options
@@ -96,7 +96,7 @@ class _Pull(object):
             raise UsageError("%s is a directory there; give a path to pull it to" % self._src)
         # That it is one, the target says: it must not choose the names in a directory of ours that was meant to take
         # a single file.
-        if not self._src.endswith("/") and not dst.endswith("/") and os.path.isdir(expand(dst)):
+        if not self._src.endswith("/") and not dst.endswith("/") and os.path.isdir(disk.expand(dst)):
             raise TransferRefused("%s is a directory there, and %s is one here; write %s/ to have its content in it, "
                                   "or %s/ to have it below" % (self._src, dst, self._src, dst))
         return dst

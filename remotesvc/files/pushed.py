@@ -10,8 +10,8 @@ from ..bootstrap.errors import CallTimeout, UsageError
 from ..calling.invocation import Invocation
 from ..calling.options import Options
 from ..service.base import Service, expose
+from .disk import open_regular
 from .errors import RAISES, DigestMismatch, TransferRefused
-from .source import open_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

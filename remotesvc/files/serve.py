@@ -3,7 +3,8 @@
 import os
 
 from ..bootstrap.calls.current import current
-from .destination import expand, file_sink, finish_of, tree_sink
+from . import disk
+from .destination import file_sink, finish_of, tree_sink
 from .filters import Filter
 from .inflow import Inflow
 from .origin import open_path
@@ -58,7 +59,7 @@ def receive(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
 def send(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
     """Send a file or a tree to a mailbox of the caller: yields what it is, at last what was sent."""
     call = current()
-    path = expand(request["src"])
+    path = disk.expand(request["src"])
     origin = open_path(path, request["symlinks"], Filter(request["rules"]))
     try:
         offset, digest = 0, None

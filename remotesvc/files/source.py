@@ -2,12 +2,11 @@
 
 import hashlib
 import os
-import stat
 import time
 
-from .disk import changed
+from .disk import BLOCK, changed
 from .errors import SourceChanged, TransferRefused
-from .landing import BLOCK, zeros
+from .landing import zeros
 from .madeup import content_of
 from .records import CHUNK, DATA, DONE, DONE_HEAD, END, FILE, HOLE, NUMBER, ROOM, Packer, file_head
 from .transfer import Squeeze
@@ -16,8 +15,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterator, Optional, Tuple
 
-# A regular file is opened so that a FIFO or a device, should it take the file's place, does not make us wait.
-_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 # Files below this are not asked for holes: it would cost more than the zeros.
 _HOLES_FROM = 1 << 16
 # Files from here on are tried anew whether compressing them pays; among small ones the tries would cost too much.
@@ -30,15 +27,6 @@ STREAM_MODE = 0o644
 _HOLE = 1 << 30
 # Bytes hashed between two signs of life.
 _SIGN_EVERY = 1 << 26
-
-
-def open_regular(name: "Any", directory: "Optional[int]" = None, follow: "bool" = True) -> "int":
-    """A descriptor of a regular file. Raises TransferRefused for anything else, at once, and OSError."""
-    fd = os.open(name, _OPEN | (0 if follow else os.O_NOFOLLOW), dir_fd=directory)
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    os.close(fd)
-    raise TransferRefused("%s is not a regular file" % os.fsdecode(name))
 
 
 class Sending(object):
@@ -74,10 +62,6 @@ class Sending(object):
         self.packer.add(DONE, DONE_HEAD.pack(self.files, self.bytes))
         self.packer.flush()
         return iter(self.packer.take())
-
-    def listed(self, name: "bytes", found: "os.stat_result") -> "bool":
-        """Is a file of a tree dealt with by what is known of it, so that it need not be opened?"""
-        return False
 
     def file(self, fd: "int", name: "bytes", path: "str") -> "Iterator[Any]":
         """An open file of a tree; ``path`` is where it lies."""

@@ -5,88 +5,30 @@ import os
 
 from ..bootstrap.errors import UsageError
 from .copied import Copied
-from .delta import DELTA_FROM, Search, block_size
+from .delta import Search, block_size
 from .disk import changed
 from .errors import DigestMismatch, SourceChanged, refusing_here
 from .filters import Filter
 from .job import Job
-from .listing import Entry, entries_untrusted, list_tree
+from .listing import Lister, check_count, count_of, list_tree, listing_untrusted
 from .options import Options
 from .origin import TreeOrigin
+from .plan import Plan
 from .push import send_tree
-from .records import CHUNK, COPY, DATA, DIRECTORY, FILE, RANGE, file_head
+from .records import CHUNK, COPY, DATA, FILE, RANGE, file_head
 from .serve import chunk_for
 from .source import Sending
-from .tree import Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Set, Tuple
+    from typing import Any, Dict, Iterator, List, Tuple
 
 # Bytes searched at a time.
 SEGMENT = 1 << 21
 # Names that the outcome lists.
 MAX_NAMED = 10000
+_THERE = "remotesvc.files.listing:there"
 _MIRROR = "remotesvc.files.mirror:"
-
-
-class Plan(object):
-    """What differs between the two sides (pure).
-
-    ``send`` files and links, ``make`` directories, ``delete`` entries that are only there, ``conflicts`` those that
-    are something else there, ``delta`` files of which parts can be used again.
-    """
-
-    def __init__(self, here: "Dict[bytes, Entry]", there: "Dict[bytes, Entry]", checksum: "bool") -> "None":
-        self.send: "List[bytes]" = []
-        self.make: "List[bytes]" = []
-        self.conflicts: "List[bytes]" = []
-        self.delta: "List[bytes]" = []
-        self.unchanged = 0
-        for path, entry in here.items():
-            old = there.get(path)
-            if old is not None and (old.kind == DIRECTORY) != (entry.kind == DIRECTORY):
-                self.conflicts.append(path)
-                old = None
-            if entry.kind == DIRECTORY:
-                if old is None or old.mode != entry.mode:
-                    self.make.append(path)
-            elif old is not None and _equal(entry, old, checksum):
-                self.unchanged += entry.kind == FILE
-            else:
-                self.send.append(path)
-                if old is not None and old.kind == entry.kind == FILE and min(old.size, entry.size) >= DELTA_FROM:
-                    self.delta.append(path)
-        replaced = {path for path in self.conflicts if there[path].kind == DIRECTORY}  # with all they hold
-        self.delete = _topmost(path for path in there if path not in here and not _below(path, replaced))
-
-
-def _equal(here: "Entry", there: "Entry", checksum: "bool") -> "bool":
-    if here.kind != there.kind or here.mode != there.mode or here.size != there.size:
-        return False
-    return here.what == there.what if checksum or here.kind != FILE else _same_time(here.mtime, there.mtime)
-
-
-def _same_time(here: "int", there: "int") -> "bool":
-    """As exactly as the file system there keeps times: nanoseconds, microseconds or seconds."""
-    return any(there % unit == 0 and here // unit == there // unit for unit in (1, 1000, 10**9))
-
-
-def _below(path: "bytes", tops: "Set[bytes]") -> "bool":
-    while tops and path:
-        path = path.rpartition(b"/")[0]
-        if path in tops:
-            return True
-    return False
-
-
-def _topmost(paths: "Any") -> "List[bytes]":
-    """Without what lies below another of them."""
-    found: "List[bytes]" = []
-    for path in sorted(paths, key=lambda path: path.split(b"/")):
-        if not found or not path.startswith(found[-1] + b"/"):
-            found.append(path)
-    return found
 
 
 class SyncSending(Sending):
@@ -140,8 +82,8 @@ class _SyncOrigin(TreeOrigin):
         super().__init__(path, options.symlinks, exclude)
         self._wanted = wanted
 
-    def walk(self, sending: "Sending") -> "Tree":
-        return Tree(sending, self._symlinks, self._exclude, self._wanted)
+    def wanted(self) -> "Any":
+        return self._wanted
 
 
 @refusing_here
@@ -169,22 +111,17 @@ class _Sync(object):
 
     def run(self, delta: "bool") -> "Copied":
         job, options = self._job, self._job.options
-        future = job.submit(_MIRROR + "listing", self._dst, self._rules, self._checksum)
-        here = entries_untrusted(list_tree(self._path, options.symlinks, self._filter, self._checksum),
-                                 options.max_files)
-        there = entries_untrusted(job.result(future), options.max_files)
-        if options.mode is not None:
-            here = {path: entry._replace(mode=options.mode) if entry.kind == FILE else entry
-                    for path, entry in here.items()}
-        elif not options.special:
-            here = {path: entry._replace(mode=entry.mode & 0o777) for path, entry in here.items()}
+        future = job.submit(_THERE, self._dst, self._rules, self._checksum)
+        lister = Lister(self._checksum, options.mode, options.special)
+        here = list_tree(self._path, options.symlinks, self._filter, lister)
+        check_count(sum(count_of(part)[0] for parts in here.values() for part in parts), options.max_files)
+        there = listing_untrusted(job.result(future), options.max_files)
         plan = Plan(here, there, self._checksum)
         copied = Copied(path=self._dst)
         if not self._dry_run:
             copied = self._carry_out(plan, delta)
         else:
-            copied.files = sum(here[path].kind == FILE for path in plan.send)
-            copied.bytes = sum(here[path].size for path in plan.send)
+            copied.files, copied.bytes = plan.files, plan.bytes
         copied.unchanged = plan.unchanged
         copied.changed_names = [os.fsdecode(path) for path in plan.send[:MAX_NAMED]]
         if self._delete:

@@ -5,7 +5,7 @@ import os
 from . import disk
 from .errors import DigestMismatch, SourceChanged, TransferRefused
 from .flusher import Flusher
-from .landing import BLOCK, Finish, Landing
+from .landing import Finish, Landing
 from .records import (
     COPY,
     DIRECTORY,
@@ -19,7 +19,6 @@ from .records import (
     target_inside,
 )
 from .sink import Sink
-from .source import open_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,10 +108,10 @@ class TreeSink(Sink):
         offset, size = fields_untrusted(RANGE, payload, "a range")
         landing = self._current(size)
         if self._basis is None:
-            self._basis = open_regular(landing.final, self._walker.fd, False)
+            self._basis = disk.open_regular(landing.final, self._walker.fd, False)
         os.lseek(self._basis, offset, os.SEEK_SET)
         while size:
-            block = os.read(self._basis, min(size, BLOCK))
+            block = os.read(self._basis, min(size, disk.BLOCK))
             if not block:
                 raise DigestMismatch("what was to be used again is no longer there")
             landing.write(memoryview(block))
@@ -138,12 +137,14 @@ class TreeSink(Sink):
         self._flusher.wait()
         touched: "Dict[Tuple[bytes, ...], None]" = {}
         for entries in (self._files, self._links):
+            here: "Any" = None
             while entries:
                 path, temporary, name = entries[-1]
-                fd = self._walker.go(path)
+                if path is not here:
+                    here, fd = path, self._walker.go(path)
+                    touched[path] = None
                 os.rename(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
                 entries.pop()
-                touched[path] = None
         if self._settings.durable:
             for path in touched:
                 self._flusher.put(os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC,

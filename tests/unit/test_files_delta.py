@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
 import random
+from stat import S_IFDIR, S_IFLNK, S_IFREG
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from remotesvc.files.delta import LEAST_BLOCK, Search, block_size, signature
-from remotesvc.files.listing import Entry
-from remotesvc.files.records import DIRECTORY, FILE, LINK
-from remotesvc.files.sync import Plan
+from remotesvc.files.listing import Entry, part_of
+from remotesvc.files.plan import Plan
 
 
 def rebuilt(old: bytes, new: bytes, block: int, piece: int | None = None) -> tuple[bytes, int]:
@@ -74,41 +75,54 @@ def test_blocks_grow_with_the_file() -> None:
     assert block_size(1 << 50) == 1 << 17
 
 
-def entry(kind: int = FILE, size: int = 1, mtime: int = 5, what: bytes = b"", mode: int = 0o644) -> Entry:
-    return Entry(kind, mode, size, mtime, what)
+def entry(kind: int = S_IFREG, size: int = 1, mtime: int = 5, what: bytes = b"", mode: int = 0o644) -> Entry:
+    return Entry(kind | mode, len(what) if kind == S_IFLNK else size, mtime, what)
+
+
+def part(entries: dict[bytes, Entry]) -> list[bytes]:
+    """A directory as a listing has it."""
+    found = list(entries.values())
+    return [part_of([os.fsdecode(name) for name in entries], [each.mode for each in found],
+                    [each.size for each in found], [each.mtime for each in found], [each.what for each in found])]
 
 
 def test_a_plan_names_what_differs() -> None:
     here = {
         b"same": entry(), b"new": entry(), b"size": entry(size=2), b"time": entry(mtime=7), b"mode": entry(mode=0o755),
-        b"large": entry(size=1 << 20, mtime=7), b"link": entry(LINK, what=b"to"), b"d": entry(DIRECTORY),
-        b"open": entry(DIRECTORY, mode=0o777), b"kept": entry(DIRECTORY),
-        b"was-file": entry(DIRECTORY), b"was-dir": entry(), b"was-link": entry(size=1 << 20),
+        b"large": entry(size=1 << 20, mtime=7), b"link": entry(S_IFLNK, what=b"to"), b"d": entry(S_IFDIR),
+        b"open": entry(S_IFDIR, mode=0o777), b"kept": entry(S_IFDIR),
+        b"was-file": entry(S_IFDIR), b"was-dir": entry(), b"was-link": entry(size=1 << 20),
     }  # fmt: skip
     there = {
         b"same": entry(), b"size": entry(), b"time": entry(), b"mode": entry(), b"large": entry(size=1 << 20),
-        b"link": entry(LINK, what=b"elsewhere"), b"was-file": entry(), b"was-dir": entry(DIRECTORY),
-        b"was-link": entry(LINK, what=b"x"), b"old": entry(),
-        b"open": entry(DIRECTORY), b"kept": entry(DIRECTORY), b"gone": entry(DIRECTORY), b"gone/below": entry(),
-        b"gone-too": entry(),
+        b"link": entry(S_IFLNK, what=b"elsewhere"), b"was-file": entry(), b"was-dir": entry(S_IFDIR),
+        b"was-link": entry(S_IFLNK, what=b"x"), b"old": entry(),
+        b"open": entry(S_IFDIR), b"kept": entry(S_IFDIR), b"gone": entry(S_IFDIR), b"gone-too": entry(),
     }  # fmt: skip
-    plan = Plan(here, there, False)
+    plan = Plan({b"": part(here), b"d": [], b"kept": part({b"same": entry(), b"new": entry()}), b"open": []},
+                {b"": part(there), b"gone": part({b"below": entry()}), b"was-dir": part({b"below": entry()}),
+                 b"kept": part({b"same": entry(), b"new": entry()}), b"open": part({b"old": entry()})}, False)
     assert set(plan.send) == {b"new", b"size", b"time", b"mode", b"large", b"link", b"was-dir", b"was-link"}
+    assert (plan.files, plan.bytes) == (7, 2 * (1 << 20) + 6)
     assert plan.make == [b"d", b"open", b"was-file"]
     assert plan.conflicts == [b"was-file", b"was-dir"]
     assert plan.delta == [b"large"]
-    assert plan.unchanged == 1
-    assert sorted(plan.delete) == [b"gone", b"gone-too", b"old"]
+    assert plan.unchanged == 3
+    assert sorted(plan.delete) == [b"gone", b"gone-too", b"old", b"open/old"]
+
+
+def plan_of(here: Entry, there: Entry, checksum: bool) -> Plan:
+    return Plan({b"": part({b"f": here})}, {b"": part({b"f": there})}, checksum)
 
 
 def test_times_are_compared_as_exactly_as_they_are_kept() -> None:
     for kept, equal in ((1234567890123456789, True), (1234567890123456000, True), (1234567890000000000, True),
                         (1234567890123456788, False), (1234567891000000000, False)):
-        plan = Plan({b"f": entry(mtime=1234567890123456789)}, {b"f": entry(mtime=kept)}, False)
+        plan = plan_of(entry(mtime=1234567890123456789), entry(mtime=kept), False)
         assert (plan.unchanged == 1) is equal
 
 
 def test_with_digests_times_mean_nothing() -> None:
-    here, there = {b"f": entry(what=b"1", mtime=5)}, {b"f": entry(what=b"1", mtime=6)}
-    assert Plan(here, there, True).send == []
-    assert Plan({b"f": entry(what=b"2", mtime=6)}, there, True).send == [b"f"]
+    one, other = b"1" * 32, b"2" * 32
+    assert plan_of(entry(what=one, mtime=5), entry(what=one, mtime=6), True).send == []
+    assert plan_of(entry(what=other, mtime=6), entry(what=one, mtime=6), True).send == [b"f"]
