@@ -62,13 +62,26 @@ def open_below(directory: "int", name: "Any", follow: "bool" = False) -> "int":
     return os.open(name, _DIRECTORY if follow else _BENEATH, dir_fd=directory)
 
 
+def open_file(name: "Any", directory: "Optional[int]" = None, follow: "bool" = True) -> "int":
+    """A descriptor of what should be a regular file, which is to be checked. Raises OSError."""
+    return os.open(name, _READ if follow else _READ | os.O_NOFOLLOW, dir_fd=directory)
+
+
+def check_regular(fd: "int", name: "Any") -> "None":
+    """Raises TransferRefused if a descriptor is of anything but a regular file."""
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        raise TransferRefused("%s is not a regular file" % os.fsdecode(name))
+
+
 def open_regular(name: "Any", directory: "Optional[int]" = None, follow: "bool" = True) -> "int":
     """A descriptor of a regular file. Raises TransferRefused for anything else, at once, and OSError."""
-    fd = os.open(name, _READ if follow else _READ | os.O_NOFOLLOW, dir_fd=directory)
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    os.close(fd)
-    raise TransferRefused("%s is not a regular file" % os.fsdecode(name))
+    fd = open_file(name, directory, follow)
+    try:
+        check_regular(fd, name)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def temporary_name(kind: "bytes") -> "bytes":
@@ -90,14 +103,17 @@ def _hex(raw: "bytes") -> "bytes":
     return b"%016x" % int.from_bytes(raw, "big")
 
 
-def create(directory: "int", name: "bytes", locked: "bool" = True) -> "Optional[int]":
+def create(directory: "int", name: "bytes", mode: "int" = 0o600) -> "int":
+    """A new file. Raises OSError."""
+    return os.open(name, _NEW, mode, dir_fd=directory)
+
+
+def create_locked(directory: "int", name: "bytes") -> "Optional[int]":
     """A new file that only we may open, locked; None if the name is taken. Raises OSError."""
     try:
-        fd = os.open(name, _NEW, 0o600, dir_fd=directory)
+        fd = create(directory, name)
     except FileExistsError:
         return None
-    if not locked:
-        return fd
     # Somebody who sweeps may have taken it for a leftover before it was locked.
     if _lock(fd) is not False and os.fstat(fd).st_nlink:
         return fd
@@ -204,6 +220,12 @@ def identity_of(found: "os.stat_result") -> "bytes":
     import hashlib
     text = "%d %d %d %d" % (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
     return _hex(hashlib.sha256(text.encode()).digest()[:8])
+
+
+def same(one: "os.stat_result", other: "os.stat_result") -> "bool":
+    """Are these two looks at one file, that was not written to between them?"""
+    return (one.st_ino == other.st_ino and one.st_mtime_ns == other.st_mtime_ns and one.st_size == other.st_size
+            and one.st_ctime_ns == other.st_ctime_ns and one.st_mode == other.st_mode and one.st_dev == other.st_dev)
 
 
 def changed(before: "os.stat_result", after: "os.stat_result") -> "bool":

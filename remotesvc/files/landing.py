@@ -54,6 +54,11 @@ class Finish(object):
         if self.owner is not None:
             os.fchown(fd, self.owner[0], self.owner[1])
         os.fchmod(fd, mode)  # after the owner: a change of owner takes special bits away
+        self.apply_time(fd, mtime)
+
+    @staticmethod
+    def apply_time(fd: "int", mtime: "Optional[int]") -> "None":
+        """Give an open file or directory its time, if there is one. Raises OSError."""
         if mtime is not None:
             os.utime(fd, ns=(mtime, mtime))
 
@@ -75,15 +80,15 @@ class Landing(object):
         if part is not None:
             self._open_part(part)
         if temporary is not None:
-            self.name, self._fd = temporary, disk.create(directory, temporary, False)
+            self.name, self._fd = temporary, disk.create(directory, temporary)
         while self._fd is None:
             self.name = disk.temporary_name(disk.SINGLE)
-            self._fd = disk.create(directory, self.name)
+            self._fd = disk.create_locked(directory, self.name)
 
     def _open_part(self, part: "bytes") -> "None":
         """Go on with what an earlier transfer left, or begin such a part."""
         self.name = part
-        self._fd = disk.create(self.directory, part)
+        self._fd = disk.create_locked(self.directory, part)
         if self._fd is None:
             self._fd = disk.open_part(self.directory, part)
         if self._fd is not None:
@@ -148,9 +153,7 @@ class Landing(object):
         if self.hash.digest() != digest:
             raise DigestMismatch("what arrived is not what was sent")
         self._give_back()
-        written = os.fstat(fd).st_size
-        if written != self.position:
-            raise DigestMismatch("%d bytes were written, the file has %d" % (self.position, written))
+        check_written(self.position, os.fstat(fd))
         finish.apply(fd, finish.mode_of(mode), finish.mtime_of(mtime))
         if flush is not None:
             self._fd = None
@@ -178,6 +181,31 @@ class Landing(object):
         fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)
+
+
+def check_written(size: "int", found: "os.stat_result") -> "None":
+    """Raises DigestMismatch if a file is not as large as what was written to it."""
+    if found.st_size != size:
+        raise DigestMismatch("%d bytes were written, the file has %d" % (size, found.st_size))
+
+
+def land(directory: "int", name: "bytes", content: "Any", finish: "Finish", mode: "int", mtime: "int") -> "int":
+    """A new file with all its content and attributes; returns its descriptor. Raises OSError, DigestMismatch."""
+    wanted = finish.mode_of(mode)
+    # Whoever may read it once it has its name may read it now, unless it is to be somebody else's.
+    fd = disk.create(directory, name, wanted & 0o777 if finish.owner is None else 0o600)
+    try:
+        disk.write_all(fd, content)
+        made = os.fstat(fd)
+        check_written(len(content), made)
+        if finish.owner is not None or stat.S_IMODE(made.st_mode) != wanted:
+            finish.apply(fd, wanted, finish.mtime_of(mtime))
+        else:
+            finish.apply_time(fd, finish.mtime_of(mtime))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def zeros(digest: "Any", size: "int") -> "None":

@@ -5,7 +5,7 @@
 
 A file is FILE, then DATA and HOLE in their order, then END with the sha256 of its content. A tree is the same, with
 DIRECTORY and UP around what lies in each directory; names are single components, so no path is ever joined from what
-a peer says. DONE closes the stream, ABANDON takes all of it back. COPY
+a peer says. SMALL is a whole file of a tree in one record. DONE closes the stream, ABANDON takes all of it back. COPY
 stands for a range of what the receiver has under the same name.
 """
 
@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator, List, Optional, Tuple
 
-DIRECTORY, UP, FILE, LINK, DATA, HOLE, END, SKIPPED, DONE, ABANDON, COPY = range(1, 12)
+DIRECTORY, UP, FILE, LINK, DATA, HOLE, END, SKIPPED, DONE, ABANDON, COPY, SMALL = range(1, 13)
 PLAIN, ZLIB = 0, 1
 
 HEAD = struct.Struct(">BI")
@@ -29,6 +29,8 @@ LINK_HEAD = struct.Struct(">H")
 NUMBER = struct.Struct(">Q")
 RANGE = struct.Struct(">QQ")
 DONE_HEAD = struct.Struct(">QQ")
+# Mode, time, sha256, length of the name; then the name and the content.
+SMALL_HEAD = struct.Struct(">Iq32sH")
 
 # A message is one frame, so that no message is ever put together from fragments, and the largest there is: what a
 # frame costs both ends, its acknowledgement and its turns of threads, is worth it up to here.
@@ -81,7 +83,7 @@ class Packer(object):
 
     def add(self, kind: "int", *parts: "Any") -> "None":
         """One record that fits into a message."""
-        size = sum(len(part) for part in parts)
+        size = sum(map(len, parts))
         if len(self._open) + HEAD.size + size > LARGEST:
             self.flush()
         self._open += HEAD.pack(kind, size)

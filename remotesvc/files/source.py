@@ -4,18 +4,18 @@ import hashlib
 import os
 import time
 
-from .disk import BLOCK, changed
+from .disk import BLOCK, changed, same
 from .errors import SourceChanged, TransferRefused
 from .landing import zeros
 from .madeup import content_of
-from .records import CHUNK, DATA, DONE, DONE_HEAD, END, FILE, HOLE, NUMBER, ROOM, Packer, file_head
+from .records import CHUNK, DATA, DONE, DONE_HEAD, END, FILE, HOLE, NUMBER, ROOM, SMALL, SMALL_HEAD, Packer, file_head
 from .transfer import Squeeze
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterator, Optional, Tuple
 
-# Files below this are not asked for holes: it would cost more than the zeros.
+# Files below this are not asked for holes: it would cost more than the zeros. Those of a tree are one record.
 _HOLES_FROM = 1 << 16
 # Files from here on are tried anew whether compressing them pays; among small ones the tries would cost too much.
 _TRY_FROM = 1 << 20
@@ -44,6 +44,7 @@ class Sending(object):
         self.digest = b""
         self.packer = Packer(self._squeeze)
         self._chunk = min(chunk, CHUNK)
+        self._small = min(self._chunk, _HOLES_FROM)
         self.rate = rate
         self._decide = Squeeze(compress, eager)
 
@@ -62,6 +63,22 @@ class Sending(object):
         self.packer.add(DONE, DONE_HEAD.pack(self.files, self.bytes))
         self.packer.flush()
         return iter(self.packer.take())
+
+    def small(self, fd: "int", name: "bytes", found: "os.stat_result") -> "bool":
+        """A small file of a tree, just opened, as one record: if it is still what was ``found`` under its name, and
+        stays that while it is read. Else nothing is packed, and ``file`` deals with it. Raises OSError."""
+        if found.st_size >= self._small:
+            return False
+        data = os.read(fd, found.st_size + 1)  # one byte more: it may have grown, or the size means nothing
+        if len(data) != found.st_size or not same(found, os.fstat(fd)):
+            return False
+        self.digest = hashlib.sha256(data).digest()
+        self.packer.add(SMALL, SMALL_HEAD.pack(found.st_mode & 0o7777, found.st_mtime_ns, self.digest, len(name)),
+                        name, data)
+        self.files += 1
+        self.bytes += len(data)
+        self.read += len(data)
+        return True
 
     def file(self, fd: "int", name: "bytes", path: "str") -> "Iterator[Any]":
         """An open file of a tree; ``path`` is where it lies."""

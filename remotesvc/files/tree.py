@@ -36,7 +36,7 @@ class Tree(object):
                 if stat.S_ISLNK(found.st_mode):
                     self._link(directory, name)
                 else:
-                    yield from self._file(directory, name, path + name, followed)
+                    yield from self._file(directory, name, found, path + name, followed)
 
     def _directory(self, directory, name, found, path, followed):
         # type: (int, str, os.stat_result, str, bool) -> Iterator[Any]
@@ -49,16 +49,20 @@ class Tree(object):
         finally:
             self._walk.leave(fd)
 
-    def _file(self, directory, name, path, followed):
-        # type: (int, str, str, bool) -> Iterator[Any]
+    def _file(self, directory, name, found, path, followed):
+        # type: (int, str, os.stat_result, str, bool) -> Iterator[Any]
         try:
-            fd = disk.open_regular(name, directory, followed)
+            fd = disk.open_file(name, directory, followed)
         except FileNotFoundError:  # gone since the directory was read
             return
         except OSError as error:
             raise named(error, path) from None
         try:
-            yield from self._sending.file(fd, os.fsencode(name), path)
+            if self._sending.small(fd, os.fsencode(name), found):
+                yield from self._packer.take()
+            else:
+                disk.check_regular(fd, name)
+                yield from self._sending.file(fd, os.fsencode(name), path)
         except OSError as error:
             raise named(error, path) from None
         except TransferError as error:

@@ -1,11 +1,12 @@
 """A tree on its way: every file under another name, durable once, then all renamed."""
 
+import hashlib
 import os
 
 from . import disk
 from .errors import DigestMismatch, SourceChanged, TransferRefused
 from .flusher import Flusher
-from .landing import Finish, Landing
+from .landing import Finish, Landing, land
 from .records import (
     COPY,
     DIRECTORY,
@@ -13,6 +14,8 @@ from .records import (
     LINK,
     LINK_HEAD,
     RANGE,
+    SMALL,
+    SMALL_HEAD,
     UP,
     fields_untrusted,
     name_untrusted,
@@ -50,7 +53,8 @@ class TreeSink(Sink):
         self._links: "List[Tuple[Tuple[bytes, ...], bytes, bytes]]" = []
         self._attributes: "List[Tuple[Tuple[bytes, ...], int, Optional[int], bool]]" = []
         self._closed = False
-        self._handlers.update({DIRECTORY: self._on_directory, UP: self._on_up, LINK: self._on_link})
+        self._handlers.update({DIRECTORY: self._on_directory, UP: self._on_up, LINK: self._on_link,
+                               SMALL: self._on_small})
         if basis:
             self._handlers[COPY] = self._on_copy
         self._mirror = basis
@@ -104,6 +108,21 @@ class TreeSink(Sink):
         self._count()
         return Landing(self._walker.fd, name_untrusted(name), temporary=self._temporary())
 
+    def _on_small(self, payload: "memoryview") -> "None":
+        self._between_files()
+        mode, mtime, digest, length = fields_untrusted(SMALL_HEAD, payload, "a small file")
+        name = name_untrusted(payload[SMALL_HEAD.size:SMALL_HEAD.size + length])
+        content = payload[SMALL_HEAD.size + length:]
+        self._check_room(len(content))
+        if hashlib.sha256(content).digest() != digest:
+            raise DigestMismatch("what arrived is not what was sent")
+        temporary = self._temporary()
+        self._files.append((self._walker.path, temporary, name))
+        self._flusher.put(land(self._walker.fd, temporary, content, self._settings, mode, mtime))
+        self.bytes += len(content)
+        self.files += 1
+        self.digest = digest
+
     def _on_copy(self, payload: "memoryview") -> "None":
         offset, size = fields_untrusted(RANGE, payload, "a range")
         landing = self._current(size)
@@ -156,8 +175,8 @@ class TreeSink(Sink):
             if made:
                 finish = Finish(special=self._settings.special, owner=self._settings.owner)
                 finish.apply(fd, finish.mode_of(mode), mtime)
-            elif mtime is not None:
-                os.utime(fd, ns=(mtime, mtime))
+            else:
+                self._settings.apply_time(fd, mtime)
             self._walker.go(path[:-1])
 
     def close(self, keep: "bool") -> "None":

@@ -1,4 +1,4 @@
-"""Receives a file or a tree in a process of its own, for strace to interfere with: SRC DST DURABLE."""
+"""Receives a file or a tree in a process of its own, for strace to interfere with or to count: SRC DST DURABLE."""
 
 import os
 import sys

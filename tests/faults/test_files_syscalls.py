@@ -87,8 +87,29 @@ def test_killed_at_any_call_it_is_the_old_file_or_the_new(tmp_path: Path, call: 
     assert True in seen
 
 
-@pytest.mark.parametrize("injection", ["write:error=ENOSPC", "fsync:error=EIO", "write:signal=SIGKILL",
-                                       f"{RENAMES}:error=EIO", f"{RENAMES}:signal=SIGKILL"])
+def calls_of(source: Path, target: Path, counts: Path) -> int:
+    """How many system calls on files it takes to send a tree and to receive it, the interpreter's own included."""
+    command = ["strace", "-f", "-qq", "-c", "-o", str(counts), "-e", "trace=%file,read,write,fstat,lseek,close,fchmod",
+               sys.executable, "-I", "-S", "-B", landing.__file__, str(source), str(target), "no"]
+    subprocess.run(command, cwd=ROOT, timeout=60, check=True)
+    return sum(int(line.split()[3]) for line in counts.read_text().splitlines()[2:-2])
+
+
+def test_calls_for_a_small_file(tmp_path: Path) -> None:
+    """Here a look at it, open, read, a look whether it has changed, close; there open, write, a look, close, rename."""
+    needed = []
+    for files in (20, 70):
+        source = tmp_path / str(files)
+        source.mkdir()
+        for number in range(files):
+            (source / str(number)).write_bytes(b"content")
+        needed.append(calls_of(source, tmp_path / f"t{files}", tmp_path / "counts"))
+        assert described(tmp_path / f"t{files}") == described(source)
+    assert needed[1] - needed[0] <= 10 * 50 + 5
+
+
+@pytest.mark.parametrize("injection", ["write:error=ENOSPC", "write:retval=1", "fsync:error=EIO",
+                                       "write:signal=SIGKILL", f"{RENAMES}:error=EIO", f"{RENAMES}:signal=SIGKILL"])
 def test_the_files_of_a_tree_are_old_or_new(tmp_path: Path, injection: str) -> None:
     source = tmp_path / "s"
     (source / "d").mkdir(parents=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ from remotesvc.files.records import (
     FILE,
     LINK,
     LINK_HEAD,
+    SMALL,
+    SMALL_HEAD,
     UP,
     Packer,
     file_head,
@@ -217,6 +220,10 @@ def head(name: bytes, size: int) -> tuple[int, bytes]:
     return FILE, file_head(0o644, 0, size, 0) + name
 
 
+def small(name: bytes, data: bytes, digest: bytes | None = None) -> tuple[int, bytes]:
+    return SMALL, SMALL_HEAD.pack(0o644, 0, digest or hashlib.sha256(data).digest(), len(name)) + name + data
+
+
 EMPTY = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 DIR = DIRECTORY_HEAD.pack(0o755, 0)
 FINISHED = (DONE, DONE_HEAD.pack(0, 0))
@@ -240,6 +247,14 @@ FINISHED = (DONE, DONE_HEAD.pack(0, 0))
         [head(b"a", 0), (END, bytes(32))],
         [head(b"a", 1 << 63), (END, EMPTY)],
         [head(b"a", 3), (END, EMPTY)],
+        [small(b"..", b"x")],
+        [small(b"/etc/cron.d/x", b"x")],
+        [small(b"a", b"x"), small(b"b", b"y", EMPTY)],
+        [small(b"a", b"x"), head(b"b", 1), small(b"c", b"x")],
+        [small(b"a", b"x"), (SMALL, b"\0")],
+        [(SMALL, SMALL_HEAD.pack(0o644, 0, EMPTY, 300) + b"a")],
+        [small(b"%d" % number, b"x") for number in range(51)],
+        [small(b"a", b"x"), FINISHED],
         [(LINK, b"\0")],
         [(LINK, LINK_HEAD.pack(4) + b"../x" + b"target")],
         [(DIRECTORY, DIR + b"d")] * 120,
@@ -398,6 +413,56 @@ def test_a_source_that_grows_shrinks_or_changes_is_an_error(tmp_path: Path) -> N
             sink.close(False)
         assert (tmp_path / "t").read_bytes() == b"old"
         assert leftovers(tmp_path) == []
+
+
+def test_what_a_small_file_of_a_tree_became_since_its_directory_was_read(tmp_path: Path) -> None:
+    source, small = tmp_path / "s", tmp_path / "s" / "small"
+
+    def other() -> None:
+        (tmp_path / "other").write_bytes(b"other")
+        (tmp_path / "other").rename(small)
+
+    def link() -> None:
+        small.unlink()
+        small.symlink_to("large")
+
+    def fifo() -> None:
+        small.unlink()
+        os.mkfifo(small)
+
+    def into(target: Path, change: Callable[[], object]) -> None:
+        with contextlib.closing(TreeOrigin(str(source), "keep", NOTHING)) as origin:
+            sink = tree_sink(str(target), b"", finish_of({}), True, 50)
+            try:
+                for number, message in enumerate(origin.messages(Sending("off"))):
+                    sink.take(bytes(message))
+                    if not number:
+                        small.write_bytes(b"what is there")
+                        change()
+                sink.complete()
+            finally:
+                sink.close(False)
+
+    source.mkdir()
+    (source / "large").write_bytes(content(3 * CHUNK))
+    changes: list[tuple[Callable[[], object], bytes]] = [
+        (partial(small.write_bytes, b"longer than what was there"), b"longer than what was there"),
+        (partial(small.write_bytes, b"as long as it"), b"as long as it"), (partial(small.write_bytes, b""), b""),
+        (partial(os.truncate, small, 5), b"what "), (other, b"other"),
+        (partial(os.truncate, small, 5 * CHUNK), b"what is there" + bytes(5 * CHUNK - 13))]
+    for number, (change, found) in enumerate(changes):
+        small.write_bytes(b"what was here")
+        into(tmp_path / f"t{number}", change)
+        assert (tmp_path / f"t{number}" / "small").read_bytes() == found
+    for becomes, error in ((link, OSError), (fifo, TransferRefused)):
+        small.write_bytes(b"what was here")
+        with pytest.raises(error, match="small"):
+            into(tmp_path / becomes.__name__, becomes)
+        small.unlink()
+    small.write_bytes(b"what was here")
+    into(tmp_path / "gone", small.unlink)
+    assert [path.name for path in (tmp_path / "gone").iterdir()] == ["large"]
+    assert leftovers(tmp_path) == []
 
 
 def test_a_source_that_is_replaced_is_read_as_it_was(tmp_path: Path) -> None:
