@@ -86,9 +86,9 @@ class FileService(Service):
             found = metadata(fd)
             try:
                 for message in sending.regular(fd, b""):
-                    outflow.send(message)
+                    outflow.send(sending.packed(message))
                 for message in sending.done():
-                    outflow.send(message)
+                    outflow.send(sending.packed(message))
                 outflow.finish()
             except TransferError as error:
                 if outflow.sent:  # what came before is no file; where nothing came, the answer says all

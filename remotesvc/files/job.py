@@ -11,7 +11,7 @@ from .errors import RAISES, TransferStalled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, Optional
+    from typing import Any, Callable, Dict, Iterable, Optional
 
     from .options import Options
 
@@ -31,12 +31,23 @@ class Job(object):
         self.items: "Any" = None
         self.tail: "Optional[Dict[str, Any]]" = None
 
-    def ask(self, function: "str", request: "Dict[str, Any]") -> "Dict[str, Any]":
-        """Begin on the target; returns the first it says."""
+    def ask(self, function: "str", request: "Dict[str, Any]",
+            meanwhile: "Optional[Callable[[Callable[[], bool]], Any]]" = None) -> "Dict[str, Any]":
+        """Begin on the target; returns the first it says. ``meanwhile(over)`` works here until ``over()``."""
         changes: "Dict[str, Any]" = {"raises": RAISES}
         if self.options.timeout is not None:
             changes["timeout"] = self.options.timeout
-        self.items = self.context.options(**changes).call(function, request)
+        context = self.context.options(**changes)
+        if meanwhile is None:
+            self.items = context.call(function, request)
+        else:
+            future = context.submit(function, request)
+            try:
+                meanwhile(future.done)
+            except BaseException:  # of the source, or Ctrl-C
+                future.cancel()
+                raise
+            self.items = self.result(future)
         return self.next()
 
     def again(self) -> "Job":

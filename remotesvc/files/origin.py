@@ -1,5 +1,6 @@
 """What is sent: a file, a tree, or bytes, opened once. The same on the master and on a target."""
 
+import collections
 import io
 import os
 import stat
@@ -13,12 +14,14 @@ from .walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterator, Optional
+    from typing import Any, Callable, Deque, Iterator, Optional
 
     from .source import Sending
 
 # Smaller files are sent anew rather than gone on with.
 RESUME_FROM = 1 << 20
+# Bytes of a tree that are read before the receiver is there to take them.
+AHEAD = 8 << 20
 
 
 class Origin(object):
@@ -37,26 +40,27 @@ class Origin(object):
         """All messages from ``offset`` on."""
         raise NotImplementedError
 
+    def read_ahead(self, sending: "Sending", over: "Callable[[], bool]") -> "None":
+        """Prepare the first messages, until ``over()`` or there are many; ``messages`` gives them first."""
+
     def close(self) -> "None":
         """Close it. Idempotent."""
 
 
 class OpenOrigin(Origin):
-    """What lies behind a descriptor of ours. ``content(sending, fd, offset, digest)`` are its messages but the last."""
+    """What lies behind a descriptor of ours."""
 
     def __init__(self, fd: "int") -> "None":
         self._fd: "Optional[int]" = fd
 
     def content(self, sending: "Sending", fd: "int", offset: "int", digest: "Any") -> "Iterator[Any]":
-        """The messages from ``offset`` on, without the end."""
+        """The messages from ``offset`` on, without the end, as they were packed."""
         raise NotImplementedError
 
     def messages(self, sending: "Sending", offset: "int" = 0, digest: "Any" = None) -> "Iterator[Any]":
         if self._fd is not None:
-            for message in self.content(sending, self._fd, offset, digest):
-                yield message
-            for message in sending.done():
-                yield message
+            yield from map(sending.packed, self.content(sending, self._fd, offset, digest))
+            yield from map(sending.packed, sending.done())
 
     def close(self) -> "None":
         fd, self._fd = self._fd, None
@@ -101,15 +105,40 @@ class TreeOrigin(OpenOrigin):
         super().__init__(disk.open_directory(path))
         self._symlinks = symlinks
         self._exclude = exclude
+        self._walking: "Any" = None
+        self._ahead: "Deque[Any]" = collections.deque()
         # Written with a "/" at its end, it is the content that goes to the destination.
         self.name = b"" if path.endswith("/") else os.fsencode(os.path.basename(os.path.abspath(path)))
+
+    def read_ahead(self, sending: "Sending", over: "Callable[[], bool]") -> "None":
+        size = 0
+        for message in self._walk(sending):
+            self._ahead.append(message)
+            size += len(message)
+            if size >= AHEAD or over():
+                break
+
+    def close(self) -> "None":
+        walking, self._walking = self._walking, None
+        if walking is not None:
+            walking.close()  # the directories it is in
+        super().close()
 
     def wanted(self) -> "Optional[Callable[[str], bool]]":
         """Which files and links are sent, by their paths; None: all."""
         return None
 
     def content(self, sending: "Sending", fd: "int", offset: "int", digest: "Any") -> "Iterator[Any]":
-        return Tree(sending, Walk(fd, self._symlinks, self._exclude), self.wanted()).messages(fd)
+        while self._ahead:
+            yield self._ahead.popleft()
+        yield from self._walk(sending)
+
+    def _walk(self, sending: "Sending") -> "Iterator[Any]":
+        """The one walk through it, begun when it is first asked for."""
+        if self._walking is None and self._fd is not None:
+            walk = Walk(self._fd, self._symlinks, self._exclude)
+            self._walking = Tree(sending, walk, self.wanted()).messages(self._fd)
+        return self._walking or iter(())
 
 
 class StreamOrigin(Origin):
@@ -122,10 +151,8 @@ class StreamOrigin(Origin):
         self._source = source
 
     def messages(self, sending: "Sending", offset: "int" = 0, digest: "Any" = None) -> "Iterator[Any]":
-        for message in sending.stream(self._source, self.size):
-            yield message
-        for message in sending.done():
-            yield message
+        yield from map(sending.packed, sending.stream(self._source, self.size))
+        yield from map(sending.packed, sending.done())
 
 
 def open_path(path: "str", symlinks: "str", exclude: "Filter") -> "Origin":

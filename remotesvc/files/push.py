@@ -1,6 +1,7 @@
 """``Context.push``: files, trees, bytes and file objects of this process, to a context."""
 
 import os
+from functools import partial
 
 from ..bootstrap.errors import Error, NotSent, UsageError
 from .errors import refusing_here
@@ -88,7 +89,8 @@ class _Push(object):
             summary, wire = job.ask(RECEIVE, dict(self._request, bodies=bodies)), sum(map(len, bodies))
             job.told(origin.size, origin.size)
         else:
-            head = job.ask(RECEIVE, self._request)
+            tree = origin.kind == "tree"
+            head = job.ask(RECEIVE, self._request, partial(origin.read_ahead, self._sending) if tree else None)
             offset = self._send(head)
             summary, wire = job.next(), 0 if self._outflow is None else self._outflow.sent
         return job.copied(summary, path=summary["path"], sent=self._sending.read, wire=wire, resumed=offset)

@@ -71,14 +71,11 @@ def target_inside(target: "bytes", depth: "int") -> "bool":
 
 
 class Packer(object):
-    """Puts records into messages. Small ones share a message; whoever uses it takes ``ready`` after each step.
+    """Puts records into messages, PLAIN ones. Small records share one; whoever uses it takes those that are ready after
+    each step."""
 
-    ``squeeze(raw)`` returns the compressed bytes, or None to send them as they are.
-    """
-
-    def __init__(self, squeeze: "Any") -> "None":
-        self.ready: "List[Any]" = []
-        self._squeeze = squeeze
+    def __init__(self) -> "None":
+        self._ready: "List[Any]" = []
         self._open = bytearray(1)
 
     def add(self, kind: "int", *parts: "Any") -> "None":
@@ -94,21 +91,17 @@ class Packer(object):
         """A message of nothing but DATA: ``size`` bytes stand in ``block`` behind ROOM bytes for the heads."""
         self.flush()
         HEAD.pack_into(block, 1, DATA, size)
-        self._seal(block if ROOM + size == len(block) else block[:ROOM + size])
+        self._ready.append(block if ROOM + size == len(block) else block[:ROOM + size])
 
     def flush(self) -> "None":
         """Close the message that is open."""
         if len(self._open) > 1:
-            block, self._open = self._open, bytearray(1)
-            self._seal(block)
-
-    def _seal(self, block: "bytearray") -> "None":
-        packed = self._squeeze(memoryview(block)[1:])
-        self.ready.append(block if packed is None else b"\x01" + packed)
+            self._ready.append(self._open)
+            self._open = bytearray(1)
 
     def take(self) -> "List[Any]":
         """The messages that are ready."""
-        ready, self.ready = self.ready, []
+        ready, self._ready = self._ready, []
         return ready
 
 

@@ -42,21 +42,22 @@ class Sending(object):
         self.bytes = 0
         self.read = 0
         self.digest = b""
-        self.packer = Packer(self._squeeze)
+        self.packer = Packer()
         self._chunk = min(chunk, CHUNK)
         self._small = min(self._chunk, _HOLES_FROM)
         self.rate = rate
         self._decide = Squeeze(compress, eager)
 
-    def _squeeze(self, raw: "Any") -> "Any":
+    def packed(self, message: "Any") -> "Any":
+        """A message as it is sent, compressed where that pays. As late as possible: the line may be known by then."""
         rate = self.rate()
-        if len(raw) < _LEAST_PACKED or not self._decide.wanted(rate):
-            return None
+        if len(message) < _LEAST_PACKED or not self._decide.wanted(rate):
+            return message
         import zlib
-        begun = time.perf_counter()
+        raw, begun = memoryview(message)[1:], time.perf_counter()
         packed = zlib.compress(raw, 1)
         worth = self._decide.tried(len(raw), len(packed), time.perf_counter() - begun, rate)
-        return packed if worth and len(packed) < len(raw) else None
+        return b"\x01" + packed if worth and len(packed) < len(raw) else message
 
     def done(self) -> "Iterator[Any]":
         """The last messages."""

@@ -444,3 +444,15 @@ def test_memory_is_flat(context: Context, tmp_path: Path, way: Way) -> None:
 def test_the_classes_have_public_names() -> None:
     assert remotesvc.TransferError is TransferError
     assert issubclass(remotesvc.TransferStalled, remotesvc.TransferError)
+
+
+def test_a_tree_that_cannot_be_read_is_told_before_anyone_is_there_to_take_it(router: Router, tmp_path: Path) -> None:
+    source, context = tmp_path / "s", router.local()
+    source.mkdir()
+    (source / "file").write_bytes(b"content")
+    (source / "loop").symlink_to(".")
+    with pytest.raises(TransferRefused, match="leads back"):
+        context.push(source, tmp_path / "t", symlinks="follow")
+    assert context.push(source, tmp_path / "t").links == 1
+    assert described(tmp_path / "t") == described(source)
+    assert leftovers(tmp_path) == []

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from remotesvc.files.destination import file_sink, finish_of, tree_sink
 from remotesvc.files.errors import DigestMismatch, SourceChanged, TransferError, TransferRefused
 from remotesvc.files.filters import Filter
 from remotesvc.files.flusher import Flusher
-from remotesvc.files.origin import FileOrigin, TreeOrigin, open_path
+from remotesvc.files.origin import AHEAD, FileOrigin, TreeOrigin, open_path
 from remotesvc.files.records import (
     CHUNK,
     DATA,
@@ -65,6 +66,24 @@ def tree_into(
         sink.close(False)
         origin.close()
     return sink
+
+
+def test_what_is_read_ahead_comes_first_and_once(tmp_path: Path) -> None:
+    source = tmp_path / "s"
+    (source / "d").mkdir(parents=True)
+    for number in range(300):
+        (source / "d" / str(number)).write_bytes(b"%05d" % number * 8000)
+    with contextlib.closing(TreeOrigin(str(source), "keep", NOTHING)) as origin:
+        plain = [bytes(message) for message in origin.messages(Sending("off"))]
+    for over, begun in ((lambda: True, 2), (lambda: False, AHEAD // CHUNK + 2)):
+        with contextlib.closing(TreeOrigin(str(source), "keep", NOTHING)) as origin:
+            sending = Sending("zlib")
+            origin.read_ahead(sending, over)
+            assert 0 < sending.read <= begun * CHUNK < sum(map(len, plain))
+            assert [zlib.decompress(message[1:]) for message in origin.messages(sending)] == [
+                message[1:] for message in plain]
+    with contextlib.closing(TreeOrigin(str(source), "keep", NOTHING)) as origin:
+        origin.read_ahead(Sending(), lambda: True)  # its directories are closed all the same
 
 
 def file_into(source: Path, target: Path, chunk: int = CHUNK, **finish: Any) -> Any:
@@ -268,7 +287,7 @@ FINISHED = (DONE, DONE_HEAD.pack(0, 0))
 def test_hostile_trees_are_refused_and_leave_nothing(tmp_path: Path, sent: list[tuple[int, bytes]]) -> None:
     target = tmp_path / "t"
     sink = tree_sink(str(target), b"", finish_of({}), True, 50)
-    packer = Packer(lambda raw: None)
+    packer = Packer()
     for kind, payload in sent:
         packer.add(kind, payload)
     packer.flush()
@@ -283,7 +302,7 @@ def test_hostile_trees_are_refused_and_leave_nothing(tmp_path: Path, sent: list[
 
 def test_a_stream_that_just_stops_gives_no_file(tmp_path: Path) -> None:
     sink = tree_sink(str(tmp_path / "t"), b"", finish_of({}), True, 50)
-    packer = Packer(lambda raw: None)
+    packer = Packer()
     packer.add(*head(b"a", 0))
     packer.add(END, EMPTY)
     packer.flush()
@@ -300,7 +319,7 @@ def test_a_link_swapped_in_during_a_transfer_is_not_followed(tmp_path: Path) -> 
     outside = tmp_path / "outside"
     outside.mkdir()
     sink = tree_sink(str(tmp_path / "t"), b"", finish_of({"durable": False}), True, 50)
-    packer = Packer(lambda raw: None)
+    packer = Packer()
     packer.add(DIRECTORY, DIR + b"d")
     packer.add(*head(b"a", 0))
     packer.add(END, EMPTY)
