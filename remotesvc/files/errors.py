@@ -9,6 +9,7 @@
 """
 
 import functools
+import os
 
 from ..bootstrap.errors import Error
 
@@ -50,6 +51,16 @@ class TransferRefused(TransferError):
 def about(error: "TransferError", path: "str") -> "TransferError":
     """The same error, with the file it is of: whoever reads of a file knows its descriptor only."""
     error.args = ("%s: %s" % (path, error),)
+    return error
+
+
+def located(error: "OSError", path: "str") -> "OSError":
+    """An error of the system with a path, where it has none of its own that says more."""
+    name = error.filename
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
+    if not isinstance(name, str) or "/" not in name:
+        return type(error)(error.errno, error.strerror, path)
     return error
 
 

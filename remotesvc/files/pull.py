@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .copied import Copied
 
-SEND = "remotesvc.files.serve:send"
+SEND = "remotesvc.files.send:send"
 
 
 @refusing_here

@@ -11,8 +11,7 @@ from .options import Options
 from .origin import Origin, StreamOrigin, open_path
 from .outflow import Outflow
 from .records import ABANDONED
-from .serve import chunk_for
-from .source import Sending
+from .source import Sending, chunk_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from .copied import Copied
 
-RECEIVE = "remotesvc.files.serve:receive"
+RECEIVE = "remotesvc.files.receive:receive"
 # What is smaller goes with the call that announces it: one round trip less.
 WITH_CALL = 48 * 1024
 

@@ -25,8 +25,15 @@ _LEAST_PACKED = 512
 STREAM_MODE = 0o644
 # The longest hole of one record.
 _HOLE = 1 << 30
+# With a limit, a message is so small that there are several a second, and never smaller than this.
+LEAST_CHUNK = 4096
 # Bytes hashed between two signs of life.
 _SIGN_EVERY = 1 << 26
+
+
+def chunk_for(limit: "Any") -> "int":
+    """The bytes of one message under a limit of so many a second."""
+    return CHUNK if limit is None else int(max(LEAST_CHUNK, min(CHUNK, limit / 4)))
 
 
 class Sending(object):

@@ -16,8 +16,7 @@ from .origin import TreeOrigin
 from .plan import Plan
 from .push import send_tree
 from .records import CHUNK, COPY, DATA, FILE, RANGE, file_head
-from .serve import chunk_for
-from .source import Sending
+from .source import Sending, chunk_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

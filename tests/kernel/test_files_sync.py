@@ -143,3 +143,19 @@ def test_what_is_no_directory(context: Context, tree: Path, tmp_path: Path) -> N
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(NotADirectoryError):
         context.sync(tree, tmp_path / "file")
+
+
+def test_what_the_target_has_to_load(router: Router, tree: Path, tmp_path: Path) -> None:
+    """Each is compiled there, on a first connection, before anything is looked at or written."""
+    shutil.copytree(tree, tmp_path / "t", symlinks=True)
+    context = router.local()
+
+    def loaded() -> set[str]:
+        names: list[str] = context.call("builtins:eval", "sorted(__import__('sys').modules)")
+        return {name.rpartition(".")[2] for name in names if name.startswith("remotesvc.files.")}
+
+    assert context.sync(tree, tmp_path / "t").files == 0
+    listing = {"disk", "errors", "filters", "listing", "records", "walk"}
+    assert loaded() == listing
+    context.push(tree, tmp_path / "t2")
+    assert loaded() == listing | {"destination", "flusher", "inflow", "landing", "receive", "sink", "treesink"}
