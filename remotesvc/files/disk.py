@@ -5,7 +5,6 @@ Nothing here follows a symbolic link but ``open_directory``, which gets the path
 
 import fcntl
 import os
-import re
 import stat
 import struct
 
@@ -26,8 +25,8 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # before it gets its name), and of a part that may be gone on with.
 PREFIX = b".remotesvc-"
 SINGLE, TREE, PART = b"s", b"t", b"p"
-_OURS_BEGIN = os.fsdecode(PREFIX)
-_OURS = re.compile(rb"\.remotesvc-([stp])([0-9a-f]{16})(-[0-9a-f]{16})?\.part\Z")
+_END = b".part"
+_BEGIN, _HEX = os.fsdecode(PREFIX), b"0123456789abcdef"
 # Linux's FS_IOC_RESVSP64, which all file systems answer alike, and its struct space_resv.
 _RESERVE, _RANGE = 0x4030582A, struct.Struct("hhqqiI16x")
 # Seconds after which a file of a tree is a leftover: no lock tells.
@@ -42,7 +41,18 @@ _LOOK_UP_TO = 1 << 20
 
 def ours(name: "str") -> "bool":
     """Is this the name of a file on its way?"""
-    return name.startswith(_OURS_BEGIN) and _OURS.match(os.fsencode(name)) is not None
+    return name.startswith(_BEGIN) and _parsed(os.fsencode(name)) is not None
+
+
+def _parsed(name: "bytes") -> "Optional[Tuple[bytes, bytes]]":
+    """The kind and the first number in a name of ours; None for others. By hand: a target takes five milliseconds to
+    import ``re``, longer than to list a thousand files."""
+    kind, numbers = name[len(PREFIX):len(PREFIX) + 1], name[len(PREFIX) + 1:-len(_END)].split(b"-")
+    if not name.startswith(PREFIX) or not name.endswith(_END) or kind not in (SINGLE, TREE, PART):
+        return None
+    if len(numbers) > 2 or any(len(number) != 16 or number.strip(_HEX) for number in numbers):
+        return None
+    return kind, numbers[0]
 
 
 def expand(path: "str") -> "str":
@@ -183,9 +193,8 @@ def sweep(directory: "int", final: "bytes", keep: "bytes", now: "float") -> "Lis
         return []
     key, swept = _key(final), []
     for name in names:
-        match = _OURS.match(name)
-        if match is not None and name != keep and _sweep_one(directory, name, match.group(1),
-                                                            match.group(2) == key, now):
+        parsed = _parsed(name)
+        if parsed is not None and name != keep and _sweep_one(directory, name, parsed[0], parsed[1] == key, now):
             swept.append(name)
     return swept
 
@@ -311,7 +320,7 @@ def parts_of(directory: "int", final: "bytes") -> "List[bytes]":
         names = [os.fsencode(name) for name in os.listdir(directory)]
     except OSError:
         return []
-    return [name for name in names if name.startswith(begin) and _OURS.match(name)]
+    return [name for name in names if name.startswith(begin) and _parsed(name)]
 
 
 def identity_in(part: "bytes") -> "bytes":

@@ -3,8 +3,6 @@
 The master makes them of a user's patterns (`patterns`); this is all that a target needs to apply them.
 """
 
-import re
-
 from .errors import TransferRefused
 
 TYPE_CHECKING = False
@@ -22,6 +20,12 @@ class Filter(object):
         if len(rules) > MAX_RULES:
             raise TransferRefused("%d exclude patterns, at most %d are allowed" % (len(rules), MAX_RULES))
         self.rules: "List[Tuple[str, bool]]" = [(str(text), bool(excludes)) for text, excludes in rules]
+        self._compiled: "List[Tuple[Any, bool]]" = []
+        if self.rules:
+            self._compile()
+
+    def _compile(self) -> "None":
+        import re  # a target takes milliseconds for it
         try:
             self._compiled = [(re.compile(text), excludes) for text, excludes in reversed(self.rules)]
         except re.error as error:

@@ -8,7 +8,6 @@
 Both sides make the same bytes of the same directory: two that are equal need not be taken apart.
 """
 
-import hashlib
 import os
 import stat
 import struct
@@ -115,6 +114,7 @@ def part_of(names, modes, sizes, times, whats):
 
 def _digest_of(directory: "int", name: "str", followed: "bool") -> "Tuple[bytes, int]":
     """The digest of a file and how much it has taken."""
+    import hashlib  # brings OpenSSL, which takes milliseconds
     digest, size = hashlib.sha256(), 0
     fd = disk.open_regular(name, directory, followed)
     try:
