@@ -13,7 +13,7 @@ from .transfer import Squeeze
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterator, Optional, Tuple
+    from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 # Files below this are not asked for holes: it would cost more than the zeros. Those of a tree are one record.
 _HOLES_FROM = 1 << 16
@@ -54,10 +54,15 @@ class Sending(object):
         self._small = min(self._chunk, _HOLES_FROM)
         self.rate = rate
         self._decide = Squeeze(compress, eager)
+        # Messages, not yet sent, with which other data begins: that what came before shrank or not tells nothing of it.
+        self._new: "List[Any]" = []
 
     def packed(self, message: "Any") -> "Any":
         """A message as it is sent, compressed where that pays. As late as possible: the line may be known by then."""
         rate = self.rate()
+        if self._new and message is self._new[0]:
+            del self._new[0]
+            self._decide.begin()
         if len(message) < _LEAST_PACKED or not self._decide.wanted(rate):
             return message
         import zlib
@@ -112,9 +117,7 @@ class Sending(object):
     def _as_large_as_it_says(self, fd, before, name, offset, digest):
         # type: (int, os.stat_result, bytes, int, Any) -> Iterator[Any]
         size, packer = before.st_size, self.packer
-        if size >= _TRY_FROM:
-            packer.flush()  # what waits is of other files: that it shrinks or not tells nothing of this one
-            self._decide.begin()
+        new = size >= _TRY_FROM
         packer.add(FILE, file_head(before.st_mode & 0o7777, before.st_mtime_ns, size, offset), name)
         position = offset
         for start, end in _extents(fd, before, offset):
@@ -130,7 +133,11 @@ class Sending(object):
                 os.lseek(fd, position, os.SEEK_SET)
             while position < end:
                 position += self._block(fd, end - position, digest)
-                for message in packer.take():
+                messages = packer.take()
+                if new and messages:
+                    new = False
+                    self._new.append(messages[-1])
+                for message in messages:
                     yield message
         # One byte more: it may have grown.
         os.lseek(fd, size, os.SEEK_SET)
