@@ -118,7 +118,10 @@ class Session:
                                   deadline=deadline, retried=retried):
                 self.outcomes.append(outcome)
                 self.live.left_out(self.backend.left_out(router))
-                reporter.outcome(outcome, self.live.finish(outcome.host))
+                printed = self.live.finish(outcome.host)
+                # Nobody reads any more: that some did not run for that is not worth a line.
+                if not self.console.out.broken or outcome.status not in (Status.NOT_RUN, Status.CANCELLED):
+                    reporter.outcome(outcome, printed)
                 progress.ended(outcome.host, outcome.ok)
         reporter.end()
         if self.stop.reason:

@@ -55,13 +55,13 @@ class Sending(object):
         self.rate = rate
         self._decide = Squeeze(compress, eager)
         # Messages, not yet sent, with which other data begins: that what came before shrank or not tells nothing of it.
-        self._new: "List[Any]" = []
+        self._begins: "List[Any]" = []
 
     def packed(self, message: "Any") -> "Any":
         """A message as it is sent, compressed where that pays. As late as possible: the line may be known by then."""
         rate = self.rate()
-        if self._new and message is self._new[0]:
-            del self._new[0]
+        if self._begins and message is self._begins[0]:
+            del self._begins[0]
             self._decide.begin()
         if len(message) < _LEAST_PACKED or not self._decide.wanted(rate):
             return message
@@ -136,7 +136,7 @@ class Sending(object):
                 messages = packer.take()
                 if new and messages:
                     new = False
-                    self._new.append(messages[-1])
+                    self._begins.append(messages[-1])
                 for message in messages:
                     yield message
         # One byte more: it may have grown.

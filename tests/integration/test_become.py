@@ -15,6 +15,7 @@ from remotesvc import BecomeError, Context, Router
 from tests.containers import PASSWORD, Host, Hosts
 from tests.integration import fleet_tasks
 from tests.integration.tmux import Terminal
+from tests.kernel.contexts import until
 
 pytest_plugins = ("tests.integration.docker_fixtures", "tests.integration.tmux_fixture", "tests.kernel.call_fixtures")
 
@@ -65,7 +66,8 @@ def test_nothing_is_left_of_terminals_and_processes(
     with pytest.raises(OSError):
         root.call("os:open", "/dev/tty", os.O_RDWR)
     root.close()
-    assert not [line for line in hosts["accounts"].processes(f"{method} ").values() if "remotesvc:" in line]
+    until(lambda: not [line for line in hosts["accounts"].processes(f"{method} ").values() if "remotesvc:" in line],
+          what="none of its processes is left")
 
 
 @pytest.mark.parametrize(("method", "user"), [("sudo", "wheel"), ("su", "root"), ("doas", "wheel")])
