@@ -27,6 +27,8 @@ def transport(server: OpenSSHServer) -> Iterator[paramiko.Transport]:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     made = paramiko.Transport(sock)
     made.get_security_options().ciphers = (CIPHER,)
+    # Left alone, paramiko exchanges keys anew after 512 MiB, and may wait for itself then until the connection ends.
+    made.packetizer.REKEY_BYTES = 1 << 40
     try:
         made.connect(username=server.user, pkey=paramiko.Ed25519Key.from_private_key_file(server.key_file))
         yield made
