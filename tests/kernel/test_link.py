@@ -14,8 +14,17 @@ from remotesvc.bootstrap.links.link import Link
 from remotesvc.bootstrap.links.wire import Frame
 from remotesvc.bootstrap.routing.closing import part
 from remotesvc.launch.process import STATUS_WAIT
-from remotesvc.testing.memory import CUT, pair
+from remotesvc.testing.memory import CUT, MemoryPath, pair
 from tests.kernel.rawpeer import LIMIT
+
+
+def end(link: Link, one: MemoryPath, other: MemoryPath) -> None:
+    """Start to read, so that there is a reader to end, and part."""
+    one.start(link.feed, link.ended)
+    part(link, "the end")
+    link.join(LIMIT)
+    one.join(LIMIT)
+    other.join(LIMIT)
 
 
 def test_one_writer_at_a_time() -> None:
@@ -92,11 +101,7 @@ def test_the_writer_waits_for_a_caller_that_writes() -> None:
     caller.join(LIMIT)
     assert whole.wait(LIMIT)
     assert [frame.kind for frame in got] == [wire.MESSAGE, wire.PING, wire.MESSAGE]
-    one.start(link.feed, link.ended)
-    part(link, "the end")
-    link.join(LIMIT)
-    one.join(LIMIT)
-    other.join(LIMIT)
+    end(link, one, other)
 
 
 def test_a_writer_that_cannot_be_started_is_started_by_the_next_frame(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,11 +126,7 @@ def test_a_writer_that_cannot_be_started_is_started_by_the_next_frame(monkeypatc
             link.send(20, 0, [frame.pack()], wire.SIZE + 100, False)
     link.send(20, 0, [frame.pack()], wire.SIZE + 100, False)
     assert whole.wait(LIMIT), "what queued while there was no writer is never written"
-    one.start(link.feed, link.ended)
-    part(link, "the end")
-    link.join(LIMIT)
-    one.join(LIMIT)
-    other.join(LIMIT)
+    end(link, one, other)
 
 
 def test_a_cut_in_memory_is_one_for_both_ends_whoever_notices_it_first() -> None:
@@ -206,11 +207,7 @@ def test_many_silent_neighbours_are_asked_by_one_thread_and_one_that_keeps_it_ho
     assert until_asked(20) == sorted([*range(10), *range(10)])  # the second question waited for the first
     assert [link.broken for link in links] == [None] * 10
     for link, (one, other) in zip(links, paths, strict=True):
-        one.start(link.feed, link.ended)
-        part(link, "the end")
-        link.join(LIMIT)
-        one.join(LIMIT)
-        other.join(LIMIT)
+        end(link, one, other)
 
 
 def test_a_few_silent_neighbours_are_asked_by_their_own_writers() -> None:
@@ -223,8 +220,4 @@ def test_a_few_silent_neighbours_are_asked_by_their_own_writers() -> None:
     patience.ask([link])
     assert heard.wait(LIMIT)
     assert writers == ["remotesvc-writer"]
-    one.start(link.feed, link.ended)
-    part(link, "the end")
-    link.join(LIMIT)
-    one.join(LIMIT)
-    other.join(LIMIT)
+    end(link, one, other)
