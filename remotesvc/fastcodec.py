@@ -151,14 +151,8 @@ def _count_nodes(data: bytes) -> int:
 def decode(data: Any, blobs: Sequence[Any] = (), tagged: bool = True,
            bindings: Bindings | None = None) -> Any:
     """Return the value in `data` and `blobs`; see `codec.decode`. Raises DecodeError and nothing else."""
-    if not tagged and not blobs and len(data) <= limits.MAX_DEPTH:  # a short and plain one, as most are
-        try:
-            return unpackb(data, ext_hook=_refuse, unicode_errors="surrogatepass", max_ext_len=0)
-        except DecodeError:
-            raise
-        except Exception:
-            pass  # looked at again below
-    check_size(data, blobs)
+    if blobs or len(data) > limits.MAX_DEPTH:  # most are short
+        check_size(data, blobs)
     if type(data) is not bytes:
         data = bytes(data)
     if len(data) > limits.MAX_DEPTH and not _bounded(data):

@@ -37,19 +37,15 @@ class Executor(object):
         """Run one message; returns ``to_main`` when it belongs on the main thread, ``parked`` when it waits."""
         try:
             said = parts(message)
-            if len(said) == 2:  # nearly all
-                said += {}, {}, ()
-            target, args, kwargs, options, modules = said if len(said) == 5 else said + [{}, ()][len(said) - 3:]
-            lineage = [self.router.id]
+            target, args, kwargs, options, modules = said + [{}, {}, []][len(said) - 2:]
             if options:
-                lineage = options.get("lineage", []) + lineage
                 if options.get("thread") == "main" and threading.current_thread() is not threading.main_thread():
                     return to_main
                 if options.get("timeout") is not None:
                     call.deadline = time.monotonic() + options["timeout"]
             message.release()
             call.name = target or options["name"]
-            call.lineage = lineage
+            call.lineage = options.get("lineage", []) + [self.router.id]
             if modules:
                 self._deliver(modules)
         except BaseException as error:

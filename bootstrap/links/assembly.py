@@ -8,10 +8,9 @@ import struct
 import time
 
 from ..errors import WireError
-from . import streams as books
 from . import wire
 from .credit import ReceiveCredit
-from .streams import MESSAGE_COST, window_of
+from .streams import MESSAGE_COST, hold, window_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ class Assemblies(object):
         if frame.flags & wire.ABORT:
             return None
         if incoming.assembly is None and not frame.flags & wire.FIRST:
-            _hold(link, size)
+            hold(link, size)
             return frame.flags, frame.payload, (frame.stream, size, link, 0)
         return self._assemble(key, incoming, frame, size)
 
@@ -134,7 +133,7 @@ class Assemblies(object):
         if not done:
             return None
         flags = assembly.flags & ~(wire.MORE | wire.FIRST) | frame.flags & wire.END
-        _hold(incoming.link, assembly.total + MESSAGE_COST)
+        hold(incoming.link, assembly.total + MESSAGE_COST)
         return flags, memoryview(assembly.body), (frame.stream, size, incoming.link, assembly.total)
 
     def _drop_assembly(self, incoming: "Incoming") -> "None":
@@ -191,13 +190,6 @@ class Assemblies(object):
                 self._drop_assembly(incoming)
             ready = self._admit()
         self._grant(ready)
-
-
-def _hold(link: "Any", size: "int") -> "None":
-    """Book what a message takes here until it is used; on the reader thread of its link."""
-    link.taken += size
-    if link.taken - link.freed > books.MAX_HELD:
-        books.overrun(link)
 
 
 def begin(router: "Any") -> "None":

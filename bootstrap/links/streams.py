@@ -111,9 +111,7 @@ class Streams(object):
             with self.lock:
                 credit = self.open((frame.src, stream), self.incoming, ReceiveCredit(window_of(stream)))
         credit.arrived(size)
-        link.taken += size + MESSAGE_COST
-        if link.taken - link.freed > MAX_HELD:
-            overrun(link)
+        hold(link, size + MESSAGE_COST)
         return frame.flags, frame.payload, (stream, size, link, 0)
 
     def arrived_early(self, link: "Any", frame: "wire.Frame") -> "Optional[Tuple[int, Any, Owed]]":
@@ -159,9 +157,11 @@ class Streams(object):
             each.close(reason)
 
 
-def overrun(link: "Any") -> "None":
-    """A neighbour's messages take more room than they may."""
-    link.fail("it sends more messages than anybody here takes")
+def hold(link: "Any", size: "int") -> "None":
+    """Book what a message takes here until it is used; on the reader thread of its link."""
+    link.taken += size
+    if link.taken - link.freed > MAX_HELD:
+        link.fail("it sends more messages than anybody here takes")
 
 
 def window_of(stream: "int") -> "int":

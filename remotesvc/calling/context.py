@@ -56,9 +56,8 @@ class Context(object):
         Raises CallError if it raised there, CallTimeout, Cancelled, NotSent (certainly not run), Lost (may have run),
         EncodeError, ConnectError when the target never came up.
         """
-        if len(args) < 2:
-            raise UsageError("give the function to call")
-        return Invocation(args[0], args[1], args[2:], kwargs, args[0]._options).result()
+        self, fn, args = _own(args)
+        return Invocation(self, fn, args, kwargs, self._options).result()
 
     def submit(*args: "Any", **kwargs: "Any") -> "Any":
         """``submit(fn, *args, **kwargs)``: like ``call``, but returns a Future at once.
@@ -69,16 +68,13 @@ class Context(object):
         Raises what is wrong here (UsageError, EncodeError, VersionSkewError, RouterClosed). How the call ended is told
         by the future alone: also NotSent, a link that is lost while the arguments are written, and a ConnectError.
         """
-        if len(args) < 2:
-            raise UsageError("give the function to call")
-        self = args[0]
-        return self.tree.future(Invocation(self, args[1], args[2:], kwargs, self._options))
+        self, fn, args = _own(args)
+        return self.tree.future(Invocation(self, fn, args, kwargs, self._options))
 
     def cast(*args: "Any", **kwargs: "Any") -> "None":
         """``cast(fn, *args, **kwargs)``: run it and forget it. A failure there is logged on the master."""
-        if len(args) < 2:
-            raise UsageError("give the function to call")
-        Invocation(args[0], args[1], args[2:], kwargs, args[0]._options).send(0)
+        self, fn, args = _own(args)
+        Invocation(self, fn, args, kwargs, self._options).send(0)
 
     def call_service(*args: "Any", **kwargs: "Any") -> "Any":
         """``call_service(service, method, *args, **kwargs)``: call a method of a service that lives there.
@@ -237,3 +233,9 @@ def _three(args: "Tuple[Any, ...]") -> "Tuple[Any, Any, Any, Tuple[Any, ...]]":
     if len(args) < 3:
         raise UsageError("give the service and the method to call")
     return args[0], args[1], args[2], args[3:]
+
+
+def _own(args: "Tuple[Any, ...]") -> "Tuple[Any, Any, Tuple[Any, ...]]":
+    if len(args) < 2:
+        raise UsageError("give the function to call")
+    return args[0], args[1], args[2:]
