@@ -7,7 +7,6 @@ from .calls.dispatcher import Dispatcher
 from .calls.execute import Executor
 from .data import codec
 from .data.codec import Bindings
-from .finder import unpack
 from .links import wire
 from .routing.router import Router
 
@@ -131,7 +130,7 @@ class ChildRouter(Router):
             rest, self._rest = self._rest, b""
             if rest:
                 import zlib
-                self.finder.sources.update(unpack(zlib.decompress(rest)))
+                self.finder.add(zlib.decompress(rest))
 
     # -- life
 

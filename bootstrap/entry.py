@@ -30,7 +30,6 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
     if not frames or frames[0].kind != wire.CONFIG:
         raise WireError("the configuration did not come first")
     router = ChildRouter(marshal.loads(frames[0].payload), sys.meta_path[0], os.dup(2))
-    _name_process(router.config["name"])
     path = FdPath(read_fd, write_fd)
     link = router.attach(path, None)
     link.lost_after = link.busy_lost_after = router.config["lease"]
@@ -56,14 +55,6 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
     router.dispatcher.serve(Seat(True))
     from .leave import finish
     finish(router)
-
-
-def _name_process(name: "str") -> "None":
-    try:
-        with open("/proc/self/comm", "w") as file:
-            file.write(name[:15])
-    except OSError:
-        pass  # cosmetic, and Linux only
 
 
 def hello_data() -> "Dict[str, Any]":

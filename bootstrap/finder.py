@@ -10,9 +10,10 @@ Its file name is a label such as ``remotesvc:/remotesvc/bootstrap/wire.py``, nev
 pass for its source.
 """
 
+import marshal
 import sys
 from _frozen_importlib import BuiltinImporter, FrozenImporter, ModuleSpec
-from _frozen_importlib_external import PathFinder, SourceLoader
+from _frozen_importlib_external import MAGIC_NUMBER, PathFinder, SourceLoader
 from _imp import acquire_lock, release_lock
 
 TYPE_CHECKING = False
@@ -65,16 +66,38 @@ class MemoryFinder(SourceLoader):
     """Finder and loader of modules whose sources are in memory, first in ``sys.meta_path``.
 
     `sources`      full name -> (is it a package, source); a child hands these to its own children
+    `codes`        full name -> marshalled code, where some came that is for this Python
     `fallback`     asked for what neither memory nor the target's standard library has; None until set
     `watched`      full name -> what to call with it, once, when that module has been imported
     `stdlib_path`  where the target's standard library lies
     """
 
-    def __init__(self, sources: "Dict[str, Tuple[bool, bytes]]", stdlib_path: "List[str]") -> "None":
-        self.sources = sources
+    def __init__(self, stdlib_path: "List[str]") -> "None":
+        self.sources: "Dict[str, Tuple[bool, bytes]]" = {}
+        self.codes: "Dict[str, bytes]" = {}
         self.fallback: "Optional[Fallback]" = None
         self.watched: "Dict[str, Callable[[str], object]]" = {}
         self.stdlib_path = stdlib_path
+
+    def add(self, text: "bytes") -> "None":
+        """Take the modules of a bundle: lines ``name kind size``, an empty line, the contents. The kind is the magic
+        number of bytecode, or 1 for the source of a package, 0 for that of another module.
+        """
+        listing = text.partition(b"\n\n")[0].decode()
+        end = len(listing) + 2
+        for line in listing.split("\n"):
+            name, kind, size = line.split()
+            data = text[end:end + int(size)]
+            end += int(size)
+            if kind in "01":
+                self.sources[name] = kind == "1", data
+            elif kind == MAGIC_NUMBER.hex():
+                self.codes[name] = data
+
+    def get_code(self, fullname: "str") -> "Any":
+        """The code of a module, compiled if need be; ImportError if it is not in memory."""
+        code = self.codes.get(fullname)
+        return marshal.loads(code) if code else super().get_code(fullname)
 
     def find_spec(
         self, fullname: "str", path: "Optional[Sequence[str]]" = None, target: "object" = None
@@ -126,19 +149,10 @@ class MemoryFinder(SourceLoader):
         raise OSError("%s is not in memory" % path)
 
 
-def unpack(text: "bytes") -> "Dict[str, Tuple[bool, bytes]]":
-    """The modules of a bundle: lines ``name is_package size``, an empty line, the sources."""
-    listing, _, rest = text.partition(b"\n\n")
-    sources = {}
-    for line in listing.decode().split("\n"):
-        name, is_pkg, size = line.split()
-        sources[name], rest = (is_pkg == "1", rest[:int(size)]), rest[int(size):]
-    return sources
-
-
-def install(sources: "Dict[str, Tuple[bool, bytes]]") -> "MemoryFinder":
-    """Make the modules of ``sources`` importable, before any other of their names; called once by stage 0."""
-    finder = MemoryFinder(sources, list(sys.path))
+def install(text: "bytes") -> "MemoryFinder":
+    """Make the modules of a bundle importable, before any other of their names; called once by stage 0."""
+    finder = MemoryFinder(list(sys.path))
+    finder.add(text)
     sys.meta_path.insert(0, finder)
     # This module, which stage 0 executed by hand, becomes one like the others.
     spec = spec_for(__name__, finder, finder.get_filename(__name__), False)

@@ -32,6 +32,7 @@ class Provisions(object):
             router, "take_modules", lambda: self._importer is not None)
         self._taking = threading.Lock()
         router.mailboxes[wire.CALL_SERVICE] = Doorway(router, "open")
+        _name_process(router.config["name"])
 
     def busy(self, neighbour: "Any") -> "bool":
         """Is a call of ours under way behind this neighbour?"""
@@ -187,6 +188,14 @@ def _patience() -> "Any":
 def _call_id() -> "int":
     call = running()
     return call.id if call is not None else 0
+
+
+def _name_process(name: "str") -> "None":
+    try:
+        with open("/proc/self/comm", "w") as file:
+            file.write(name[:15])
+    except OSError:
+        pass  # cosmetic, and Linux only
 
 
 class Doorway(object):

@@ -71,7 +71,7 @@ def start():
     finder = sys.modules["remotesvc.bootstrap.finder"] = type(sys)("remotesvc.bootstrap.finder")
     source = rest[:int(listing.split()[2])]
     exec(compile(source, "remotesvc:/remotesvc/bootstrap/finder.py", "exec"), vars(finder))
-    finder.install(finder.unpack(text))
+    finder.install(text)
     from remotesvc.bootstrap.entry import main
     main(marker, read)
 

@@ -20,8 +20,10 @@ from .calling.inbox import Inbox
 from .calling.invocation import Invocation
 from .calling.known import by_name
 from .futures import CallFuture, Cancelled
+from .launch.start import magic_in
 from .launch.tree import CONCURRENCY, CONNECT_TIMEOUT, Tree
 from .messages.sender import Sender
+from .modules.codes import kernel_codes
 from .modules.explain import ImportOrigin
 from .modules.policy import origins
 from .modules.push import Pusher
@@ -54,8 +56,6 @@ class MasterTree(Tree):
     def __init__(self, router: KernelRouter, settings: dict[str, Any], modules: ModuleServer) -> None:
         super().__init__(router, IdPool(_no_more_ids, 1, LAST_ID), settings)
         self._modules = modules
-        # Magic numbers that children had when we were last there: right, as a rule, and if not, they ask once more.
-        self.foretold: dict[int, bytes] = {}
         self.events: Inbox
         self.source_line = modules.source_line
         self._pusher = Pusher(router, modules, self._magic_of)
@@ -78,7 +78,8 @@ class MasterTree(Tree):
         # What is further away asks its parent, and so on up to our own child: each link carries a module once.
         keeper = hops[0] if hops else number
         start = self._starts.get(keeper)
-        magic = self._magic_of(keeper) if start is not None and start.ready else self.foretold.get(keeper, b"")
+        # Foretold, it is right as a rule, and if not, they ask once more.
+        magic = b"" if start is None else start.magic
         entries = self._modules.ahead(keeper, module, budget, (*hops[1:], number) if hops else (), magic, follow=True)
         if hops and entries:
             self._pusher.send(keeper, entries)
@@ -89,8 +90,10 @@ class MasterTree(Tree):
     def _magic_of(self, number: int) -> bytes:
         """The magic number of a context's Python, once it is up; empty if another process started it."""
         start = self._starts.get(number)
-        magic = None if start is None else start.wait().get("magic")
-        return magic if isinstance(magic, bytes) else b""
+        return b"" if start is None else magic_in(start.wait())
+
+    def kernel_codes(self, sources: Mapping[str, tuple[bool, bytes]]) -> dict[str, bytes]:
+        return kernel_codes(sources)
 
     def pickle(self, context: Context, work: tuple[Any, Any, Any]) -> tuple[list[Any], list[Any]]:
         from .modules.pickles import parts
@@ -102,10 +105,6 @@ class MasterTree(Tree):
             pickles, names = parts(work, start.wait())
         modules = [entry for name in names for entry in self._ahead(context.id, name, AHEAD // len(names))]
         return pickles, modules
-
-    def forget(self, number: int) -> None:
-        super().forget(number)
-        self.foretold.pop(number, None)
 
     def on_gone(self, gone: set[int]) -> None:
         super().on_gone(gone)
@@ -179,7 +178,7 @@ class Router:
             self._router, {"concurrency": concurrency, "log_level": log_level}, self.modules)
         self._router.hub.siblings = siblings
         assembly.begin(self._router)
-        self._ssh = SSHContexts(self._tree, self._tree.foretold, KeyRing(terminal.find() if interactive else None))
+        self._ssh = SSHContexts(self._tree, KeyRing(terminal.find() if interactive else None))
         self._outputs = Outputs(self._name_of, on_output, on_log)
         self._events = self._tree.events = Inbox("remotesvc-events", self._on_event, self._router.report)
         self._router.mailboxes[wire.EMIT_OUTPUT] = self._events

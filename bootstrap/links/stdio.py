@@ -146,11 +146,6 @@ class FdPath(object):
         if not closed:
             os.close(self._write_fd)
 
-    def join(self, timeout: "float") -> "None":
-        """Wait for the reader thread to end."""
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout)
-
 
 def _widen(fd: "int") -> "None":
     """Ask for pipes of 1 MiB: a third more throughput. Where it is refused, 64 KiB do."""

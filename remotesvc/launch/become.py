@@ -15,7 +15,7 @@ from .process import ProcessPath
 from .prompts import Conversation
 from .su import Su
 from .sudo import Sudo
-from .tree import process_name
+from .tree import magic_of, process_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,7 +175,8 @@ def open_become(tree: "Any", options: "Dict[str, Any]") -> "Any":
     host = options["name"]
     path = BecomePath(tree.bundle, _check(options), options["python"] or sys.executable, process_name(), host,
                       options["user"], None if password is None else password.reveal())
-    return tree.adopt(path, host, options["connect_timeout"], {}, options["settings"]).wait_ready()
+    return tree.adopt(path, host, options["connect_timeout"], {}, options["settings"],
+                      magic=magic_of(options["python"])).wait_ready()
 
 
 def start_become(options: "Dict[str, Any]") -> "Any":

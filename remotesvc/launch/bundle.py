@@ -4,15 +4,18 @@ import binascii
 import os
 import re
 import struct
+import threading
 import zlib
+from _frozen_importlib_external import MAGIC_NUMBER
 
 from ..bootstrap import stage0
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Set, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
     Sources = Dict[str, Tuple[bool, bytes]]
+    Codes = Dict[str, bytes]
 
 KERNEL = "remotesvc.bootstrap"
 _SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.:_-/"
@@ -36,10 +39,15 @@ LONGEST_BUDGET = 86400.0
 
 # The order of the first flight's modules that compressed best of many tried: 600 bytes less than by words. What is not
 # named here, or no longer there, only costs some bytes.
-TRIED = ("finder", "calls", KERNEL, "output", "output.outlet", "child", "calls.execute", "entry", "links.stdio",
-         "calls.current", "remotesvc", "errors", "calls.dispatcher", "links.timers", "links", "routing.lineage",
-         "links.link", "routing.router", "data.limits", "links.credit", "routing", "links.streams", "links.wire",
-         "data", "data.codec", "data.unpack", "data.pack")
+TRIED = ("finder", KERNEL, "output", "output.outlet", "child", "calls.execute", "entry", "remotesvc", "calls",
+         "links", "links.stdio", "data.unpack", "routing", "links.timers", "calls.current", "routing.lineage",
+         "calls.dispatcher", "errors", "links.link", "routing.router", "data.limits", "data", "links.credit",
+         "links.streams", "data.codec", "links.wire", "data.pack")
+
+# What a child imports by itself once the rest of the kernel is there, and what every child needs soon.
+SOON = tuple(KERNEL + "." + each for each in (
+    "provide", "links.assembly", "links.gauge", "calls.turns", "calls.workers", "calls.ask", "calls.pending", "leave",
+    "output.capture", "output.stdstreams", "imports.importer", "data.unpack", "routing.closing"))
 
 # In the order of likelihood; RHEL 8 has only the second out of the box. The last one may be a Python 3 as
 # well; where it is a Python 2, stage 0 says so.
@@ -56,24 +64,51 @@ PROBE = (
 
 
 class Bundle(object):
-    """The kernel in the form it travels in; made once a process, sent many times.
+    """The kernel in the form it travels in; made once a process, sent many times. Thread-safe.
 
     ``first`` is what a child needs to run a first call, ``rest`` all other kernel modules: it follows once the child is
-    up, so that nothing that could wait delays the first answer.
+    up, so that nothing that could wait delays the first answer. ``codes`` gives what this process has ready of their
+    bytecode: with it, a child of our magic number need not compile them, which takes it 15 ms for each part; each is 80
+    KiB larger then.
     """
 
-    def __init__(self, sources: "Sources") -> "None":
+    def __init__(self, sources: "Sources", codes: "Callable[[Sources], Codes]") -> "None":
         early = needed(sources, KERNEL + ".entry") | {KERNEL + ".finder"}
-        text = sources[KERNEL + ".stage0"][1]
-        self.first = pack({name: source for name, source in sources.items() if name in early}, text)
-        self.rest = pack({name: source for name, source in sources.items() if name not in early})
-        self.stage0 = binascii.b2a_base64(zlib.compress(text, 9), newline=False).decode()
+        self._early = {name: source for name, source in sources.items() if name in early}
+        self._late = {name: source for name, source in sources.items() if name not in early}
+        self._codes = codes
+        self._text = sources[KERNEL + ".stage0"][1]
+        self.stage0 = binascii.b2a_base64(zlib.compress(self._text, 9), newline=False).decode()
+        self._packed: "Dict[Any, bytes]" = {}
+        self._lock = threading.Lock()
 
-    def preamble(self, marker: "bytes", budget: "float" = stage0.OWN_LIMIT) -> "bytes":
+    def first(self, code: "bool" = False) -> "bytes":
+        """The modules of the first flight; ``code``: with their bytecode."""
+        return self._once(("first", code), lambda: pack(
+            self._early, self._text, self._codes(self._early) if code else None))
+
+    def rest(self, code: "bool" = False) -> "bytes":
+        """The other modules; ``code``: with the bytecode of those that every child needs soon."""
+        return self._once(("rest", code), lambda: pack(
+            self._late, b"", self._codes(self._soon()) if code else None))
+
+    def _once(self, key: "Any", make: "Callable[[], bytes]") -> "bytes":
+        with self._lock:  # who is second waits, and has it sooner than by making it too
+            if key not in self._packed:
+                self._packed[key] = make()
+            return self._packed[key]
+
+    def _soon(self) -> "Sources":
+        wanted: "Set[str]" = set()
+        for name in SOON:
+            wanted |= needed(self._late, name)
+        return {name: self._late[name] for name in wanted}
+
+    def preamble(self, marker: "bytes", budget: "float" = stage0.OWN_LIMIT, code: "bool" = False) -> "bytes":
         """All that stage 0 reads; ``marker``, 16 random bytes, comes back before the first frame. What is not up after
         ``budget`` seconds ends by itself, a little later: the parent knows better why it has to."""
-        limit = int(min(budget, LONGEST_BUDGET)) + 5
-        return SACRIFICE + stage0.PREAMBLE + struct.pack(">16sII", marker, len(self.first), limit) + self.first
+        limit, first = int(min(budget, LONGEST_BUDGET)) + 5, self.first(code)
+        return SACRIFICE + stage0.PREAMBLE + struct.pack(">16sII", marker, len(first), limit) + first
 
     def argv(self, python: "str", name: "str") -> "List[str]":
         """Start stage 0 with a known interpreter."""
@@ -87,14 +122,20 @@ class Bundle(object):
         return "exec sh -c '%s' sh %s" % (PROBE, " ".join(words))
 
 
-def pack(sources: "Sources", known: "bytes" = b"") -> "bytes":
-    """Modules, compressed in one piece with ``known`` as dictionary, the finder first; ``finder.unpack`` undoes it."""
-    names = _akin(sources)
+def pack(sources: "Sources", known: "bytes" = b"", codes: "Optional[Codes]" = None,
+         magic: "bytes" = MAGIC_NUMBER) -> "bytes":
+    """Modules, compressed in one piece with ``known`` as dictionary, the finder first; ``MemoryFinder.add`` takes what
+    that gives. Without ``codes`` as small as it can be; with them it is for a line where that matters less than time.
+    """
+    names = _akin(sources) if codes is None else sorted(sources, key=lambda name: (name != KERNEL + ".finder", name))
     listing = ["%s %d %d" % (name, sources[name][0], len(sources[name][1])) for name in names]
-    stream = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL + 1, zlib.Z_DEFAULT_STRATEGY,
-                              *([known] if known else []))
-    text = "\n".join(listing).encode() + b"\n\n" + b"".join(sources[name][1] for name in names)
-    return stream.compress(text) + stream.flush()
+    contents = [sources[name][1] for name in names]
+    for name, code in sorted((codes or {}).items()):
+        listing.append("%s %s %d" % (name, binascii.hexlify(magic).decode(), len(code)))
+        contents.append(code)
+    stream = zlib.compressobj(9 if codes is None else 1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL + 1,
+                              zlib.Z_DEFAULT_STRATEGY, *([known] if known else []))
+    return stream.compress("\n".join(listing).encode() + b"\n\n" + b"".join(contents)) + stream.flush()
 
 
 def _akin(sources: "Sources") -> "List[str]":
@@ -162,6 +203,12 @@ def kernel_sources() -> "Sources":
             is_pkg = file == "__init__.py"
             sources[name if is_pkg else "%s.%s" % (name, file[:-3])] = (is_pkg, _read(os.path.join(directory, file)))
     return sources
+
+
+def kernel_codes(sources: "Sources") -> "Codes":
+    """The bytecode of these kernel modules that came along with them; the master looks elsewhere."""
+    here = getattr(stage0.__spec__.loader, "codes", {})
+    return {name: here[name] for name in sources if name in here}
 
 
 def _read(path: "str") -> "bytes":

@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import subprocess
+import threading
 
 from ..bootstrap.links.stdio import FdPath
 from ..bootstrap.unreachable import BootstrapError
@@ -66,6 +67,11 @@ class ProcessPath(FdPath):
     def diagnostics(self) -> "str":
         """What it wrote to its stderr, the end of it."""
         return self._said.decode("utf-8", "replace")
+
+    def join(self, timeout: "float") -> "None":
+        """Wait for the reader thread to end."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
 
     def start(self, feed: "Callable[[bytes], None]", ended: "Callable[[str], None]") -> "None":
         """See ``FdPath.start``. Raises RuntimeError if there can be no more threads; the process is gone then."""

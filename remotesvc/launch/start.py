@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import time
+from _frozen_importlib_external import MAGIC_NUMBER
 
 from ..bootstrap.errors import DecodeError, Lost
 from ..bootstrap.links import wire
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
     from .bundle import Bundle
 
+# Phases of a connection that take at least one round trip to the target, and a line so short, in seconds, that the 80
+# KiB of bytecode, two more round trips while TCP starts slowly, cost less than to compile.
+_TRIPS = ("kex", "auth", "open", "exec")
+NEAR = 0.005
+
 # How the kernel's last words begin, by the interpreter (`faulthandler`) or by itself.
 _KERNELS_WORDS = re.compile("^(?:Fatal Python error|remotesvc): ", re.M)
 
@@ -27,16 +33,17 @@ class Start(object):
     """One child on its way to READY; afterwards what is known of it.
 
     ``info`` is its HELLO (version, magic, platform, pid, hostname, executable, uid), ``phases`` the seconds each stage
-    took, ``error`` why it failed.
+    took, ``error`` why it failed; ``magic`` is the magic number of its Python, until HELLO as it was foretold.
     """
 
     def __init__(self, router: "Any", context: "int", host: "str", path: "Any", phases: "Dict[str, float]",
                  alive: "Optional[Tuple[float, float]]" = None,
-                 remember: "Optional[Callable[[Dict[str, Any]], None]]" = None) -> "None":
+                 remember: "Optional[Callable[[Dict[str, Any]], None]]" = None, magic: "bytes" = b"") -> "None":
         self.context = context
         self.host = host
         self.path = path
         self.phases = phases
+        self.magic = magic
         self.info: "Dict[str, Any]" = {}
         self.error: "Optional[BaseException]" = None
         self._router = router
@@ -45,7 +52,8 @@ class Start(object):
         self._handshake = Handshake(self._marker)
         self._ready = threading.Event()
         self._timer: "Any" = None
-        self._rest = b""
+        self._bundle: "Any" = None
+        self._near = near(phases)
         self._said_before = ""
         self._begun = time.monotonic()
         self.link = router.attach(path, context)
@@ -59,11 +67,17 @@ class Start(object):
     def begin(self, bundle: "Bundle", config: "Dict[str, Any]", budget: "float") -> "None":
         """Send the kernel and its configuration; READY must follow within ``budget`` seconds."""
         self._timer = self._router.timers.after(budget, lambda: self._expire(budget))
-        self._rest = bundle.rest
+        self._bundle = bundle
         self._begun = time.monotonic()
         self.path.start(self._feed, self._ended)
         frame = wire.Frame(wire.CONFIG, payload=marshal.dumps(config, FORMAT))
-        self.link.preface([bundle.preamble(self._marker, budget), frame.pack()])
+        self.link.preface([bundle.preamble(self._marker, budget, self._coded()), frame.pack()])
+        # To have it ready when it is wanted: it is made once, while the first target starts.
+        self._router.timers.after(0, lambda: bundle.rest(self._coded()))
+
+    def _coded(self) -> "bool":
+        """Is bytecode of ours worth sending? The target takes it if it is what we think it is."""
+        return self._near and self.magic == MAGIC_NUMBER
 
     def wait(self, timeout: "Optional[float]" = None) -> "Dict[str, Any]":
         """Wait for READY; returns ``info``. Raises the ConnectError, or Lost, that it ended with."""
@@ -105,6 +119,7 @@ class Start(object):
             self.link.fail("the target introduced itself wrongly: %s" % error)
             return
         self.info = info
+        self.magic = magic_in(info)
         if self._remember is not None:
             self._remember(info)
         self.link.ping_after, self.link.lost_after, self.link.busy_lost_after = self._silence
@@ -115,9 +130,8 @@ class Start(object):
         crash = _KERNELS_WORDS.search(said)
         self._said_before = said[:crash.start()] if crash else said
         self.link.make_error = self._make_lost
-        kernel = wire.Frame(wire.KERNEL, payload=self._rest).pack()
+        kernel = wire.Frame(wire.KERNEL, payload=self._bundle.rest(self._coded())).pack()
         self.link.send("kernel", 0, [kernel], len(kernel), False)
-        self._rest = b""
         self.path.settled()
         self._ready.set()
 
@@ -160,3 +174,15 @@ class Start(object):
             return type(self.error)(self.error.message, self.host, self.error.stage, self.error.hint,
                                     self.error.diagnostics, self.error.exit_status)
         return self.error
+
+
+def magic_in(info: "Dict[str, Any]") -> "bytes":
+    """The magic number in a HELLO; empty if there is none."""
+    magic = info.get("magic")
+    return magic if isinstance(magic, bytes) else b""
+
+
+def near(phases: "Dict[str, float]") -> "bool":
+    """Is a target on a short line? What the start of the connection took tells; there was none on this machine."""
+    trips = [phases[name] for name in _TRIPS if name in phases]
+    return not trips or min(trips) < NEAR

@@ -7,6 +7,7 @@ import collections
 import os
 import sys
 import threading
+from _frozen_importlib_external import MAGIC_NUMBER
 
 from ..bootstrap.calls.current import current
 from ..bootstrap.data.codec import Bindings
@@ -21,15 +22,17 @@ from ..calling.inbox import Inbox
 from ..calling.invocation import Peer
 from ..calling.promise import Promise
 from ..calling.targets import Targets
-from .bundle import Bundle, kernel_sources
+from .bundle import Bundle, kernel_codes, kernel_sources
 from .handshake import LIMITS
 from .moduledesk import ModuleDesk
 from .process import ProcessPath
-from .start import Start
+from .start import Start, magic_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
+
+    from .bundle import Sources
 
 # Seconds for connecting, all stages together.
 CONNECT_TIMEOUT = 30.0
@@ -82,7 +85,7 @@ class Tree(object):
         self.router.alive()  # before there is a process that nobody would end
         host = name or self.host
         path = ProcessPath(self.bundle.argv(python or sys.executable, process_name()), host)
-        return self.adopt(path, host, connect_timeout, {}, settings)
+        return self.adopt(path, host, connect_timeout, {}, settings, magic=magic_of(python))
 
     @property
     def host(self) -> "str":
@@ -116,15 +119,16 @@ class Tree(object):
 
     def adopt(self, path: "Any", host: "str", budget: "float", phases: "Dict[str, float]",
               settings: "Optional[Dict[str, Any]]" = None, alive: "Optional[Tuple[float, float]]" = None,
-              remember: "Optional[Callable[[Dict[str, Any]], None]]" = None) -> "Context":
+              remember: "Optional[Callable[[Dict[str, Any]], None]]" = None, magic: "bytes" = b"") -> "Context":
         """Make a context of what is at the other end of a byte path; returns without waiting for it.
 
         ``alive``: seconds of silence after which it is asked for a sign of life, and after which it is lost, where that
-        is sooner than usual. ``remember`` is called with its HELLO, on the reader.
+        is sooner than usual. ``remember`` is called with its HELLO, on the reader. ``magic``: the magic number of its
+        Python, as far as that can be foretold.
         """
         router = self.router
         number = self._ids.take()
-        start = Start(router, number, host, path, phases, alive, remember)
+        start = Start(router, number, host, path, phases, alive, remember, magic)
         self._starts[number] = start
         parent = router.links.get(None)
         if parent is not None:
@@ -145,8 +149,12 @@ class Tree(object):
         """The kernel as it is sent, made at the first use."""
         with self._lock:
             if self._bundle is None:
-                self._bundle = Bundle(kernel_sources())
+                self._bundle = Bundle(kernel_sources(), self.kernel_codes)
             return self._bundle
+
+    def kernel_codes(self, sources: "Sources") -> "Dict[str, bytes]":
+        """The bytecode of these kernel modules, as far as it is ready here."""
+        return kernel_codes(sources)
 
     def start_of(self, number: "int") -> "Any":
         """How a context was started: ``info``, ``phases``, ``wait()``. Raises UsageError if not by this process."""
@@ -292,6 +300,11 @@ class Tree(object):
         return self.router.more().serve_modules(wanted)
 
 
+def magic_of(python: "Optional[str]") -> "bytes":
+    """The magic number of an interpreter of this machine, if it is ours; None: ours."""
+    return MAGIC_NUMBER if python in (None, sys.executable) else b""
+
+
 def process_name() -> "str":
     """What ``ps`` shows of a child, after "remotesvc:": whose it is."""
     import pwd
@@ -313,6 +326,7 @@ class Settled(object):
         self.info = info
         self.phases = phases or {}
         self.error = error
+        self.magic = magic_in(info)
         self.ready = error is None
 
     def wait(self, timeout: "Optional[float]" = None) -> "Dict[str, Any]":

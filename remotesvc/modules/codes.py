@@ -5,8 +5,13 @@ from __future__ import annotations
 import _imp
 import importlib.util
 import marshal
+import os
+from collections.abc import Mapping
+from importlib.machinery import SourceFileLoader
 from types import CodeType
 
+import remotesvc
+from remotesvc.bootstrap.finder import label_of
 from remotesvc.bootstrap.imports.modules import MAIN
 
 from .find import Found
@@ -52,6 +57,21 @@ class Codes:
         # What importlib does to bytecode that was moved; the nested code objects included.
         _imp._fix_co_filename(code, label)  # type: ignore[attr-defined]
         return marshal.dumps(code)
+
+
+def kernel_codes(sources: Mapping[str, tuple[bool, bytes]]) -> dict[str, bytes]:
+    """The code of kernel modules, with their labels. What an import would leave in ``__pycache__``, this does, too."""
+    top, codes = os.path.dirname(remotesvc.__path__[0]), {}
+    for name, (is_pkg, source) in sources.items():
+        path, label = os.path.join(top, *name.split("."), *["__init__"] * is_pkg) + ".py", label_of(name, is_pkg)
+        data = _cached_data(Found(name, "source", is_pkg, source, path, modified=int(os.stat(path).st_mtime)))
+        marshalled = _relabelled(data, path, label) if data is not None else None
+        if marshalled is None:
+            code = SourceFileLoader(name, path).get_code(name)
+            _imp._fix_co_filename(code, label)  # type: ignore[attr-defined]
+            marshalled = marshal.dumps(code)
+        codes[name] = marshalled
+    return codes
 
 
 def _relabelled(data: bytes, origin: str, label: str) -> bytes | None:

@@ -46,14 +46,10 @@ class _Shared:
 
 
 class SSHContexts:
-    """Opens contexts over SSH. Thread-safe.
+    """Opens contexts over SSH. Thread-safe."""
 
-    `foretold` is given the bytecode magic of contexts whose hosts we have been to.
-    """
-
-    def __init__(self, tree: Tree, foretold: dict[int, bytes], keys: KeyRing) -> None:
+    def __init__(self, tree: Tree, keys: KeyRing) -> None:
         self._tree = tree
-        self._foretold = foretold
         self._keys = keys
         self._lock = threading.Lock()
         self._ways: Ways | None = None
@@ -134,11 +130,9 @@ class SSHContexts:
         interval = peer.host.alive_interval
         alive = None if interval is None else (interval, interval * peer.host.alive_count)
         left = max(1.0, options.connect_timeout + phases.get("asked", 0.0) - (time.monotonic() - begun))
-        context = self._tree.adopt(path, name, left, phases, settings, alive, remember)
-        magic = self._magics.get((place, options.python))
-        if magic is not None:  # so that the first flight has bytecode
-            self._foretold[context.id] = magic
-        return context
+        # Where we have been before, bytecode is in the first flight.
+        magic = self._magics.get((place, options.python), b"")
+        return self._tree.adopt(path, name, left, phases, settings, alive, remember, magic)
 
     def _secretary(self) -> Secretary:
         """Who answers the questions of `ssh` processes."""

@@ -10,11 +10,13 @@ import ast
 import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from remotesvc.launch.bundle import pack
 from remotesvc.modules.server import ModuleServer
 from tests.interpreters import Interpreter
 
@@ -81,7 +83,7 @@ def read():
         else:
             getattr(importer(), message[0])(message[1])
 
-sources, stdlib = receive()
+text, stdlib = receive()
 if stdlib:
     for name in [name for name in sys.modules if name.partition(".")[0] in stdlib[1]]:
         del sys.modules[name]
@@ -89,8 +91,9 @@ if stdlib:
 name = "remotesvc.bootstrap.finder"
 module = types.ModuleType(name)
 sys.modules[name] = module
-exec(compile(sources[name][1], "remotesvc:/remotesvc/bootstrap/finder.py", "exec"), module.__dict__)
-finder = module.install(sources)
+source = text.partition(b"\n\n")[2][: int(text.split()[2])]
+exec(compile(source, "remotesvc:/remotesvc/bootstrap/finder.py", "exec"), module.__dict__)
+finder = module.install(text)
 made = []
 
 def importer():
@@ -155,7 +158,7 @@ class Child:
         self._process = subprocess.Popen(
             [interpreter.path, "-ESsc", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
         )
-        self._send((kernel_sources(), stdlib))
+        self._send((zlib.decompress(pack(kernel_sources())), stdlib))
 
     def __enter__(self) -> Child:
         return self

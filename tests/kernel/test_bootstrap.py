@@ -17,7 +17,7 @@ import pytest
 
 import remotesvc
 from remotesvc import Context, Router
-from remotesvc.launch.bundle import CANDIDATES, Bundle, kernel_sources
+from remotesvc.launch.bundle import CANDIDATES, Bundle, kernel_codes, kernel_sources
 from remotesvc.launch.process import ProcessPath
 from remotesvc.launch.tree import process_name
 from tests import interpreters
@@ -297,7 +297,7 @@ def test_a_link_cut_in_the_middle_of_the_bundle(router: Router, fake: Fake, shar
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
 def test_stage_0_ends_by_itself_when_its_link_is_cut(share: float) -> None:
-    bundle = Bundle(kernel_sources())
+    bundle = Bundle(kernel_sources(), kernel_codes)
     preamble = bundle.preamble(bytes(16))
     process = subprocess.Popen(
         bundle.argv(sys.executable, "cut"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -310,7 +310,7 @@ def test_stage_0_ends_by_itself_when_its_link_is_cut(share: float) -> None:
 
 @pytest.mark.parametrize("place", ["bundle", "size"])
 def test_a_bundle_that_arrives_damaged(place: str) -> None:
-    bundle = Bundle(kernel_sources())
+    bundle = Bundle(kernel_sources(), kernel_codes)
     preamble = bytearray(bundle.preamble(bytes(16)))
     where = len(preamble) // 2 if place == "bundle" else preamble.index(b"RSVCBOOT") + 24
     preamble[where : where + 4] = bytes(4)
@@ -471,7 +471,7 @@ def test_the_end_of_a_child_that_was_not_ready(router: Router, fake: Fake, tmp_p
 
 
 def test_a_kernel_ends_when_its_parent_is_gone_before_it_was_ready(fake: Fake, tmp_path: Path) -> None:
-    bundle = Bundle(kernel_sources())
+    bundle = Bundle(kernel_sources(), kernel_codes)
     process = subprocess.Popen(
         bundle.argv(sys.executable, "orphan"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

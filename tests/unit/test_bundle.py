@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import re
 import shutil
@@ -9,16 +10,20 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
-from remotesvc.bootstrap import finder, stage0
+from remotesvc.bootstrap import stage0
 from remotesvc.bootstrap.errors import UsageError
+from remotesvc.bootstrap.finder import MemoryFinder, label_of
 from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.unreachable import BootstrapError, ConnectError, PythonNotFound, PythonTooOld
 from remotesvc.launch import bundle as module
 from remotesvc.launch.bundle import KERNEL, Bundle, kernel_sources, needed, pack, quote_word, safe_name
 from remotesvc.launch.handshake import Handshake
+from remotesvc.launch.start import near
+from remotesvc.modules import codes
 from tests import interpreters
 
 ROOT = Path(__file__).parents[2]
@@ -41,9 +46,16 @@ def main(marker, read):
 """
 
 
+Sources = dict[str, tuple[bool, bytes]]
+
+
+def no_codes(sources: Sources) -> dict[str, bytes]:
+    return {}
+
+
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return Bundle(kernel_sources())
+    return Bundle(kernel_sources(), codes.kernel_codes)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +68,7 @@ def small() -> Bundle:
         KERNEL + ".finder": sources[KERNEL + ".finder"],
         KERNEL + ".stage0": sources[KERNEL + ".stage0"],
         KERNEL + ".entry": (False, ENTRY),
-    })
+    }, no_codes)
 
 
 def run(argv: list[str], stdin: bytes, path: str | None = None) -> tuple[Handshake, bytes | None, int]:
@@ -86,7 +98,8 @@ def main(marker, read):
 def test_a_start_has_as_long_as_its_parent_waits(budget: float, least: int) -> None:
     """And a little longer: the parent's error says more than a process that has ended."""
     sources = {name: source for name, source in kernel_sources().items() if name.endswith((".finder", ".stage0"))}
-    bundle = Bundle({"remotesvc": (True, b""), KERNEL: (True, b""), KERNEL + ".entry": (False, LEFT), **sources})
+    modules = {"remotesvc": (True, b""), KERNEL: (True, b""), KERNEL + ".entry": (False, LEFT), **sources}
+    bundle = Bundle(modules, no_codes)
     _, left, _ = run(bundle.argv(sys.executable, "x"), bundle.preamble(MARKER, budget))
     assert left is not None
     assert least <= int(left) <= least + 6
@@ -262,25 +275,91 @@ def test_every_import_at_the_top_has_the_form_that_is_searched_for() -> None:
         assert needed(sources, name) == set(loaded), name
 
 
-def test_the_two_parts_are_the_whole_kernel(bundle: Bundle) -> None:
-    known = kernel_sources()[KERNEL + ".stage0"][1]
-    first = finder.unpack(zlib.decompressobj(zlib.MAX_WBITS, known).decompress(bundle.first))
-    rest = finder.unpack(zlib.decompress(bundle.rest))
+def unpacked(packed: bytes, known: bytes = b"") -> MemoryFinder:
+    found = MemoryFinder([])
+    found.add(zlib.decompressobj(zlib.MAX_WBITS, known).decompress(packed))
+    return found
+
+
+@pytest.mark.parametrize("code", [False, True], ids=["source", "code"])
+def test_the_two_parts_are_the_whole_kernel(bundle: Bundle, code: bool) -> None:
     sources = kernel_sources()
-    assert {**first, **rest} == sources
-    assert not set(first) & set(rest)
-    assert next(iter(first)) == KERNEL + ".finder"
-    assert needed(sources, KERNEL + ".entry") <= set(first)
+    first, rest = unpacked(bundle.first(code), sources[KERNEL + ".stage0"][1]), unpacked(bundle.rest(code))
+    assert {**first.sources, **rest.sources} == sources
+    assert not set(first.sources) & set(rest.sources)
+    assert next(iter(first.sources)) == KERNEL + ".finder"
+    assert needed(sources, KERNEL + ".entry") <= set(first.sources)
+    assert set(first.codes) == (set(first.sources) if code else set())
+    assert set(rest.codes) <= set(rest.sources)
+    assert bool(rest.codes) is code
 
 
-def test_the_second_part_is_one_frame(bundle: Bundle) -> None:
-    assert len(bundle.rest) <= wire.MAX_PAYLOAD
+@pytest.mark.parametrize("code", [False, True], ids=["source", "code"])
+def test_the_second_part_is_one_frame(bundle: Bundle, code: bool) -> None:
+    assert len(bundle.rest(code)) <= wire.MAX_PAYLOAD
+
+
+def test_each_part_is_made_once() -> None:
+    asked: list[object] = []
+
+    def codes(sources: Sources) -> dict[str, bytes]:
+        asked.append(sources)
+        return {}
+
+    bundle = Bundle(kernel_sources(), codes)
+    bundle.first()
+    bundle.rest()
+    assert not asked, "nobody wanted bytecode"
+    assert bundle.first(True) is bundle.first(True)
+    assert bundle.rest(True) is bundle.rest(True)
+    assert len(asked) == 2
 
 
 def test_packing_and_unpacking() -> None:
     sources = {KERNEL + ".finder": (False, b"f"), "remotesvc": (True, b""), "remotesvc.x": (False, b"\n\nname 1 2\n\n")}
-    assert finder.unpack(zlib.decompress(pack(sources))) == sources
+    assert unpacked(pack(sources)).sources == sources
     assert pack(sources) == pack(dict(reversed(sources.items())))
+
+
+def value_of(code: CodeType) -> object:
+    space: dict[str, object] = {}
+    exec(code, space)
+    return space["VALUE"]
+
+
+def test_bytecode_is_taken_by_the_python_it_is_for() -> None:
+    sources = {KERNEL + ".finder": (False, b"f"), "remotesvc.x": (False, b"VALUE = 1")}
+    code = marshal.dumps(compile("VALUE = 2", "x", "exec"))
+    ours = unpacked(pack(sources, codes={"remotesvc.x": code}))
+    assert (ours.sources, ours.codes) == (sources, {"remotesvc.x": code})
+    assert value_of(ours.get_code("remotesvc.x")) == 2
+    theirs = unpacked(pack(sources, codes={"remotesvc.x": code}, magic=b"\x01\x02\r\n"))
+    assert (theirs.sources, theirs.codes) == (sources, {})
+    assert value_of(theirs.get_code("remotesvc.x")) == 1
+
+
+def test_bytecode_of_the_kernel_has_labels_for_paths() -> None:
+    def paths(code: CodeType) -> set[str]:
+        return {code.co_filename}.union(*(paths(each) for each in code.co_consts if isinstance(each, CodeType)))
+
+    sources = kernel_sources()
+    found = codes.kernel_codes(sources)
+    assert set(found) == set(sources)
+    for name, code in found.items():
+        assert paths(marshal.loads(code)) == {label_of(name, sources[name][0])}
+
+
+@pytest.mark.parametrize(
+    ("phases", "short"),
+    [
+        ({}, True),
+        ({"config": 0.1}, True),
+        ({"tcp": 0.0001, "kex": 0.03, "auth": 0.02, "open": 0.002, "exec": 0.001}, True),
+        ({"tcp": 0.0001, "kex": 0.3, "auth": 0.2, "open": 0.1, "exec": 0.1}, False),
+    ],
+)
+def test_a_line_is_as_short_as_its_shortest_phase(phases: dict[str, float], short: bool) -> None:
+    assert near(phases) is short
 
 
 # -- words

@@ -18,7 +18,7 @@ NOBODY: Any = None
 
 @pytest.fixture
 def finder() -> Iterator[MemoryFinder]:
-    yield MemoryFinder({}, [])
+    yield MemoryFinder([])
 
 
 @pytest.mark.parametrize("name", ["logging", "linecache", "importlib.metadata"])
