@@ -130,8 +130,9 @@ class Start(object):
         crash = _KERNELS_WORDS.search(said)
         self._said_before = said[:crash.start()] if crash else said
         self.link.make_error = self._make_lost
-        kernel = wire.Frame(wire.KERNEL, payload=self._bundle.rest(self._coded())).pack()
-        self.link.send("kernel", 0, [kernel], len(kernel), False)
+        rest = self._bundle.rest(self._coded())
+        header = wire.Frame(wire.KERNEL).header(len(rest))
+        self.link.send("kernel", 0, [header, rest], len(header) + len(rest), False)
         self.path.settled()
         self._ready.set()
 
