@@ -95,16 +95,8 @@ class MasterTree(Tree):
     def kernel_codes(self, sources: Mapping[str, tuple[bool, bytes]]) -> dict[str, bytes]:
         return kernel_codes(sources)
 
-    def pickle(self, context: Context, work: tuple[Any, Any, Any]) -> tuple[list[Any], list[Any]]:
-        from .modules.pickles import parts
-
-        start = self._starts.get(context.id)
-        info = start.wait() if start is not None and start.ready else {}
-        pickles, names = parts(work, info)
-        if start is not None and not info and len(pickles[1]) > AHEAD:  # too much to send in two forms
-            pickles, names = parts(work, start.wait())
-        modules = [entry for name in names for entry in self._ahead(context.id, name, AHEAD // len(names))]
-        return pickles, modules
+    def modules_named(self, number: int, names: list[str]) -> list[Any]:
+        return [entry for name in names for entry in self._ahead(number, name, AHEAD // len(names))]
 
     def on_gone(self, gone: set[int]) -> None:
         super().on_gone(gone)

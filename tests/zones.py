@@ -23,6 +23,7 @@ PORTABLE = (
     "remotesvc.host",
     "remotesvc.launch",
     "remotesvc.messages",
+    "remotesvc.pickling",
     "remotesvc.service",
     "remotesvc.shell",
 )
@@ -59,7 +60,7 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
 
 _K = "remotesvc.bootstrap"
 _CALLING = (_K, "remotesvc.calling")
-_LAUNCH = (*_CALLING, "remotesvc.launch", "remotesvc.messages")
+_LAUNCH = (*_CALLING, "remotesvc.launch", "remotesvc.messages", "remotesvc.pickling")
 _VALUES = ("remotesvc.output", "remotesvc.fastcodec", "remotesvc.futures")
 _SERVICES = ("remotesvc.files", "remotesvc.service", "remotesvc.shell")
 _PARTS = (*_LAUNCH, *_VALUES, *_SERVICES, "remotesvc.modules", "remotesvc.ssh")
@@ -70,7 +71,8 @@ _MASTER = (*_PARTS, "remotesvc.router")
 FLOOR_PLAN: dict[str, tuple[str, ...]] = {
     "remotesvc": (_K,),
     "remotesvc.calling": (_K,),
-    "remotesvc.launch": _CALLING,
+    "remotesvc.pickling": (_K,),
+    "remotesvc.launch": (*_CALLING, "remotesvc.pickling"),
     # What runs on top of calls.
     "remotesvc.facts": (),
     "remotesvc.host": (),

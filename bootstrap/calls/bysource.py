@@ -1,8 +1,9 @@
 """Functions and classes that travel as their source, for a Python whose bytecode is another; see
-`remotesvc.modules.bysource`, which pickles them so.
+`remotesvc.pickling.bysource`, which pickles them so.
 
 A function is made of the compiled code alone: its decorators, defaults and annotations are not evaluated again. All
-that came with one call share the names of the module that they were written in.
+that came with one call share the names of the module that they were written in, and keep their source among these: no
+file here has it, and whoever sends them on needs it.
 """
 import builtins
 import types
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # Stands for a closure's variable that has no value yet.
 EMPTY = "remotesvc: no value"
+# The name under which globals keep the source of what was made of them: a list of (file, what ``text_of`` takes).
+SOURCES = "__remotesvc_sources__"
 
 
 def _setter() -> "Any":
@@ -35,19 +38,27 @@ def set_cell(cell: "Any", value: "Any") -> "None":
     types.FunctionType(_PUT, {}, "put", None, (cell,))(value)
 
 
-def code_of(source: "str", file: "str", line: "int", name: "str", indent: "int", free: "Tuple[str, ...]") -> "Any":
-    """The code of the function that a piece of source defines, whose first line has a number. ``free``: its variables
-    from outside. Raises VersionSkewError if this Python cannot read it."""
-    head = ""
-    if indent or free:
-        head = "def _(%s):%s" % (", ".join(free), "" if name == "<lambda>" else "\n")
+def text_of(source: "str", line: "int", name: "str", indent: "int", free: "Tuple[str, ...]") -> "str":
+    """A module that defines what a piece of source defines, its first line numbered as it was where it was written.
+    ``free``: variables from outside."""
+    head = _head(name, indent, free)
     if name == "<lambda>":
         head += " return " if head else ""
         source = "(%s\n)" % source
-    # Numbered as it was written: the head has a line of its own, if there is room for one.
-    above = line - 1 - head.count("\n")
-    compiled = _compiled("\n" * max(0, above) + head + source, file, name)
-    if head:
+    # The head has a line of its own, if there is room for one.
+    return "\n" * max(0, line - 1 - head.count("\n")) + head + source
+
+
+def _head(name: "str", indent: "int", free: "Tuple[str, ...]") -> "str":
+    if not indent and not free:
+        return ""
+    return "def _(%s):%s" % (", ".join(free), "" if name == "<lambda>" else "\n")
+
+
+def code_of(source: "str", file: "str", line: "int", name: "str", indent: "int", free: "Tuple[str, ...]") -> "Any":
+    """The code of the function that a piece of source defines. VersionSkewError if this Python cannot read it."""
+    compiled = _compiled(text_of(source, line, name, indent, free), file, name)
+    if _head(name, indent, free):
         compiled = next(each for each in compiled.co_consts if isinstance(each, types.CodeType))
     # Lambdas in the defaults of one stand before it.
     return [each for each in compiled.co_consts if isinstance(each, types.CodeType) and each.co_name == name][-1]
@@ -65,6 +76,7 @@ def function(source, file, line, name, indent, free, shared):
     # type: (str, str, int, str, int, Tuple[str, ...], Dict[str, Any]) -> types.FunctionType
     """A function without its values, which ``fill`` brings."""
     shared["__builtins__"] = builtins
+    shared.setdefault(SOURCES, []).append((file, (source, line, name, indent, free)))
     code = code_of(source, file, line, name, indent, free)
     cells: "List[Any]" = []
     for _ in code.co_freevars:
@@ -89,7 +101,9 @@ def cls(source: "str", file: "str", line: "int", name: "str", shared: "Dict[str,
     """The class that a statement makes, with the names that it uses at once; ``fill_class`` brings what its methods
     use."""
     shared.update(needed, __builtins__=builtins, __name__=module)
-    exec(_compiled("\n" * (line - 1) + source, file, name), shared)
+    piece = source, line, name, 0, ()  # type: Tuple[str, int, str, int, Tuple[str, ...]]
+    shared.setdefault(SOURCES, []).append((file, piece))
+    exec(_compiled(text_of(*piece), file, name), shared)
     return shared[name]
 
 

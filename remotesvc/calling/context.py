@@ -51,7 +51,7 @@ class Context(object):
 
         ``fn`` is a function, class, classmethod, builtin, ``functools.partial`` or "module:function"; coroutine
         functions are run to their end, generator functions give an iterator. What has no name of its own (lambda,
-        closure) travels pickled, to the same Python version only.
+        closure) travels pickled; to another Python version as source, or it ends in VersionSkewError.
 
         Raises CallError if it raised there, CallTimeout, Cancelled, NotSent (certainly not run), Lost (may have run),
         EncodeError, ConnectError when the target never came up.

@@ -290,10 +290,13 @@ class Tree(object):
 
     def pickle(self, context: "Context", work: "Tuple[Any, Any, Any]") -> "Tuple[List[Any], List[Any]]":
         """What ``bootstrap.calls.pickled`` takes of a function, its arguments and keywords; modules to send along."""
-        import importlib.util
+        from ..pickling.parts import parts
+        pickles, names = parts(work, self._starts.get(context.id))
+        return pickles, self.modules_named(context.id, names)
 
-        import cloudpickle
-        return [importlib.util.MAGIC_NUMBER, cloudpickle.dumps(work, 4), "%d.%d" % sys.version_info[:2]], []
+    def modules_named(self, number: "int", names: "List[str]") -> "List[Any]":
+        """Modules to send along with what names them; see ``modules_for``."""
+        return []
 
     def answer_modules(self, child: "int", wanted: "Any") -> "Any":
         """The reply to a child that asks for a module."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import linecache
 import sys
 from collections.abc import Callable, Iterator
@@ -15,82 +14,11 @@ from remotesvc import Context, Router, VersionSkewError
 from tests import interpreters
 from tests.interpreters import Interpreter
 from tests.kernel.contexts import LIMIT
+from tests.kernel.notebooks import CELLS, Notebook
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
 HERE = sys.version_info[:2]
-
-NUMBERS = itertools.count()
-
-CELLS = (
-    """
-import collections, os.path
-FACTOR = 3
-def helper(x, by=FACTOR):
-    return x * by + even(x)
-def even(n):
-    return 1 if n == 0 else odd(n - 1)
-def odd(n):
-    return 0 if n == 0 else even(n - 1)
-""",
-    """
-class Base:
-    kind = FACTOR
-    def __init__(self, value):
-        self.value = value
-    def double(self):
-        return helper(self.value) * self.kind
-class Thing(Base):
-    def double(self):
-        return super().double() + 1
-    @property
-    def next(self):
-        return Thing(self.value + 1)
-""",
-    """
-def loudly(function):
-    def inner(*args, **kwargs):
-        return "%s!" % function(*args, **kwargs)
-    return inner
-@loudly
-def greet(name, *, word="hello"):
-    '''Two lines
-    of text'''
-    return word + " " + name
-def factorial():
-    def inner(n):
-        return 1 if n < 2 else n * inner(n - 1)
-    return inner
-def count(n):
-    for number in range(n):
-        yield number
-def base(path):
-    return os.path.basename(path), collections.Counter("aab")["a"]
-pair = (lambda x: x + 1), (lambda x: x + FACTOR)
-def fail():
-    raise ValueError("in a cell")
-""",
-)
-
-
-class Notebook:
-    """Cells that ran one after the other, as IPython runs them."""
-
-    def __init__(self, *cells: str, known: bool = True) -> None:
-        self.names: dict[str, Any] = {"__name__": "__main__"}
-        self._known = known
-        for cell in cells:
-            self.run(cell)
-
-    def run(self, cell: str) -> None:
-        name = f"<notebook-{next(NUMBERS)}>"  # never one that linecache knows from before
-        if self._known:
-            linecache.cache[name] = (len(cell), None, cell.splitlines(keepends=True), name)
-        exec(compile(cell, name, "exec", 0, True), self.names)
-
-    def __getattr__(self, name: str) -> Any:
-        return self.names[name]
-
 
 Connected = Callable[[], Context]
 
@@ -156,25 +84,6 @@ def other(router: Router) -> Iterator[Context]:
     oldest = min(interpreters.found())
     assert oldest.version < HERE
     yield router.local(oldest.path)
-
-
-def test_a_child_that_calls_its_own_child(tmp_path: Path) -> None:
-    """A child has no master's means: it says so with both versions."""
-    (tmp_path / "above.py").write_text(
-        "import remotesvc\n"
-        "def go(python):\n"
-        "    with remotesvc.current().router.tree().local(python) as below:\n"
-        "        try:\n"
-        "            return below.call(lambda: 1)\n"
-        "        except remotesvc.VersionSkewError as error:\n"
-        "            return str(error)\n"
-    )
-    oldest = min(interpreters.found())
-    with Router(path=[tmp_path]) as router:
-        context = router.local().options(timeout=LIMIT)
-        assert context.call("above:go", sys.executable) == 1
-        said = context.call("above:go", oldest.path)
-    assert "pickled by Python {}.{}, and here is {}".format(*HERE, oldest) in said
 
 
 def test_what_an_old_python_cannot_read(other: Context) -> None:

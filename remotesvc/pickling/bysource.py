@@ -1,0 +1,107 @@
+"""Pickles that another Python can read: what cloudpickle would send as bytecode goes as source instead.
+
+What becomes of it there is in `remotesvc.bootstrap.calls.bysource`.
+"""
+
+import importlib
+import io
+import sys
+from types import FunctionType, ModuleType
+
+from ..bootstrap.calls import bysource as there
+from .codes import attributes_in, names_at_once, names_in
+from .pickler import PROTOCOL, Pickler
+from .source import shown_file, source_of_class, source_of_function
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any, Dict, List, Set, Tuple
+
+
+class SourcePickler(Pickler):
+    """Notes the modules that it meets, as the other pickler does."""
+
+    def __init__(self, file: "io.BytesIO") -> "None":
+        super().__init__(file, PROTOCOL)
+        self.modules: "Set[str]" = set()
+        self._shared: "Dict[str, Dict[str, Any]]" = {}
+
+    def reducer_override(self, obj: "Any") -> "Any":
+        if isinstance(obj, ModuleType):
+            self.modules.add(obj.__name__)
+            return importlib.import_module, (obj.__name__,)
+        if isinstance(obj, FunctionType) and not importable(obj):
+            return self._function(obj)
+        if isinstance(obj, type) and not importable(obj) and obj.__module__ != "builtins":
+            return self._class(obj)
+        name = getattr(obj, "__module__", None)
+        if isinstance(name, str):
+            self.modules.add(name)
+        return NotImplemented
+
+    def _names_of(self, module: "str") -> "Dict[str, Any]":
+        """What stands for the globals of a module there; one dict for all that was written in it."""
+        return self._shared.setdefault(module, {"__name__": module})
+
+    def _function(self, function: "FunctionType") -> "Any":
+        code = function.__code__
+        source, indent = source_of_function(function)
+        module = str(function.__module__)
+        used = _used(names_in(code), function.__globals__)
+        state = {
+            "globals": used,
+            "imports": _submodules(code, used),
+            "closure": {name: _content(cell) for name, cell in zip(code.co_freevars, function.__closure__ or ())},
+            "defaults": function.__defaults__,
+            "kwdefaults": function.__kwdefaults__,
+            "qualname": function.__qualname__,
+            "module": module,
+            "attributes": {key: value for key, value in vars(function).items() if key != "__wrapped__"},
+        }
+        line = code.co_firstlineno
+        made = source, shown_file(code), line, code.co_name, indent, code.co_freevars, self._names_of(module)
+        return there.function, made, state, None, None, there.fill
+
+    def _class(self, cls: "type") -> "Any":
+        source, code, file, line, known = source_of_class(cls)
+        module = cls.__module__
+        needed = _used(names_at_once(code) - {cls.__name__}, known)
+        shared = self._names_of(module)
+        made = source, file, line, cls.__name__, shared, needed, module
+        return there.cls, made, (shared, _used(names_in(code), known)), None, None, there.fill_class
+
+
+def portable(value: "Any") -> "Tuple[bytes, Set[str]]":
+    """The pickle of a value for any Python, and the modules it names. NoSource, and what pickling raises."""
+    file = io.BytesIO()
+    pickler = SourcePickler(file)
+    pickler.dump(value)
+    return file.getvalue(), pickler.modules - {"__main__", "builtins"}
+
+
+def importable(thing: "Any") -> "bool":
+    """Whether others find a function or class by its module and name."""
+    module = thing.__module__
+    found = None if module in (None, "__main__") else sys.modules.get(module)
+    for name in thing.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is thing
+
+
+def _submodules(code: "CodeType", found: "Dict[str, Any]") -> "List[ModuleType]":
+    """Modules that it reaches through packages: `import a.b` gives a name to `a` only."""
+    packages = [each.__name__ for each in found.values() if isinstance(each, ModuleType)]
+    names = sorted("%s.%s" % (package, name) for package in packages for name in attributes_in(code))
+    return [sys.modules[name] for name in names if isinstance(sys.modules.get(name), ModuleType)]
+
+
+def _used(names: "Set[str]", known: "Dict[str, Any]") -> "Dict[str, Any]":
+    return {name: known[name] for name in sorted(names) if name in known}
+
+
+def _content(cell: "Any") -> "List[Any]":
+    try:
+        return [cell.cell_contents]
+    except ValueError:
+        return [there.EMPTY]

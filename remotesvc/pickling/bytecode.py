@@ -1,0 +1,43 @@
+"""Pickles that only the same Python can read, by cloudpickle: quick to make, and of whatever has code at all."""
+
+import io
+import sys
+from types import ModuleType
+
+from .pickler import PROTOCOL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Set, Tuple
+
+
+class NoBytecode(Exception):
+    """There is no cloudpickle for this process; the message says why."""
+
+
+def pickled(value: "Any") -> "Tuple[bytes, Set[str]]":
+    """The pickle of a value, and the modules that unpickling it may import. NoBytecode, and what pickling raises."""
+    file = io.BytesIO()
+    pickler = _pickler()(file, PROTOCOL)
+    pickler.modules = set()
+    pickler.dump(value)
+    return file.getvalue(), pickler.modules - {"__main__", "builtins"}
+
+
+def _pickler() -> "Any":
+    """cloudpickle's, which notes the modules of the functions, classes and objects that it meets."""
+    if sys.version_info < (3, 8):
+        raise NoBytecode("cloudpickle needs Python 3.8, and this is %d.%d" % sys.version_info[:2])
+    try:
+        import cloudpickle
+    except ImportError as error:  # a minimal target may lack what it imports, or its parent may not give it
+        raise NoBytecode("cloudpickle cannot be imported: %s" % error) from None
+
+    class Noting(cloudpickle.Pickler):  # type: ignore[misc]
+        def reducer_override(self, obj: "Any") -> "Any":
+            name = obj.__name__ if isinstance(obj, ModuleType) else getattr(obj, "__module__", None)
+            if isinstance(name, str):
+                self.modules.add(name)
+            return super().reducer_override(obj)
+
+    return Noting

@@ -1,0 +1,119 @@
+"""The source of functions and classes: from `linecache`, which knows files, cells of notebooks and what came from the
+master, or as it came here itself.
+
+It is compared with the code that runs here, so that a file that was edited meanwhile is not sent for it.
+"""
+
+import ast
+import functools
+import linecache
+import os
+from types import CodeType, FunctionType
+
+from ..bootstrap.calls import bysource as there
+from ..bootstrap.errors import Error
+from . import extent
+from .codes import alike, inner, same
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator, Tuple
+
+LINES = 100000
+"""Lines of a file whose functions are sent: to number those of one costs the target a byte for each before it."""
+
+
+class NoSource(Error):
+    """Something cannot be sent as source; the message says what, and why."""
+
+
+def source_of_function(function: "FunctionType") -> "Tuple[str, int]":
+    """The lines that define a function, or a lambda's expression, and how far they are indented."""
+    code = function.__code__
+    text, tree = _running(code, function.__globals__, function.__qualname__)
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and node.lineno == code.co_firstlineno:
+            found.append((extent.expression(text, node), 0))
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
+            first = extent.first_line(node)
+            if first == code.co_firstlineno:
+                found.append((extent.lines(text, first, extent.last_line(text, node)), node.col_offset))
+    if len(found) > 1:  # lambdas in one line
+        found = [each for each in found if _makes(each[0], each[1], code)]
+    if len({source for source, _ in found if source}) != 1:
+        raise NoSource("the source of %s cannot be told from others in line %d"
+                       % (function.__qualname__, code.co_firstlineno))
+    return found[0]
+
+
+def source_of_class(cls: "type") -> "Tuple[str, CodeType, str, int, Dict[str, Any]]":
+    """The statement that makes a class: its text, code, file, number of its first line, and the names around it."""
+    own = [each for each in map(_plain, vars(cls).values()) if isinstance(each, FunctionType)]
+    for method in own:
+        code, names = method.__code__, method.__globals__
+        if not method.__qualname__.startswith("%s." % cls.__qualname__):
+            continue
+        try:
+            text, tree = _running(code, names, cls.__qualname__)
+        except NoSource:
+            continue  # one that something else has made, as dataclasses do
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
+                first, last = extent.first_line(node), extent.last_line(text, node)
+                if first <= code.co_firstlineno <= last:
+                    source = extent.lines(text, first, last)
+                    return source, compile(source, "", "exec", 0, True), shown_file(code), first, names
+    raise NoSource("the class %s has no method whose source is known" % cls.__qualname__)
+
+
+def shown_file(code: "CodeType") -> "str":
+    """How tracebacks there name the file: never by a path of this machine."""
+    name = code.co_filename
+    return name if name.startswith(("<", "remotesvc:/")) else "remotesvc:/%s" % os.path.basename(name)
+
+
+def _plain(member: "Any") -> "Any":
+    member = getattr(member, "__func__", member)
+    return getattr(member, "fget", member)
+
+
+def _running(code: "CodeType", names: "Dict[str, Any]", name: "str") -> "Tuple[str, ast.Module]":
+    """The text, and its tree, in which a piece of code is that runs here. ``names``: its globals."""
+    reason = "is not known here"
+    for text in _texts(code, names, name):
+        tree, compiled = _read(text, name)
+        if any(same(each, code) for each in inner(compiled)):
+            return text, tree
+        reason = "is not what runs here"
+    raise NoSource("the source of %s %s" % (name, reason))
+
+
+def _texts(code: "CodeType", names: "Dict[str, Any]", name: "str") -> "Iterator[str]":
+    """The texts in which a piece of code may be: those it came in, and that of its file."""
+    for file, piece in names.get(there.SOURCES, ()):
+        if file == code.co_filename:
+            yield there.text_of(*piece)
+    if code.co_firstlineno >= LINES:
+        raise NoSource("%s begins behind line %d" % (name, LINES))
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename, names)
+    if lines:
+        yield "".join(lines)
+
+
+@functools.lru_cache(maxsize=8)
+def _read(text: "str", name: "str") -> "Tuple[ast.Module, CodeType]":
+    try:
+        return ast.parse(text), compile(text, "", "exec", 0, True)
+    except (SyntaxError, ValueError) as error:
+        raise NoSource("the source of %s cannot be read: %s" % (name, error)) from None
+
+
+def _makes(source: "str", indent: "int", code: "CodeType") -> "bool":
+    """Whether a piece of source makes such code."""
+    try:
+        made = there.code_of(source, "", code.co_firstlineno, code.co_name, indent, code.co_freevars)
+    except (Error, IndexError, StopIteration):
+        return False
+    return alike(made, code)

@@ -1,0 +1,158 @@
+"""Functions that call what has no name in a child of their own, of any Python from 3.6 on."""
+
+import functools
+import linecache
+
+import remotesvc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+FACTOR = 3
+
+
+def helper(x: int) -> int:
+    return x * FACTOR
+
+
+def loudly(function: "Callable[..., Any]") -> "Callable[..., Any]":
+    @functools.wraps(function)
+    def inner(*args: "Any", **kwargs: "Any") -> str:
+        return str(function(*args, **kwargs)) + "!"
+
+    return inner
+
+
+def below(python: str, known: bool) -> "Any":
+    """A context of our own, whose Python is, or is not, known when it is called."""
+    context = remotesvc.current().router.tree().local(python)
+    if known:
+        context.wait_ready()
+    return context.options(timeout=30)
+
+
+def lambdas(python: str, known: bool) -> "list[Any]":
+    add = 10
+    texts = ["(", "lambda: 0"]  # what a lambda is not
+    pair = (lambda x: x + 1), (lambda x: [each + add for each in (x, "),".count(","))])
+    by_name = {"k": lambda x, *rest, word=("a", "b"), **more: (x, rest, word, sorted(more))}
+    with below(python, known) as context:
+        return [
+            context.call(lambda x: x + 1, 2),
+            context.call(lambda: helper(
+                add
+            ) if texts else 0),
+            [context.call(each, 1) for each in pair],
+            context.call(by_name["k"], 1, 2, z=3),
+            context.call(lambda f, *args: f(*args), lambda x: x * add, 5),
+        ]
+
+
+def closures(python: str, known: bool) -> "list[Any]":
+    total, unset = 0, []  # type: Any, list[int]
+
+    def add(number: int, by: "list[int]" = [2, 3], *, word: str = "defa" + "ult") -> "Any":  # noqa: B006
+        """Two lines,
+        and a closure."""
+        nonlocal total
+        total += number * sum(by)
+        return total, word, unset
+
+    def factorial(n: int) -> int:
+        return 1 if n < 2 else n * factorial(n - 1)
+
+    def outer(n: int) -> "Callable[[int], int]":
+        def inner(x: int) -> int:
+            return helper(x) + n
+        return inner
+    # A comment that belongs to nobody.
+
+    async def later(x: int) -> int:
+        return x + len(unset)
+
+    def numbers(n: int) -> "Any":
+        for number in range(n):
+            yield number + total
+
+    with below(python, known) as context:
+        return [
+            context.call(add, 1),
+            context.call(factorial, 6),
+            context.call(outer(1), 2),
+            context.call(lambda: outer(2)(3)),
+            context.call(later, 7),
+            list(context.call(numbers, 3)),
+        ]
+
+
+def decorated(python: str, known: bool) -> "list[Any]":
+    @loudly
+    def greet(name: str, *, word: str = "hello") -> str:
+        return word + " " + name
+
+    with below(python, known) as context:
+        return [context.call(greet, "you"), context.call(lambda: greet("you", word="hi"))]
+
+
+CELLS = ("""
+import collections, os.path
+FACTOR = 5
+def helper(x, by=FACTOR):
+    return x * by + even(x)
+def even(n):
+    return 1 if n == 0 else odd(n - 1)
+def odd(n):
+    return 0 if n == 0 else even(n - 1)
+""", """
+class Base:
+    kind = FACTOR
+    def __init__(self, value):
+        self.value = value
+    def double(self):
+        return helper(self.value) * self.kind
+class Thing(Base):
+    def double(self):
+        return super().double() + 1
+    @property
+    def next(self):
+        return Thing(self.value + 1)
+def of(thing):
+    return thing.double(), thing.next.value, isinstance(thing, Base)
+def base(path):
+    return os.path.basename(path), collections.Counter("aab")["a"]
+""")
+
+
+def run_cells(*cells: str, kept: bool = True) -> "dict[str, Any]":
+    """The names of cells that ran here, one after the other. ``kept``: whether their source is known."""
+    names = {"__name__": "__main__"}  # type: dict[str, Any]
+    for number, cell in enumerate(cells):
+        name = f"<cell-{number}-{len(linecache.cache)}>"  # never one that is known from before
+        if kept:
+            linecache.cache[name] = len(cell), None, cell.splitlines(True), name
+        exec(compile(cell, name, "exec", 0, True), names)
+    return names
+
+
+def notebook(python: str, known: bool) -> "list[Any]":
+    names = run_cells(*CELLS)
+    with below(python, known) as context:
+        return [
+            context.call(names["helper"], 4),
+            context.call(names["of"], names["Thing"](2)),
+            context.call(names["base"], "/a/b"),
+        ]
+
+
+def refused(python: str, known: bool, cell: str, kept: bool = True) -> str:
+    """What the error says of calling a cell's ``f``; empty if there is none."""
+    function = run_cells(cell, kept=kept)["f"]
+    with below(python, known) as context:
+        try:
+            context.call(function)
+        except remotesvc.VersionSkewError as error:
+            assert context.call("operator:add", 1, 1) == 2
+            return str(error)
+    return ""

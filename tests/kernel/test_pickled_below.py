@@ -1,0 +1,88 @@
+"""A child calls what has no name in a child of its own, of another Python: a chain of three, master, 3.x and 3.y."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from remotesvc import Router
+from tests import interpreters
+from tests.interpreters import Interpreter
+from tests.kernel import called_below
+from tests.kernel.contexts import LIMIT
+
+pytest_plugins = ("tests.kernel.call_fixtures",)
+
+CLOUDPICKLE = (3, 8)
+"""The oldest Python that cloudpickle runs on: the bytecode of others goes nowhere."""
+
+Below = Callable[..., dict[str, Any]]
+
+
+def ends(middle: Interpreter) -> list[Interpreter]:
+    """What is below a Python: the oldest, the newest, and itself."""
+    found = interpreters.found()
+    return sorted({found[0], found[-1], middle})
+
+
+@pytest.fixture(params=["unknown", "known"])
+def below(request: pytest.FixtureRequest, router: Router, interpreter: Interpreter) -> Below:
+    """What a function of `called_below` returns in a child of one Python for each Python that may be below it."""
+    middle = router.local(interpreter.path).options(timeout=LIMIT)
+
+    def call(function: Callable[..., Any], *args: Any) -> dict[str, Any]:
+        known = request.param == "known"
+        return {str(each): middle.call(function, each.path, known, *args) for each in ends(interpreter)}
+
+    return call
+
+
+def everywhere(interpreter: Interpreter, value: Any) -> dict[str, Any]:
+    return {str(each): value for each in ends(interpreter)}
+
+
+def test_lambdas(below: Below, interpreter: Interpreter) -> None:
+    value = [3, 30, [2, [11, 11]], (1, (2,), ("a", "b"), ["z"]), 50]
+    assert below(called_below.lambdas) == everywhere(interpreter, value)
+
+
+def test_nested_functions_with_cells_and_defaults(below: Below, interpreter: Interpreter) -> None:
+    value = [(5, "default", []), 720, 7, 11, 7, [0, 1, 2]]
+    assert below(called_below.closures) == everywhere(interpreter, value)
+
+
+def test_decorated_functions(below: Below, interpreter: Interpreter) -> None:
+    assert below(called_below.decorated) == everywhere(interpreter, ["hello you!", "hi you!"])
+
+
+def test_functions_and_classes_of_cells(below: Below, interpreter: Interpreter) -> None:
+    value = [21, (56, 3, True), ("b", 2)]
+    assert below(called_below.notebook) == everywhere(interpreter, value)
+
+
+def test_without_source_the_error_says_what_to_do(below: Below, interpreter: Interpreter) -> None:
+    said = below(called_below.refused, "def f():\n    return 1\n", False)
+    for there, text in said.items():
+        if there == str(interpreter) and interpreter.version >= CLOUDPICKLE:
+            assert text == ""
+            continue
+        for part in (str(interpreter), "the source of f is not known here", "put", "into a module"):
+            assert part in text
+        assert there in text or interpreter.version < CLOUDPICKLE, text
+
+
+def test_what_an_old_python_cannot_read(router: Router) -> None:
+    oldest, newest = interpreters.found()[0], interpreters.found()[-1]
+    middle = router.local(newest.path).options(timeout=LIMIT)
+    cell = "def f():\n    return (y := 1)\n"
+    assert "this Python cannot read the source of f" in middle.call(called_below.refused, oldest.path, True, cell)
+    assert middle.call(called_below.refused, newest.path, True, cell) == ""
+
+
+def test_lambdas_of_one_line_that_cannot_be_told_apart(below: Below, interpreter: Interpreter) -> None:
+    said = below(called_below.refused, "f, g = (lambda: [1]), (lambda:  [1])\n")
+    for there, text in said.items():
+        bytecode = there == str(interpreter) and interpreter.version >= CLOUDPICKLE
+        assert ("cannot be told from others in line 1" in text) != bytecode
