@@ -98,6 +98,9 @@ class MasterTree(Tree):
     def modules_named(self, number: int, names: list[str]) -> list[Any]:
         return [entry for name in names for entry in self._ahead(number, name, AHEAD // len(names))]
 
+    def ask_above(self, request: Any) -> dict[str, Any]:
+        return {}
+
     def on_gone(self, gone: set[int]) -> None:
         super().on_gone(gone)
         if not self.router.closed:  # not here, since it may wait for a module that is just being compressed

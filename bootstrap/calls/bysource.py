@@ -103,7 +103,11 @@ def cls(source: "str", file: "str", line: "int", name: "str", shared: "Dict[str,
     shared.update(needed, __builtins__=builtins, __name__=module)
     piece = source, line, name, 0, ()  # type: Tuple[str, int, str, int, Tuple[str, ...]]
     shared.setdefault(SOURCES, []).append((file, piece))
-    exec(_compiled(text_of(*piece), file, name), shared)
+    try:
+        exec(_compiled(text_of(*piece), file, name), shared)
+    except NameError as error:  # it came to its sender as bytecode, which brings only what methods use
+        raise VersionSkewError("the class %s cannot be made here: %s; put it into a module, so that it is imported"
+                               " instead" % (name, error)) from None
     return shared[name]
 
 

@@ -22,6 +22,7 @@ from ..calling.inbox import Inbox
 from ..calling.invocation import Peer
 from ..calling.promise import Promise
 from ..calling.targets import Targets
+from ..pickling import DEFINITION
 from .bundle import Bundle, kernel_codes, kernel_sources
 from .handshake import LIMITS
 from .moduledesk import ModuleDesk
@@ -66,9 +67,10 @@ class Tree(object):
         self.hops: "Dict[int, Tuple[int, ...]]" = {}
         self._gone: "Deque[int]" = collections.deque()
         self._bundle: "Optional[Bundle]" = None
+        self._pickles: "Any" = None
         self._lock = threading.Lock()
         self.callbacks = Inbox("remotesvc-callbacks", lambda message: None, router.report)
-        self._module_requests = ModuleDesk(router, lambda child, wanted: self.answer_modules(child, wanted))
+        self._module_requests = ModuleDesk(router, self._answer)
         router.mailboxes[wire.ASK_MODULE] = self._module_requests
         self._id_requests = Inbox("remotesvc-ids", lambda message: None, router.report)
         router.mailboxes[wire.LEASE_IDS] = Lessor(router, ids, BLOCK if router.id == 0 else BLOCK // SHARE,
@@ -290,13 +292,30 @@ class Tree(object):
 
     def pickle(self, context: "Context", work: "Tuple[Any, Any, Any]") -> "Tuple[List[Any], List[Any]]":
         """What ``bootstrap.calls.pickled`` takes of a function, its arguments and keywords; modules to send along."""
-        from ..pickling.parts import parts
-        pickles, names = parts(work, self._starts.get(context.id))
+        pickles, names = self.pickles.parts(work, self._starts.get(context.id))
         return pickles, self.modules_named(context.id, names)
 
     def modules_named(self, number: "int", names: "List[str]") -> "List[Any]":
         """Modules to send along with what names them; see ``modules_for``."""
         return []
+
+    @property
+    def pickles(self) -> "Any":
+        """What makes pickles, made at the first use: a child has to fetch it."""
+        if self._pickles is None:
+            from ..pickling.parts import Pickles
+            with self._lock:
+                self._pickles = self._pickles or Pickles(self.ask_above)
+        return self._pickles
+
+    def ask_above(self, request: "Any") -> "Dict[str, Any]":
+        """Our parent's reply to a request for a module or definition."""
+        return self.router.importer().request(request)  # type: ignore[no-any-return]
+
+    def _answer(self, child: "int", wanted: "Any") -> "Any":
+        if type(wanted) is dict and wanted.get("kind") == DEFINITION:
+            return self.pickles.answer(wanted)
+        return self.answer_modules(child, wanted)
 
     def answer_modules(self, child: "int", wanted: "Any") -> "Any":
         """The reply to a child that asks for a module."""

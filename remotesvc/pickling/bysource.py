@@ -10,8 +10,8 @@ from types import FunctionType, ModuleType
 
 from ..bootstrap.calls import bysource as there
 from .codes import attributes_in, names_at_once, names_in
-from .pickler import PROTOCOL, Pickler
-from .source import shown_file, source_of_class, source_of_function
+from .pickler import PROTOCOL, Pickler, importable
+from .source import Sources, shown_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class SourcePickler(Pickler):
     """Notes the modules that it meets, as the other pickler does."""
 
-    def __init__(self, file: "io.BytesIO") -> "None":
+    def __init__(self, file: "io.BytesIO", sources: "Sources") -> "None":
         super().__init__(file, PROTOCOL)
+        self._sources = sources
         self.modules: "Set[str]" = set()
         self._shared: "Dict[str, Dict[str, Any]]" = {}
 
@@ -46,7 +47,7 @@ class SourcePickler(Pickler):
 
     def _function(self, function: "FunctionType") -> "Any":
         code = function.__code__
-        source, indent = source_of_function(function)
+        source, indent = self._sources.of_function(function)
         module = str(function.__module__)
         used = _used(names_in(code), function.__globals__)
         state = {
@@ -64,29 +65,21 @@ class SourcePickler(Pickler):
         return there.function, made, state, None, None, there.fill
 
     def _class(self, cls: "type") -> "Any":
-        source, code, file, line, known = source_of_class(cls)
+        source, code, file, line, known = self._sources.of_class(cls)
         module = cls.__module__
+        known = dict({each.__name__: each for each in cls.__bases__}, **known)
         needed = _used(names_at_once(code) - {cls.__name__}, known)
         shared = self._names_of(module)
         made = source, file, line, cls.__name__, shared, needed, module
         return there.cls, made, (shared, _used(names_in(code), known)), None, None, there.fill_class
 
 
-def portable(value: "Any") -> "Tuple[bytes, Set[str]]":
+def portable(value: "Any", sources: "Sources") -> "Tuple[bytes, Set[str]]":
     """The pickle of a value for any Python, and the modules it names. NoSource, and what pickling raises."""
     file = io.BytesIO()
-    pickler = SourcePickler(file)
+    pickler = SourcePickler(file, sources)
     pickler.dump(value)
     return file.getvalue(), pickler.modules - {"__main__", "builtins"}
-
-
-def importable(thing: "Any") -> "bool":
-    """Whether others find a function or class by its module and name."""
-    module = thing.__module__
-    found = None if module in (None, "__main__") else sys.modules.get(module)
-    for name in thing.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is thing
 
 
 def _submodules(code: "CodeType", found: "Dict[str, Any]") -> "List[ModuleType]":

@@ -2,24 +2,27 @@
 
 import io
 import sys
-from types import ModuleType
+from types import FunctionType, ModuleType
 
-from .pickler import PROTOCOL
+from .pickler import PROTOCOL, importable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Set, Tuple
+    from typing import Any, Callable, Set, Tuple
 
 
 class NoBytecode(Exception):
     """There is no cloudpickle for this process; the message says why."""
 
 
-def pickled(value: "Any") -> "Tuple[bytes, Set[str]]":
-    """The pickle of a value, and the modules that unpickling it may import. NoBytecode, and what pickling raises."""
+def pickled(value: "Any", sent: "Callable[[FunctionType], None]") -> "Tuple[bytes, Set[str]]":
+    """The pickle of a value, and the modules that unpickling it may import. NoBytecode, and what pickling raises.
+
+    ``sent``: called with each function whose code goes.
+    """
     file = io.BytesIO()
     pickler = _pickler()(file, PROTOCOL)
-    pickler.modules = set()
+    pickler.modules, pickler.sent = set(), sent
     pickler.dump(value)
     return file.getvalue(), pickler.modules - {"__main__", "builtins"}
 
@@ -38,6 +41,8 @@ def _pickler() -> "Any":
             name = obj.__name__ if isinstance(obj, ModuleType) else getattr(obj, "__module__", None)
             if isinstance(name, str):
                 self.modules.add(name)
+            if isinstance(obj, FunctionType) and not importable(obj):
+                self.sent(obj)
             return super().reducer_override(obj)
 
     return Noting

@@ -1,4 +1,5 @@
-"""The standard library's pickler with the hook of Python 3.8, `reducer_override`, on all versions."""
+"""What both forms of a pickle have in common: the standard library's pickler, with the hook of Python 3.8,
+`reducer_override`, on all versions; and what need not be in a pickle."""
 
 import pickle
 import sys
@@ -9,6 +10,15 @@ if TYPE_CHECKING:
 
 PROTOCOL = 4
 """The newest that every Python from 3.4 on reads."""
+
+
+def importable(thing: "Any") -> "bool":
+    """Whether others find a function or class by its module and name."""
+    module = thing.__module__
+    found = None if module in (None, "__main__") else sys.modules.get(module)
+    for name in thing.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is thing
 
 
 if TYPE_CHECKING or sys.version_info >= (3, 8):

@@ -17,7 +17,7 @@ from .codes import alike, inner, same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, Tuple
+    from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 LINES = 100000
 """Lines of a file whose functions are sent: to number those of one costs the target a byte for each before it."""
@@ -27,10 +27,59 @@ class NoSource(Error):
     """Something cannot be sent as source; the message says what, and why."""
 
 
-def source_of_function(function: "FunctionType") -> "Tuple[str, int]":
-    """The lines that define a function, or a lambda's expression, and how far they are indented."""
-    code = function.__code__
-    text, tree = _running(code, function.__globals__, function.__qualname__)
+class Sources(object):
+    """Where source comes from. ``ask``: gives the definition of a piece of code that came here as bytecode, as
+    ``piece_of`` does there; None if nobody knows it."""
+
+    def __init__(self, ask: "Callable[[CodeType], Any]") -> "None":
+        self._ask = ask
+
+    def of_function(self, function: "FunctionType") -> "Tuple[str, int]":
+        """The lines that define a function, or a lambda's expression, and how far they are indented."""
+        code = function.__code__
+        text, tree = self._running(code, function.__globals__, function.__qualname__)
+        return _definition(code, text, tree, function.__qualname__)
+
+    def of_class(self, cls: "type") -> "Tuple[str, CodeType, str, int, Dict[str, Any]]":
+        """The statement that makes a class: its text, code, file, number of its first line, and the names around it."""
+        own = [each for each in map(_plain, vars(cls).values()) if isinstance(each, FunctionType)]
+        for method in own:
+            code, names = method.__code__, method.__globals__
+            if not method.__qualname__.startswith("%s." % cls.__qualname__):
+                continue
+            try:
+                text, tree = self._running(code, names, cls.__qualname__)
+            except NoSource:
+                continue  # one that something else has made, as dataclasses do
+            name, source, first = _class_around(code, text, tree)
+            if name == cls.__name__:
+                return source, compile(source, "", "exec", 0, True), shown_file(code), first, names
+        raise NoSource("the class %s has no method whose source is known" % cls.__qualname__)
+
+    def _running(self, code: "CodeType", names: "Dict[str, Any]", name: "str") -> "Tuple[str, ast.Module]":
+        try:
+            return _running(code, names, name)
+        except NoSource:
+            piece = self._ask(code)
+            if piece is None:
+                raise
+        # Kept as what came as source is, for the next time.
+        names.setdefault(there.SOURCES, []).append((code.co_filename, piece))
+        return _running(code, names, name)
+
+
+def piece_of(code: "CodeType", names: "Dict[str, Any]") -> "List[Any]":
+    """What ``text_of`` takes of the definition of a piece of code: of a method that of its class. ``names``: its
+    globals, or what of them is known. Raises NoSource."""
+    text, tree = _running(code, names, code.co_name)
+    name, source, first = _class_around(code, text, tree)
+    if name:
+        return [source, first, name, 0, []]
+    source, indent = _definition(code, text, tree, code.co_name)
+    return [source, code.co_firstlineno, code.co_name, indent, list(code.co_freevars)]
+
+
+def _definition(code: "CodeType", text: "str", tree: "ast.Module", name: "str") -> "Tuple[str, int]":
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and node.lineno == code.co_firstlineno:
@@ -42,29 +91,18 @@ def source_of_function(function: "FunctionType") -> "Tuple[str, int]":
     if len(found) > 1:  # lambdas in one line
         found = [each for each in found if _makes(each[0], each[1], code)]
     if len({source for source, _ in found if source}) != 1:
-        raise NoSource("the source of %s cannot be told from others in line %d"
-                       % (function.__qualname__, code.co_firstlineno))
+        raise NoSource("the source of %s cannot be told from others in line %d" % (name, code.co_firstlineno))
     return found[0]
 
 
-def source_of_class(cls: "type") -> "Tuple[str, CodeType, str, int, Dict[str, Any]]":
-    """The statement that makes a class: its text, code, file, number of its first line, and the names around it."""
-    own = [each for each in map(_plain, vars(cls).values()) if isinstance(each, FunctionType)]
-    for method in own:
-        code, names = method.__code__, method.__globals__
-        if not method.__qualname__.startswith("%s." % cls.__qualname__):
-            continue
-        try:
-            text, tree = _running(code, names, cls.__qualname__)
-        except NoSource:
-            continue  # one that something else has made, as dataclasses do
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
-                first, last = extent.first_line(node), extent.last_line(text, node)
-                if first <= code.co_firstlineno <= last:
-                    source = extent.lines(text, first, last)
-                    return source, compile(source, "", "exec", 0, True), shown_file(code), first, names
-    raise NoSource("the class %s has no method whose source is known" % cls.__qualname__)
+def _class_around(code: "CodeType", text: "str", tree: "ast.Module") -> "Tuple[str, str, int]":
+    """The class statement that a piece of code stands in: name, text, number of the first line; empty if in none."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            first, last = extent.first_line(node), extent.last_line(text, node)
+            if first <= code.co_firstlineno <= last:
+                return node.name, extent.lines(text, first, last), first
+    return "", "", 0
 
 
 def shown_file(code: "CodeType") -> "str":

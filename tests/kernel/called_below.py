@@ -69,9 +69,6 @@ def closures(python: str, known: bool) -> "list[Any]":
         return inner
     # A comment that belongs to nobody.
 
-    async def later(x: int) -> int:
-        return x + len(unset)
-
     def numbers(n: int) -> "Any":
         for number in range(n):
             yield number + total
@@ -82,9 +79,18 @@ def closures(python: str, known: bool) -> "list[Any]":
             context.call(factorial, 6),
             context.call(outer(1), 2),
             context.call(lambda: outer(2)(3)),
-            context.call(later, 7),
             list(context.call(numbers, 3)),
         ]
+
+
+def coroutine(python: str, known: bool) -> int:
+    number = 3
+
+    async def later(x: int) -> int:
+        return x + number
+
+    with below(python, known) as context:
+        return int(context.call(later, 7))
 
 
 def decorated(python: str, known: bool) -> "list[Any]":
@@ -156,3 +162,15 @@ def refused(python: str, known: bool, cell: str, kept: bool = True) -> str:
             assert context.call("operator:add", 1, 1) == 2
             return str(error)
     return ""
+
+
+def handed_on(python: str, known: bool, function: "Callable[..., Any]", *args: "Any") -> "Any":
+    """Call below what came from above, and has no file here."""
+    with below(python, known) as context:
+        return context.call(function, *args)
+
+
+def made_and_handed_on(python: str, function: "Callable[..., Any]", oldest: str, known: bool, number: int) -> "Any":
+    """Call a function below with a lambda of ours, for it to hand on."""
+    with below(python, True) as context:
+        return context.call(function, oldest, known, lambda x: helper(x), number)

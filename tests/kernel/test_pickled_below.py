@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from remotesvc import Router
+from remotesvc import CallError, Router
 from tests import interpreters
 from tests.interpreters import Interpreter
 from tests.kernel import called_below
 from tests.kernel.contexts import LIMIT
+from tests.kernel.notebooks import CELLS, Notebook
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -49,8 +51,9 @@ def test_lambdas(below: Below, interpreter: Interpreter) -> None:
 
 
 def test_nested_functions_with_cells_and_defaults(below: Below, interpreter: Interpreter) -> None:
-    value = [(5, "default", []), 720, 7, 11, 7, [0, 1, 2]]
+    value = [(5, "default", []), 720, 7, 11, [0, 1, 2]]
     assert below(called_below.closures) == everywhere(interpreter, value)
+    assert below(called_below.coroutine) == everywhere(interpreter, 10)
 
 
 def test_decorated_functions(below: Below, interpreter: Interpreter) -> None:
@@ -86,3 +89,61 @@ def test_lambdas_of_one_line_that_cannot_be_told_apart(below: Below, interpreter
     for there, text in said.items():
         bytecode = there == str(interpreter) and interpreter.version >= CLOUDPICKLE
         assert ("cannot be told from others in line 1" in text) != bytecode
+
+
+def test_what_came_from_the_master_goes_on(below: Below, interpreter: Interpreter) -> None:
+    """Where it came as bytecode, and no file has it, the master is asked for its source."""
+    book = Notebook(*CELLS)
+    assert below(called_below.handed_on, book.helper, 3) == everywhere(interpreter, 9)
+    assert below(called_below.handed_on, book.factorial(), 6) == everywhere(interpreter, 720)
+    assert below(called_below.handed_on, book.greet, "you") == everywhere(interpreter, "hello you!")
+
+
+def test_each_context_asks_the_one_above(router: Router) -> None:
+    """Three of one version, and another below them: the master alone knows the source of what it sent, and the context
+    below it that of what it made itself."""
+    same, oldest = sys.executable, interpreters.found()[0].path
+    top = router.local().options(timeout=LIMIT)
+    further = (called_below.handed_on, oldest, True)
+    assert top.call(called_below.handed_on, same, True, *further, Notebook(*CELLS).factorial(), 6) == 720
+    assert top.call(called_below.handed_on, same, True, *further, lambda x: x + LIMIT, 1) == 1 + LIMIT
+    assert top.call(called_below.made_and_handed_on, same, *further, 2) == 2 * called_below.FACTOR
+
+
+def test_objects_that_came_from_the_master_go_on(below: Below, interpreter: Interpreter) -> None:
+    book = Notebook(
+        "STEP = 2\n"
+        "class Base:\n"
+        "    def __init__(self, value=1):\n"
+        "        self.value = value\n"
+        "class Thing(Base):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "    @property\n"
+        "    def next(self):\n"
+        "        return Base(self.value + STEP)\n"
+        "def of(thing):\n"
+        "    return thing.next.value, isinstance(thing, Base)\n"
+    )
+    assert below(called_below.handed_on, book.of, book.Thing()) == everywhere(interpreter, (3, True))
+
+
+def test_a_class_that_lost_names_of_its_statement_is_refused_with_them(router: Router) -> None:
+    """Bytecode brings what methods use, and no more."""
+    book, middle = Notebook(*CELLS), router.local().options(timeout=LIMIT)
+    with pytest.raises(CallError, match="class Base cannot be made here: name 'FACTOR' is not defined; put it into a"):
+        middle.call(called_below.handed_on, interpreters.found()[0].path, True, book.Base, 1)
+
+
+def test_a_lambda_of_what_came_from_the_master(interpreter: Interpreter, router: Router) -> None:
+    book = Notebook(*CELLS)
+    book.run(
+        "def go(python):\n"
+        "    import remotesvc\n"
+        "    two = 2\n"
+        "    with remotesvc.current().router.tree().local(python) as below:\n"
+        "        return below.call(lambda x: helper(x) + two, 1), below.call(pair[1], 1)\n"
+    )
+    middle = router.local(interpreter.path).options(timeout=LIMIT)
+    said = {str(each): middle.call(book.go, each.path) for each in ends(interpreter)}
+    assert said == everywhere(interpreter, (5, 4))

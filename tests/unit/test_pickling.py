@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import ast
-from types import CodeType
+import itertools
+import linecache
+import subprocess
+import sys
+from types import CodeType, FunctionType
+from typing import Any
 
 import pytest
 
+from remotesvc.bootstrap.calls import bysource as there
+from remotesvc.bootstrap.imports.modules import Request
 from remotesvc.pickling import extent
 from remotesvc.pickling.codes import alike, inner, names_at_once, names_in, same
+from remotesvc.pickling.parts import Pickles
+from remotesvc.pickling.sent import MOST, Sent, digest_of
 
 LAMBDAS = '''
 pair = (lambda x: x + 1), (lambda x: "),")
@@ -106,3 +115,86 @@ def test_names_that_code_looks_up() -> None:
     body = compile(cell, "", "exec", 0, True)
     assert names_at_once(body) - {"__name__"} == {"base", "factor", "deeper"}
     assert names_in(body) - {"__name__"} == {"base", "factor", "deeper", "late"}
+
+
+NUMBERS = itertools.count()
+
+
+def functions(cell: str, known: bool = True) -> dict[str, Any]:
+    """What a cell defines. known: whether its source is."""
+    name, names = f"<pickling-{next(NUMBERS)}>", {"__name__": "__main__"}
+    if known:
+        linecache.cache[name] = (len(cell), None, cell.splitlines(keepends=True), name)
+    exec(compile(cell, name, "exec", 0, True), names)
+    return names
+
+
+def test_the_sender_tells_the_definition_of_what_it_sent_and_of_what_is_in_it() -> None:
+    text = "def f(x):\n    def deep():\n        return x\n    return deep\n"
+    made = functions("SECRET = 1\n" + text + "def g():\n    return 2\n")
+    sent, f, deep = Sent(), made["f"], made["f"](1)
+    sent.note(f)
+    assert sent.definition(digest_of(f.__code__)) == [text, 2, "f", 0, []]
+    piece = sent.definition(digest_of(deep.__code__))
+    assert piece == ["    def deep():\n        return x\n", 3, "deep", 4, ["x"]]
+    source, line, name, indent, free = piece
+    assert same(there.code_of(source, "", line, name, indent, tuple(free)), deep.__code__)
+    assert sent.definition(digest_of(made["g"].__code__)) is None
+
+
+def test_the_sender_tells_the_class_of_a_method() -> None:
+    text = "class Other:\n    def f(self):\n        return 1\n"
+    method = functions("x = 1\n@print\nclass Thing:\n    pass\n" + text)["Other"].f
+    sent = Sent()
+    sent.note(method)
+    assert sent.definition(digest_of(method.__code__)) == [text, 5, "Other", 0, []]
+
+
+def test_what_is_sent_on_has_the_source_that_came_with_it() -> None:
+    names: dict[str, Any] = {}
+    made = there.function("lambda: x", "<elsewhere>", 3, "<lambda>", 0, ("x",), names)
+    sent = Sent()
+    sent.note(made)
+    assert sent.definition(digest_of(made.__code__)) == ["lambda: x", 3, "<lambda>", 0, ["x"]]
+
+
+def test_what_has_no_source_here_is_asked_for_above() -> None:
+    function, above = functions("def f():\n    return 1\n", known=False)["f"], []
+
+    def ask(request: Request) -> dict[str, Any]:
+        above.append((request.kind, request.name))
+        return {"piece": ["from above"]}
+
+    asked = {"kind": "definition", "name": digest_of(function.__code__)}
+    assert Pickles(ask).answer(asked) == {"piece": ["from above"]}
+    assert above == [("definition", asked["name"])]
+
+
+@pytest.mark.parametrize("name", [None, 1, b"0", ["0"], "0" * 65])
+def test_what_is_no_digest_is_refused(name: Any) -> None:
+    def ask(request: Request) -> dict[str, Any]:
+        pytest.fail("asked for what nobody can have")
+
+    assert Pickles(ask).answer({"kind": "definition", "name": name}) == {"reason": "no digest of code"}
+
+
+def test_only_the_latest_are_remembered() -> None:
+    sent, made = Sent(), [code(f"def f(): return {number}\n") for number in range(MOST + 1)]
+    for each in [*made[:MOST], made[0], made[MOST]]:
+        text = f"def f(): return {each.co_consts[1]}\n"
+        sent.note(FunctionType(each, {there.SOURCES: [("", (text, 1, "f", 0, ()))]}))
+    told = [sent.definition(digest_of(each)) is not None for each in (made[0], made[1], made[2], made[MOST])]
+    assert told == [True, False, True, True]
+
+
+def test_a_digest_is_the_same_in_every_process() -> None:
+    text = "f = lambda x: x in {'a', 'b', 'c', 'd'} and (lambda: (x, 1.5, b'', ...))\n"
+    script = f"from tests.unit.test_pickling import code, digest_of\nprint(digest_of(code({text!r})))"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", script], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True, text=True
+        ).stdout.strip()
+        for seed in ("1", "2", "3")
+    }
+    assert said == {digest_of(code(text))}
+    assert digest_of(code(text)) != digest_of(code(text.replace("1.5", "2.5")))
