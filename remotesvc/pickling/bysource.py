@@ -36,6 +36,8 @@ class SourcePickler(Pickler):
             return self._function(obj)
         if isinstance(obj, type) and not importable(obj) and obj.__module__ != "builtins":
             return self._class(obj)
+        if isinstance(obj, (FunctionType, type)) and _public(obj):
+            return getattr, (sys.modules[obj.__module__.rpartition(".")[0]], obj.__name__)
         name = getattr(obj, "__module__", None)
         if isinstance(name, str):
             self.modules.add(name)
@@ -80,6 +82,13 @@ def portable(value: "Any", sources: "Sources") -> "Tuple[bytes, Set[str]]":
     pickler = SourcePickler(file, sources)
     pickler.dump(value)
     return file.getvalue(), pickler.modules - {"__main__", "builtins"}
+
+
+def _public(thing: "Any") -> "bool":
+    """Whether something of a private module is also in the package above it. Its public name is the one to go by:
+    paths are in `pathlib._local` from Python 3.13 on, and in `pathlib` everywhere."""
+    package, _, module = thing.__module__.rpartition(".")
+    return module.startswith("_") and getattr(sys.modules.get(package), thing.__name__, None) is thing
 
 
 def _submodules(code: "CodeType", found: "Dict[str, Any]") -> "List[ModuleType]":

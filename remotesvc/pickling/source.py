@@ -42,6 +42,9 @@ class Sources(object):
 
     def of_class(self, cls: "type") -> "Tuple[str, CodeType, str, int, Dict[str, Any]]":
         """The statement that makes a class: its text, code, file, number of its first line, and the names around it."""
+        if "<locals>" in cls.__qualname__:
+            raise NoSource("the class %s was made in a function, and only those of the top level can be sent"
+                           % cls.__qualname__)
         own = [each for each in map(_plain, vars(cls).values()) if isinstance(each, FunctionType)]
         for method in own:
             code, names = method.__code__, method.__globals__

@@ -1,7 +1,10 @@
 """Functions that call what has no name in a child of their own, of any Python from 3.6 on."""
 
+import collections
 import functools
 import linecache
+import pathlib
+import re
 
 import remotesvc
 
@@ -102,6 +105,36 @@ def decorated(python: str, known: bool) -> "list[Any]":
         return [context.call(greet, "you"), context.call(lambda: greet("you", word="hi"))]
 
 
+class Box:
+    """What only pickle carries, and something in it."""
+
+    def __init__(self, value: "Any") -> None:
+        self.value = value
+
+    def get(self) -> "Any":
+        return self.value
+
+
+def shown(box: Box) -> str:
+    """The same in every Python."""
+    value = box.value
+    return str(getattr(value, "pattern", getattr(value, "__name__", value)))
+
+
+def boxes() -> "list[Box]":
+    paths = [pathlib.PurePosixPath("/a"), pathlib.Path("b"), pathlib.PurePath]
+    return [Box(each) for each in paths + [re.compile("a+", re.I), collections.Counter("aab"), helper, Box, None, re]]
+
+
+def objects(python: str, known: bool) -> "list[Any]":
+    said = []  # type: list[Any]
+    with below(python, known) as context:
+        said.extend(context.call(shown, box) for box in boxes())
+        said.append(context.call(Box(7).get))
+        said.append(context.call(lambda paths: [str(path) for path in paths], [pathlib.PurePosixPath("/c")]))
+    return said
+
+
 CELLS = ("""
 import collections, os.path
 FACTOR = 5
@@ -152,9 +185,21 @@ def notebook(python: str, known: bool) -> "list[Any]":
         ]
 
 
+def made_in_a_function(python: str, known: bool) -> str:
+    """What the error says of a class that only a function knows."""
+    class Local:
+        def get(self) -> int:
+            return 1
+
+    return _refused(python, known, Local().get)
+
+
 def refused(python: str, known: bool, cell: str, kept: bool = True) -> str:
     """What the error says of calling a cell's ``f``; empty if there is none."""
-    function = run_cells(cell, kept=kept)["f"]
+    return _refused(python, known, run_cells(cell, kept=kept)["f"])
+
+
+def _refused(python: str, known: bool, function: "Callable[[], Any]") -> str:
     with below(python, known) as context:
         try:
             context.call(function)

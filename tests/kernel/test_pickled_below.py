@@ -65,6 +65,17 @@ def test_functions_and_classes_of_cells(below: Below, interpreter: Interpreter) 
     assert below(called_below.notebook) == everywhere(interpreter, value)
 
 
+def test_objects_that_only_pickle_carries(below: Below, interpreter: Interpreter) -> None:
+    value = [*map(called_below.shown, called_below.boxes()), 7, ["/c"]]
+    assert below(called_below.objects) == everywhere(interpreter, value)
+
+
+def test_a_class_made_in_a_function_is_refused(below: Below, interpreter: Interpreter) -> None:
+    for there, text in below(called_below.made_in_a_function).items():
+        bytecode = there == str(interpreter) and interpreter.version >= CLOUDPICKLE
+        assert ("Local was made in a function, and only those of the top level can be sent" in text) != bytecode
+
+
 def test_without_source_the_error_says_what_to_do(below: Below, interpreter: Interpreter) -> None:
     said = below(called_below.refused, "def f():\n    return 1\n", False)
     for there, text in said.items():
