@@ -5,6 +5,7 @@ import stat
 
 from . import disk
 from .errors import TransferRefused
+from .kept import MARKER, take
 from .landing import Finish
 from .sink import FileSink
 from .treesink import TreeSink
@@ -47,12 +48,11 @@ def _refuse_special(path: "str") -> "None":
 
 
 def tree_top(dst: "str", name: "bytes") -> "str":
-    """The directory that a tree becomes, made if it is missing: ``dst``, or below it if that is written with a "/"
-    at its end and the tree has a name."""
+    """The directory that a tree becomes: ``dst``, or below it if that is written with a "/" at its end and the tree has
+    a name."""
     path = disk.expand(dst)
     if path.endswith("/") and name:
         path = os.path.join(path, os.fsdecode(name))
-    os.makedirs(path, exist_ok=True)
     return path
 
 
@@ -73,13 +73,27 @@ def file_sink(dst: "str", name: "bytes", identity: "Optional[bytes]", finish: "F
     return sink
 
 
-def tree_sink(dst: "str", name: "bytes", finish: "Finish", inside: "bool", most: "int",
+def tree_sink(dst: "str", name: "bytes", finish: "Finish", inside: "bool", most: "int", resume: "bool" = False,
               basis: "bool" = False) -> "TreeSink":
-    """Receive a tree. Raises OSError."""
+    """Receive a tree, going on with what an interrupted transfer left of it, and leaving that in turn, if it is to
+    ``resume``. Raises OSError."""
     path = tree_top(dst, name)
-    sink = TreeSink(disk.open_directory(path), finish, inside, most, basis)
+    made = not os.path.isdir(path)
+    os.makedirs(path, exist_ok=True)
+    top = disk.open_directory(path)
+    try:
+        kept = take(top, made, resume, -1 if finish.owner is None else finish.owner[0])
+    except BaseException:
+        os.close(top)
+        raise
+    sink = TreeSink(top, finish, inside, most, kept, basis)
     sink.path = path
     return sink
+
+
+def interrupted_tree(dst: "str", name: "bytes") -> "bool":
+    """Did an interrupted transfer of a tree leave something here?"""
+    return os.path.lexists(os.path.join(tree_top(dst, name), os.fsdecode(MARKER)))
 
 
 def finish_of(wanted: "Dict[str, Any]") -> "Finish":

@@ -21,17 +21,18 @@ _BENEATH = _DIRECTORY | os.O_NOFOLLOW
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
-# Names of ours in a user's directory: of a single file (locked while it is written), of a file of a tree (closed long
-# before it gets its name), and of a part that may be gone on with.
+# Names of ours in a user's directory: of a single file (locked while it is written), of a part that may be gone on
+# with, and of a tree: of its files (closed long before they get their names), of those that are kept when it is
+# interrupted, and of the marker that leads to them.
 PREFIX = b".remotesvc-"
-SINGLE, TREE, PART = b"s", b"t", b"p"
+SINGLE, PART, TREE, KEPT, MARK = b"s", b"p", b"t", b"k", b"m"
 _END = b".part"
 _BEGIN, _HEX = os.fsdecode(PREFIX), b"0123456789abcdef"
 # Linux's FS_IOC_RESVSP64, which all file systems answer alike, and its struct space_resv.
 _RESERVE, _RANGE = 0x4030582A, struct.Struct("hhqqiI16x")
 # Seconds after which a file of a tree is a leftover: no lock tells.
 STALE = 86400.0
-# Seconds that a part is kept to be gone on with.
+# Seconds that a part, or what there is of a tree, is kept to be gone on with.
 KEEP_PART = 7 * 86400.0
 # Bytes read at once where a file is only read to be hashed.
 BLOCK = 1 << 20
@@ -48,7 +49,7 @@ def _parsed(name: "bytes") -> "Optional[Tuple[bytes, bytes]]":
     """The kind and the first number in a name of ours; None for others. By hand: a target takes five milliseconds to
     import ``re``, longer than to list a thousand files."""
     kind, numbers = name[len(PREFIX):len(PREFIX) + 1], name[len(PREFIX) + 1:-len(_END)].split(b"-")
-    if not name.startswith(PREFIX) or not name.endswith(_END) or kind not in (SINGLE, TREE, PART):
+    if not name.startswith(PREFIX) or not name.endswith(_END) or kind not in (SINGLE, PART, TREE, KEPT, MARK):
         return None
     if len(numbers) > 2 or any(len(number) != 16 or number.strip(_HEX) for number in numbers):
         return None
@@ -96,15 +97,21 @@ def open_regular(name: "Any", directory: "Optional[int]" = None, follow: "bool" 
 
 def temporary_name(kind: "bytes") -> "bytes":
     """A name nobody else uses."""
-    return PREFIX + kind + _hex(os.urandom(8)) + b".part"
+    return PREFIX + kind + random_number() + b".part"
+
+
+def random_number() -> "bytes":
+    """A number nobody else has, as it stands in a name of ours."""
+    return _hex(os.urandom(8))
 
 
 def part_name(final: "bytes", identity: "bytes") -> "bytes":
     """The name under which the beginning of one source is kept for one destination."""
-    return PREFIX + PART + _key(final) + b"-" + identity + b".part"
+    return PREFIX + PART + key_of(final) + b"-" + identity + b".part"
 
 
-def _key(final: "bytes") -> "bytes":
+def key_of(final: "bytes") -> "bytes":
+    """What stands for a final name in a name of ours."""
     import hashlib
     return _hex(hashlib.sha256(final).digest()[:8])
 
@@ -125,7 +132,7 @@ def create_locked(directory: "int", name: "bytes") -> "Optional[int]":
     except FileExistsError:
         return None
     # Somebody who sweeps may have taken it for a leftover before it was locked.
-    if _lock(fd) is not False and os.fstat(fd).st_nlink:
+    if lock(fd) is not False and os.fstat(fd).st_nlink:
         return fd
     os.close(fd)
     return None
@@ -133,18 +140,34 @@ def create_locked(directory: "int", name: "bytes") -> "Optional[int]":
 
 def open_part(directory: "int", name: "bytes") -> "Optional[int]":
     """What was kept of an earlier transfer, locked; None if there is nothing, or nothing of ours, or it is in use."""
+    fd = _open_own(directory, name, os.O_RDWR, (os.geteuid(),))
+    if fd is not None and lock(fd) is False:
+        os.close(fd)
+        return None
+    return fd
+
+
+def open_kept(directory: "int", name: "bytes", owners: "Tuple[int, ...]") -> "Optional[int]":
+    """A file of an earlier transfer of a tree; None if there is none, or none of ours. A complete one may have a mode
+    that lets nobody write to it."""
+    fd = _open_own(directory, name, os.O_RDWR, owners)
+    return _open_own(directory, name, os.O_RDONLY, owners) if fd is None else fd
+
+
+def _open_own(directory: "int", name: "bytes", how: "int", owners: "Tuple[int, ...]") -> "Optional[int]":
+    """A regular file that has one of these owners and no other name."""
     try:
-        fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        fd = os.open(name, how | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     except OSError:
         return None
-    locked, found = _lock(fd), os.fstat(fd)
-    if locked is not False and stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink == 1:
+    found = os.fstat(fd)
+    if stat.S_ISREG(found.st_mode) and found.st_uid in owners and found.st_nlink == 1:
         return fd
     os.close(fd)
     return None
 
 
-def _lock(fd: "int") -> "Optional[bool]":
+def lock(fd: "int") -> "Optional[bool]":
     """Lock a file while its descriptor is open: False if another process holds it, None where there are no locks."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -191,7 +214,7 @@ def sweep(directory: "int", final: "bytes", keep: "bytes", now: "float") -> "Lis
         names = [os.fsencode(name) for name in os.listdir(directory)]
     except OSError:
         return []
-    key, swept = _key(final), []
+    key, swept = key_of(final), []
     for name in names:
         parsed = _parsed(name)
         if parsed is not None and name != keep and _sweep_one(directory, name, parsed[0], parsed[1] == key, now):
@@ -203,8 +226,10 @@ def _sweep_one(directory: "int", name: "bytes", kind: "bytes", same: "bool", now
     try:
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)
         age = now - found.st_ctime
-        if kind == TREE:
-            if found.st_uid != os.geteuid() or age < STALE:
+        if kind == MARK:  # only after what it leads to
+            return False
+        if kind in (TREE, KEPT):
+            if found.st_uid != os.geteuid() or age < (STALE if kind == TREE else KEEP_PART):
                 return False
             os.unlink(name, dir_fd=directory)
             return True
@@ -213,7 +238,7 @@ def _sweep_one(directory: "int", name: "bytes", kind: "bytes", same: "bool", now
             return False
         try:
             # Locked by us, so nobody writes it; where there are no locks its age must tell.
-            gone = _lock(fd) if kind == SINGLE else same
+            gone = lock(fd) if kind == SINGLE else same
             if gone or age > (STALE if kind == SINGLE else KEEP_PART):
                 os.unlink(name, dir_fd=directory)
                 return True
@@ -315,7 +340,7 @@ def entries(directory: "int") -> "Iterator[Tuple[str, os.stat_result]]":
 
 def parts_of(directory: "int", final: "bytes") -> "List[bytes]":
     """The names of the parts kept for one destination."""
-    begin = PREFIX + PART + _key(final)
+    begin = PREFIX + PART + key_of(final)
     try:
         names = [os.fsencode(name) for name in os.listdir(directory)]
     except OSError:

@@ -5,7 +5,7 @@ import os
 import stat
 import time
 
-from . import disk
+from . import disk, kept
 from .errors import DigestMismatch, SourceChanged, TransferRefused
 from .records import MAX_SIZE, UNKNOWN
 
@@ -67,8 +67,9 @@ class Landing(object):
     """A file while it is written. ``discard`` it, or ``finish`` and then ``place`` it."""
 
     def __init__(self, directory: "int", final: "bytes", part: "Optional[bytes]" = None,
-                 temporary: "Optional[bytes]" = None) -> "None":
-        """``part`` names what may be gone on with, ``temporary`` a file of a tree, which needs no lock."""
+                 temporary: "Optional[bytes]" = None, fd: "Optional[int]" = None, hashed: "Any" = None) -> "None":
+        """``part`` names what may be gone on with, ``temporary`` a file of a tree, which needs no lock: a new one, or
+        what an earlier transfer left of it, open as ``fd``; ``hashed`` has taken that, if somebody has."""
         self.directory = directory
         self.final = final
         self.name = b""
@@ -80,7 +81,9 @@ class Landing(object):
         if part is not None:
             self._open_part(part)
         if temporary is not None:
-            self.name, self._fd = temporary, disk.create(directory, temporary)
+            self.name, self._fd = temporary, disk.create(directory, temporary) if fd is None else fd
+        if fd is not None:
+            self._take_in(hashed)
         while self._fd is None:
             self.name = disk.temporary_name(disk.SINGLE)
             self._fd = disk.create_locked(directory, self.name)
@@ -93,13 +96,17 @@ class Landing(object):
             self._fd = disk.open_part(self.directory, part)
         if self._fd is not None:
             # What a crash left of the end may be zeros: the sender compares digests before it goes on.
-            while True:
-                block = os.read(self._fd, disk.BLOCK)
-                if not block:
-                    break
-                self.hash.update(block)
-                self.position += len(block)
+            self._take_in(None)
             self.offered = self.position
+
+    def _take_in(self, hashed: "Any") -> "None":
+        """Be where the file ends that is there already."""
+        if hashed is not None:
+            self.hash, self.position = hashed, os.lseek(self.fd, 0, os.SEEK_END)
+            return
+        for block in iter(lambda: os.read(self.fd, disk.BLOCK), b""):
+            self.hash.update(block)
+            self.position += len(block)
 
     @property
     def fd(self) -> "int":
@@ -171,7 +178,7 @@ class Landing(object):
 
     def discard(self, keep: "bool") -> "None":
         """Give it up; with ``keep`` what is here of it stays to be gone on with. Idempotent."""
-        part = self.name.startswith(disk.PREFIX + disk.PART)
+        part = self.name.startswith((disk.PREFIX + disk.PART, disk.PREFIX + disk.KEPT))
         if self.name and not (keep and part and self.position):
             disk.remove(self.directory, self.name)
         self.name = b""
@@ -217,4 +224,6 @@ def zeros(digest: "Any", size: "int") -> "None":
 
 def sweep(directory: "int", final: "bytes", part: "Optional[bytes]") -> "None":
     """Remove leftovers from the directory of a destination."""
-    disk.sweep(directory, final, part or b"", time.time())
+    now = time.time()
+    disk.sweep(directory, final, part or b"", now)
+    kept.sweep(directory, now)

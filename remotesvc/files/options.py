@@ -22,7 +22,7 @@ class Options(object):
     exclude       patterns of .gitignore, or a file's content as lines; what they match is left out
     compress      "auto" tries, "zlib" always compresses, "off" never
     durable       the files survive a crash of the machine once they have their names; False is faster
-    resume        go on with what an interrupted transfer of the same file left; False leaves nothing
+    resume        go on with what an interrupted transfer of the same file or tree left; False leaves nothing
     limit         bytes a second
     max_files     entries of a tree, at most
     max_bytes     bytes of content in all, holes included, at most: what would be more is refused

@@ -1,6 +1,7 @@
 """What is sent: a file, a tree, or bytes, opened once. The same on the master and on a target."""
 
 import collections
+import copy
 import io
 import os
 import stat
@@ -42,6 +43,10 @@ class Origin(object):
 
     def read_ahead(self, sending: "Sending", over: "Callable[[], bool]") -> "None":
         """Prepare the first messages, until ``over()`` or there are many; ``messages`` gives them first."""
+
+    def apart(self) -> "Origin":
+        """The same tree for one receiver, from its beginning. Close it."""
+        raise NotImplementedError
 
     def close(self) -> "None":
         """Close it. Idempotent."""
@@ -117,6 +122,12 @@ class TreeOrigin(OpenOrigin):
             size += len(message)
             if size >= AHEAD or over():
                 break
+
+    def apart(self) -> "TreeOrigin":
+        again = copy.copy(self)
+        again._fd = None if self._fd is None else disk.open_below(self._fd, ".")
+        again._walking, again._ahead = None, collections.deque()
+        return again
 
     def close(self) -> "None":
         walking, self._walking = self._walking, None

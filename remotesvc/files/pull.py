@@ -4,7 +4,7 @@ import os
 
 from ..bootstrap.errors import OutcomeError, UsageError
 from . import disk
-from .destination import file_sink, finish_of, place_of, tree_sink
+from .destination import file_sink, finish_of, interrupted_tree, place_of, tree_sink
 from .errors import TransferRefused, refusing_here
 from .inflow import Inflow
 from .job import Job, interrupted
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
     from .copied import Copied
+    from .treesink import TreeSink
 
 SEND = "remotesvc.files.send:send"
 
@@ -39,6 +40,8 @@ class _Pull(object):
         # The name comes from the user's own path, never from the target.
         self._name = os.fsencode(os.path.basename(src.rstrip("/")))
         self._tail: "Optional[Dict[str, Any]]" = None
+        # Receives a tree, if that is what src is.
+        self._tree: "Optional[TreeSink]" = None
         self._finish = finish_of(options.finish())
         if dst is not None:
             disk.expand(dst)
@@ -48,10 +51,13 @@ class _Pull(object):
         inflow = Inflow(job.router, job.context.id)
         sink, keep = None, False
         try:
+            if self._dst is not None and interrupted_tree(self._dst, self._name_of_tree()):
+                self._tree = self._tree_sink(self._dst)
             head = job.ask(SEND, {
                 "src": self._src, "handle": inflow.handle, "idle": options.idle_timeout, "limit": options.limit,
                 "compress": options.compress, "symlinks": options.symlinks, "rules": options.rules(),
-                "parts": self._parts()})
+                "parts": self._parts(),
+                "offers": b"" if self._tree is None else self._tree.offers(job.check)})
             sink = self._sink(head)
             sink.max_bytes = options.max_bytes
             # What says that it is empty may be a file of /proc, whose size nobody knows.
@@ -62,7 +68,7 @@ class _Pull(object):
             tail = self._tail or job.next()
             sink.complete()
             return job.copied(sink.summary(), path=sink.path, sent=_number(tail.get("read")), wire=inflow.received,
-                              resumed=_number(head["offset"]))
+                              resumed=sink.resumed)
         except BaseException as error:
             keep = interrupted(error)
             if isinstance(error, OutcomeError) and error.host is None:
@@ -72,6 +78,8 @@ class _Pull(object):
             inflow.close()
             if sink is not None:
                 sink.close(keep)
+            if self._tree is not None:
+                self._tree.close(True)  # what is there is no tree any more, or there is nothing: it may come back
             job.close()
 
     def _over(self) -> "bool":
@@ -83,19 +91,28 @@ class _Pull(object):
     def _sink(self, head: "Any") -> "Any":
         job, kind, identity = self._job, head["kind"], head["identity"]
         if kind == "tree":
-            return tree_sink(self._dst_of_tree(), b"" if self._src.endswith("/") else self._name, self._finish, True,
-                             job.options.max_files)
+            dst = self._dst_of_tree()
+            return self._tree or self._tree_sink(dst)
         if self._dst is None:
             return StreamSink(self._out)
         named = job.options.resume and isinstance(identity, bytes) and len(identity) == 16 and identity.isalnum()
         return file_sink(self._dst, self._name, identity.lower() if named else None, self._finish)
+
+    def _tree_sink(self, dst: "str") -> "TreeSink":
+        options = self._job.options
+        return tree_sink(dst, self._name_of_tree(), self._finish, True, options.max_files, options.resume)
+
+    def _name_of_tree(self) -> "bytes":
+        return b"" if self._src.endswith("/") else self._name
 
     def _dst_of_tree(self) -> "str":
         dst = self._dst
         if dst is None:
             raise UsageError("%s is a directory there; give a path to pull it to" % self._src)
         # That it is one, the target says: it must not choose the names in a directory of ours that was meant to take
-        # a single file.
+        # a single file. One that was made for a tree, which was interrupted, was not.
+        if self._tree is not None and self._tree.made_top:
+            return dst
         if not self._src.endswith("/") and not dst.endswith("/") and os.path.isdir(disk.expand(dst)):
             raise TransferRefused("%s is a directory there, and %s is one here; write %s/ to have its content in it, "
                                   "or %s/ to have it below" % (self._src, dst, self._src, dst))

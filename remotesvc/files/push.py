@@ -15,7 +15,7 @@ from .source import Sending, chunk_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
+    from typing import Any, Dict, Iterator, List, Optional
 
     from .copied import Copied
 
@@ -68,7 +68,8 @@ class _Push(object):
         options = job.options
         self._request: "Dict[str, Any]" = dict(
             options.finish(), dst=dst, kind="tree" if origin.kind == "tree" else "file", name=origin.name,
-            identity=origin.identity if options.resume else None, most=options.max_files, max_bytes=options.max_bytes,
+            identity=origin.identity if options.resume else None, resume=options.resume, most=options.max_files,
+            max_bytes=options.max_bytes,
             idle=options.idle() if origin.kind != "stream" else None)
 
     def use(self, sending: "Sending") -> "None":
@@ -81,7 +82,7 @@ class _Push(object):
         return 0.0 if self._outflow is None else self._outflow.window.rate
 
     def run(self) -> "Copied":
-        job, origin, offset = self._job, self._origin, 0
+        job, origin = self._job, self._origin
         if origin.size is not None and origin.size <= WITH_CALL and job.options.limit is None:
             bodies: "List[bytes]" = [bytes(each) for each in origin.messages(self._sending)]
             job.told(0, origin.size)
@@ -90,25 +91,28 @@ class _Push(object):
         else:
             tree = origin.kind == "tree"
             head = job.ask(RECEIVE, self._request, partial(origin.read_ahead, self._sending) if tree else None)
-            offset = self._send(head)
+            self._send(head)
             summary, wire = job.next(), 0 if self._outflow is None else self._outflow.sent
-        return job.copied(summary, path=summary["path"], sent=self._sending.read, wire=wire, resumed=offset)
+        return job.copied(summary, path=summary["path"], sent=self._sending.read, wire=wire,
+                          resumed=self._sending.resumed)
 
-    def _send(self, head: "Dict[str, Any]") -> "int":
+    def _send(self, head: "Dict[str, Any]") -> "None":
         job, options = self._job, self._job.options
         outflow = self._outflow = Outflow(job.router, job.context.id, head["handle"], options.idle_timeout,
                                           options.limit, self._over)
         try:
-            offset, digest = 0, None
-            if head["offset"]:
-                for found in self._origin.agrees(head["offset"], head["digest"]):
-                    outflow.send(b"")  # a sign of life: hashing may take longer than the other side waits
-                    if found is not None:
-                        offset, digest = head["offset"], found
-            for message in self._origin.messages(self._sending, offset, digest):
-                self._post(message)
+            if head["offers"] and self._origin.kind == "tree":
+                self._go_on_with_tree(head["offers"])
+            else:
+                offset, digest = 0, None
+                if head["offset"]:
+                    for found in self._origin.agrees(head["offset"], head["digest"]):
+                        outflow.send(b"")  # a sign of life: hashing may take longer than the other side waits
+                        if found is not None:
+                            offset, digest = head["offset"], found
+                self._sending.resumed = offset
+                self._post_all(self._origin.messages(self._sending, offset, digest))
             outflow.finish()
-            return offset
         except NotSent:
             # It says why: the receiver failed, or is gone, or we were to stop.
             job.check()
@@ -121,12 +125,23 @@ class _Push(object):
         finally:
             outflow.close()
 
-    def _post(self, message: "Any") -> "None":
-        if self._over():
-            raise NotSent("the receiver ended the transfer")
+    def _go_on_with_tree(self, offers: "Any") -> "None":
+        """Send what the receiver does not have; what was read ahead before it said that is dropped."""
+        from .offers import Offers
+        self._sending.go_on(Offers(offers))
+        origin = self._origin.apart()
+        try:
+            self._post_all(origin.messages(self._sending))
+        finally:
+            origin.close()
+
+    def _post_all(self, messages: "Iterator[Any]") -> "None":
         assert self._outflow is not None
-        self._outflow.send(message)
-        self._job.told(self._sending.read, self._origin.size)
+        for message in messages:
+            if self._over():
+                raise NotSent("the receiver ended the transfer")
+            self._outflow.send(message)
+            self._job.told(self._sending.read, self._origin.size)
 
     def _over(self) -> "bool":
         job = self._job

@@ -16,7 +16,7 @@ def receive(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
     finish = finish_of(request)
     if request["kind"] == "tree":
         sink: "Any" = tree_sink(request["dst"], request["name"], finish, False, request["most"],
-                                request.get("basis", False))
+                                request["resume"], request.get("basis", False))
     else:
         sink = file_sink(request["dst"], request["name"], request["identity"], finish)
     sink.max_bytes = request["max_bytes"]
@@ -30,7 +30,7 @@ def receive(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
             try:
                 keep = True  # whatever interrupts us comes from outside, unless it is told below
                 yield {"handle": inflow.handle, "offset": getattr(sink, "offered", 0),
-                       "digest": getattr(sink, "offered_digest", b"")}
+                       "digest": getattr(sink, "offered_digest", b""), "offers": sink.offers(call.check)}
                 for body in inflow.bodies(request["idle"], lambda: call.cancelled):
                     keep = False
                     sink.take(body)

@@ -29,6 +29,9 @@ def send(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
         outflow = Outflow(call.router, call.caller, request["handle"], request["idle"], request["limit"],
                           lambda: call.cancelled)
         sending = Sending(request["compress"], lambda: outflow.window.rate, chunk=chunk_for(request["limit"]))
+        if request["offers"]:
+            from .offers import Offers
+            sending.go_on(Offers(request["offers"]))
         try:
             for message in origin.messages(sending, offset, digest):
                 outflow.send(message)

@@ -19,7 +19,7 @@ class Shared(Origin):
     """Another origin, for as many pushes at once as there are receivers. Pass it as the source of each; close it.
 
     ``reads`` counts the bytes that were read of the origin. The fastest receiver drives the reading. Whoever has a
-    part of a file already gets the rest by itself.
+    part of a file or a tree already gets the rest by itself.
     """
 
     def __init__(self, origin: "Origin", compress: "str" = "auto") -> "None":
@@ -47,6 +47,9 @@ class Shared(Origin):
                     yield found
             finally:
                 again.close()
+
+    def apart(self) -> "Origin":
+        return self._origin.apart()
 
     def _again(self) -> "Optional[FileOrigin]":
         """The same file once more, with a place of its own in it; None if it is none, or no longer the same."""

@@ -45,6 +45,7 @@ class Sink(object):
         self.max_bytes: "Optional[int]" = None
         self.files = 0
         self.bytes = 0
+        self.resumed = 0
         self.skipped: "List[bytes]" = []
         self.skipped_count = 0
         self.digest = b""
@@ -68,7 +69,11 @@ class Sink(object):
                 raise TransferRefused("a record of kind %d is not expected here" % kind)
             handler(payload)
 
-    def _begin(self, name: "bytes") -> "Any":
+    def offers(self, check: "Callable[[], Any]") -> "bytes":
+        """What is here of the files of a tree, for the sender; see ``Offers``. ``check()`` raises if it is to end."""
+        return b""
+
+    def _begin(self, name: "bytes", offset: "int") -> "Any":
         raise NotImplementedError
 
     def _finish(self, landing: "Any", size: "int", digest: "bytes", mode: "int", mtime: "int") -> "None":
@@ -81,10 +86,11 @@ class Sink(object):
         if size != UNKNOWN and size > MAX_SIZE:
             raise TransferRefused("a file of %d bytes" % size)
         self._check_room(offset if size == UNKNOWN else size)
-        self._landing = self._begin(bytes(payload[FILE_HEAD.size:]))
+        self._landing = self._begin(bytes(payload[FILE_HEAD.size:]), offset)
         self._head = mode, mtime, size
         self._landing.start_at(offset)
         self.bytes += offset
+        self.resumed += offset
 
     def _check_room(self, more: "int") -> "None":
         if self.max_bytes is not None and self.bytes + more > self.max_bytes:
@@ -164,7 +170,7 @@ class FileSink(Sink):
             raise
         self.offered, self.offered_digest = self._file.offered, self._file.hash.digest()
 
-    def _begin(self, name: "bytes") -> "Landing":
+    def _begin(self, name: "bytes", offset: "int") -> "Landing":
         if self._ready is not None or self.files:
             raise TransferRefused("a second file where one was expected")
         return self._file
@@ -192,7 +198,7 @@ class StreamSink(Sink):
         super().__init__()
         self._out = out
 
-    def _begin(self, name: "bytes") -> "_Written":
+    def _begin(self, name: "bytes", offset: "int") -> "_Written":
         if self.files:
             raise TransferRefused("a second file where one was expected")
         return _Written(self._out)

@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Iterator, List, Optional, Tuple
 
+    from .offers import Offers
+
 # Files below this are not asked for holes: it would cost more than the zeros. Those of a tree are one record.
 _HOLES_FROM = 1 << 16
 # Files from here on are tried anew whether compressing them pays; among small ones the tries would cost too much.
@@ -40,22 +42,29 @@ class Sending(object):
     """The messages of one transfer: packs, compresses where that pays, and counts.
 
     ``rate()`` tells what the line carries, in bytes a second. ``bytes`` is content, holes included; ``read`` what was
-    taken from files to be sent.
+    taken from files to be sent; ``resumed`` what of a tree the receiver had.
     """
 
     def __init__(self, compress: "str" = "auto", rate: "Callable[[], float]" = float, eager: "bool" = False,
                  chunk: "int" = CHUNK) -> "None":
-        self.files = 0
-        self.bytes = 0
-        self.read = 0
-        self.digest = b""
-        self.packer = Packer()
+        self._offers: "Optional[Offers]" = None
+        self._begin()
         self._chunk = min(chunk, CHUNK)
         self._small = min(self._chunk, _HOLES_FROM)
         self.rate = rate
         self._decide = Squeeze(compress, eager)
         # Messages, not yet sent, with which other data begins: that what came before shrank or not tells nothing of it.
         self._begins: "List[Any]" = []
+
+    def _begin(self) -> "None":
+        self.files = self.bytes = self.read = self.resumed = 0
+        self.digest = b""
+        self.packer = Packer()
+
+    def go_on(self, offers: "Offers") -> "None":
+        """Begin anew with a tree, and leave out what its receiver has."""
+        self._begin()
+        self._offers = offers
 
     def packed(self, message: "Any") -> "Any":
         """A message as it is sent, compressed where that pays. As late as possible: the line may be known by then."""
@@ -77,7 +86,7 @@ class Sending(object):
         self.packer.flush()
         return iter(self.packer.take())
 
-    def small(self, fd: "int", name: "bytes", found: "os.stat_result") -> "bool":
+    def small(self, fd: "int", name: "bytes", found: "os.stat_result", path: "str") -> "bool":
         """A small file of a tree, just opened, as one record: if it is still what was ``found`` under its name, and
         stays that while it is read. Else nothing is packed, and ``file`` deals with it. Raises OSError."""
         if found.st_size >= self._small:
@@ -85,7 +94,13 @@ class Sending(object):
         data = os.read(fd, found.st_size + 1)  # one byte more: it may have grown, or the size means nothing
         if len(data) != found.st_size or not same(found, os.fstat(fd)):
             return False
-        self.digest = hashlib.sha256(data).digest()
+        digest = hashlib.sha256(data)
+        self.digest = digest.digest()
+        if self._offers is not None and self._offers.find(os.fsencode(path)) == (len(data), self.digest):
+            self.packer.add(FILE, file_head(found.st_mode & 0o7777, found.st_mtime_ns, len(data), len(data)), name)
+            self.resumed += len(data)
+            self.end_file(digest, len(data))
+            return True
         self.packer.add(SMALL, SMALL_HEAD.pack(found.st_mode & 0o7777, found.st_mtime_ns, self.digest, len(name)),
                         name, data)
         self.files += 1
@@ -94,12 +109,31 @@ class Sending(object):
         return True
 
     def file(self, fd: "int", name: "bytes", path: "str") -> "Iterator[Any]":
-        """An open file of a tree; ``path`` is where it lies."""
+        """An open file of a tree, as far as the receiver does not have it; ``path`` is where it lies."""
+        offered, theirs = (0, b"") if self._offers is None else self._offers.find(os.fsencode(path))
+        return self._rest(fd, name, path, offered, theirs) if offered else self.whole(fd, name, path)
+
+    def whole(self, fd: "int", name: "bytes", path: "str") -> "Iterator[Any]":
+        """An open file of a tree, of which the receiver has nothing that it was sent."""
         return self.regular(fd, name)
 
-    def regular(self, fd: "int", name: "bytes", offset: "int" = 0, digest: "Any" = None) -> "Iterator[Any]":
-        """An open regular file, from ``offset`` on; ``digest`` has taken what lies before. Raises SourceChanged."""
+    def _rest(self, fd: "int", name: "bytes", path: "str", offered: "int", theirs: "bytes") -> "Iterator[Any]":
         before = os.fstat(fd)
+        if offered <= before.st_size:
+            for ours in prefix(fd, offered):
+                yield b""  # a sign of life: hashing may take longer than the other side waits
+                if ours is not None and ours.digest() == theirs:
+                    self.resumed += offered
+                    yield from self.regular(fd, name, offered, ours, before)
+                    return
+        os.lseek(fd, 0, os.SEEK_SET)
+        yield from self.whole(fd, name, path)
+
+    def regular(self, fd, name, offset=0, digest=None, before=None):
+        # type: (int, bytes, int, Any, Optional[os.stat_result]) -> Iterator[Any]
+        """An open regular file, from ``offset`` on; ``digest`` has taken what lies before, since it was what it was
+        ``before``. Raises SourceChanged."""
+        before = before or os.fstat(fd)
         content = content_of(fd, before)
         if content is not None:
             return self._made_up(content, before, name)

@@ -37,10 +37,10 @@ class SyncSending(Sending):
         super().__init__(options.compress, chunk=chunk_for(options.limit))
         self._signatures = signatures
 
-    def file(self, fd: "int", name: "bytes", path: "str") -> "Iterator[Any]":
+    def whole(self, fd: "int", name: "bytes", path: "str") -> "Iterator[Any]":
         known = self._signatures.get(path)
         if known is None or not known[1] or not os.fstat(fd).st_size:
-            return self.regular(fd, name)
+            return super().whole(fd, name, path)
         return self._delta(fd, name, Search(known[1], known[0]))
 
     def _delta(self, fd: "int", name: "bytes", search: "Search") -> "Iterator[Any]":

@@ -58,7 +58,7 @@ class Tree(object):
         except OSError as error:
             raise named(error, path) from None
         try:
-            if self._sending.small(fd, os.fsencode(name), found):
+            if self._sending.small(fd, os.fsencode(name), found, path):
                 yield from self._packer.take()
             else:
                 disk.check_regular(fd, name)

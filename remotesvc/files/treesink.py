@@ -25,18 +25,22 @@ from .sink import Sink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
+
+    from .kept import Kept
 
 
 class TreeSink(Sink):
     """A tree below ``top``, whose descriptor is closed at the end.
 
     All files are written under other names and made durable first; then all get their names. ``inside`` refuses links
-    that lead out of the tree, ``most`` bounds the entries. ``basis``: it is to become the same as the source, so parts
-    of what is there may be used again, and directories that are there get the source's mode.
+    that lead out of the tree, ``most`` bounds the entries. ``kept`` knows what an interrupted transfer left, and has
+    the names of what this one may leave; None: it will leave nothing. ``basis``: it is to become the same as the
+    source, so parts of what is there may be used again, and directories that are there get the source's mode.
     """
 
-    def __init__(self, top: "int", finish: "Finish", inside: "bool", most: "int", basis: "bool" = False) -> "None":
+    def __init__(self, top: "int", finish: "Finish", inside: "bool", most: "int", kept: "Optional[Kept]" = None,
+                 basis: "bool" = False) -> "None":
         super().__init__()
         self.links = 0
         self.directories = 0
@@ -44,6 +48,7 @@ class TreeSink(Sink):
         self._settings = finish
         self._inside = inside
         self._most = most
+        self._kept = kept
         self._entries = 0
         self._serial = 0
         self._random = disk.temporary_name(disk.TREE)[:-len(b".part")]
@@ -61,6 +66,11 @@ class TreeSink(Sink):
         self._basis: "Optional[int]" = None
 
     @property
+    def made_top(self) -> "bool":
+        """Is the top one that an interrupted transfer of a tree made, which this one goes on with?"""
+        return self._kept is not None and self._kept.made
+
+    @property
     def where(self) -> "str":
         return os.path.join(self.path, *map(os.fsdecode, self._walker.path))
 
@@ -74,15 +84,23 @@ class TreeSink(Sink):
             raise TransferRefused("an entry inside of a file")
         self._count()
 
-    def _temporary(self) -> "bytes":
+    def offers(self, check: "Callable[[], Any]") -> "bytes":
+        return b"" if self._kept is None else self._kept.offers(check)
+
+    def _temporary(self, final: "bytes") -> "bytes":
+        """A name that is free, for a file or link on its way to a final name where we are."""
+        if self._kept is not None:
+            return self._kept.fresh(self._walker.fd, final)
         self._serial += 1
         return b"%s-%016x.part" % (self._random, self._serial)
 
     def _on_directory(self, payload: "memoryview") -> "None":
         self._between_files()
         mode, mtime = fields_untrusted(DIRECTORY_HEAD, payload, "a directory")
-        made = self._walker.down(name_untrusted(payload[DIRECTORY_HEAD.size:]), mode) or self._mirror
-        self._attributes.append((self._walker.path, mode, self._settings.mtime_of(mtime), made))
+        made = self._walker.down(_final_untrusted(payload[DIRECTORY_HEAD.size:]), mode)
+        if self._kept is not None:
+            made = self._kept.enter(self._walker.path, made)
+        self._attributes.append((self._walker.path, mode, self._settings.mtime_of(mtime), made or self._mirror))
         self.directories += 1
 
     def _on_up(self, payload: "memoryview") -> "None":
@@ -93,30 +111,37 @@ class TreeSink(Sink):
     def _on_link(self, payload: "memoryview") -> "None":
         self._between_files()
         (length,) = fields_untrusted(LINK_HEAD, payload, "a link")
-        name = name_untrusted(payload[LINK_HEAD.size:LINK_HEAD.size + length])
+        name = _final_untrusted(payload[LINK_HEAD.size:LINK_HEAD.size + length])
         target = bytes(payload[LINK_HEAD.size + length:])
         path = self._walker.path
         if self._inside and not target_inside(target, len(path)):
             self._on_skipped(memoryview(b"/".join(path + (name,)) + b" -> " + target))
             return
-        temporary = self._temporary()
+        temporary = self._temporary(name)
         os.symlink(target, temporary, dir_fd=self._walker.fd)
         self._links.append((path, temporary, name))
         self.links += 1
 
-    def _begin(self, name: "bytes") -> "Landing":
+    def _begin(self, name: "bytes", offset: "int") -> "Landing":
         self._count()
-        return Landing(self._walker.fd, name_untrusted(name), temporary=self._temporary())
+        final, here = _final_untrusted(name), self._walker.fd
+        if not offset or self._kept is None:
+            return Landing(here, final, temporary=self._temporary(final))
+        fd = self._kept.open(here, self._kept.name(final))
+        if fd is None:
+            raise DigestMismatch("what was here of %s is no longer there" % os.fsdecode(final))
+        return Landing(here, final, temporary=self._kept.name(final), fd=fd,
+                       hashed=self._kept.hash_of(self._walker.path, final, fd))
 
     def _on_small(self, payload: "memoryview") -> "None":
         self._between_files()
         mode, mtime, digest, length = fields_untrusted(SMALL_HEAD, payload, "a small file")
-        name = name_untrusted(payload[SMALL_HEAD.size:SMALL_HEAD.size + length])
+        name = _final_untrusted(payload[SMALL_HEAD.size:SMALL_HEAD.size + length])
         content = payload[SMALL_HEAD.size + length:]
         self._check_room(len(content))
         if hashlib.sha256(content).digest() != digest:
             raise DigestMismatch("what arrived is not what was sent")
-        temporary = self._temporary()
+        temporary = self._temporary(name)
         self._files.append((self._walker.path, temporary, name))
         self._flusher.put(land(self._walker.fd, temporary, content, self._settings, mode, mtime))
         self.bytes += len(content)
@@ -154,6 +179,8 @@ class TreeSink(Sink):
     def complete(self) -> "None":
         super().complete()
         self._flusher.wait()
+        if self._kept is not None:
+            self._kept.leave()
         touched: "Dict[Tuple[bytes, ...], None]" = {}
         for entries in (self._files, self._links):
             here: "Any" = None
@@ -169,6 +196,8 @@ class TreeSink(Sink):
                 self._flusher.put(os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC,
                                           dir_fd=self._walker.go(path)))
             self._flusher.wait()
+        if self._kept is not None:
+            self._kept.purge()
         # Last and innermost first: names that come and go change a directory's time, and its mode may lock us out.
         for path, mode, mtime, made in reversed(self._attributes):
             fd = self._walker.go(path)
@@ -178,22 +207,39 @@ class TreeSink(Sink):
             else:
                 self._settings.apply_time(fd, mtime)
             self._walker.go(path[:-1])
+        self._close_kept(False)
 
     def close(self, keep: "bool") -> "None":
         if self._closed:
             return
         self._closed = True
+        keep = keep and self._kept is not None and self._kept.resume and bool(
+            self._files or self._landing or self._kept.resumed)
         if self._landing is not None:
-            self._landing.discard(False)
+            self._landing.discard(keep)
         self._close_basis()
         self._flusher.close()
-        for path, temporary, _name in self._files + self._links:
+        for path, temporary, _name in self._links if keep else self._files + self._links:
             try:
                 disk.remove(self._walker.go(path), temporary)
             except OSError:
                 pass  # its directory is gone, or no longer one
         self._walker.close()
+        self._close_kept(keep)
         os.close(self._top)
+
+    def _close_kept(self, keep: "bool") -> "None":
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close(keep)
 
     def summary(self) -> "Dict[str, Any]":
         return dict(super().summary(), links=self.links, directories=self.directories, digest=b"")
+
+
+def _final_untrusted(raw: "Any") -> "bytes":
+    """A name that is none of ours: what it names would be taken for what an interrupted transfer left."""
+    name = name_untrusted(raw)
+    if name.startswith(disk.PREFIX) and disk.ours(os.fsdecode(name)):
+        raise TransferRefused("%r is a name of files on their way" % name)
+    return name

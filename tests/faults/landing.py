@@ -7,6 +7,7 @@ sys.path.insert(0, os.getcwd())
 
 from remotesvc.files.destination import file_sink, finish_of, tree_sink
 from remotesvc.files.filters import Filter
+from remotesvc.files.offers import Offers
 from remotesvc.files.origin import open_path
 from remotesvc.files.source import Sending
 
@@ -14,10 +15,14 @@ from remotesvc.files.source import Sending
 def main(source: str, target: str, durable: bool) -> None:
     origin = open_path(source, "keep", Filter())
     finish = finish_of({"durable": durable})
-    sink = (tree_sink(target, b"", finish, False, 100) if origin.kind == "tree" else
+    sink = (tree_sink(target, b"", finish, False, 100, True) if origin.kind == "tree" else
             file_sink(target, b"", None, finish))
+    sending = Sending("off")
     try:
-        for message in origin.messages(Sending("off")):
+        offers = sink.offers(lambda: None)
+        if offers:
+            sending.go_on(Offers(offers))
+        for message in origin.messages(sending):
             sink.take(bytes(message))
         sink.complete()
     finally:

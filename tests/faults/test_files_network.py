@@ -18,7 +18,8 @@ from tests.faults.network import RemoteHost
 from tests.faults.proxy import Proxy
 from tests.kernel import called
 from tests.kernel.contexts import gone, until
-from tests.kernel.filetrees import content, digest, leftovers
+from tests.kernel.filetrees import content, described, digest, leftovers
+from tests.kernel.ways import BOTH, Way
 from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.faults.plugin", "tests.integration.docker_fixtures", "tests.integration.sshd_fixture",
@@ -77,6 +78,42 @@ def test_a_reset_in_the_middle_is_gone_on_with(
     copied = again.pull(source, target)
     assert copied.resumed > 10 * MIB
     assert digest(target) == digest(source)
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.proxy
+@BOTH
+@pytest.mark.parametrize("cut", [8 * MIB, 36 * MIB])
+def test_a_tree_that_was_cut_is_gone_on_with(
+    proxy: Proxy, proxied: Callable[[], Context], tmp_path: Path, way: Way, cut: int
+) -> None:
+    """Nobody is killed: either side notices by itself that the link is gone, and keeps what it has."""
+    source, target = tmp_path / "s", tmp_path / "t"
+    (source / "d").mkdir(parents=True)
+    for number in range(400):
+        (source / "d" / str(number)).write_bytes(content(20000, number))
+    for name in ("e", "f"):
+        (source / name).write_bytes(content(20 * MIB, ord(name)))
+    context = proxied()
+    pid = context.info["pid"]
+
+    def there() -> int:
+        return sum(os.lstat(path).st_size for path in leftovers(target))
+
+    def progress(done: int, total: int | None) -> None:
+        if there() >= cut:
+            proxy.reset()
+
+    with pytest.raises((remotesvc.Lost, remotesvc.NotSent)):
+        way(context, source, target, progress=progress)
+    gone(pid, LEASE)
+    left = there()
+    assert left >= cut
+    assert {str(path) for path in target.rglob("*") if not path.is_dir()} == set(leftovers(target))
+    copied = way(proxied(), source, target)
+    assert left - MIB // 16 <= copied.resumed <= left
+    assert copied.sent == copied.bytes - copied.resumed
+    assert described(target) == described(source)
     assert leftovers(tmp_path) == []
 
 

@@ -116,20 +116,28 @@ def test_the_files_of_a_tree_are_old_or_new(tmp_path: Path, injection: str) -> N
     for number in range(6):
         (source / "d" / str(number)).write_bytes(b"new %d" % number)
     finished = False
+    # The first three writes are to the marker: a byte that one of them loses costs only what might be gone on with.
+    harmless = 3 if "retval" in injection else 0
     for number in range(1, MOST):
         target = tmp_path / f"t{number}"
         (target / "d").mkdir(parents=True)
         for each in range(6):
             (target / "d" / str(each)).write_bytes(b"old")
         code, said = receive(source, target, f"{injection}:when={number}")
-        finished = code == 0
+        finished = code == 0 and number > harmless
         for each in range(6):
             assert (target / "d" / str(each)).read_bytes() in (b"old", b"new %d" % each), said
         if "signal" not in injection:
             assert leftovers(target) == []
             if code and not injection.startswith(("rename", "fsync")):
                 assert {(target / "d" / str(each)).read_bytes() for each in range(6)} == {b"old"}
-        if finished:
+        elif code:
+            assert receive(source, target, "write:error=EIO:when=10000") == (0, ""), "the next one goes on"
             assert described(target) == described(source)
+            assert leftovers(target) == []
+        if code == 0:
+            assert described(target) == described(source)
+        if finished:
             break
     assert finished
+    assert number > harmless + 1, "there was something to interfere with"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from remotesvc import Context, Router
+from remotesvc import Cancelled, Context, Router
 from remotesvc.files.records import CHUNK
 from tests.containers import Host
 from tests.integration.shop import desk
+from tests.kernel import called_files
+from tests.kernel.contexts import until
 from tests.kernel.filetrees import content, described, digest
 
 pytest_plugins = ("tests.integration.docker_fixtures", "tests.kernel.call_fixtures")
@@ -18,6 +21,7 @@ pytest_plugins = ("tests.integration.docker_fixtures", "tests.kernel.call_fixtur
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 Connect = Callable[..., Context]
+MIB = 1 << 20
 
 
 @pytest.fixture
@@ -88,3 +92,33 @@ def test_a_destination_of_root_s(connect: Connect, router: Router, tree: Path, t
     root.pull("/srv/ours/tree", tmp_path / "back", times=True)
     assert described(tmp_path / "back") == described(tree)
     assert root.call("glob:glob", "/srv/ours/**/.remotesvc-*", recursive=True) == []
+
+
+def test_root_goes_on_with_a_tree(connect: Connect, router: Router, tree: Path, tmp_path: Path) -> None:
+    """Behind sudo, in a directory that is root's and for files that become somebody else's."""
+    context, stop, top = router.sudo(via=connect("accounts", user="wheel")), threading.Event(), "/root/resumed"
+    (tree / "the end").write_bytes(content(40 * CHUNK, 2))
+    for number in range(20):
+        (tree / "sub" / f"{number}").chmod(0o400)
+
+    def left() -> list[str]:
+        found: list[str] = context.call("glob:glob", f"{top}/**/.remotesvc-*", recursive=True)
+        return found
+
+    def progress(done: int, total: int | None) -> None:
+        if done >= 40 * CHUNK:  # most of which has been sent: no more than 8 MiB is read ahead
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        context.push(tree, top, owner="wheel:root", progress=progress, stop=stop, limit=4 * MIB)
+    until(lambda: context.call(called_files.transfers_over))
+    assert len(left()) > 200
+    assert all(name.startswith(".remotesvc-") for name in context.call("os:listdir", f"{top}/sub"))
+    copied = context.push(tree, top, owner="wheel:root")
+    assert copied.resumed > 20 * CHUNK
+    assert copied.sent == copied.bytes - copied.resumed
+    assert left() == []
+    for name, mode in (("7", 0o400), ("77", 0o644)):
+        assert context.call(desk.owner_and_mode, f"{top}/sub/{name}") == ("wheel", "root", mode)
+    context.pull(top, tmp_path / "back")
+    assert described(tmp_path / "back") == described(tree)

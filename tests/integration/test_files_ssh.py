@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -219,3 +220,21 @@ def test_interrupted_it_goes_on_later(tree: Path, tmp_path: Path) -> None:
     assert code == 0
     assert "resumed" in out
     assert digest(tmp_path / "t") == digest(tmp_path / "s")
+
+
+@pytest.mark.parametrize("command", ["push", "pull"])
+def test_a_tree_that_was_interrupted_goes_on_later(tree: Path, tmp_path: Path, command: str) -> None:
+    (tree / "larger.bin").write_bytes(content(60 << 20))
+    words = (command, "local:", "tree" if command == "push" else str(tree), "t")
+    with start(tmp_path, *words, "--rate", "4M", stderr=subprocess.PIPE) as process:
+        while not any(os.path.getsize(path) > 3 << 20 for path in leftovers(tmp_path)):
+            assert process.poll() is None
+        process.send_signal(2)
+        _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130, err
+    assert [path for path in (tmp_path / "t").rglob("*.*") if path.suffix in (".txt", ".bin")] == []
+    code, out, err = cli(tmp_path, *words)
+    assert (code, err) == (0, "")
+    assert re.fullmatch(r"202 files, 66\.5 MB, \d+\.\d MB of it resumed in .*\n", out), out
+    assert described(tmp_path / "t") == described(tree)
+    assert leftovers(tmp_path) == []

@@ -27,7 +27,7 @@ def push(
 
     A file goes below DST if that is a directory or ends with /. A directory becomes DST, or goes below it if DST
     ends with / and SRC does not; so do several SRC. A SRC of - is standard input. Files get their names only whole
-    and verified; an interrupted transfer of a file goes on where it was.
+    and verified; an interrupted transfer goes on where it was.
 
     Exit code: 0 all fine, 2 a transfer failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed),
     64 wrong usage, 130 interrupted.

@@ -1,0 +1,250 @@
+"""The files of a tree on their way, and what an interrupted transfer of a tree to the same top left of them.
+
+    marker   a file in the top, of a fixed name: the number of the transfer, then each directory it went into, "+" if it
+             made that, "-" if not, and the path below the top; all closed by zeros
+    file     beside its final name, under the number and a key of that name
+
+A transfer holds the lock of the marker; another one to the same top at the same time, and any where there are no locks,
+does without and keeps nothing. The number is random: the tops of two transfers may lie in one another.
+
+A directory is noted before anything is in it, so the marker leads to all that a transfer left that was killed, and not
+through what else lies below the top. Nothing says which files are complete, or of what source: their sizes and digests
+do, which the sender compares. So a marker or a file that somebody else wrote to does no harm: paths of a marker are
+taken apart and followed as those of a peer are, no link is followed, and a file has to be ours alone.
+"""
+
+import hashlib
+import os
+import time
+
+from . import disk
+from .errors import TransferRefused
+from .offers import ENTRY, MAX_OFFERS, packed, place_of
+from .records import name_untrusted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
+
+    Path = Tuple[bytes, ...]
+
+MARKER = disk.PREFIX + disk.MARK + b"0" * 16 + b".part"
+# Bytes of a marker: paths of a hundred thousand directories. What lies in more than these is not gone on with.
+_MAX_MARKER = 1 << 24
+# Files from here on are hashed once: a second time, when the sender goes on, it might be left waiting for too long.
+# Smaller ones are hashed again rather than remembered, as there may be very many.
+_REMEMBER = 1 << 26
+
+
+def take(top: "int", made: "bool", resume: "bool", owner: "int" = -1) -> "Optional[Kept]":
+    """What is kept below a top, locked; None if another transfer works there, or it cannot be locked.
+
+    ``made``: this transfer made the top. Without ``resume`` what was kept is removed, and nothing will be.
+    ``owner`` is whom files are given to besides us.
+    """
+    fd = disk.open_part(top, MARKER)
+    new = fd is None
+    if fd is None:
+        try:
+            fd = disk.create_locked(top, MARKER)
+        except OSError:  # the top takes no files; directories in it may
+            return None
+    if fd is None:
+        return None
+    kept = None
+    try:
+        # Without a lock two transfers would write to the same files.
+        if disk.lock(fd) is True:
+            kept = Kept(top, fd, made, resume, owner)
+        return kept
+    finally:
+        if kept is None:
+            if new:
+                disk.remove(top, MARKER)
+            os.close(fd)
+
+
+def sweep(directory: "int", now: "float") -> "None":
+    """Remove what an interrupted transfer of a tree left below a directory, if it is too old to be gone on with."""
+    fd = disk.open_part(directory, MARKER)
+    if fd is None:
+        return
+    kept = None
+    try:
+        if disk.lock(fd) is True and now - os.fstat(fd).st_ctime > disk.KEEP_PART:
+            kept = Kept(directory, fd, False, False)
+    except OSError:  # whoever only tidies up tells nobody of a bad disk
+        pass
+    finally:
+        if kept is None:
+            os.close(fd)
+        else:
+            kept.close(False)
+
+
+class Kept(object):
+    """What one transfer keeps below its top; see ``take``. ``made``: it, or the one it goes on with, made the top;
+    ``resume``: what there is may be kept for another."""
+
+    def __init__(self, top: "int", fd: "int", made: "bool", resume: "bool", owner: "int" = -1) -> "None":
+        self._top = top
+        self._fd = fd
+        self._owners = (os.geteuid(), owner)
+        self.resume = resume
+        # Directories that an earlier transfer went into, and whether it made them; those of them this one went into.
+        self._left: "Dict[bytes, bool]" = {}
+        self._entered: "Set[bytes]" = {b""}
+        self._hashes: "Dict[bytes, Tuple[os.stat_result, Any]]" = {}
+        stale = time.time() - os.fstat(fd).st_ctime > disk.KEEP_PART
+        self._read()
+        self.made = self._left.get(b"", False) or made
+        if stale or not resume:
+            self.purge()
+        if not self._left:
+            self._begin()
+            self.enter((), self.made)
+
+    @property
+    def resumed(self) -> "bool":
+        """Is there something of an earlier transfer?"""
+        return bool(self._left)
+
+    def _read(self) -> "None":
+        data = b""
+        while len(data) <= _MAX_MARKER:
+            block = os.read(self._fd, disk.BLOCK)
+            if not block:
+                break
+            data += block
+        entries = data.split(b"\0")[:-1]  # what is not closed was being written when it was killed
+        self._size = sum(map(len, entries)) + len(entries)
+        self._begun = disk.PREFIX + disk.KEPT + (entries[0] if entries else b"") + b"-"
+        if entries and disk.ours(os.fsdecode(self.name(b""))):
+            for entry in entries[1:]:
+                if entry[:1] in (b"+", b"-"):
+                    self._left.setdefault(entry[1:], entry[:1] == b"+")
+            os.lseek(self._fd, self._size, os.SEEK_SET)
+
+    def _begin(self) -> "None":
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        os.ftruncate(self._fd, 0)
+        number = disk.random_number()
+        self._begun, self._size = disk.PREFIX + disk.KEPT + number + b"-", 0
+        self._write(number)
+
+    def _write(self, entry: "bytes") -> "None":
+        disk.write_all(self._fd, entry + b"\0")
+        self._size += len(entry) + 1
+
+    def enter(self, path: "Path", made: "bool") -> "bool":
+        """The transfer goes into a directory; returns whether that was made by it, or by the one it goes on with."""
+        joined = b"/".join(path)
+        if joined in self._left:
+            self._entered.add(joined)
+            return made or self._left[joined]
+        if self._size <= _MAX_MARKER:
+            self._write((b"+" if made else b"-") + joined)
+        return made
+
+    def name(self, final: "bytes") -> "bytes":
+        """The name of a file on its way to a final name in the same directory."""
+        return self._begun + disk.key_of(final) + b".part"
+
+    def fresh(self, directory: "int", final: "bytes") -> "bytes":
+        """The same, and nothing has it."""
+        name = self.name(final)
+        if self._left:
+            disk.remove(directory, name)
+        return name
+
+    def open(self, directory: "int", name: "bytes") -> "Optional[int]":
+        """A file that was kept; None if there is none, or none of ours."""
+        return disk.open_kept(directory, name, self._owners)
+
+    def hash_of(self, path: "Path", final: "bytes", fd: "int") -> "Any":
+        """What ``offers`` has hashed of a large file, if it has not changed since."""
+        found, hashed = self._hashes.pop(place_of(b"/".join(path), disk.key_of(final)), (None, None))
+        return hashed if found is not None and disk.same(found, os.fstat(fd)) else None
+
+    def offers(self, check: "Callable[[], Any]") -> "bytes":
+        """What there is of an earlier transfer, for the sender; see ``Offers``. ``check()`` raises if it is to end."""
+        entries: "List[bytes]" = []
+        for directory, path, name in self._files(list(self._left)):
+            if len(entries) < MAX_OFFERS:
+                fd = self.open(directory, name)
+                if fd is not None:
+                    try:
+                        entries += self._offer(fd, place_of(path, name[len(self._begun):-len(b".part")]), check)
+                    finally:
+                        os.close(fd)
+        return packed(entries)
+
+    def _offer(self, fd: "int", place: "bytes", check: "Callable[[], Any]") -> "List[bytes]":
+        found, hashed, size = os.fstat(fd), hashlib.sha256(), 0
+        try:
+            for block in iter(lambda: os.read(fd, disk.BLOCK), b""):
+                check()
+                hashed.update(block)
+                size += len(block)
+        except OSError:  # a disk that cannot give it back: it is sent again
+            return []
+        if size >= _REMEMBER:
+            self._hashes[place] = found, hashed
+        return [ENTRY.pack(place, size, hashed.digest())] if size else []
+
+    def _files(self, paths: "List[bytes]") -> "Iterator[Tuple[int, bytes, bytes]]":
+        """Files on their way in some directories: the directory, its path, and the name there."""
+        walker = disk.Walker(self._top)
+        try:
+            for path in paths:
+                try:
+                    directory = walker.go(_parts_untrusted(path))
+                    names = [os.fsencode(name) for name in os.listdir(directory)]
+                except (OSError, TransferRefused):  # no longer a directory
+                    continue
+                for name in names:
+                    if name.startswith(self._begun) and disk.ours(os.fsdecode(name)):
+                        yield directory, path, name
+        finally:
+            walker.close()
+
+    def leave(self) -> "None":
+        """All has come: remove what is left in directories that this transfer did not go into, and those of them that
+        the earlier one made, if nothing else is in them. A file may be to take the name of one."""
+        paths = [path for path in self._left if path not in self._entered]
+        self._remove(paths)
+        walker = disk.Walker(self._top)
+        try:
+            for path in reversed(paths):
+                if self._left[path]:
+                    try:
+                        parts = _parts_untrusted(path)
+                        os.rmdir(parts[-1], dir_fd=walker.go(parts[:-1]))
+                    except (OSError, TransferRefused):
+                        pass  # something is in it, or it is gone
+        finally:
+            walker.close()
+
+    def purge(self) -> "None":
+        """Remove all that is left of an earlier transfer."""
+        self._remove(list(self._left))
+        self._left = {}
+
+    def _remove(self, paths: "List[bytes]") -> "None":
+        for directory, _path, name in self._files(paths):
+            disk.remove(directory, name)
+
+    def close(self, keep: "bool") -> "None":
+        """The transfer is over; ``keep`` what is there for another, for as long as a part."""
+        try:
+            if keep:
+                os.utime(self._fd)
+            else:
+                self.purge()
+                disk.remove(self._top, MARKER)
+        finally:
+            os.close(self._fd)
+
+
+def _parts_untrusted(path: "bytes") -> "Path":
+    return tuple(name_untrusted(part) for part in path.split(b"/")) if path else ()
