@@ -82,7 +82,7 @@ class FileOrigin(OpenOrigin):
         fd = disk.open_regular(path)
         super().__init__(fd)
         self.path = path
-        found = os.fstat(fd)
+        found = self._opened = os.fstat(fd)
         self.name = os.fsencode(os.path.basename(path))
         self.size = found.st_size
         if found.st_size >= RESUME_FROM:
@@ -95,7 +95,8 @@ class FileOrigin(OpenOrigin):
 
     def content(self, sending: "Sending", fd: "int", offset: "int", digest: "Any") -> "Iterator[Any]":
         try:
-            for message in sending.regular(fd, b"", offset, digest):
+            # What lies before the offset was compared since it was opened.
+            for message in sending.regular(fd, b"", offset, digest, self._opened if offset else None):
                 yield message
         except TransferError as error:
             raise about(error, self.path) from None
