@@ -31,7 +31,7 @@ def test_connect_and_first_call(server: OpenSSHServer, report: Report, tmp_path:
     with remotesvc.Router(path=[tmp_path]) as router:
         def ours() -> None:
             # What earlier rounds have told of the host's Python is not known of a host where we have never been.
-            router._ssh._magics.clear()
+            router._ssh.pythons.forget()
             again()
 
         def again() -> None:

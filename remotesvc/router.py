@@ -34,6 +34,7 @@ from .ssh import terminal
 from .ssh.configuration.options import SSHOptions
 from .ssh.contexts import SSHContexts
 from .ssh.login.keyring import KeyRing
+from .ssh.pythons import Pythons
 
 if TYPE_CHECKING:
     from .ssh.configuration.options import Jump
@@ -157,13 +158,16 @@ class Router:
                  just "locked", also keeps installed distributions here that nothing called imports
     interactive  whether a person at the terminal, if there is one, may be asked: for the passphrase of a key, and
                  about host keys where host_keys is "ask"
+    remember     a file that keeps from run to run which bytecode the Pythons of hosts take, so that the first flight
+                 to a host that is near has it; default: this router alone knows. What is wrong with it is no error
     """
 
     def __init__(self, path: Iterable[str | os.PathLike[str]] = (), log_level: int = logging.WARNING,
                  on_output: Callable[[OutputEvent], object] | None = None,
                  on_log: Callable[[LogEvent], object] | None = None, concurrency: int = CONCURRENCY,
                  siblings: bool = False, allow: Iterable[str] = (), deny: Iterable[str] = (),
-                 imports: Mapping[str, str] | str | None = None, interactive: bool = True) -> None:
+                 imports: Mapping[str, str] | str | None = None, interactive: bool = True,
+                 remember: str | os.PathLike[str] | None = None) -> None:
         chosen, locked = origins(imports)
         self.modules = ModuleServer(path=[os.fspath(each) for each in path], allow=tuple(allow), deny=tuple(deny),
                                     imports=chosen, locked=locked)
@@ -173,7 +177,7 @@ class Router:
             self._router, {"concurrency": concurrency, "log_level": log_level}, self.modules)
         self._router.hub.siblings = siblings
         assembly.begin(self._router)
-        self._ssh = SSHContexts(self._tree, KeyRing(terminal.find() if interactive else None))
+        self._ssh = SSHContexts(self._tree, KeyRing(terminal.find() if interactive else None), Pythons(remember))
         self._outputs = Outputs(self._name_of, on_output, on_log)
         self._events = self._tree.events = Inbox("remotesvc-events", self._on_event, self._router.report)
         self._router.mailboxes[wire.EMIT_OUTPUT] = self._events

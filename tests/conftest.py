@@ -48,6 +48,14 @@ def _check(before: Snapshot, who: str) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Commands that tests run remember hosts here, not where the user's own do."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def no_leaks_of_the_session() -> Iterator[None]:
     """Ends after all other fixtures of the session: what those of wider scopes left behind is found here."""
     before = Snapshot()

@@ -75,6 +75,12 @@ def _files(environment: Mapping[str, str]) -> list[Path]:
     return [path for path in (SYSTEM, Path(home) / "remotesvc" / "config.toml", project) if path.is_file()]
 
 
+def cache_file(environment: Mapping[str, str]) -> Path:
+    """Where is kept what makes later runs faster."""
+    home = environment.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(home) / "remotesvc" / "pythons"
+
+
 def _unsafe(path: Path) -> str:
     """Why not to trust a file; empty if we may."""
     for place in (path, path.absolute().parent):

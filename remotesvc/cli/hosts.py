@@ -87,11 +87,12 @@ class Backend:
         imports: Mapping[str, str] | None = None,
     ) -> RouterLike:
         """A router that finds modules in `path` first, follows `imports` and asks a person only if `interactive`."""
+        from remotesvc.cli.configuration import cache_file
         from remotesvc.router import Router
 
         router: Any = Router(
             path=list(path), imports=imports, log_level=log_level, on_output=on_output, on_log=on_log,
-            interactive=interactive,
+            interactive=interactive, remember=cache_file(os.environ),
         )  # fmt: skip
         return router  # type: ignore[no-any-return]
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 # KiB of bytecode, two more round trips while TCP starts slowly, cost less than to compile.
 _TRIPS = ("kex", "auth", "open", "exec")
 NEAR = 0.005
+# What the shortest phase takes on a short line while both ends are busy. A line that takes longer has a proxy in it,
+# perhaps, which is near.
+_BUSY = 0.03
 
 # How the kernel's last words begin, by the interpreter (`faulthandler`) or by itself.
 _KERNELS_WORDS = re.compile("^(?:Fatal Python error|remotesvc): ", re.M)
@@ -33,7 +36,8 @@ class Start(object):
     """One child on its way to READY; afterwards what is known of it.
 
     ``info`` is its HELLO (version, magic, platform, pid, hostname, executable, uid), ``phases`` the seconds each stage
-    took, ``error`` why it failed; ``magic`` is the magic number of its Python, until HELLO as it was foretold.
+    took, ``error`` why it failed; ``magic`` is the magic number of its Python: until HELLO what was foretold, if the
+    line is short; on a long one source, half as many bytes, is there sooner.
     """
 
     def __init__(self, router: "Any", context: "int", host: "str", path: "Any", phases: "Dict[str, float]",
@@ -43,7 +47,8 @@ class Start(object):
         self.host = host
         self.path = path
         self.phases = phases
-        self.magic = magic
+        self._near = near(phases, getattr(path, "round_trip", None))
+        self.magic = magic if self._near else b""
         self.info: "Dict[str, Any]" = {}
         self.error: "Optional[BaseException]" = None
         self._router = router
@@ -53,7 +58,6 @@ class Start(object):
         self._ready = threading.Event()
         self._timer: "Any" = None
         self._bundle: "Any" = None
-        self._near = near(phases)
         self._said_before = ""
         self._begun = time.monotonic()
         self.link = router.attach(path, context)
@@ -183,7 +187,8 @@ def magic_in(info: "Dict[str, Any]") -> "bytes":
     return magic if isinstance(magic, bytes) else b""
 
 
-def near(phases: "Dict[str, float]") -> "bool":
-    """Is a target on a short line? What the start of the connection took tells; there was none on this machine."""
+def near(phases: "Dict[str, float]", round_trip: "Optional[float]" = None) -> "bool":
+    """Is a target on a short line? The start of the connection tells, and the shortest round trip the system has seen,
+    if it says so; on this machine there was neither."""
     trips = [phases[name] for name in _TRIPS if name in phases]
-    return not trips or min(trips) < NEAR
+    return not trips or min(trips) < (NEAR if round_trip is None or round_trip >= NEAR else _BUSY)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from remotesvc.launch.tree import Tree, process_name
 
 from .configuration.options import SSHOptions
 from .login.keyring import KeyRing
+from .pythons import Pythons
 
 if TYPE_CHECKING:
     from remotesvc.calling.context import Context
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from .ways import Ways
 
 _LOG = logging.getLogger("remotesvc")
-
-# What a target says of its interpreter becomes part of a command for that target: nothing else than this.
-_INTERPRETER = re.compile(r"/[A-Za-z0-9_./+-]{1,255}\Z")
-
-MAGIC_SIZE = 4
-"""Bytes of a bytecode magic number: `importlib.util.MAGIC_NUMBER`."""
 
 Asked = tuple[SSHOptions, str, tuple[tuple[str, Any], ...]]
 """What makes two requests the same: options, display name, settings."""
@@ -48,15 +42,14 @@ class _Shared:
 class SSHContexts:
     """Opens contexts over SSH. Thread-safe."""
 
-    def __init__(self, tree: Tree, keys: KeyRing) -> None:
+    def __init__(self, tree: Tree, keys: KeyRing, pythons: Pythons) -> None:
+        self.pythons = pythons
         self._tree = tree
         self._keys = keys
         self._lock = threading.Lock()
         self._ways: Ways | None = None
         self._answers: Secretary | None = None
         self._shared: dict[Asked, _Shared] = {}
-        self._interpreters: dict[tuple[str, str], str] = {}
-        self._magics: dict[tuple[tuple[str, str], str | None], bytes] = {}
 
     def context(self, options: SSHOptions, name: str, settings: dict[str, Any], fresh: bool = False) -> Context:
         """A context on a host: the one that there is for the same request, if it lives and `fresh` is not set.
@@ -102,7 +95,7 @@ class SSHContexts:
         def command_at(where: tuple[str, str]) -> str:
             nonlocal place
             place = where
-            return bundle.shell_command(own_name, options.python, self._interpreters.get(where))
+            return bundle.shell_command(own_name, options.python, self.pythons.interpreter(where))
 
         path: ParamikoPath | OpenSSHPath
         deadline = begun + options.connect_timeout
@@ -120,18 +113,14 @@ class SSHContexts:
             _LOG.warning("%s: %s", name, notice)
 
         def remember(info: dict[str, Any]) -> None:
-            executable = info.get("executable")
-            if options.python is None and type(executable) is str and _INTERPRETER.match(executable):
-                self._interpreters[place] = executable
-            magic = info.get("magic")
-            if type(magic) is bytes and len(magic) == MAGIC_SIZE:
-                self._magics[place, options.python] = magic
+            if self.pythons.learn(place, options.python, info):  # on the reader, which must not write
+                self._tree.callbacks.run(self.pythons.keep, place, options.python)
 
         interval = peer.host.alive_interval
         alive = None if interval is None else (interval, interval * peer.host.alive_count)
         left = max(1.0, options.connect_timeout + phases.get("asked", 0.0) - (time.monotonic() - begun))
         # Where we have been before, bytecode is in the first flight.
-        magic = self._magics.get((place, options.python), b"")
+        magic = self.pythons.magic(place, options.python)
         return self._tree.adopt(path, name, left, phases, settings, alive, remember, magic)
 
     def _secretary(self) -> Secretary:

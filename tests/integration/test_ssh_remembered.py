@@ -1,7 +1,10 @@
-"""What a router remembers of a host's Python: a second connection sends bytecode at once, and survives a change."""
+"""What is remembered of a host's Python: a second connection, or a second run of the command, sends bytecode at once,
+and survives a change."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.util import MAGIC_NUMBER
@@ -63,10 +66,30 @@ def test_a_python_that_was_replaced_meanwhile_asks_for_source(router: Router, ss
     oldest = min(interpreters.found())
     with connect(router, sshd, oldest.path) as context:
         context.wait_ready()
-    magics = router._ssh._magics
+    magics = router._ssh.pythons._magics
     for place in magics:
         assert magics[place] != MAGIC_NUMBER
         magics[place] = MAGIC_NUMBER
     with connect(router, sshd, oldest.path) as context:
         assert set(sources(router, context).values()) == {"master source"}
     assert set(magics.values()) != {MAGIC_NUMBER}  # it is known now
+
+
+def test_the_command_remembers_from_run_to_run(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    (tmp_path / "first.py").write_text("import second\ndef go():\n    return second.VALUE\n")
+    (tmp_path / "second.py").write_text("VALUE = 7\n")
+    command = [
+        sys.executable, "-m", "remotesvc", "run", f"{sshd.user}@{sshd.host}:{sshd.port}", "first:go", "-F", "none",
+        "-o", f"UserKnownHostsFile={sshd.known_hosts_file}", "-o", "IdentityAgent=none", "--private-key", sshd.key_file,
+        "--python", sys.executable, "--explain-imports", "--path", ".",
+    ]  # fmt: skip
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    told = []
+    for _ in range(2):
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stdout) == (0, "7\n"), done.stderr
+        told.append([line for line in done.stderr.splitlines() if "first: " in line])
+    assert "master source" in told[0][0]
+    assert "master bytecode" in told[1][0]
+    kept = (tmp_path / "cache" / "remotesvc" / "pythons").read_text()
+    assert len(kept.splitlines()) == 1

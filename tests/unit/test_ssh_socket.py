@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -70,3 +71,20 @@ def test_the_allowance_counts_what_is_read(pair: tuple[TunedSocket, socket.socke
     peer.sendall(b"x" * 11)
     with pytest.raises(OSError, match="greeting"):
         tuned.recv(1)
+
+
+def test_the_shortest_round_trip_is_the_systems() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, TunedSocket(socket.AF_INET, socket.SOCK_STREAM) as ours:
+        ours.connect(server.getsockname())
+        with server.accept()[0] as theirs:
+            ours.sendall(b"x")
+            assert theirs.recv(1) == b"x"
+            theirs.sendall(b"y")
+            assert ours.recv(1) == b"y"
+        told = ours.round_trip()
+    assert (told is not None and 0 <= told < 1) if sys.platform == "linux" else told is None
+    assert ours.round_trip() is None, "it is closed"
+
+
+def test_what_is_no_tcp_connection_tells_none(pair: tuple[TunedSocket, socket.socket]) -> None:
+    assert pair[0].round_trip() is None

@@ -22,6 +22,7 @@ import paramiko
 from ..connect import Peer
 from ..noise import Noise
 from .packets import GuardedPacketizer, signal_number
+from .socket import TunedSocket
 
 Buffer = bytes | bytearray | memoryview
 
@@ -155,6 +156,12 @@ class ParamikoPath:
         return f"the connection was lost: {str(error) or type(error).__name__}"
 
     # -- the link's side
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds of the shortest round trip to the server, or to a proxy before it; None if nobody tells."""
+        sock = self.peer.socket
+        return sock.round_trip() if isinstance(sock, TunedSocket) else None
 
     @property
     def reader_ident(self) -> int | None:
