@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,10 +18,12 @@ import remotesvc
 from benchmarks import peers
 from benchmarks.conftest import Report
 from benchmarks.rounds import alternate, median, ratio
+from benchmarks.test_bytes import MODULE
 from remotesvc.ssh.paths.channel import ParamikoPath
 from tests.faults import network
 from tests.integration.ssh_servers import OpenSSHServer
 
+ROOT = str(Path(__file__).parents[1])
 HOSTS, AT_ONCE = 64, 8
 NOTHING = f"exec {sys.executable} -I -S -c pass"
 
@@ -47,8 +51,6 @@ def test_64_hosts(busy: OpenSSHServer, report: Report) -> None:
             closing.append(lambda: stack.__exit__(None, None, None))
 
         def mitogen() -> None:
-            import os
-
             context = peers.mitogen_ssh(other, busy)
             assert context.call(os.getpid)
             closing.append(lambda: context.shutdown(wait=True))
@@ -141,3 +143,29 @@ def test_command_line(report: Report) -> None:
     bare = f"{median(samples, 'python') * 1e3:.0f} ms of them `python -c pass`"
     report("`remotesvc --help`", "<= 150 ms", f"{median(samples, 'help') * 1e3:.0f} ms, {bare}")
     report("`remotesvc run local: platform:node`", "<= 350 ms", f"{median(samples, 'local') * 1e3:.0f} ms")
+
+
+def test_command_line_over_ssh(server: OpenSSHServer, report: Report, tmp_path: Path) -> None:
+    (tmp_path / "first_bench_module.py").write_text(MODULE)
+    there = ["-F", "none", "-o", f"UserKnownHostsFile={server.known_hosts_file}", "-o", "IdentityAgent=none"]
+    kept = tmp_path / "cache"
+
+    def ours() -> None:
+        command = [sys.executable, "-m", "remotesvc", "run", f"{server.user}@{server.host}:{server.port}",
+                   "first_bench_module:double", "21", "--private-key", server.key_file, *there]
+        done = subprocess.run(command, check=True, capture_output=True, cwd=tmp_path,
+                              env={**os.environ, "PYTHONPATH": ROOT, "XDG_CACHE_HOME": str(kept)})
+        assert done.stdout == b"2121\n"
+
+    def new() -> None:
+        shutil.rmtree(kept, ignore_errors=True)
+        ours()
+
+    def ssh_true() -> None:
+        subprocess.run(["ssh", "-p", str(server.port), "-l", server.user, "-i", server.key_file, *there,
+                        "-o", "BatchMode=yes", server.host, "true"], check=True, stdin=subprocess.DEVNULL)
+
+    samples = alternate({"new": new, "ours": ours, "ssh": ssh_true}, 9)
+    report("from a shell: `remotesvc run host module:function`, of `ssh host true`", "<= 1.6 x",
+           f"{ratio(samples, 'new', 'ssh'):.2f} x, {ratio(samples, 'ours', 'ssh'):.2f} x where it has been before "
+           f"({', '.join(f'{name} {median(samples, name) * 1e3:.0f} ms' for name in samples)})")

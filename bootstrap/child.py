@@ -104,7 +104,7 @@ class ChildRouter(Router):
         # Now, because the end of this process must not depend on an import; and from now on output is live, even while
         # the first call runs.
         from .links import assembly
-        self.more()
+        self.more().name_process()
         assembly.begin(self)
         from .calls.turns import Turns
         from .calls.workers import Workers

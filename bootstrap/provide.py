@@ -32,7 +32,14 @@ class Provisions(object):
             router, "take_modules", lambda: self._importer is not None)
         self._taking = threading.Lock()
         router.mailboxes[wire.CALL_SERVICE] = Doorway(router, "open")
-        _name_process(router.config["name"])
+
+    def name_process(self) -> "None":
+        """Have the system call us what our parent does: cosmetic, and Linux only."""
+        try:
+            with open("/proc/self/comm", "w") as file:
+                file.write(self._router.config["name"][:15])
+        except OSError:
+            pass
 
     def busy(self, neighbour: "Any") -> "bool":
         """Is a call of ours under way behind this neighbour?"""
@@ -188,14 +195,6 @@ def _patience() -> "Any":
 def _call_id() -> "int":
     call = running()
     return call.id if call is not None else 0
-
-
-def _name_process(name: "str") -> "None":
-    try:
-        with open("/proc/self/comm", "w") as file:
-            file.write(name[:15])
-    except OSError:
-        pass  # cosmetic, and Linux only
 
 
 class Doorway(object):
