@@ -4,13 +4,13 @@ import threading
 from ..errors import Error, NotSent
 from ..links import wire
 from ..links.large import abandon
-from .current import enter
+from .current import enter, running
 from .execute import Full
 from .outcome import fail
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, Tuple
+    from typing import Any, Iterator, List, Tuple
 
 # Open generators; each has a thread of its own, which mostly waits for credit.
 MAX_OPEN = 64
@@ -73,13 +73,12 @@ class Unfolder(object):
                 ours = False
             ours = True
             self._send(call, message, None, stream, wire.END)
-        except Error as error:
-            if call.cancelled:
+        except BaseException as error:
+            if call.cancelled:  # nobody wants to know how it ended
                 abandon(self._router, message.src, stream, message.reply_to)
             else:
-                fail(executor, call, message, error, None if ours else 1, wire.ERROR | wire.STREAM | wire.END, stream)
-        except BaseException as error:
-            fail(executor, call, message, error, 1, wire.ERROR | wire.STREAM | wire.END, stream)
+                skip = None if ours and isinstance(error, Error) else 1
+                fail(executor, call, message, error, skip, wire.ERROR | wire.STREAM | wire.END, stream)
         finally:
             try:
                 items.close()
@@ -99,18 +98,62 @@ class Unfolder(object):
                     given_up=lambda: call.cancelled)
 
 
+class Tasks(object):
+    """What asyncio runs for one call: cancelled, as asyncio does that, when the caller gives up.
+
+    Mostly that is one task; a call may call services of its own process, whose methods run on other threads' loops.
+    """
+
+    def __init__(self, call: "Any") -> "None":
+        self._call = call
+        self._running: "List[Tuple[Any, Any]]" = []
+        call.on_cancel(self._cancel)
+
+    def begin(self, loop: "Any", task: "Any") -> "Tuple[Any, Any]":
+        """One more; returns what ``end`` takes."""
+        entry = loop, task
+        self._running.append(entry)
+        if self._call.cancelled:
+            self._cancel()
+        return entry
+
+    def end(self, entry: "Tuple[Any, Any]") -> "None":
+        self._running.remove(entry)
+
+    def _cancel(self) -> "None":
+        for loop, task in list(self._running):
+            try:
+                loop.call_soon_threadsafe(task.cancel)
+            except RuntimeError:  # its loop has been closed meanwhile
+                pass
+
+
+async def _while_wanted(awaitable: "Any") -> "Any":
+    """What it comes to; it is cancelled when the caller of the call that runs here gives up."""
+    call: "Any" = running()
+    if call is None:
+        return await awaitable
+    import asyncio
+    current = getattr(asyncio, "current_task", None) or asyncio.Task.current_task  # type: ignore[attr-defined]
+    tasks = getattr(call, "tasks", None)
+    if tasks is None:
+        tasks = call.tasks = Tasks(call)
+    entry = tasks.begin(asyncio.get_event_loop(), current())
+    try:
+        return await awaitable
+    finally:
+        tasks.end(entry)
+
+
 def run(coroutine: "Any") -> "Any":
     """Run a coroutine to its end in an event loop of its own; returns or raises what it does."""
     import asyncio
 
-    async def wait() -> "Any":
-        return await coroutine
-
     if hasattr(asyncio, "run"):
-        return asyncio.run(wait())
+        return asyncio.run(_while_wanted(coroutine))
     loop = asyncio.new_event_loop()  # Python 3.6
     try:
-        return loop.run_until_complete(wait())
+        return loop.run_until_complete(_while_wanted(coroutine))
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
@@ -123,7 +166,7 @@ def from_async(items: "Any") -> "Iterator[Any]":
     try:
         while True:
             try:
-                item = loop.run_until_complete(items.__anext__())
+                item = loop.run_until_complete(_while_wanted(items.__anext__()))
             except StopAsyncIteration:
                 return
             yield item

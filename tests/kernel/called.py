@@ -141,6 +141,24 @@ async def async_count(n: int) -> "AsyncIterator[int]":
         yield number
 
 
+async def async_wait(begun: str, told: str) -> None:
+    """Wait for something that never comes; make a file when that is cancelled."""
+    import asyncio
+
+    touch(begun)
+    try:
+        await asyncio.sleep(600)
+    except asyncio.CancelledError:
+        touch(told)
+        raise
+
+
+async def async_wait_for_more(begun: str, told: str) -> "AsyncIterator[int]":
+    yield 1
+    await async_wait(begun, told)
+    yield 2
+
+
 # -- what the running call knows of itself
 
 

@@ -80,6 +80,17 @@ class Plain(Service):
         return value * 2
 
     @expose()
+    async def endless(self, path: str) -> None:
+        import asyncio
+
+        open(path, "w").close()
+        try:
+            await asyncio.sleep(600)
+        except asyncio.CancelledError:
+            open(path + ".cancelled", "w").close()
+            raise
+
+    @expose()
     async def ticks(self, n: int) -> "AsyncIterator[int]":
         for number in range(n):
             yield number

@@ -47,6 +47,23 @@ def test_functions_of_all_kinds_in_every_interpreter(interpreter: Interpreter, r
     assert on_main.call(called.set_handler_and_get_signal) is True
 
 
+def test_who_gives_up_cancels_what_asyncio_waits_for(
+    interpreter: Interpreter, router: Router, tmp_path: Path
+) -> None:
+    context = router.local(interpreter.path)
+    future = context.submit(called.async_wait, str(tmp_path / "begun"), str(tmp_path / "told"))
+    appears(tmp_path / "begun")
+    assert future.cancel()
+    appears(tmp_path / "told")
+
+    items = context.call(called.async_wait_for_more, str(tmp_path / "waits"), str(tmp_path / "closed"))
+    assert next(items) == 1
+    appears(tmp_path / "waits")
+    items.close()
+    appears(tmp_path / "closed")
+    assert context.call(called.double, 21) == 42
+
+
 def test_errors_and_output_in_every_interpreter(interpreter: Interpreter, router: Router, heard: Heard) -> None:
     context = router.local(interpreter.path, name="there")
     with pytest.raises(FileNotFoundError) as caught:

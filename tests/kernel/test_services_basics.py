@@ -233,6 +233,11 @@ def test_deadline_and_cancel_reach_the_method(context: Context, tmp_path: Path) 
 
     runs_out(briefly, Path(path), 0.5)
     appears(path + ".cancelled")
+    path = str(tmp_path / "three")
+    future = context.call_service_async(served.Plain, "endless", path)
+    appears(path)
+    assert future.cancel()
+    appears(path + ".cancelled")
 
 
 def test_closing_an_iterator_closes_the_generator(context: Context) -> None:
