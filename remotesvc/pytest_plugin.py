@@ -62,7 +62,10 @@ def remotesvc_service(
 
     The service needs a Python 3.6 or newer in its image, and no sshd. Fails the test if the service is not running.
     """
-    request.getfixturevalue("docker_services")
+    try:
+        request.getfixturevalue("docker_services")
+    except pytest.FixtureLookupError:
+        pytest.fail("remotesvc_service needs the plugin pytest-docker: pip install pytest-docker", pytrace=False)
     project = request.getfixturevalue("docker_compose_project_name")
 
     def service(name: str, **arguments: Any) -> Context:

@@ -8,7 +8,7 @@ from ..bootstrap.calls.current import Call
 from ..bootstrap.errors import EncodeError, UsageError
 from .invoker import Invoker
 from .keys import NoKey, key_of
-from .methods import method_of
+from .methods import NO_REPLY, method_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,8 +120,9 @@ class DeduplicatingInvoker(Invoker):
             return request.run()
         try:
             value = request.run(flight.call)
-            if hasattr(value, "gi_frame") or hasattr(value, "__anext__"):
-                raise UsageError("%s yields: what a DeduplicatingInvoker runs must return its value" % request.name)
+            if value is NO_REPLY or hasattr(value, "gi_frame") or hasattr(value, "__anext__"):
+                raise UsageError("%s %s: what a DeduplicatingInvoker runs must return its value" % (
+                    request.name, "answers later" if value is NO_REPLY else "yields"))
             reply = Reply(request.encode(value), self._until(self.ttl))
         except BaseException as error:
             ours = isinstance(error, EncodeError)

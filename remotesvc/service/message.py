@@ -18,9 +18,9 @@ class Message(object):
 
     def __init__(self, request: "Any") -> "None":
         self._request = request
-        self.src = request.src
-        self.auth = request.auth
-        self.commands = request.commands
+        self.src: "int" = request.src
+        self.auth: "int" = request.auth
+        self.commands: "bool" = request.commands
 
     def __repr__(self) -> "str":
         return "<Message from context %d>" % self.src

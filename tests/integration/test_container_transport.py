@@ -116,3 +116,14 @@ def test_the_fixtures_for_other_projects(
     result = pytester.runpytest_subprocess("-p", "no:remotesvc", "-p", "remotesvc.pytest_plugin", "-q")
     result.assert_outcomes(passed=3, failed=1)
     result.stdout.fnmatch_lines(["*no container runs the service 'no-such-service'*"])
+
+
+def test_a_service_of_a_compose_file_needs_pytest_docker(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile("def test_service(remotesvc_service): pass")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    result = pytester.runpytest_subprocess(
+        "-p", "no:remotesvc", "-p", "remotesvc.pytest_plugin", "-p", "no:docker", "-q")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["remotesvc_service needs the plugin pytest-docker*"])

@@ -361,6 +361,10 @@ class Deduplicated(Service):
         yield 1
 
     @expose()
+    def promise(self) -> "Any":
+        return Service.NO_REPLY
+
+    @expose()
     def forget(self, what: "str" = "", value: "Any" = None) -> int:
         if value is not None:
             return self.invoker.invalidate(what, value=value)  # type: ignore[no-any-return]

@@ -235,8 +235,10 @@ def test_the_computing_caller_may_be_lost(tmp_path: Path) -> None:
 
 
 def test_a_generator_cannot_be_shared(context: Context) -> None:
-    with pytest.raises(remotesvc.CallError, match="must return its value"):
+    with pytest.raises(remotesvc.CallError, match="yields: .* must return its value"):
         context.service(served.Deduplicated).generate()
+    with pytest.raises(remotesvc.CallError, match="answers later: .* must return its value"):
+        context.service(served.Deduplicated).promise()
 
 
 def test_one_instance_and_one_invoker_for_all_first_calls(router: Router) -> None:
