@@ -17,6 +17,7 @@ class Plan(object):
 
     ``send`` files and links, of which ``files`` are files with ``bytes``, ``make`` directories, ``delete`` entries that
     are only there, ``conflicts`` those that are something else there, ``delta`` files of which parts can be used again.
+    ``top``: nothing is there, so that the directory itself may be missing.
     """
 
     def __init__(self, here: "Listing", there: "Listing", checksum: "bool") -> "None":
@@ -26,6 +27,7 @@ class Plan(object):
         self.conflicts: "List[bytes]" = []
         self.delta: "List[bytes]" = []
         self.unchanged = self.files = self.bytes = 0
+        self.top = not there
         self._checksum = checksum
         # Of what is only there, and of what is no directory here, nothing below is looked at: it goes with that.
         for path, parts in here.items():

@@ -133,7 +133,7 @@ class _Sync(object):
         if plan.conflicts and self._delete:
             job.result(job.submit(_MIRROR + "remove", self._dst, plan.conflicts))
         copied = Copied(path=self._dst)
-        if plan.send or plan.make:
+        if plan.send or plan.make or plan.top:
             try:
                 copied = self._send(plan, delta and bool(plan.delta))
             except DigestMismatch:

@@ -30,6 +30,19 @@ def tree(tmp_path: Path) -> Path:
     return top
 
 
+def test_nothing_is_a_directory_too(context: Context, tmp_path: Path) -> None:
+    """A source of which nothing is left becomes a directory; that it cannot be made is said."""
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "nothing" / "left.out").touch()
+    target = tmp_path / "there" / "t"
+    assert context.sync(tmp_path / "nothing", target, exclude="*.out", dry_run=True).changed_names == []
+    assert not target.exists()
+    context.sync(tmp_path / "nothing", target, exclude="*.out")
+    assert list(target.iterdir()) == []
+    with pytest.raises(FileNotFoundError):
+        context.sync(tmp_path / "nothing", "/proc/nowhere", exclude="*.out")
+
+
 @pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
 def test_again_and_again(router: Router, interpreter: Interpreter, tree: Path, tmp_path: Path) -> None:
     context, target = router.local(python=interpreter.path), tmp_path / "t"
