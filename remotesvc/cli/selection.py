@@ -10,7 +10,7 @@ import click
 from remotesvc.cli.options import Settings
 from remotesvc.cli.problems import BadUsage
 from remotesvc.fleet.inventory.model import Inventory
-from remotesvc.fleet.member import Member
+from remotesvc.fleet.member import Member, members_of
 from remotesvc.fleet.pattern import Matcher, cluster_group
 
 
@@ -24,7 +24,7 @@ def select_hosts(pattern: str, settings: Settings) -> list[Member]:
     inventory = _inventory(settings)
     matcher = Matcher(inventory, bool(settings.inventory), _Reader(settings), cluster_group, os.path.exists)
     entries = matcher.hosts(pattern, settings.limit, settings.exclude)
-    members = [Member.of(entry) for entry in entries]
+    members = members_of(entries, inventory)
     if settings.list_hosts:
         click.echo(_listed(members, settings))
         raise click.exceptions.Exit(0)

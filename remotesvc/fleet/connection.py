@@ -93,6 +93,15 @@ class Connection:
         )
 
 
+class WrongVariable(UsageError):
+    """A variable of a host cannot be what it is. `shown` is what the message quotes of its value, perhaps nothing."""
+
+    def __init__(self, message: str, variable: str, shown: str) -> None:
+        super().__init__(message)
+        self.variable = variable
+        self.shown = shown
+
+
 class _Reader:
     """The variables of one host, by any of their names; says which one is wrong."""
 
@@ -101,7 +110,8 @@ class _Reader:
         self._variables = variables
 
     def wrong(self, name: str, expected: str, shown: str = "") -> UsageError:
-        return UsageError(f"{name} of host {self._host} must be {expected}" + (f", not {shown}" if shown else ""))
+        tail = f", not {shown}" if shown else ""
+        return WrongVariable(f"{name} of host {self._host} must be {expected}{tail}", name, shown.strip("'\""))
 
     def _find(self, names: tuple[str, ...]) -> tuple[str, Any]:
         for name in names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,8 @@ from remotesvc.bootstrap.errors import UsageError
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.ssh.configuration import hostspec
 
-from .connection import DEFAULT_METHOD, Become, Connection
-from .inventory.model import HostEntry
+from .connection import DEFAULT_METHOD, Become, Connection, WrongVariable
+from .inventory.model import HostEntry, Inventory, InventoryError
 
 NOBODY_ELSE = Become()
 
@@ -125,9 +125,20 @@ class Member:
         except ConnectError as error:
             if error.host != self.spec.host or self.spec.host == self.label:
                 raise
-            # An address alone would not tell a reader which host of the fleet it is.
-            error.host = f"{self.label} ({error.host})"
+            # An address alone would not tell a reader which host of the fleet it is, nor the name where that lies.
+            error.host, error.message = self.label, f"{error.host}: {error.message}"
             raise
+
+
+def members_of(entries: Iterable[HostEntry], inventory: Inventory) -> list[Member]:
+    """The members that entries of an inventory stand for. Raises UsageError that says where the mistake is written."""
+    try:
+        return [Member.of(entry) for entry in entries]
+    except WrongVariable as error:
+        from .inventory.places import places
+
+        where = places(inventory.files, error.variable, error.shown)
+        raise InventoryError(f"{error} ({where})" if where else str(error)) from None
 
 
 def shown_host(text: str) -> str:

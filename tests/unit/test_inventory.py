@@ -11,6 +11,7 @@ import pytest
 from remotesvc.fleet.inventory import Inventory, InventoryError, load
 from remotesvc.fleet.inventory.ini import parse_value
 from remotesvc.fleet.inventory.ranges import expand
+from remotesvc.fleet.member import members_of
 
 INI = """\
 # a comment
@@ -166,7 +167,7 @@ def test_script_without_meta_is_asked_for_each_host(tmp_path: Path) -> None:
     ("#!/bin/sh\necho no credentials >&2\nexit 1\n", "no credentials"),
     ("#!/bin/sh\necho '[web]'\n", "must print JSON"),
     ("#!/bin/sh\necho '[1]'\n", "must be a mapping"),
-    ("#!/nonexistent/interpreter\n", "No such file"),
+    ("#!/nonexistent/interpreter\n", "the program that its first line names is not there"),
 ])  # fmt: skip
 def test_bad_scripts(tmp_path: Path, text: str, says: str) -> None:
     path = write(tmp_path / "hosts", text, executable=True)
@@ -213,8 +214,14 @@ def test_an_encrypted_file_is_named(tmp_path: Path) -> None:
     ("hosts", "[web:vars]\ncolour\n", "line 2: expected name = value"),
     ("hosts", "[a:children]\nb\n[b:children]\na\n", "line 4: group 'a' cannot be in group 'b'"),
     ("hosts", "[a:children]\na\n", "cannot be in group 'a'"),
-    ("h.yml", "all:\n  host: {}\n", "hosts, vars and children, not host"),
-    ("h.yml", "all: {hosts: [a]}", "must be a mapping, not list"),
+    ("hosts", "w1\n[web server]\nw2\n", "line 2: a section is"),
+    ("hosts", "[web]\nw1\n[prod:children]\nwbe\n", "line 4: there is no group 'wbe'"),
+    ("hosts", "w1\n[web:vars]\ncolour=red\n", "line 2: there is no group 'web'"),
+    ("h.yml", "all:\n  host: {}\n", "line 2: group 'all' holds hosts, vars and children, not host"),
+    ("h.yml", "all: {hosts: [a]}", "line 1: the hosts of 'all' must be a mapping, not list"),
+    ("h.yml", "all:\n  children:\n    web:\n      hosts:\n        w1: 3\n", "line 5: host 'w1' must be a mapping"),
+    ("h.yml", "all:\n  hosts:\n    w1:\n    w[1-: {}\n", "line 4: the brackets"),
+    ("h.yml", "web: {hosts: {w1: }}\ndb:\n  hosts:\nweb: {hosts: {w2: }}\n", "line 4: 'web' stands here a second time"),
     ("h.yml", "a: b: c", "line 1"),
     ("h.yml", "- a", "expected groups at the top"),
     ("h.yml", "all: {vars: {x: !vault abc}}", "tagged values"),
@@ -223,12 +230,45 @@ def test_an_encrypted_file_is_named(tmp_path: Path) -> None:
     ("h.toml", "[hosts.x]\nport = 1 2\n", "line 2"),
     ("h.toml", "[hosts.x]\ncolour = 1", "'colour' belongs under vars"),
     ("h.toml", "[groups.x]\nhosts = 'a'", "must be a list of names"),
+    ("h.toml", "[groups.x]\nchildren = ['web']", "groups.x.children: there is no group 'web'"),
 ])  # fmt: skip
 def test_bad_files_are_named_with_their_place(tmp_path: Path, name: str, text: str, says: str) -> None:
     path = write(tmp_path / name, text)
     with pytest.raises(InventoryError, match=says) as caught:
         load([path])
     assert path in str(caught.value)
+
+
+def test_groups_of_an_earlier_source_may_be_named(tmp_path: Path) -> None:
+    first = write(tmp_path / "a", "[web]\nw1\n")
+    second = write(tmp_path / "b", "[prod:children]\nweb\nlater\n[web:vars]\nrack=7\n[later]\nw2\n")
+    inventory = load([first, second])
+    assert inventory.members("prod") == ("w1", "w2")
+    assert inventory.entry("w1").variables == {"rack": 7}
+
+
+def test_yaml_merges_keys(tmp_path: Path) -> None:
+    text = "all:\n  hosts:\n    w1: &one {rack: 1, row: 2}\n    w2: {<<: *one, row: 3}\n"
+    assert load([write(tmp_path / "h.yml", text)]).entry("w2").variables == {"rack": 1, "row": 3}
+
+
+@pytest.mark.parametrize(("files", "says"), [
+    ({"hosts": "w0 ansible_port=22\nw1 ansible_port=many\n"}, "w1 must be a TCP port, not 'many' ({}/hosts, line 2)"),
+    ({"hosts": "w1\n", "host_vars/w1.yml": "x: 1\nansible_port: 0\n"}, "not 0 ({}/host_vars/w1.yml, line 2)"),
+    ({"hosts.toml": '[hosts.w1]\n# port\nport = "x"\n'}, "not 'x' ({}/hosts.toml, line 3)"),
+    ({"hosts": "[web]\nw1\n[web:vars]\nansible_password=[]\n"},
+     "ansible_password of host w1 must be text ({}/hosts, line 4)"),
+])  # fmt: skip
+def test_a_variable_that_cannot_be_is_named_with_its_place(
+    tmp_path: Path, files: dict[str, str], says: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write(tmp_path / name, text)
+    inventory = load([tmp_path])
+    with pytest.raises(InventoryError) as caught:
+        members_of([inventory.entry(name) for name in inventory], inventory)
+    assert str(caught.value).endswith(says.format(tmp_path))
 
 
 def test_missing_and_unreadable_sources(tmp_path: Path) -> None:

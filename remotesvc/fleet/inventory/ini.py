@@ -18,7 +18,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from .model import UNGROUPED, Inventory, InventoryError
+from .model import EVERYONE, UNGROUPED, Inventory, InventoryError
 from .ranges import expand
 
 _SECTION = re.compile(r"\[([^:\]\s]+)(?::([a-z]+))?\]\s*(?:[#;].*)?\Z")
@@ -31,19 +31,30 @@ _PORT = re.compile(r"([^:\[\]]+(?:\[[^\]]*\][^:\[\]]*)*):([0-9]{1,5})\Z")
 def read(text: str, source: str, inventory: Inventory) -> None:
     """Add what an INI text says to an inventory. Raises InventoryError with source and line."""
     group, kind = UNGROUPED, "hosts"
+    known = {EVERYONE, UNGROUPED, *inventory.groups}
+    mentioned: dict[str, int] = {}  # groups that are not known yet, and the line that takes them for one
     for number, line in _lines(text):
         try:
             if line.startswith("[") and _SECTION.match(line):
                 group, kind = _section(line, inventory)
+                if kind == "vars":
+                    mentioned.setdefault(group, number)
+                else:
+                    known.add(group)
             elif kind == "vars":
                 name, value = _assignment(line)
                 inventory.add_group(group).variables[name] = value
             elif kind == "children":
-                inventory.add_child(group, _only_word(line))
+                child = _only_word(line)
+                inventory.add_child(group, child)
+                mentioned.setdefault(child, number)
             else:
                 _host(line, group, inventory)
         except (ValueError, InventoryError) as error:
             raise InventoryError(f"{source}, line {number}: {error}") from None
+    for name, number in mentioned.items():
+        if name not in known:  # as Ansible: a slip here would leave out hosts without a word
+            raise InventoryError(f"{source}, line {number}: there is no group {name!r} (a section [{name}] makes one)")
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -65,6 +76,8 @@ def _section(line: str, inventory: Inventory) -> tuple[str, str]:
 
 
 def _host(line: str, group: str, inventory: Inventory) -> None:
+    if line.startswith("[") and (" " in line.partition("]")[0] or "]" not in line):  # else it may be an IPv6 address
+        raise ValueError(f"a section is [group], [group:vars] or [group:children], without blanks, not {line[:80]!r}")
     # `shlex` costs a hundred times what `split` does, and hardly any line needs it.
     words = shlex.split(line, comments=True) if _needs_shlex(line) else line.split()
     pattern, variables = words[0], {}

@@ -13,6 +13,7 @@ from typing import Any
 from . import ini, toml_file, tree
 from .model import EVERYONE, UNGROUPED, Inventory, InventoryError
 from .ranges import expand
+from .yaml_text import parse_yaml
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of one source: far above 50,000 hosts with variables, far below what parsing would choke on."""
@@ -76,6 +77,7 @@ def _file(path: Path, inventory: Inventory) -> None:
         _script([os.path.abspath(path)], source, inventory)
         return
     text = _read(path)
+    inventory.files.append(source)
     if path.suffix == ".toml":
         toml_file.read(text, source, inventory)
     elif path.suffix in (".yml", ".yaml", ".json") or text.lstrip().startswith(("---", "{")):
@@ -129,7 +131,9 @@ def _output(command: list[str], source: str) -> Any:
     except subprocess.TimeoutExpired:
         raise InventoryError(f"inventory script {source} did not end within {SCRIPT_SECONDS:g} s") from None
     except OSError as error:
-        raise InventoryError(f"inventory script {source}: {error.strerror}") from None
+        there = isinstance(error, FileNotFoundError) and os.path.exists(command[0])
+        why = "the program that its first line names is not there" if there else error.strerror
+        raise InventoryError(f"inventory script {source}: {why}") from None
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
         raise InventoryError(f"inventory script {source} ended with code {done.returncode}: {said[0][:500]}")
@@ -144,15 +148,15 @@ def _output(command: list[str], source: str) -> Any:
 def _variables_beside(directory: Path, inventory: Inventory) -> None:
     """`group_vars` and `host_vars` directories, as Ansible reads them beside an inventory."""
     for name in (EVERYONE, UNGROUPED, *inventory.groups):
-        found = _variables(directory / "group_vars", name)
+        found = _variables(directory / "group_vars", name, inventory.files)
         if found:
             inventory.add_group(name).variables.update(found)
     if (directory / "host_vars").is_dir():
         for name in list(inventory):
-            inventory.add_host(name).update(_variables(directory / "host_vars", name))
+            inventory.add_host(name).update(_variables(directory / "host_vars", name, inventory.files))
 
 
-def _variables(directory: Path, name: str) -> dict[str, Any]:
+def _variables(directory: Path, name: str, read: list[str]) -> dict[str, Any]:
     if os.sep in name or name in (".", "..") or not directory.is_dir():
         return {}
     found: dict[str, Any] = {}
@@ -161,9 +165,10 @@ def _variables(directory: Path, name: str) -> dict[str, Any]:
         files = _files(path) if path.is_dir() else [path] if path.is_file() else []
         for file in files:
             text = _read(file)
+            read.append(str(file))
             if text.startswith("$ANSIBLE_VAULT"):
                 raise InventoryError(f"{file} is encrypted by ansible-vault; decrypt it, or give the values otherwise")
-            data = tree.parse_yaml(text, str(file))
+            data = parse_yaml(text, str(file))
             if data is not None and not isinstance(data, dict):
                 raise InventoryError(f"{file}: variables are a mapping, not {type(data).__name__}")
             found.update(data or {})

@@ -23,7 +23,7 @@ class InventoryError(UsageError):
 
 
 @contextmanager
-def named(source: str) -> Iterator[None]:
+def named(source: object) -> Iterator[None]:
     """What is wrong inside is an InventoryError that names the source."""
     try:
         yield
@@ -63,6 +63,8 @@ class Inventory:
         self._order: list[Group] | None = None
         self._within: dict[str, list[Group]] | None = None
         self._members: dict[str, tuple[str, ...]] = {}
+        self.files: list[str] = []
+        """What was read, in this order."""
 
     # -- while sources are read
 

@@ -52,11 +52,13 @@ def read(text: str, source: str, inventory: Inventory) -> None:
             names = expand(name)
         for host in names:
             inventory.add_host(host).update(variables)
-    for name, body in _table(data.get("groups", {}), source, "groups").items():
-        _group(name, _table(body, source, f"groups.{name}"), source, inventory)
+    groups = _table(data.get("groups", {}), source, "groups")
+    known = {*groups, *inventory.groups}
+    for name, body in groups.items():
+        _group(name, _table(body, source, f"groups.{name}"), source, inventory, known)
 
 
-def _group(name: str, body: dict[str, Any], source: str, inventory: Inventory) -> None:
+def _group(name: str, body: dict[str, Any], source: str, inventory: Inventory, known: set[str]) -> None:
     group = inventory.add_group(name)
     for key, value in body.items():
         where = f"groups.{name}.{key}"
@@ -68,6 +70,8 @@ def _group(name: str, body: dict[str, Any], source: str, inventory: Inventory) -
                     inventory.add_host(host, name)
         elif key == "children":
             for child in _texts(value, source, where):
+                if child not in known:  # a slip here would leave out hosts without a word
+                    raise InventoryError(f"{source}: {where}: there is no group {child!r}")
                 with named(source):
                     inventory.add_child(name, child)
         elif key == "vars":
