@@ -57,6 +57,7 @@ class Settings:
     fail_fast: bool = False
     retries: int = 0
     retry_delay: float = Limits.retry_delay
+    idempotent: bool = False
     deadline: float | None = None
     failed_to: str | None = None
     path: tuple[str, ...] = ()
@@ -105,7 +106,8 @@ class Settings:
     @property
     def limits(self) -> Limits:
         """How the run over the hosts is paced."""
-        return Limits(self.forks, self.serial, self.max_fail_percentage, self.fail_fast, self.retries, self.retry_delay)
+        return Limits(self.forks, self.serial, self.max_fail_percentage, self.fail_fast, self.retries, self.retry_delay,
+                      self.idempotent)
 
     def replace(self, **changes: Any) -> Settings:
         """A copy with some of them changed."""
@@ -198,6 +200,8 @@ _CONNECTION = (
             help="Try a host that could not be reached N times more."),
     _option("--retry-delay", type=_SECONDS, default=Limits.retry_delay, metavar="SECONDS",
             help="Wait before the first of these; doubled each time. Default: 1."),
+    click.option("--idempotent", is_flag=True,
+                 help="It may be done twice: --retries hold for a host that is lost meanwhile, too."),
     _option("--deadline", type=_SECONDS, metavar="SECONDS", help="Limit for the whole run. Default, and 0: none."),
     click.option("--failed-to", metavar="FILE",
                  help="Write the hosts that were not fine to FILE: for -l @FILE."),

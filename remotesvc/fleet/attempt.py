@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from remotesvc.bootstrap.errors import Cancelled, NotSent
+from remotesvc.bootstrap.errors import NotSent
 
 from .outcome import Status
 
@@ -75,6 +75,8 @@ class Attempt:
             if self._stopped:
                 break
         if self._stopped:
+            from remotesvc.futures import Cancelled  # the master's, which is one of concurrent.futures' too
+
             raise Cancelled("the run was stopped before the generator ended")
 
     def stop(self) -> list[Callable[[], object]]:

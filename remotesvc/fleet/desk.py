@@ -45,6 +45,7 @@ class Desk:
         self._begin = begin
         self._label = label
         self._retried = retried
+        self._limits = limits
         self._schedule = Schedule(len(hosts), limits)
         self._lock = threading.Lock()
         self._events: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
@@ -54,7 +55,7 @@ class Desk:
         self._ended: list[Outcome] = []  # to be handed out
         self._running: dict[int, Attempt] = {}
         self._begun: dict[int, tuple[float, float]] = {}
-        self._unreached: dict[int, BaseException | None] = {}
+        self._unreached: dict[int, BaseException] = {}
         self._beginning: float | None = None
         self._over = False
 
@@ -169,11 +170,11 @@ class Desk:
         with self._lock:
             if self._running.pop(index, None) is None:
                 return  # it was given up: its outcome is out already
-            again = error is not None and worth_retrying(error)
+            again = error is not None and worth_retrying(error, self._limits.idempotent)
             over = self._schedule.ended(index, status is not Status.OK, again, time.monotonic())
             if over:
                 self._ended.append(self._outcome(index, attempt, status, value, error))
-            else:
+            elif error is not None:
                 self._unreached[index] = error
             left = self._schedule.stop() if self._schedule.stopped else []
             self.reason = self.reason or self._schedule.stopped
@@ -196,7 +197,8 @@ class Desk:
             return Outcome(host=self._label(self._hosts[index]), status=Status.NOT_RUN)
         attempt = Attempt()
         attempt.attempts = self._schedule.tries(index)
-        return self._outcome(index, attempt, Status.UNREACHABLE, error=self._unreached[index])
+        error = self._unreached[index]
+        return self._outcome(index, attempt, classify(error), error=error)
 
     def stop(self) -> list[Outcome]:
         """Take back what waits and what has sent nothing yet; tell what is under way.
@@ -233,9 +235,14 @@ def _outcome_of(work: Work) -> tuple[Any, BaseException | None]:
         return None, error
 
 
-def worth_retrying(error: BaseException) -> bool:
-    """Whether another try may end better: no connection came about, for a reason that may pass."""
+def worth_retrying(error: BaseException, idempotent: bool = False) -> bool:
+    """Whether another try may end better: no connection came about, for a reason that may pass. One that was lost may
+    have done what it was to do: that is only for what is idempotent."""
     from remotesvc.bootstrap import unreachable
+    from remotesvc.bootstrap.errors import Lost
+
+    if isinstance(error, Lost):
+        return idempotent
 
     lasting = (
         unreachable.AuthenticationError,

@@ -13,12 +13,16 @@ from typing import Any
 
 from remotesvc.bootstrap.errors import Lost, NotSent, UsageError
 from remotesvc.bootstrap.unreachable import ConnectError
+from remotesvc.futures import Cancelled
 
+from .attempt import Attempt, call_all
 from .links import Links
 from .member import Member
 
 MOST_WAITING = 100_000
 """Tasks that may wait for a host; `submit` waits beyond it, rather than fill the memory."""
+MOST_LOSSES = 3
+"""Times that an idempotent task may be lost: by then it is likely what ends its hosts, and would end all of them."""
 POLICIES = ("any", "round_robin", "sticky")
 
 
@@ -31,8 +35,7 @@ class HostFuture(Future[Any]):
     def __init__(self) -> None:
         super().__init__()
         self.host: str | None = None
-        self._remote: Any = None
-        self._killed = False
+        self._attempt = Attempt()
 
     def kill(self) -> bool:
         """Give the task up wherever it is: one that waits is cancelled, one that runs is told and ends with
@@ -41,9 +44,8 @@ class HostFuture(Future[Any]):
             return True
         if self.done():
             return False
-        self._killed = True  # for whoever is about to send it
-        remote = self._remote
-        return remote is None or bool(remote.cancel())
+        call_all(self._attempt.stop())
+        return True
 
 
 @dataclass
@@ -52,6 +54,7 @@ class _Task:
     fn: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    losses: int = 0
 
 
 @dataclass
@@ -72,7 +75,8 @@ class FleetExecutor(Executor):
 
     A host that cannot be reached, or is lost, takes no more tasks (with Fleet(reconnect=True) a lost one may come
     back). A task that certainly did not run goes to another host; one that may have run ends with Lost, unless
-    idempotent=True says that running it twice does no harm. When no host is left, what waits ends with BrokenExecutor.
+    idempotent=True says that running it again does no harm: then it is lost three times before it does. When no host is
+    left, what waits ends with BrokenExecutor.
     """
 
     def __init__(self, members: Sequence[Member], links: Links, policy: str, slots: int, options: Mapping[str, Any],
@@ -185,28 +189,28 @@ class FleetExecutor(Executor):
         context: Any = None
         try:
             context = self._links.context(worker.member)
-            remote = context.options(**self._options).submit(task.fn, *task.args, **task.kwargs)
-            task.future._remote = remote
-            if task.future._killed:
-                remote.cancel()
-            value = remote.result()
-            return (list(value) if hasattr(value, "__next__") else value), None
+            calls, attempt = context.options(**self._options), task.future._attempt
+            value = attempt.wait(lambda: calls.submit(task.fn, *task.args, **task.kwargs))
+            return (list(attempt.each(value)) if hasattr(value, "__next__") else value), None
         except BaseException as error:
             if context is not None:
                 self._links.failed(worker.member, context, error)
+            if task.future._attempt.stopped and isinstance(error, NotSent):
+                return None, Cancelled("killed before it was sent", worker.member.text)
             return None, error
 
     def _ended(self, worker: _Worker, task: _Task, value: Any, error: BaseException | None) -> _Task | None:
         """A task is through, or goes elsewhere; returns the host's next one."""
-        not_run = isinstance(error, (ConnectError, NotSent)) and not task.future._killed
+        not_run = isinstance(error, (ConnectError, NotSent)) and not task.future._attempt.stopped
         lost = isinstance(error, Lost)
+        task.losses += lost
         broken: list[_Task] = []
         with self._changed:
             if not_run or lost:
                 self._out_of_service(worker, error, lost)
                 if all(other.broken is not None for other in self._workers):
                     self._broken = error  # before anybody is told of his task's end, and submits another
-            elsewhere = not_run or (lost and self._idempotent)
+            elsewhere = not_run or (lost and self._idempotent and task.losses < MOST_LOSSES)
             if elsewhere and any(other.broken is None for other in self._workers):
                 self._count += 1
                 self._waiting.appendleft(task)

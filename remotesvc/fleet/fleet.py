@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.data.secret import Secret
@@ -14,12 +15,13 @@ from remotesvc.bootstrap.errors import UsageError
 from remotesvc.router import Router
 
 from .arguments import facts_parameter, named, small, spread
+from .beside import beside
 from .connection import Become
 from .gather import Stop, gather
 from .hooks import Hooks
 from .inventory import load
 from .links import Links
-from .member import Member
+from .member import Member, members_of
 from .outcome import Outcome
 from .pattern import Matcher, cluster_group
 from .results import Results
@@ -79,10 +81,11 @@ class Fleet:
         become_method: str | None = None, **connection: Any,
     ) -> None:  # fmt: skip
         sources = [inventory] if isinstance(inventory, (str, os.PathLike)) else list(inventory)
-        matcher = Matcher(load(sources), bool(sources), _read, cluster_group, os.path.exists)
+        known = load(sources)
+        matcher = Matcher(known, bool(sources), _read, cluster_group, os.path.exists)
         pattern = hosts if isinstance(hosts, str) else ",".join(hosts)
         entries = matcher.hosts(pattern, _many(limit), _many(exclude))
-        self._members = tuple(Member.of(entry) for entry in entries)
+        self._members = tuple(members_of(entries, known))
         secret = Secret(become_password) if isinstance(become_password, str) else become_password
         wanted = True if become is None and become_user is not None else become
         other = Become(wanted, become_user, become_method, secret)
@@ -110,7 +113,7 @@ class Fleet:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await asyncio.to_thread(self.close)
+        await beside(self.close)
 
     def close(self) -> None:
         """End every connection; calls under way end with Lost or NotSent. Idempotent."""
@@ -142,7 +145,10 @@ class Fleet:
         return self._with(members=tuple(member for member in self._members if wanted(member.facts())))
 
     def options(self, **options: Any) -> Fleet:
-        """The same fleet with other call options (timeout, isolation, cwd...); see `Context.options`."""
+        """The same fleet with other call options (timeout, isolation, cwd...); see `Context.options`.
+
+        With idempotent=True, and reconnect=True of the fleet, `retries` hold for a host lost during a call, too.
+        """
         return self._with(options={**self._options, **options})
 
     def _with(self, members: tuple[Member, ...] | None = None, options: dict[str, Any] | None = None) -> Fleet:
@@ -203,7 +209,7 @@ class Fleet:
                 last = error
             loop.call_soon_threadsafe(arrived.put_nowait, last)
 
-        producing = loop.run_in_executor(None, produce)
+        producing = beside(produce)
         try:
             while (outcome := await arrived.get()) is not None:
                 if isinstance(outcome, BaseException):
@@ -252,6 +258,7 @@ class Fleet:
         """A `concurrent.futures.Executor` whose workers are the hosts; see `FleetExecutor`."""
         from .executor import FleetExecutor
 
+        idempotent = idempotent or bool(self._options.get("idempotent"))
         return FleetExecutor(self._members, self._links, policy, slots, self._options, idempotent)
 
     def _in_order(self, outcomes: Iterable[Outcome]) -> Results:
@@ -279,11 +286,12 @@ class Fleet:
         """One outcome a host of `begin(context, member)`; see `Work`."""
         work = Work(self._links, self._hooks, self._options, begin, small)
         deadline = None if self._deadline is None else time.monotonic() + self._deadline
+        limits = replace(self._limits, idempotent=self._links.reconnects and bool(self._options.get("idempotent")))
 
         def retried(member: Member, tries: int, error: BaseException) -> None:
             self._hooks.tell("on_retry", member.text, tries, error)
 
-        for outcome in gather(self._members, work.whole, begin=work.at_once, limits=self._limits, stop=stop,
+        for outcome in gather(self._members, work.whole, begin=work.at_once, limits=limits, stop=stop,
                               deadline=deadline, retried=retried):
             self._hooks.tell("on_result", outcome)
             yield outcome

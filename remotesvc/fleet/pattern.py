@@ -281,6 +281,9 @@ class Matcher:
             raise UsageError(f"cannot read hosts from {name}: {error}") from None
         names: dict[str, None] = {}
         for line in text.splitlines():
+            if line in self._inventory:  # whatever a pattern would make of it: `--failed-to` writes names
+                names[line] = None
+                continue
             line = line.partition("#")[0].strip()
             if line:
                 names.update(self._names(line, depth + 1, may_be_empty=True))

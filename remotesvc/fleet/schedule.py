@@ -28,6 +28,7 @@ class Limits:
                   unreachable host counts. None: never
     fail_fast     the first failure ends the run
     retries       how often a host that could not be reached is tried again
+    idempotent    what is done may be done twice: one that was lost meanwhile is tried again, too
     retry_delay   seconds before the first of these; doubled each time, and spread by half to keep hosts from coming
                   back all at once
     """
@@ -38,6 +39,7 @@ class Limits:
     fail_fast: bool = False
     retries: int = 0
     retry_delay: float = 1.0
+    idempotent: bool = False
 
     def __post_init__(self) -> None:
         if self.forks < 1:
@@ -109,10 +111,11 @@ class Schedule:
         """How often a host was begun."""
         return self._tries.get(index, 0)
 
-    def ended(self, index: int, failed: bool, unreachable: bool, now: float) -> bool:
-        """A host is through; returns False if it will be tried again, and this was not its end."""
+    def ended(self, index: int, failed: bool, again: bool, now: float) -> bool:
+        """A host is through, `again` says that another try makes sense; returns False if it will be tried again, and
+        this was not its end."""
         self._running.discard(index)
-        if unreachable and not self.stopped and self._tries[index] <= self._limits.retries:
+        if again and not self.stopped and self._tries[index] <= self._limits.retries:
             delay = min(LONGEST_DELAY, self._limits.retry_delay * 2 ** (self._tries[index] - 1))
             heapq.heappush(self._later, (now + delay * (0.5 + self._jitter()), index))
             return False

@@ -32,6 +32,21 @@ def die_if(name: str, host: remotesvc.Host) -> str:
     return "fine"
 
 
+def die_at_first(directory: str, host: remotesvc.Host) -> str:
+    """Leave a file and die, unless the file is there."""
+    file = os.path.join(directory, host.name)
+    if os.path.exists(file):
+        return "second time"
+    open(file, "w").close()
+    os._exit(3)
+
+
+def counted_and_exit(file: str) -> None:
+    with open(file, "a") as runs:
+        runs.write("x")
+    os._exit(3)
+
+
 def sleep(seconds: float) -> float:
     remotesvc.current().wait(seconds)
     remotesvc.current().check()
@@ -67,8 +82,10 @@ def count(most: int) -> Iterator[int]:
     yield from range(most)
 
 
-def endless(file: str) -> Iterator[int]:
-    """Leaves a file when it is closed."""
+def endless(file: str, begun: str = "") -> Iterator[int]:
+    """Leaves a file when it is closed, and one when it has begun, if that is named."""
+    if begun:
+        open(begun, "w").close()
     try:
         while True:
             yield 1
@@ -76,8 +93,10 @@ def endless(file: str) -> Iterator[int]:
         open(file, "w").close()
 
 
-def stuck(file: str) -> Iterator[int]:
+def stuck(file: str, begun: str = "") -> Iterator[int]:
     """The same, and the second item never comes."""
+    if begun:
+        open(begun, "w").close()
     try:
         yield 1
         sleep(600)

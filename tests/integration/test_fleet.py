@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, as_completed, wait
+from concurrent.futures import BrokenExecutor, CancelledError, ThreadPoolExecutor, as_completed, wait
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +265,40 @@ def test_cancelling_a_task_cancels_the_remote_calls(inventory: Path, tmp_path: P
         assert len(fleet.run(tasks.pid).ok) == 3  # their workers are free again
 
 
+def test_a_loop_whose_threads_are_taken_does_not_hold_up_a_fleet(inventory: Path) -> None:
+    release = threading.Event()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        taken = loop.run_in_executor(None, release.wait)  # until this fleet is through
+        async with Fleet("web", inventory=inventory) as fleet:
+            assert len((await asyncio.wait_for(fleet.arun(tasks.pid), 30)).ok) == 3
+        release.set()
+        await taken
+
+    try:
+        asyncio.run(main())
+    finally:
+        release.set()
+
+
+def test_an_idempotent_call_is_made_again_where_it_was_lost(inventory: Path, tmp_path: Path) -> None:
+    again: list[tuple[str, int, str]] = []
+    with Fleet("web", inventory=inventory, retries=1, retry_delay=0.01, reconnect=True,
+               on_retry=lambda host, tries, error: again.append((host, tries, type(error).__name__))) as fleet:
+        results = fleet.options(idempotent=True).run(tasks.die_at_first, str(tmp_path))
+        assert set(results.by_host().values()) == {"second time"}
+        assert sorted(again) == [("web1", 1, "Lost"), ("web2", 1, "Lost"), ("web3", 1, "Lost")]
+        assert {outcome.attempts for outcome in results.values()} == {2}
+        # Without the word, what may have run is not run again; with it, no more often than was said.
+        for path in tmp_path.glob("web*"):
+            path.unlink()
+        assert {each.status for each in fleet.run(tasks.die_at_first, str(tmp_path)).values()} == {Status.LOST}
+        always = fleet.options(idempotent=True).run("os:_exit", 3)
+        assert [(each.status, each.attempts) for each in always.values()] == [(Status.LOST, 2)] * 3
+
+
 def test_what_cannot_be_is_said_before_anything_is_connected(inventory: Path) -> None:
     with pytest.raises(UsageError, match="nonsense"):
         Fleet("web1", nonsense=1)
@@ -338,6 +372,29 @@ def test_executor_is_broken_before_anybody_hears_of_the_last_loss(fleet: Fleet) 
 def test_executor_runs_an_idempotent_task_elsewhere(fleet: Fleet, tmp_path: Path) -> None:
     with fleet.executor(idempotent=True) as executor:
         assert isinstance(executor.submit("os:_exit", 3).exception(60), BrokenExecutor | Lost)
+
+
+def test_executor_gives_up_a_task_that_ends_its_hosts(inventory: Path, tmp_path: Path) -> None:
+    with Fleet("all", inventory=inventory, reconnect=True) as fleet:
+        with fleet.options(idempotent=True).executor() as executor:
+            fatal = executor.submit(tasks.counted_and_exit, str(tmp_path / "runs"))
+            others = list(executor.map(tasks.add, range(8)))
+        assert isinstance(fatal.exception(0), Lost)
+        assert others == list(range(8))
+    assert (tmp_path / "runs").read_text() == "x" * 3
+
+
+def test_executor_kills_a_generator(fleet: Fleet, tmp_path: Path) -> None:
+    with fleet.executor() as executor:
+        for task in (tasks.endless, tasks.stuck):
+            begun, closed = tmp_path / f"{task.__name__}-begun", tmp_path / f"{task.__name__}-closed"
+            future = executor.submit(task, str(closed), str(begun))
+            appears(begun)
+            assert not future.cancel() and future.kill()
+            assert isinstance(future.exception(30), CancelledError)
+            assert not future.kill()
+            appears(closed)
+        assert executor.submit(tasks.add, 1).result(30) == 1
 
 
 def test_executor_cancel_kill_and_shutdown(fleet: Fleet, tmp_path: Path) -> None:

@@ -33,6 +33,15 @@ def matcher(inventory: Inventory, closed: bool = True, **more: Any) -> Matcher:
     return Matcher(inventory, closed, FILES.__getitem__, exists=FILES.__contains__, **more)
 
 
+def test_a_file_of_names_means_those_names(inventory: Inventory) -> None:
+    """What `--failed-to` writes is read again, whatever a pattern would make of it."""
+    odd = ["rack#1", "a,b", "!not", "web*", "~x"]
+    for name in odd:
+        inventory.add_host(name)
+    found = Matcher(inventory, True, lambda file: "\n".join(odd)).hosts("@./failed")
+    assert [entry.name for entry in found] == odd
+
+
 @pytest.mark.parametrize(("pattern", "expected"), [
     ("web01", "web01"),
     ("web01,db-a,web01", "web01 db-a"),
