@@ -25,8 +25,10 @@ def with_diagnostics(headline: "str", said: "str", hint: "str" = "") -> "str":
 class ConnectError(Error):
     """No connection to `host`. `stage` is how far it came ("tcp", "auth", "boot"...), `hint` what to do about
     it, `diagnostics` what the target said (unescaped), `exit_status` that of the program started there, `phases` the
-    seconds that the stages took, the last one included.
+    seconds that the stages took, the last one included; `spent` the end of the message that tells of them.
     """
+
+    spent = ""
 
     def __init__(self, message: "str", host: "Optional[str]" = None, stage: "str" = "", hint: "str" = "",
                  diagnostics: "str" = "", exit_status: "Optional[int]" = None) -> "None":

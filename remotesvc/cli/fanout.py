@@ -18,6 +18,7 @@ from remotesvc.cli.options import Settings, use_color, use_progress
 from remotesvc.cli.problems import OurError
 from remotesvc.cli.secrets import with_passwords
 from remotesvc.cli.show.console import Console, Stream
+from remotesvc.cli.show.jsonout import error_message
 from remotesvc.cli.show.live import Live, log_line
 from remotesvc.cli.show.report import Reporter
 from remotesvc.fleet.attempt import Attempt
@@ -110,7 +111,7 @@ class Session:
 
         def retried(host: Member, tries: int, error: BaseException) -> None:
             if self.console.verbose:
-                self.console.note(f"{host.label}: try {tries} failed: {error}")
+                self.console.note(f"{host.label}: try {tries} failed: {error_message(error)}")
 
         self.stop.noticed = stopping
         with Progress(self.console, [host.text for host in self.hosts]) as progress:

@@ -79,7 +79,8 @@ def open(
 
 def note_times(error: ConnectError, started: float, phases: dict[str, float]) -> None:
     """Say in an error where the time since `started` went."""
-    error.message += f" (stage {error.stage}, {_spent(started, phases)})"
+    error.spent = f" (stage {error.stage}, {_spent(started, phases)})"
+    error.message += error.spent
     error.phases = {**phases, error.stage: max(time.monotonic() - started - sum(phases.values()), 0.0)}
 
 

@@ -43,6 +43,13 @@ TASKS = textwrap.dedent(
     def fail():
         raise FileNotFoundError(2, "No such file or directory", "/nowhere")
 
+    def die_once(path: str):
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return "alive"
+        os._exit(3)
+
     def sleep(seconds: float, ready: str = ""):
         if ready:
             open(ready, "w").close()
@@ -170,6 +177,31 @@ def test_a_remote_error_has_its_traceback_and_its_code(directory: Path) -> None:
     assert 'Traceback (most recent call last):\n  File "' + str(ROOT) not in err
 
 
+def test_equal_tracebacks_are_one(directory: Path) -> None:
+    (directory / "hosts").write_text("n[1:3] ansible_connection=local\ndown ansible_host=127.0.0.1 ansible_port=1\n"
+                                     "gone ansible_host=127.0.0.1 ansible_port=1\n")
+    code, out, err = cli(directory, "run", "-i", "hosts", "all", "tasks:fail", "--gather")
+    assert (code, out) == (2 | 4, "")
+    assert "n[1-3] (3): FileNotFoundError: " in err and err.count("in fail") == 1
+    assert "Remote traceback, calling tasks:fail" in err
+    refused = "ConnectError: 127.0.0.1: cannot connect to port 1: Connection refused\n"
+    assert f"down,gone (2): no connection: {refused}" in err
+
+
+def test_a_call_that_may_run_twice_is_made_again(directory: Path) -> None:
+    for words, code in ((), 4), (("--idempotent",), 0):
+        (directory / "once").unlink(missing_ok=True)
+        found, out, _ = cli(directory, "run", "local:", "tasks:die_once", str(directory / "once"), "--retries", "2",
+                            "--retry-delay", "0.01", *words)
+        assert (found, out) == (code, "" if code else "alive\n")
+
+
+def test_our_own_code_is_no_part_of_a_traceback(directory: Path) -> None:
+    (directory / "site").mkdir()
+    code, _, err = cli(directory, "sync", "local:", "site", "/proc/nowhere")
+    assert (code, err) == (2, "local: FileNotFoundError: [Errno 2] No such file or directory: '/proc/nowhere'\n")
+
+
 def test_a_value_that_cannot_travel(directory: Path) -> None:
     code, _, err = cli(directory, "run", "local:", "tasks:lock")
     assert code == 2
@@ -192,6 +224,11 @@ def test_a_python_that_is_not_there(directory: Path) -> None:
     code, out, err = cli(directory, "run", "local:", "os:getpid", "--python", "/no/python")
     assert (code, out) == (4, "")
     assert "no connection" in err and "Traceback" not in err
+
+
+def test_exec_joins_words_for_a_shell(directory: Path) -> None:
+    assert cli(directory, "exec", "local:", "--shell", "--", "echo", "a  b", "|", "wc", "-w") == (0, "2\n", "")
+    assert cli(directory, "exec", "local:", "--", "echo", "a  b", "|", "wc") == (0, "a  b | wc\n", "")
 
 
 def test_exec(directory: Path) -> None:

@@ -26,17 +26,20 @@ if TYPE_CHECKING:
 @hosts_argument
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND [ARG]...", type=click.UNPROCESSED)
 @click.option("--stdin", "feed", is_flag=True, help="Read standard input to its end and give it to the command.")
+@click.option("--shell", is_flag=True, help="Join the words by blanks and give them to /bin/sh there.")
 @click.option("-S", "--maxrc", is_flag=True, help="Exit with the largest exit code of all hosts.")
 @connection_options
 @output_options
 @click.pass_context
-def exec_(ctx: click.Context, /, hosts: str, command: tuple[str, ...], feed: bool, maxrc: bool, **shared: Any) -> int:
+def exec_(
+    ctx: click.Context, /, hosts: str, command: tuple[str, ...], feed: bool, shell: bool, maxrc: bool, **shared: Any
+) -> int:
     """Run COMMAND on each host.
 
     One word goes through /bin/sh there, so pipes and variables work; several words are the program and its
-    arguments, and no shell sees them. The command's output is shown as it comes; several hosts label each
-    line. Standard input is not read unless --stdin is given. Write -- before COMMAND: without it, its options
-    are taken for those of remotesvc.
+    arguments, and no shell sees them unless --shell is given. The command's output is shown as it comes; several
+    hosts label each line. Standard input is not read unless --stdin is given. Write -- before COMMAND: without it,
+    its options are taken for those of remotesvc.
 
     Exit code: one host: the command's own, 255 when the connection failed. Several: 0 all fine, 2 a command
     failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed); with -S the largest of all.
@@ -49,7 +52,7 @@ def exec_(ctx: click.Context, /, hosts: str, command: tuple[str, ...], feed: boo
     settings = Settings.take(shared)
     settings = settings.replace(path=here())
     session = Session.create(settings, select_hosts(hosts, settings), ctx.obj, own_streams=True)
-    what: Any = command[0] if len(command) == 1 else list(command)
+    what: Any = " ".join(command) if shell or len(command) == 1 else list(command)
     stdin = _read_stdin(settings) if feed else None
 
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> None:

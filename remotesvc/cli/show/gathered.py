@@ -42,7 +42,8 @@ class Gathered:
         elif outcome.rc is not None:
             self._failures.setdefault(f"exit code {outcome.rc}\n{printed}", []).append(outcome.host)
         else:
-            self._failures.setdefault(f"{failure_text(outcome)}\n{printed}", []).append(outcome.host)
+            text = failure_text(outcome, self._console.verbose, of_many=True)
+            self._failures.setdefault(f"{text}\n{printed}", []).append(outcome.host)
 
     def end(self) -> None:
         answers = _by_frequency(self._answers)
@@ -52,7 +53,6 @@ class Gathered:
             self._console.labelled_result(self._names(hosts), answer)
         for failure, hosts in _by_frequency(self._failures):
             self._console.error(self._names(hosts), failure.rstrip("\n"))
-
 
     def _names(self, hosts: list[str]) -> str:
         groups, others = regrouped(hosts, self._groups)

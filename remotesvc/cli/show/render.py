@@ -113,19 +113,24 @@ _STORY = {
 }
 
 
-def failure_text(outcome: Outcome, verbose: int = 0) -> str:
+def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False) -> str:
     """What went wrong on a host: the headline first, then the remote traceback or what helps to mend it.
 
     A traceback that shows nothing but our own code there says nothing to people, unless they want to hear more.
+    of_many: without the host's name and how long it took, so that the same failure is the same text for each.
     """
     error = outcome.error
     if error is None:
         return _STORY.get(outcome.status, "failed")
     headline = _headline(outcome, error)
+    if of_many:
+        headline = headline.removesuffix(getattr(error, "spent", ""))
     more = []
     render = getattr(error, "render", None)
     if render is not None and (verbose or not _is_ours(error)):
         trace = str(render())
+        if of_many:
+            trace = trace.replace(f"Remote traceback on {getattr(error, 'host', '')}", "Remote traceback")
         # The traceback ends with the headline; without frames it is nothing but that.
         if trace.strip() and trace.strip() != headline.strip():
             more.append(trace)
@@ -141,8 +146,10 @@ def failure_text(outcome: Outcome, verbose: int = 0) -> str:
 
 
 def _is_ours(error: BaseException) -> bool:
-    frames = getattr(error, "frames", ())
-    return bool(frames) and all(str(frame[0]).startswith("remotesvc:/remotesvc/") for frame in frames)
+    """What was called is ours, and it went wrong there or in the standard library: no code of the user's was run."""
+    files = [str(frame[0]) for frame in getattr(error, "frames", ())]
+    sent = [file for file in files if file.startswith("remotesvc:/")]
+    return bool(sent) and sent[0] == files[0] and all(file.startswith("remotesvc:/remotesvc/") for file in sent)
 
 
 def _headline(outcome: Outcome, error: BaseException) -> str:
