@@ -17,7 +17,7 @@ from __future__ import annotations
 import difflib
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,18 @@ _NEVER = {"help", "list_hosts", "json", "jsonl", "no_stdin"}
 """What is about one run only: a file that switched these on would surprise every script."""
 
 
-def defaults(
-    group: click.Group, environment: Mapping[str, str], note: Callable[[str], object]
-) -> dict[str, dict[str, Any]]:
-    """click's default map: command -> parameter -> value. Raises BadUsage that names file and option."""
-    found: dict[str, dict[str, Any]] = {name: {} for name in group.commands}
+class Defaults(dict[str, dict[str, Any]]):
+    """click's default map: command -> parameter -> value."""
+
+    def __init__(self, commands: Iterable[str]) -> None:
+        super().__init__((name, {}) for name in commands)
+        self.files: dict[tuple[str, str], Path] = {}
+        """Where the value of (command, parameter) stands."""
+
+
+def defaults(group: click.Group, environment: Mapping[str, str], note: Callable[[str], object]) -> Defaults:
+    """What files say. Raises BadUsage that names file and option."""
+    found = Defaults(group.commands)
     for path in _files(environment):
         problem = _unsafe(path)
         if problem:
@@ -44,6 +51,7 @@ def defaults(
             continue
         for name, values in _read(path, group).items():
             _add(found[name], values)
+            found.files.update(((name, option), path) for option in values)
     return found
 
 

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 import remotesvc
 from remotesvc.cli import exitcodes
-from remotesvc.cli.configuration import defaults
+from remotesvc.cli.configuration import Defaults, defaults
 from remotesvc.cli.hosts import Backend
 from remotesvc.cli.lazy import LazyGroup
 from remotesvc.cli.problems import BadUsage, OurError
@@ -80,13 +80,14 @@ def _invoke(argv: Sequence[str] | None, backend: Backend) -> int:
     from remotesvc.bootstrap.unreachable import ConnectError
 
     console = Console(Stream(sys.stdout, color=False), Stream(sys.stderr, color=False))
+    default_map = Defaults(())
     try:
         default_map = defaults(cli, os.environ, console.note)
         code = cli.main(args=argv, prog_name="remotesvc", standalone_mode=False, obj=backend, default_map=default_map)
         return code if isinstance(code, int) else exitcodes.OK
     except click.UsageError as error:
         error.show()
-        origin = _origin(error)
+        origin = _origin(error, default_map)
         if origin:
             console.note(origin)
         return exitcodes.USAGE
@@ -114,13 +115,14 @@ def _invoke(argv: Sequence[str] | None, backend: Backend) -> int:
         return exitcodes.ERROR
 
 
-def _origin(error: click.UsageError) -> str:
+def _origin(error: click.UsageError, default_map: Defaults) -> str:
     """Where a wrong value came from, if the user did not type it."""
     if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
         return ""
     source = error.ctx.get_parameter_source(error.param.name or "")
     if source is ParameterSource.DEFAULT_MAP:
-        return "That value was not typed: it stands in a configuration file."
+        file = default_map.files[error.ctx.info_name or "", error.param.name or ""]
+        return f"That value was not typed: it stands in {file}."
     if source is ParameterSource.ENVIRONMENT:
         return f"That value was not typed: it stands in {error.param.envvar} of the environment."
     return ""

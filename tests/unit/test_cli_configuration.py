@@ -134,7 +134,7 @@ def test_an_origin_typed_wrong_is_named(text: str, places: dict[str, Path], caps
     ("json = true", "there is no option json"),
     ("password = 'x'", "there is no option password"),
     ("forks = ", "line 1"),
-    ("forks = 'many'", "it stands in a configuration file"),
+    ("forks = 'many'", "remotesvc/config.toml."),
 ])  # fmt: skip
 def test_what_is_wrong_is_named(
     places: dict[str, Path], text: str, message: str, capsys: pytest.CaptureFixture[str]
@@ -165,3 +165,14 @@ def test_a_wrong_value_in_the_environment_is_traced(
     monkeypatch.setenv("REMOTESVC_FORKS", "many")
     assert main(["run", "web1", "m:f"], FakeBackend()) == 64
     assert "it stands in REMOTESVC_FORKS of the environment" in capsys.readouterr().err
+
+
+def test_of_several_files_that_is_named_whose_value_is_wrong(
+    places: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    places["system"].write_text("forks = 'many'\nretries = 'some'\n")
+    places["user"].write_text("forks = 7\n[ping]\nforks = 'more'\n")
+    assert main(["run", "web1", "m:f"], FakeBackend()) == 64
+    assert capsys.readouterr().err.endswith(f"it stands in {places['system']}.\n")
+    assert main(["ping", "web1"], FakeBackend()) == 64
+    assert capsys.readouterr().err.endswith(f"it stands in {places['user']}.\n")
