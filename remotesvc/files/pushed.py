@@ -10,6 +10,7 @@ from ..bootstrap.errors import CallTimeout, UsageError
 from ..calling.invocation import Invocation
 from ..calling.options import Options
 from ..service.base import Service, expose
+from ..service.message import CALLER, Message
 from .disk import open_regular
 from .errors import RAISES, DigestMismatch, TransferRefused
 
@@ -76,6 +77,7 @@ class PushFileService(Service):
         self._paths: "Any" = collections.OrderedDict()
         self._neighbours: "Dict[int, Neighbour]" = {}
         self._arrived = threading.Condition(threading.Lock())
+        self._waiting: "Dict[str, List[Message]]" = {}
 
     # -- where files are pushed
 
@@ -122,7 +124,7 @@ class PushFileService(Service):
     # -- where they are wanted
 
     @expose
-    def get(self, path: "str", timeout: "Any" = PATIENCE) -> "bytes":
+    def get(self, path: "str", timeout: "Any" = PATIENCE, msg: "Message" = CALLER) -> "bytes":
         """The content that was pushed under a path last; waits for it. Raises CallTimeout after ``timeout`` seconds.
 
         Called code has it by ``remotesvc.service.call(PushFileService, "get", path)``.
@@ -130,14 +132,27 @@ class PushFileService(Service):
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._arrived:
             while True:
-                digest = self._paths.get(path)
-                data = None if digest is None else self._contents.get(digest)
+                data = self._content(path)
                 if data is not None:
                     return data
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
-                    raise CallTimeout("%s was not pushed here within %g s" % (path, timeout))
+                    raise _late(path, timeout)
+                if msg is not None and msg.src != self._kernel.id:
+                    return self._get_later(path, timeout, msg)  # type: ignore[no-any-return]
                 self._arrived.wait(left)
+
+    def _get_later(self, path: "str", timeout: "Any", msg: "Message") -> "Any":
+        """For a caller from elsewhere: on threads that wait, what they wait for could not be taken in."""
+        waiting = self._waiting.setdefault(path, [])
+        waiting[:] = [each for each in waiting if not each.cancelled] + [msg]
+        if timeout is not None:
+            self._kernel.timers.after(timeout, lambda: self.pool.defer(msg.fail, _late(path, timeout)))
+        return self.NO_REPLY
+
+    def _content(self, path: "str") -> "Optional[bytes]":
+        digest = self._paths.get(path)
+        return None if digest is None else self._contents.get(digest)
 
     def _keep(self, path: "str", digest: "bytes", data: "bytes") -> "None":
         with self._arrived:
@@ -150,6 +165,9 @@ class PushFileService(Service):
         while len(self._paths) > MAX_PATHS:
             self._paths.popitem(last=False)
         self._arrived.notify_all()
+        data = self._contents.get(digest)
+        for msg in self._waiting.pop(path, ()):
+            self.pool.defer(msg.reply, data)
 
     def _pass_on(self, path: "str", digest: "bytes", number: "int") -> "None":
         routes = self._kernel.routes
@@ -182,6 +200,10 @@ class PushFileService(Service):
 
     def _context(self, number: "int") -> "Any":
         return self._kernel.tree().context(number, "").options(raises=RAISES)
+
+
+def _late(path: "str", timeout: "float") -> "CallTimeout":
+    return CallTimeout("%s was not pushed here within %g s" % (path, timeout))
 
 
 def _read(path: "str") -> "bytes":

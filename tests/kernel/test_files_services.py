@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -253,6 +254,24 @@ def test_get_waits_and_gives_up(pushed: PushFileService, context: Context, tmp_p
     future = context.submit(called_files.pushed_content, str(path), 30.0)
     pushed.propagate_to(context, str(path))
     assert future.result(30) == b"content"
+
+
+def test_those_who_wait_from_elsewhere_do_not_hold_up_what_they_wait_for(
+    pushed: PushFileService, context: Context, tmp_path: Path
+) -> None:
+    path = tmp_path / "s"
+    path.write_bytes(b"content")
+
+    def get(timeout: float) -> Any:
+        return context.options(raises=RAISES).call_service_async(PushFileService, "get", str(path), timeout=timeout)
+
+    waiting = [get(600.0) for _ in range(50)]  # more than the pool has threads
+    with pytest.raises(CallTimeout, match="not pushed here within"):
+        get(0.1).result(30)
+    assert waiting[0].cancel()
+    pushed.propagate_to(context, str(path))
+    assert {future.result(30) for future in waiting[1:]} == {b"content"}
+    assert get(0).result(30) == b"content"
 
 
 def test_what_is_too_large_or_no_file_is_an_error_here(
