@@ -10,18 +10,20 @@ from typing import Any, NamedTuple
 from remotesvc.bootstrap.errors import NotSent
 
 from .outcome import Status
+from .printed import Kept
 
 
 class Attempt:
     """What the work for one host reports while it runs: phases, attempts, how to stop it.
 
-    Set `phases` (stage -> seconds), `attempts` and `rc` as they become known; they go into the outcome.
+    Set `phases` (stage -> seconds), `attempts`, `rc` and `printed` as they become known; they go into the outcome.
     """
 
     def __init__(self) -> None:
         self.phases: dict[str, float] = {}
         self.attempts = 1
         self.rc: int | None = None
+        self.printed: Kept | None = None
         self.status: Status | None = None
         """Set by work that returns a value and still counts as failed: a command with a bad exit code."""
         self._callbacks: list[Callable[[], object]] = []

@@ -17,10 +17,14 @@ from typing import Any
 
 from .attempt import Attempt, Begun, call_all
 from .outcome import Outcome, Status, classify
+from .printed import Kept
 from .schedule import Limits, Schedule, Wait
 
 TOGETHER = 32
 """Outcomes that may be handed out at once; fewer, as soon as there is nothing else to do."""
+
+NOTHING = Kept()
+"""What a host printed of which that is not kept."""
 
 STUCK = 1.0
 """Seconds after which a host that is being begun holds up the others: then another thread takes the desk."""
@@ -185,10 +189,12 @@ class Desk:
     def _outcome(self, index: int, attempt: Attempt, status: Status, value: object = None,
                  error: BaseException | None = None) -> Outcome:
         started, clock = self._begun[index]
+        printed = attempt.printed or NOTHING
         return Outcome(
             host=self._label(self._hosts[index]), status=status, value=value, error=error, rc=attempt.rc,
             phases=dict(attempt.phases), started=started, seconds=time.monotonic() - clock,
-            attempts=attempt.attempts,
+            attempts=attempt.attempts, stdout=printed.text("stdout"), stderr=printed.text("stderr"),
+            truncated=printed.truncated,
         )  # fmt: skip
 
     def _never(self, index: int) -> Outcome:

@@ -24,6 +24,7 @@ from .links import Links
 from .member import Member, members_of
 from .outcome import Outcome
 from .pattern import Matcher, cluster_group
+from .printed import Printed
 from .results import Results
 from .schedule import Limits
 from .work import Work
@@ -59,6 +60,8 @@ class Fleet:
     become, become_user, become_password   work as another user (root if none is named)
     become_method   "sudo" (default), "su" or "doas"
     path, on_output, on_log, log_level, concurrency   as of `Router`
+    keep_output  what a host prints goes into its Outcome (`stdout`, `stderr`), and to on_output if that is given. Of
+                 two runs at the same time, whichever ends first on a host is given what both printed
     connection   what is not named here goes to `Router.ssh`: user, port, key_filename, host_keys, python, ...
 
     Connections are opened at a host's first call and kept. Raises UsageError, before anything is connected, for what
@@ -77,6 +80,7 @@ class Fleet:
         on_result: Callable[[Outcome], object] | None = None,
         path: Iterable[str | os.PathLike[str]] = (), on_output: Callable[[OutputEvent], object] | None = None,
         on_log: Callable[[LogEvent], object] | None = None, log_level: int = 30, concurrency: int | None = None,
+        keep_output: bool = False,
         become: bool | None = None, become_user: str | None = None, become_password: str | Secret | None = None,
         become_method: str | None = None, **connection: Any,
     ) -> None:  # fmt: skip
@@ -98,7 +102,9 @@ class Fleet:
                             on_result=on_result)
         self._options: dict[str, Any] = {}
         settings: dict[str, Any] = {} if concurrency is None else {"concurrency": concurrency}
-        self.router = Router(path=path, on_output=on_output, on_log=on_log, log_level=log_level, **settings)
+        self._printed = Printed(on_output) if keep_output else None
+        self.router = Router(path=path, on_output=self._printed or on_output, on_log=on_log, log_level=log_level,
+                             **settings)
         self._links = Links(self.router, connection, other, reconnect,
                             lambda member, context: self._hooks.tell("on_connect", member.text, context),
                             lambda member, error: self._hooks.tell("on_lost", member.text, error))
@@ -284,7 +290,7 @@ class Fleet:
     def _outcomes(self, begin: Callable[[Any, Member], Any], stop: Stop | None = None,
                   small: Callable[[Member], bool] = lambda member: False) -> Iterator[Outcome]:
         """One outcome a host of `begin(context, member)`; see `Work`."""
-        work = Work(self._links, self._hooks, self._options, begin, small)
+        work = Work(self._links, self._hooks, self._options, begin, small, self._printed)
         deadline = None if self._deadline is None else time.monotonic() + self._deadline
         limits = replace(self._limits, idempotent=self._links.reconnects and bool(self._options.get("idempotent")))
 

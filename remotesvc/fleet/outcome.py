@@ -37,7 +37,8 @@ class Outcome:
     host: the label the user gave. value: what the function returned (status ok). error: the exception
     otherwise, None for a host that was never started. rc: the exit code where a command was run. phases:
     seconds by stage of setting the connection up. started: Unix time, None if it never started. seconds:
-    from start to answer. attempts: how often a connection was tried.
+    from start to answer. attempts: how often a connection was tried. stdout, stderr: what the host printed
+    meanwhile, where that is kept; truncated: not all of it.
     """
 
     host: str
@@ -49,6 +50,9 @@ class Outcome:
     started: float | None = None
     seconds: float = 0.0
     attempts: int = 0
+    stdout: str = ""
+    stderr: str = ""
+    truncated: bool = False
 
     @property
     def ok(self) -> bool:

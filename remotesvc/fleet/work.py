@@ -10,6 +10,7 @@ from .attempt import Attempt, Begun
 from .hooks import Hooks
 from .links import Links
 from .member import Member
+from .printed import Printed
 
 
 class Work:
@@ -17,15 +18,17 @@ class Work:
 
     options  of the calls; see `Context.options`
     small    tells of a member whether what is begun there is a call whose arguments go out at once
+    printed  keeps what hosts print, for their outcomes; None: nobody does
     """
 
     def __init__(self, links: Links, hooks: Hooks, options: Mapping[str, Any], begin: Callable[[Any, Member], Any],
-                 small: Callable[[Member], bool]) -> None:
+                 small: Callable[[Member], bool], printed: Printed | None) -> None:
         self._links = links
         self._hooks = hooks
         self._options = options
         self._begin = begin
         self._small = small
+        self._printed = printed
 
     def whole(self, member: Member, attempt: Attempt) -> Any:
         """All of it, waiting for whatever is to be waited for. Returns the value or raises."""
@@ -56,7 +59,12 @@ class Work:
 
     def _items(self, context: Any, member: Member, attempt: Attempt, items: Any) -> Any:
         """Generators are taken to their end."""
-        return self._ended(context, member, attempt, lambda: list(attempt.each(items)))
+        try:
+            return self._ended(context, member, attempt, lambda: list(attempt.each(items)))
+        finally:
+            if self._printed is not None:
+                self._links.router.flush_output()  # unlike that of a call, their end is told at once
+                self._keep(context, attempt)
 
     def _ended(self, context: Any, member: Member, attempt: Attempt, value: Callable[[], Any]) -> Any:
         try:
@@ -66,3 +74,8 @@ class Work:
             raise
         finally:
             attempt.phases.update(context.phases)
+            self._keep(context, attempt)
+
+    def _keep(self, context: Any, attempt: Attempt) -> None:
+        if self._printed is not None:
+            attempt.printed = self._printed.take(context, attempt.printed)

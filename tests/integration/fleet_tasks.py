@@ -47,6 +47,19 @@ def counted_and_exit(file: str) -> None:
     os._exit(3)
 
 
+def say(text: str, host: remotesvc.Host) -> Iterator[int]:
+    """Print by way of Python and of another process, before and behind an item."""
+    print(text, host.name)
+    os.system("echo a process >&2")
+    yield 1
+    print("the end")
+
+
+def shout(text: str) -> None:
+    print(text)
+    raise ValueError(text)
+
+
 def sleep(seconds: float) -> float:
     remotesvc.current().wait(seconds)
     remotesvc.current().check()

@@ -180,6 +180,28 @@ def test_a_stop_ends_generators_and_the_wait_for_their_items(tmp_path: Path, tas
     raise AssertionError(outcome)
 
 
+def test_what_hosts_print_is_kept_where_that_is_wanted(
+    inventory: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Fleet("web", inventory=inventory, keep_output=True) as fleet:
+        for _ in range(2):  # the second time they are connected, and no thread waits for them
+            for outcome in fleet.run(tasks.shout, "loud").values():
+                assert (outcome.status, outcome.stdout, outcome.stderr) == (Status.FAILED, "loud\n", "")
+        isolated = fleet.options(isolation="process").run(tasks.shout, "alone")
+        assert {outcome.stdout for outcome in isolated.values()} == {"alone\n"}
+        for host, outcome in fleet.run(tasks.say, "I am").items():
+            assert (outcome.value, outcome.stdout) == ([1], f"I am {host}\nthe end\n")
+            assert outcome.stderr == "a process\n" and not outcome.truncated
+        fleet.push(b"x", str(tmp_path / "silent"))
+        assert {outcome.stdout for outcome in fleet.run(tasks.pid).values()} == {""}
+    assert capfd.readouterr() == ("", "")
+
+    shown: list[str] = []
+    with Fleet("web1", inventory=inventory, keep_output=True, on_output=lambda event: shown.append(event.data)) as one:
+        assert one.run(tasks.shout, "both")["web1"].stdout == "both\n"
+    assert shown == ["both\n"]
+
+
 def test_call_options_and_timeouts(fleet: Fleet) -> None:
     results = fleet.filter("web1").options(timeout=0.3).run(tasks.sleep, 600)
     assert results["web1"].status is Status.TIMEOUT

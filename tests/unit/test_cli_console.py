@@ -12,7 +12,8 @@ import pytest
 
 from remotesvc.cli.options import Settings, use_color, use_progress
 from remotesvc.cli.show.console import Console, Stream
-from remotesvc.cli.show.live import KEPT, Live
+from remotesvc.cli.show.live import Live
+from remotesvc.fleet.printed import KEPT
 
 HOSTILE = "a\x1b]0;owned\x07\rb\n"
 SHOWN = "a\\x1b]0;owned\\x07\\rb\n"

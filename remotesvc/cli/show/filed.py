@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from remotesvc.cli.problems import OurError
-from remotesvc.cli.show.live import Kept
 from remotesvc.cli.show.report import Reporter
 from remotesvc.fleet.member import file_name
 from remotesvc.fleet.outcome import Outcome
+from remotesvc.fleet.printed import Kept
 
 
 class Filed:

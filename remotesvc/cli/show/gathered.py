@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 
 from remotesvc.cli.show.console import Console
-from remotesvc.cli.show.live import Kept
 from remotesvc.cli.show.render import failure_text
 from remotesvc.fleet.member import Member, shown_host
 from remotesvc.fleet.outcome import Outcome
+from remotesvc.fleet.printed import Kept
 from remotesvc.fleet.results import fold_names
 
 NO_GROUPS: Mapping[str, frozenset[str]] = {}

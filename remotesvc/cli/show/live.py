@@ -10,31 +10,9 @@ from typing import Any
 
 from remotesvc.cli.show.console import Console
 from remotesvc.fleet.member import shown_host
+from remotesvc.fleet.printed import Kept
 
-KEPT = 8 * 1024 * 1024
-"""Characters kept for JSON, a host and stream; what goes beyond is dropped and the result marked
-`truncated`.
-"""
 _LONGEST_LINE = 64 * 1024
-
-
-class Kept:
-    """What one host printed, up to a limit."""
-
-    def __init__(self) -> None:
-        self._parts: dict[str, list[str]] = {"stdout": [], "stderr": []}
-        self._sizes = {"stdout": 0, "stderr": 0}
-        self.truncated = False
-
-    def add(self, stream: str, data: str) -> None:
-        room = KEPT - self._sizes[stream]
-        if len(data) > room:
-            self.truncated, data = True, data[:room]
-        self._parts[stream].append(data)
-        self._sizes[stream] += len(data)
-
-    def text(self, stream: str) -> str:
-        return "".join(self._parts[stream])
 
 
 class Live:

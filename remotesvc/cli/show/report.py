@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from remotesvc.cli.options import Settings
 from remotesvc.cli.show.console import Console
 from remotesvc.cli.show.jsonout import dumps, result_object
-from remotesvc.cli.show.live import Kept
 from remotesvc.cli.show.render import failure_text, phases_text, value_text
 from remotesvc.fleet.member import Member, shown_host
 from remotesvc.fleet.outcome import Outcome
+from remotesvc.fleet.printed import Kept
 
 
 class Streamed:

@@ -1,0 +1,64 @@
+"""What hosts print, kept until somebody asks for it. Bounded: a host that prints for ever must not fill the memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from remotesvc.output import OutputEvent
+
+KEPT = 8 * 1024 * 1024
+"""Characters kept, a host and stream; what goes beyond is dropped, and the result marked `truncated`."""
+
+
+class Kept:
+    """What one host printed, up to a limit."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._sizes = {"stdout": 0, "stderr": 0}
+        self.truncated = False
+
+    def add(self, stream: str, data: str) -> None:
+        room = KEPT - self._sizes[stream]
+        if len(data) > room:
+            self.truncated, data = True, data[:room]
+        self._parts[stream].append(data)
+        self._sizes[stream] += len(data)
+
+    def text(self, stream: str) -> str:
+        return "".join(self._parts[stream])
+
+    def and_then(self, other: Kept) -> Kept:
+        """This, with another behind it."""
+        for stream in self._parts:
+            self.add(stream, other.text(stream))
+        self.truncated = self.truncated or other.truncated
+        return self
+
+
+class Printed:
+    """Takes the output events of a router and keeps them by host, until `take`. Thread-safe.
+
+    then: given each event, too. A process of its own, which a call with isolation="process" runs in, prints under the
+    name of its host.
+    """
+
+    def __init__(self, then: Callable[[OutputEvent], object] | None = None) -> None:
+        self._then = then
+        self._lock = threading.Lock()
+        self._kept: dict[str, Kept] = {}
+
+    def __call__(self, event: OutputEvent) -> None:
+        with self._lock:
+            self._kept.setdefault(event.host, Kept()).add(event.stream, event.data)
+        if self._then is not None:
+            self._then(event)
+
+    def take(self, context: Any, before: Kept | None = None) -> Kept:
+        """What a context has printed since it was last asked for, behind what it had printed `before`."""
+        with self._lock:
+            now = self._kept.pop(context.name, None) or Kept()
+        return now if before is None else before.and_then(now)
