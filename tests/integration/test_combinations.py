@@ -19,7 +19,7 @@ from tests.integration import fleet_tasks, releases
 from tests.integration.releases import Releases
 from tests.integration.test_docker_jump import address, known
 from tests.kernel import served
-from tests.kernel.contexts import LIMIT
+from tests.kernel.contexts import LIMIT, until
 from tests.kernel.filetrees import content
 
 pytest_plugins = ("tests.integration.docker_fixtures", "tests.kernel.call_fixtures")
@@ -98,6 +98,24 @@ def test_a_process_of_its_own_under_sudo(behind: Callable[..., Context], router:
     assert (newest, user) == ("1.10", 0)
     assert process != root.call("os:getpid")
     assert root.call(fleet_tasks.add, 1) == 1
+
+
+def test_what_root_waits_for_behind_a_bastion_is_cancelled(behind: Callable[..., Context], router: Router) -> None:
+    """A coroutine, and a shared call whose first caller gives up, two hops away."""
+    root = router.sudo(via=behind("wheel"))
+    path = f"/tmp/waits-{root.id}-{os.getpid()}"
+    future = root.call_service_async(served.Plain, "endless", path)
+    until(lambda: root.call("os.path:exists", path))
+    assert future.cancel()
+    until(lambda: root.call("os.path:exists", path + ".cancelled"))
+
+    first, second = (root.call_service_async(served.Shared, "compute", path + ".go") for _ in range(2))
+    assert root.call_service(served.Plain, "add", a=1, b=2) == 3  # both have arrived
+    assert first.cancel()
+    root.push(b"", path + ".go")
+    assert second.result(LIMIT) == 1
+    for name in (path, path + ".cancelled", path + ".go"):
+        root.call("os:unlink", name)
 
 
 def test_root_behind_a_bastion_calls_the_master(behind: Callable[..., Context], router: Router) -> None:
