@@ -15,11 +15,11 @@ from remotesvc.cli import exitcodes
 from remotesvc.cli.hosts import Backend, CallsLike, ContextLike, FutureLike, RouterLike, check, open_context
 from remotesvc.cli.interrupt import Interrupts
 from remotesvc.cli.options import Settings, use_color, use_progress
-from remotesvc.cli.problems import OurError
+from remotesvc.cli.problems import BadUsage, OurError
 from remotesvc.cli.secrets import with_passwords
 from remotesvc.cli.show.console import Console, Stream
 from remotesvc.cli.show.jsonout import error_message
-from remotesvc.cli.show.live import Live, log_line
+from remotesvc.cli.show.live import Live, log_line, time_stamp
 from remotesvc.cli.show.report import Reporter
 from remotesvc.fleet.attempt import Attempt
 from remotesvc.fleet.gather import Stop, gather
@@ -49,12 +49,15 @@ class Session:
     ) -> Session:
         """A session that writes to this process's stdout and stderr. UsageError if the options mean nothing."""
         check(hosts, settings)
+        if settings.write_result is not None and len(hosts) > 1:
+            raise BadUsage("--write-result is for one host; for several, --outdir writes a file each")
         if any(host.spec.kind == "ssh" for host in hosts):
             settings = with_passwords(settings)
         stop = Stop()
         console = make_console(settings, progress=len(hosts) > 1, on_broken=stop.request)
         labels = len(hosts) > 1 and not settings.no_labels
-        live = Live(console, keep=settings.keeps_output, labels=labels, own_streams=own_streams)
+        live = Live(console, keep=settings.keeps_output, labels=labels, own_streams=own_streams,
+                    stamp=time_stamp if settings.timestamps else None)
         return cls(settings, hosts, backend, console, live, stop)
 
     @property
@@ -165,7 +168,8 @@ class Session:
 
     def _on_log(self, event: Any) -> None:
         if not self.console.quiet:
-            self.console.remote(log_line(event, self.live.host_of(event)) + "\n")
+            stamp = time_stamp() if self.settings.timestamps else ""
+            self.console.remote(f"{stamp}{log_line(event, self.live.host_of(event))}\n")
 
 
 def make_console(settings: Settings, progress: bool = False, on_broken: Callable[[], object] = lambda: None) -> Console:

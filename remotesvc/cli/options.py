@@ -63,11 +63,13 @@ class Settings:
     path: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
     no_labels: bool = False
+    timestamps: bool = False
     gather: bool = False
     diff: bool = False
     regroup: bool = False
     outdir: str | None = None
     errdir: str | None = None
+    write_result: str | None = None
     json: bool = False
     jsonl: bool = False
     quiet: bool = False
@@ -214,6 +216,7 @@ _OUTPUT = (
     _option("--regroup", is_flag=True, help="Like --gather; groups of the inventory that are whole are named for their"
             " hosts: @web."),
     click.option("-N", "--no-labels", is_flag=True, help="No names of hosts in front of what they say."),
+    click.option("--timestamps", is_flag=True, help="The time in front of each line that a host prints or logs."),
     _option("--outdir", metavar="DIR", help="Write what each host answers to DIR/HOST."),
     _option("--errdir", metavar="DIR", help="Write what each host prints to stderr to DIR/HOST."),
     click.option("--json", is_flag=True, help="Print one JSON list, an object a host."),
@@ -269,6 +272,12 @@ _MODULES = (
 def module_options(function: Function) -> Function:
     """Add the options that say where modules come from."""
     return _add(function, _MODULES)
+
+
+def result_option(function: Function) -> Function:
+    """Add the option that writes the one result to a file."""
+    return click.option("--write-result", metavar="FILE",
+                        help="Write what the one host answers to FILE: bytes and text as they are.")(function)
 
 
 def hosts_argument(function: Function) -> Function:

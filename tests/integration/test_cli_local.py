@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -186,6 +187,32 @@ def test_equal_tracebacks_are_one(directory: Path) -> None:
     assert "Remote traceback, calling tasks:fail" in err
     refused = "ConnectError: 127.0.0.1: cannot connect to port 1: Connection refused\n"
     assert f"down,gone (2): no connection: {refused}" in err
+
+
+def test_a_result_as_a_file(directory: Path) -> None:
+    result = directory / "result"
+    words = ("builtins:bytes", "[0, 255, 10]", "--json-args", "--write-result", "result")
+    assert cli(directory, "run", "local:", *words) == (0, "", "")
+    assert result.read_bytes() == b"\x00\xff\n"
+    assert cli(directory, "run", "local:", "tasks:talk", "you", "-q", "--write-result", "result")[:2] == (0, "")
+    assert result.read_text() == "you"
+    code, out, _ = cli(directory, "run", "local:", "tasks:count", "3", "--json", "--write-result", "result")
+    assert (code, json.loads(out)[0]["value"], result.read_text()) == (0, [0, 1, 2], "[0, 1, 2]")
+    assert cli(directory, "run", "local:", "tasks:fail", "--write-result", "result")[0] == 2
+    assert result.read_text() == "[0, 1, 2]"
+    (directory / "hosts").write_text("n[1:2] ansible_connection=local\n")
+    code, _, err = cli(directory, "run", "-i", "hosts", "all", "tasks:count", "3", "--write-result", "result")
+    assert code == 64 and "--outdir writes a file each" in err
+
+
+def test_lines_with_their_time(directory: Path) -> None:
+    _, _, err = cli(directory, "run", "local:", "tasks:talk", "you", "--timestamps")
+    stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} "
+    lines = ["hello you", "trouble", "from a subprocess", r"\[local\] WARNING tasks: watch out"]
+    assert re.fullmatch("".join(f"{stamp}{line}\n" for line in lines), err)
+    (directory / "hosts").write_text("n[1:2] ansible_connection=local\n")
+    _, out, _ = cli(directory, "exec", "-i", "hosts", "all", "--timestamps", "--", "echo", "here")
+    assert re.fullmatch(f"({stamp}n[12]: here\n){{2}}", out)
 
 
 def test_a_call_that_may_run_twice_is_made_again(directory: Path) -> None:

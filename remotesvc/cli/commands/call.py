@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remotesvc.cli.commands.run import WORDS, RunCommand, examine, exhaust, explain_type_errors, stdin_reader
-from remotesvc.cli.options import Settings, connection_options, here, hosts_argument, module_options, output_options
+from remotesvc.cli.options import (
+    Settings,
+    connection_options,
+    here,
+    hosts_argument,
+    module_options,
+    output_options,
+    result_option,
+)
 from remotesvc.cli.problems import BadUsage
 
 if TYPE_CHECKING:
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="MODULE:SERVICE.METHOD")
 @click.option("--kw", "keywords", multiple=True, metavar="NAME=VALUE", help="A keyword argument. May be repeated.")
 @click.option("--json-args", is_flag=True, help="Read every argument as JSON, whatever the annotations say.")
+@result_option
 @module_options
 @connection_options
 @output_options
@@ -58,7 +67,7 @@ def call(
         session.console.note(f"{callee.name} is called unchecked: {callee.why}")
     args, kwargs = bind(callee, ctx.meta[WORDS], keywords, stdin_reader(settings), all_json=json_args)
     cls, _, method = parsed.qualname.rpartition(".")
-    service, whole = f"{parsed.module}.{cls}", settings.keeps_output
+    service, whole = f"{parsed.module}.{cls}", settings.keeps_output or settings.write_result is not None
 
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
         value = finish(

@@ -18,6 +18,7 @@ from remotesvc.cli.options import (
     module_options,
     option_table,
     output_options,
+    result_option,
 )
 from remotesvc.cli.problems import BadUsage, NoSuchFunction
 
@@ -63,6 +64,7 @@ class RunCommand(click.Command):
 @click.argument("target", metavar="MODULE:FUNCTION")
 @click.option("--kw", "keywords", multiple=True, metavar="NAME=VALUE", help="A keyword argument. May be repeated.")
 @click.option("--json-args", is_flag=True, help="Read every argument as JSON, whatever the annotations say.")
+@result_option
 @module_options
 @click.option("--explain-imports", is_flag=True, help="Say on stderr where each module came from, and why.")
 @connection_options
@@ -105,7 +107,7 @@ def run(
     if not callee.checked and settings.verbose:
         session.console.note(f"{callee.name} is called unchecked: {callee.why}")
     args, kwargs = bind(callee, ctx.meta[WORDS], keywords, stdin_reader(settings), all_json=json_args)
-    whole = settings.keeps_output
+    whole = settings.keeps_output or settings.write_result is not None
 
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
         from remotesvc.cli.fanout import wait_for

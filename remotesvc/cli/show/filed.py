@@ -1,4 +1,4 @@
-"""What hosts answer and print as files, one a host: `--outdir` and `--errdir`."""
+"""What hosts answer and print as files: one a host, `--outdir` and `--errdir`, or one alone, `--write-result`."""
 
 from __future__ import annotations
 
@@ -38,6 +38,25 @@ class Filed:
         self._then.end()
 
 
+class Written:
+    """Writes the value of the one host to a file, bytes as they are, then passes the outcome on."""
+
+    def __init__(self, then: Reporter, path: str, text: Callable[[Outcome], str | None]) -> None:
+        self._then = then
+        self._path = Path(path)
+        self._text = text
+
+    def outcome(self, outcome: Outcome, kept: Kept) -> None:
+        if outcome.ok and isinstance(outcome.value, (bytes, bytearray)):
+            _write(self._path, outcome.value)
+        elif outcome.ok:
+            _write(self._path, self._text(outcome) or "")
+        self._then.outcome(outcome, kept)
+
+    def end(self) -> None:
+        self._then.end()
+
+
 def _directory(path: str | None) -> Path | None:
     if path is None:
         return None
@@ -48,8 +67,8 @@ def _directory(path: str | None) -> Path | None:
     return Path(path)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: str | bytes | bytearray) -> None:
     try:
-        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+        path.write_bytes(content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content)
     except OSError as error:
         raise OurError(f"cannot write {path}: {error.strerror}") from None

@@ -5,7 +5,8 @@ thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from remotesvc.cli.show.console import Console
@@ -20,14 +21,16 @@ class Live:
 
     keep: collect for JSON instead of showing. labels: name the host on each line (several hosts).
     own_streams: what the target writes to stdout goes to our stdout (`exec`), instead of everything to
-    stderr.
+    stderr. stamp: makes what stands in front of each line, before the label.
     """
 
-    def __init__(self, console: Console, *, keep: bool, labels: bool, own_streams: bool) -> None:
+    def __init__(self, console: Console, *, keep: bool, labels: bool, own_streams: bool,
+                 stamp: Callable[[], str] | None = None) -> None:
         self._console = console
         self._keep = keep
         self._labels = labels
         self._own_streams = own_streams
+        self._stamp = stamp
         self._lock = threading.Lock()
         self._names: dict[int, str] = {}
         self._kept: dict[str, Kept] = {}
@@ -52,7 +55,7 @@ class Live:
                 self._show(host, event.stream, event.data)
 
     def _show(self, host: str, stream: str, data: str) -> None:
-        if not self._labels:
+        if not self._labels and self._stamp is None:
             self._write(stream, data)
             self._line_open = not data.endswith("\n")
             return
@@ -68,9 +71,8 @@ class Live:
             self._partial[host, stream] = rest
 
     def _label(self, host: str, stream: str) -> str:
-        if self._own_streams:
-            return f"{shown_host(host)}: "
-        return f"[{shown_host(host)}] "
+        label = "" if not self._labels else f"{shown_host(host)}: " if self._own_streams else f"[{shown_host(host)}] "
+        return label if self._stamp is None else self._stamp() + label
 
     def _write(self, stream: str, text: str) -> None:
         if self._own_streams and stream == "stdout":
@@ -97,6 +99,11 @@ class Live:
                 self._console.remote("\n")
             self._line_open = False
             return self._kept.pop(host, None) or Kept()
+
+
+def time_stamp() -> str:
+    """The time here, with its zone, in front of a line."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z ")
 
 
 def _key(context: Any) -> int:

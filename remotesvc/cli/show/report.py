@@ -71,12 +71,17 @@ def choose(settings: Settings, console: Console, hosts: Sequence[Member],
 
         reporter = Gathered(console, settings.diff, text, groups_of(hosts) if settings.regroup else {})
     else:
-        shown: Callable[[Outcome], str | None] = text if settings.outdir is None else lambda outcome: None
+        filed = settings.outdir is not None or settings.write_result is not None
+        shown: Callable[[Outcome], str | None] = text if not filed else lambda outcome: None
         reporter = ForPeople(console, len(hosts) > 1 and not settings.no_labels, shown)
+    if settings.outdir is None and settings.errdir is None and settings.write_result is None:
+        return reporter
+    from remotesvc.cli.show.filed import Filed, Written
+
+    if settings.write_result is not None:
+        reporter = Written(reporter, settings.write_result, text)
     if settings.outdir is None and settings.errdir is None:
         return reporter
-    from remotesvc.cli.show.filed import Filed
-
     return Filed(reporter, settings.outdir, settings.errdir, text)
 
 
