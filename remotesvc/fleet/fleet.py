@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.errors import UsageError
+from remotesvc.calling.options import Options
 from remotesvc.router import Router
 
 from .arguments import facts_parameter, named, small, spread
@@ -154,8 +155,11 @@ class Fleet:
         """The same fleet with other call options (timeout, isolation, cwd...); see `Context.options`.
 
         With idempotent=True, and reconnect=True of the fleet, `retries` hold for a host lost during a call, too.
+        Raises UsageError for options there are not.
         """
-        return self._with(options={**self._options, **options})
+        both = {**self._options, **options}
+        Options().replace(both)  # else it would be every host's failure
+        return self._with(options=both)
 
     def _with(self, members: tuple[Member, ...] | None = None, options: dict[str, Any] | None = None) -> Fleet:
         other = object.__new__(type(self))

@@ -75,6 +75,7 @@ def classify(error: BaseException) -> Status:
         (errors.Cancelled, Status.CANCELLED),
         (refusals.ServiceRefused, Status.FAILED),  # it was there, and would be refused again
         (errors.NotSent, Status.NOT_RUN),
+        (errors.RouterClosed, Status.NOT_RUN),
         (errors.Lost, Status.LOST),
         (KeyboardInterrupt, Status.CANCELLED),
     )

@@ -336,6 +336,18 @@ def test_what_cannot_be_is_said_before_anything_is_connected(inventory: Path) ->
 # -- the executor
 
 
+def test_options_that_mean_nothing_are_told_at_once(fleet: Fleet) -> None:
+    for options in ({"timout": 3}, {"timeout": "3"}, {"isolation": "thread", "cwd": "/"}):
+        with pytest.raises(UsageError):
+            fleet.options(**options)
+
+
+def test_a_closed_fleet_runs_nothing(inventory: Path) -> None:
+    fleet = Fleet("web", inventory=inventory)
+    fleet.close()
+    assert {outcome.status for outcome in fleet.run(tasks.pid).values()} == {Status.NOT_RUN}
+
+
 def test_executor_runs_each_task_once_on_some_host(fleet: Fleet) -> None:
     with fleet.executor() as executor:
         futures = [executor.submit(tasks.square, number) for number in range(40)]
