@@ -47,6 +47,7 @@ class ChildRouter(Router):
         self.dispatcher = Dispatcher(self, config["concurrency"], self.executor)
         self.mailboxes[wire.CALL] = self.dispatcher
         self.arrived = self.streams.arrived_early
+        self.ends: "Any" = None
         self.outlet: "Any" = None
         self.importing = threading.RLock()
         self.left = threading.Event()

@@ -21,7 +21,7 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
     decoder = wire.Decoder()
     header = read(wire.SIZE)
     frames = decoder.feed_untrusted(header + read(wire.HEADER.unpack(header)[-1]))
-    read_fd, write_fd = os.dup(0), os.dup(1)
+    ends = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.close(null)
@@ -30,7 +30,8 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
     if not frames or frames[0].kind != wire.CONFIG:
         raise WireError("the configuration did not come first")
     router = ChildRouter(marshal.loads(frames[0].payload), sys.meta_path[0], os.dup(2))
-    path = FdPath(read_fd, write_fd)
+    router.ends = ends
+    path = FdPath(*ends)
     link = router.attach(path, None)
     link.lost_after = link.busy_lost_after = router.config["lease"]
     link.ping_after = router.config["lease"] / 4
@@ -38,6 +39,12 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
     link.preface([marker, hello], len(hello))
     # Not before: until here, stderr is where the parent looks for the reason of a failed start.
     router.outlet = Outlet(lambda: router.more().capture())
+    # A fork cannot ask for it.
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=router.outlet.capture)
+    else:  # 3.6
+        fork = os.fork
+        os.fork = lambda: router.outlet.capture() and fork()
     router.finder.fallback = router.find_spec
     # Our handler comes with `logging`, which costs a cold child 10 ms and is mostly never imported; and so on.
     for name in ("logging", "importlib.metadata"):

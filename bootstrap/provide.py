@@ -3,6 +3,7 @@ import collections
 import sys
 import threading
 
+from . import forks
 from .calls.ask import request
 from .calls.current import running
 from .calls.execute import parts
@@ -141,8 +142,9 @@ class Provisions(object):
         return pool_of(self._router, True)
 
     def capture(self) -> "Any":
-        """A capture of stdout and stderr, not yet installed."""
+        """A capture of stdout and stderr, not yet installed; made once, with all that a fork must not share."""
         from .output.capture import Capture
+        forks.watch(self._router)
         capture = Capture(self._emit, _call_id)
         # These are what sending depends on: they must never wait for their own output to be sent.
         capture.never_wait.update(thread.ident or 0 for thread in threading.enumerate()

@@ -43,6 +43,7 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
         "routing.lineage", "routing.routes",
     ),
     "I/O": (
+        "forks",
         "links.assembly", "links.link", "links.stdio", "links.streams", "links.timers", "links.waiting",
         "output.capture", "output.logs", "output.outlet", "output.stdstreams",
     ),

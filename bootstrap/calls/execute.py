@@ -124,6 +124,7 @@ class Executor(object):
 
     def fail(self, call: "Call", message: "Any", error: "BaseException", skip: "Optional[int]" = None) -> "List[Any]":
         """Send the error a call ended with; see ``outcome.fail``."""
+        self.drain(call.id)  # a fork ends here
         from .outcome import fail
         return fail(self, call, message, error, skip)
 

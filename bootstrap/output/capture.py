@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 
+from ..forks import end
 from .stdstreams import Binary, Text
 
 TYPE_CHECKING = False
@@ -116,7 +117,9 @@ class Capture(object):
         streams = self.streams
         if sys.stdout is not streams[0] or sys.stderr is not streams[1]:
             _flush_others(streams)
-        if not self._here():  # in a fork, the lock may be held by a thread that is not there
+        if os.getpid() != self._pid:  # a fork, whose call has ended
+            end()
+        if not self._here():
             return
         with self._mutex:  # most calls print nothing: one look is all that costs them
             if not (self._queue or self._busy or self._partial or self._closed or self._look(0)):

@@ -1,7 +1,7 @@
 """Stdout and stderr before the capture is there: its code follows the first call, which mostly prints nothing.
 
-Fds 1 and 2 are pipes from the start, so nothing is lost and nothing reaches the protocol; who prints first, or replies
-while something is in the pipes, waits for the capture.
+Fds 1 and 2 are pipes from the start: nothing is lost, nothing reaches the protocol. Who prints first, or replies while
+something is in them, waits for the capture.
 """
 import os
 import sys
@@ -17,7 +17,6 @@ class Outlet(object):
 
     def __init__(self, make: "Callable[[], Any]") -> "None":
         self._make = make
-        self._pid = os.getpid()
         self._lock = threading.RLock()
         self._capture: "Any" = None
         self._pipes = [os.pipe(), os.pipe()]
@@ -27,14 +26,13 @@ class Outlet(object):
 
     def capture(self) -> "Any":
         """The capture, installed."""
-        if os.getpid() != self._pid:
-            return Plain()  # a fork that prints: the link is its parent's, but the pipes are shared
-        with self._lock:
-            if self._capture is None:
-                capture = self._make()
-                capture.install(self._pipes)
-                self._capture = capture
-            return self._capture
+        if self._capture is None:
+            with self._lock:
+                if self._capture is None:
+                    capture = self._make()
+                    capture.install(self._pipes)
+                    self._capture = capture
+        return self._capture
 
     def drain(self, call: "int") -> "None":
         """Return when all that a call has written is on its way; 0 for what no call wrote."""
@@ -45,15 +43,8 @@ class Outlet(object):
         self.capture().flush_call(call)
 
 
-class Plain(object):
-    """Streams of a process that is no context of its own."""
-
-    def __init__(self) -> "None":
-        self.streams = [open(fd, "w", closefd=False) for fd in (1, 2)]
-
-
 class Later(object):
-    """One of the two streams: its first use brings the capture, and everything is done by that."""
+    """One of the two streams: its first use brings the capture, which does it all."""
 
     def __init__(self, outlet: "Outlet", number: "int") -> "None":
         self._outlet = outlet

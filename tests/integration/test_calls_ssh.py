@@ -19,7 +19,7 @@ from remotesvc.testing.sshd import EmbeddedServer
 from tests import interpreters
 from tests.integration.ssh_servers import OpenSSHServer
 from tests.kernel import called
-from tests.kernel.contexts import LIMIT, Heard, alive, appears, gone, until
+from tests.kernel.contexts import LIMIT, Heard, alive, appears, end, gone, until
 from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
@@ -100,6 +100,20 @@ def test_errors(connect: Connect) -> None:
     with pytest.raises(remotesvc.CallError, match="SystemExit"):
         context.call(called.fail, "SystemExit", 1)
     assert context.call(called.add, 1, 2) == 3
+
+
+def test_the_end_is_heard_of_although_a_fork_lives_on(connect: Connect) -> None:
+    """sshd ends a channel when nobody holds its pipes any more."""
+    context = connect()
+    fork = context.call(called.leave_a_fork)
+    dies = context.submit(called.die, "exit")
+    try:
+        assert until(dies.done) < 10  # silence is noticed after 20 s, and the fork lives for longer
+        with pytest.raises(remotesvc.Lost, match="status 7"):
+            dies.result(0)
+        assert alive(fork)
+    finally:
+        end(fork)
 
 
 def test_output_is_attributed(connect: Connect, heard: Heard) -> None:

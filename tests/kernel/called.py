@@ -470,6 +470,36 @@ def abort() -> None:
     os.abort()
 
 
+def fork_that(does: str) -> int:
+    """Fork; the fork returns, raises or exits, and what came of it is returned: its exit status, or minus a signal."""
+    fork = os.fork()
+    if fork:
+        status = os.waitpid(fork, 0)[1]
+        return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    if does == "raise":
+        raise ValueError("in the fork")
+    if does == "exit":
+        sys.exit(5)
+    if does == "exit with a word":
+        sys.exit("a last word")
+    return 99
+
+
+def fork_between_items() -> "Iterator[Any]":
+    """The fork, too, comes to the end of this generator."""
+    yield "before"
+    yield fork_that("return")
+
+
+def leave_a_fork() -> int:
+    """Start a fork that lives on, as processes of multiprocessing are on many Pythons; returns its pid."""
+    fork = os.fork()
+    if not fork:
+        time.sleep(120)
+        os._exit(0)
+    return fork
+
+
 def segfault() -> None:
     import ctypes
     import faulthandler
