@@ -25,15 +25,14 @@ def with_diagnostics(headline: "str", said: "str", hint: "str" = "") -> "str":
 class ConnectError(Error):
     """No connection to `host`. `stage` is how far it came ("tcp", "auth", "boot"...), `hint` what to do about
     it, `diagnostics` what the target said (unescaped), `exit_status` that of the program started there, `phases` the
-    seconds that the stages took, the last one included; `spent` the end of the message that tells of them.
+    seconds that the stages took, the last one included. `reason` is the message without these: the same for hosts that
+    fail alike.
     """
-
-    spent = ""
 
     def __init__(self, message: "str", host: "Optional[str]" = None, stage: "str" = "", hint: "str" = "",
                  diagnostics: "str" = "", exit_status: "Optional[int]" = None) -> "None":
         super().__init__(message)
-        self.message = message
+        self.message = self.reason = message
         self.host = host
         self.stage = stage
         self.hint = hint

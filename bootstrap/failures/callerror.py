@@ -96,7 +96,7 @@ def _lines(error: "CallError", source_line: "Optional[SourceLine]") -> "List[str
     for before, sentence in ((error.cause, _CAUSED), (error.context, _DURING)):
         if before is not None:
             lines += _lines(before, source_line) + ["", sentence, ""]
-    lines += traceback_lines(error, source_line)
+    lines += traceback_lines(error, source_line) + _misspelt(error, source_line)
     lines.append(summary(error))
     lines += error.notes
     for number, member in enumerate(error.members, 1):
@@ -130,6 +130,25 @@ def traceback_lines(error: "CallError", source_line: "Optional[SourceLine]" = No
         lines.append('  File "%s", line %d, in %s' % (file, number, function))
         if source:
             lines.append("    " + source)
+    return lines
+
+
+def _misspelt(error: "CallError", source_line: "Optional[SourceLine]") -> "List[str]":
+    """Return the lines that show where a SyntaxError is, as Python's own traceback has them; none for other errors."""
+    file, number, offset = (error.attrs.get(name) for name in ("filename", "lineno", "offset"))
+    if "SyntaxError" not in error.mro or type(file) is not str or type(number) is not int:
+        return []
+    lines = ['  File "%s", line %d' % (file, number)]
+    text = error.attrs.get("text")
+    if type(text) is not str:  # some compilers have none
+        [(_file, _number, _function, text)] = with_source([(file, number, "", "")], source_line)
+        offset = None
+    source = text.strip().split("\n")[0]
+    if source:
+        lines.append("    " + source)
+        column = offset - 1 - (len(text) - len(text.lstrip())) if type(offset) is int else -1
+        if 0 <= column <= len(source):
+            lines.append("    %s^" % (" " * column))
     return lines
 
 

@@ -123,6 +123,9 @@ def check(hosts: Sequence[Member], settings: Settings) -> None:
     key = settings.private_key
     if key is not None and not os.path.exists(os.path.expanduser(key)):
         raise BadUsage(f"there is no key file {key}")
+    config = settings.ssh_config
+    if config is not None and config != "none" and not os.path.exists(os.path.expanduser(config)):
+        raise BadUsage(f"there is no ssh_config {config}; -F none reads no file")
     for host in hosts:
         host.check(connection_arguments(settings), become(settings))
 

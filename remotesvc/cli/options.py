@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -122,29 +123,22 @@ def _option(*names: str, **attributes: Any) -> Callable[[Function], Function]:
     return click.option(*names, **attributes)
 
 
-class _Seconds(click.FloatRange):
-    """A duration: not negative, and finite."""
+class _Seconds(click.types.FloatParamType):
+    """A duration: not negative, and no longer than a thread can wait."""
 
     name = "seconds"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
-            float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number of seconds", param, ctx)
-        seconds = super().convert(value, param, ctx)
-        if not math.isfinite(seconds):
-            self.fail(f"{value} is not a number of seconds (0 is no limit)", param, ctx)
+            seconds = float(value)
+        except (TypeError, ValueError):
+            seconds = math.nan
+        if not 0 <= seconds <= threading.TIMEOUT_MAX:
+            self.fail(f"{value!r} is not a number of seconds (0 is no limit)", param, ctx)
         return seconds
 
-    def _describe_range(self) -> str:
-        return ""  # the help of each says what 0 is
 
-
-
-
-
-_SECONDS = _Seconds(min=0)
+_SECONDS = _Seconds()
 
 
 def _batches(ctx: click.Context, parameter: click.Parameter, sizes: tuple[str, ...]) -> tuple[str, ...]:

@@ -99,8 +99,8 @@ def _answer(outcome: Outcome) -> str:
     """Outcomes with the same text are the same answer; hosts, times and objects' addresses are no part of it."""
     if outcome.error is not None:
         kind = getattr(outcome.error, "type_name", None) or type(outcome.error).__name__
-        message = str(getattr(outcome.error, "message", outcome.error))
-        return f"{outcome.status}\0{kind}\0{message.removesuffix(getattr(outcome.error, 'spent', ''))}"
+        said = getattr(outcome.error, "reason", None) or getattr(outcome.error, "message", outcome.error)
+        return f"{outcome.status}\0{kind}\0{said}"
     return f"{outcome.status}\0{outcome.rc}\0{outcome.value!r}"
 
 

@@ -150,7 +150,7 @@ class Start(object):
     def _expire(self, budget: "float") -> "None":
         if not self._ready.is_set():
             self.error = ConnectTimeout(
-                "no kernel came up within %g s" % budget, host=self.host, stage="boot",
+                "no kernel came up within %.3g s" % budget, host=self.host, stage="boot",
                 diagnostics=(self._handshake.noise + "\n" + self.path.diagnostics()).strip(),
                 hint="Raise connect_timeout if the host is that slow.")
             self.link.fail(str(self.error))

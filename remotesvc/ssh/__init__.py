@@ -79,8 +79,8 @@ def open(
 
 def note_times(error: ConnectError, started: float, phases: dict[str, float]) -> None:
     """Say in an error where the time since `started` went."""
-    error.spent = f" (stage {error.stage}, {_spent(started, phases)})"
-    error.message += error.spent
+    error.reason = error.message
+    error.message += f" (stage {error.stage}, {_spent(started, phases)})"
     error.phases = {**phases, error.stage: max(time.monotonic() - started - sum(phases.values()), 0.0)}
 
 

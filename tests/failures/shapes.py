@@ -66,10 +66,21 @@ def case_syntax_error() -> None:
     except SyntaxError as caught:
         exc = caught
     error = round_trip(exc)
+    shown = error.render()
     assert isinstance(error, SyntaxError)
     assert (error.filename, error.lineno) == ("/srv/app.py", 2)
     assert error.text == exc.text
     assert "app.py" in printed(error)
+    assert '  File "/srv/app.py", line 2\n    if x\n        ^' in shown
+
+
+def case_syntax_error_without_its_text() -> None:
+    """The text is looked up here, where what was sent there lies; what makes no sense is left out."""
+    error = round_trip(SyntaxError("oh", ("remotesvc:/m.py", 7, 3, None)))
+    text = error.render(lambda file, line: "  line " + str(line) + " of it\n")
+    assert '  File "remotesvc:/m.py", line 7\n    line 7 of it\nSyntaxError' in text
+    for details in ((None, 7, 3, "x"), ("m.py", 7, -3, "x"), ("m.py", 7, 60000, " x\ny"), ("m.py", 0, 0, "")):
+        assert round_trip(SyntaxError("oh", details)).render().count("^") == 0
 
 
 def case_import_error_name() -> None:

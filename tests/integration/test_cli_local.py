@@ -143,6 +143,15 @@ def test_values(directory: Path, words: list[str], expected: str | None) -> None
     assert out == expected if expected is not None else out.strip()
 
 
+def test_a_syntax_error_in_what_a_module_imports_is_shown(directory: Path) -> None:
+    (directory / "broken.py").write_text("def f():\n    return x+\n")
+    (directory / "outer.py").write_text("import broken\n\n\ndef f():\n    pass\n")
+    code, out, err = cli(directory, "run", "local:", "outer:f")
+    assert (code, out) == (2, "")
+    assert err.startswith("local: SyntaxError: invalid syntax (broken.py, line 2)\n")
+    assert '  File "remotesvc:/broken.py", line 2\n    return x+\n             ^\nSyntaxError: ' in err
+
+
 def test_undecodable_file_names(directory: Path) -> None:
     place = directory / "names"
     place.mkdir()

@@ -151,11 +151,11 @@ def test_undecodable_names_leave_as_the_bytes_they_were(capfdbinary: pytest.Capt
 
 def test_options_reach_the_connection() -> None:
     backend = FakeBackend()
-    ours = "run -u me -p 2222 --private-key /dev/null -F cfg -o A=b -o C=d --python /py --host-keys no -J j1,me@j2"
+    ours = "run -u me -p 2222 --private-key /dev/null -F / -o A=b -o C=d --python /py --host-keys no -J j1,me@j2"
     assert main([*ours.split(), "--connect-timeout", "5", "web1,you@web2:22,local:", "m:f"], backend) == 0
     opened = dict(backend.opened)
     assert opened["web1"] == {
-        "user": "me", "port": 2222, "key_filename": "/dev/null", "ssh_config": "cfg", "extra_options": ("A=b", "C=d"),
+        "user": "me", "port": 2222, "key_filename": "/dev/null", "ssh_config": "/", "extra_options": ("A=b", "C=d"),
         "jump": "j1,me@j2", "host_keys": "no", "python": "/py", "connect_timeout": 5.0, "name": "web1",
     }  # fmt: skip
     assert (opened["web2"]["user"], opened["web2"]["port"]) == ("you", 22)
@@ -283,7 +283,10 @@ def test_generators_are_printed_item_by_item(capsys: pytest.CaptureFixture[str])
         ("run h m:f --private-key /no/such", "there is no key file /no/such"),
         ("run h m:f -o Bad", "not an ssh option"),
         ("run h m:f -u -x", "not a user name"),
-        ("run h m:f -T nan", "not a number of seconds"),
+        ("run h m:f -F /no/such", "there is no ssh_config /no/such"),
+        ("run h m:f -T nan", "'nan' is not a number of seconds"),
+        ("run h m:f -T -1", "'-1' is not a number of seconds"),
+        ("run h m:f --deadline 1e300", "'1e300' is not a number of seconds"),
         ("run h", "Missing argument"),
         ("exec h", "Missing argument"),
         ("exec h --nope -- ls", "No such option"),

@@ -14,7 +14,9 @@ MOST_ITEMS = 1_000
 MOST_CHARACTERS = 256 * 1024
 """A value is shown up to here; --json shows all of it."""
 _LONGEST_LEAF = 16 * 1024
-_SAYS = {"config": "ssh", "become": "what was to let us in", "exec": "what was to start it"}
+_SAYS = {
+    "config": "ssh", "tcp": "what was to connect us", "become": "what was to let us in", "exec": "what was to start it",
+}  # fmt: skip
 """Whose words an error quotes, by the stage that failed; from there on it is the target."""
 _HUGE_BITS = 14_000
 _BRACKETS: dict[type, Sequence[str]] = {
@@ -124,7 +126,9 @@ def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False) -> s
         return _STORY.get(outcome.status, "failed")
     headline = _headline(outcome, error)
     if of_many:
-        headline = headline.removesuffix(getattr(error, "spent", ""))
+        reason = getattr(error, "reason", None)
+        if isinstance(reason, str):  # what follows it in the message are the times
+            headline = headline.removesuffix(error_message(error)[len(reason):])
     more = []
     render = getattr(error, "render", None)
     if render is not None and (verbose or not _is_ours(error)):

@@ -136,7 +136,7 @@ class HostKeys:
         files = self.host.user_known_hosts
         add = f"echo {shlex.quote(line(name, key_type, key))} >> {shlex.quote(files[0])}" if files else ""
         if verdict.kind == "unknown":
-            looked = ", ".join(self.host.user_known_hosts + self.host.global_known_hosts) or "no file"
+            looked = ", ".join(dict.fromkeys(self.host.user_known_hosts + self.host.global_known_hosts)) or "no file"
             message = f"the host key is not known: no line for {name} in {looked}; the server shows {shown}"
             hint = "If that fingerprint is the host's"
         else:

@@ -1,0 +1,49 @@
+"""The command line on several hosts, over a real sshd that stands for all of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.ssh_servers import OpenSSHServer
+from tests.integration.test_cli_local import cli
+
+pytest_plugins = ("tests.integration.sshd_fixture",)
+
+
+@pytest.fixture
+def hosts(sshd: OpenSSHServer, tmp_path: Path) -> list[str]:
+    """Options by which web1 to web9 are the sshd, and down1 to down9 a port where nobody listens."""
+    known = Path(sshd.known_hosts_file).read_text().split()[0]
+    (tmp_path / "ssh_config").write_text(
+        f"Host web*\n Port {sshd.port}\nHost down*\n Port 1\n"
+        f"Host *\n HostName {sshd.host}\n HostKeyAlias {known}\n User {sshd.user}\n IdentityFile {sshd.key_file}\n"
+        f" UserKnownHostsFile {sshd.known_hosts_file}\n GlobalKnownHostsFile /dev/null\n IdentityAgent none\n")
+    (tmp_path / "tasks.py").write_text("def fail(what: str):\n    raise ValueError(what)\n")
+    return ["-F", "ssh_config", "--python", sys.executable]
+
+
+def test_hosts_that_fail_alike_are_gathered(hosts: list[str], tmp_path: Path) -> None:
+    """What only times or the host's own name differ in."""
+    code, out, err = cli(tmp_path, "run", "web[1-3]", "tasks:fail", "no disk", "--gather", *hosts)
+    assert (code, out) == (2, "")
+    assert err.startswith("web[1-3] (3): ValueError: no disk\nRemote traceback on web")
+    assert err.count("no disk") == 2 and "raise ValueError(what)" in err  # the headline, and the end of one traceback
+    code, out, err = cli(tmp_path, "ping", "down[1-9],web1", "--gather", *hosts)
+    assert code == 4
+    assert "down[1-9] (9): no connection: ConnectError: cannot connect" in err
+    assert err.count("Connection refused") == 1
+
+
+def test_words_are_said_to_be_of_whoever_said_them(hosts: list[str], tmp_path: Path) -> None:
+    code, _, err = cli(tmp_path, "ping", "web1", "-o", "ProxyCommand=echo broken >&2; false", *hosts)
+    assert code == 4
+    assert "what was to connect us said:\n  broken\n" in err
+
+
+def test_a_file_of_known_hosts_is_named_once(hosts: list[str], tmp_path: Path) -> None:
+    code, _, err = cli(tmp_path, "ping", "web1", "-o", "UserKnownHostsFile=/dev/null", "-n", *hosts)
+    assert code == 4
+    assert " in /dev/null; the server shows" in err
