@@ -163,6 +163,10 @@ def _checked(parameter: click.Option, value: Any, path: Path, option: str) -> An
     if parameter.is_flag and not parameter.count and not isinstance(value, bool):
         raise BadUsage(f"{path}: {option} is true or false")
     values = value if isinstance(value, list) else [value]
+    if isinstance(parameter.type, click.types.IntParamType) and not parameter.count:
+        for each in values:
+            if isinstance(each, (bool, float)):  # click would take 2.9 as 2, and true as 1
+                raise BadUsage(f"{path}: {option} is a whole number, not {str(each).lower()}")
     if parameter.name in _FILES:
         values = [_placed(each, path) for each in values]
     return tuple(values) if parameter.multiple else values[0]

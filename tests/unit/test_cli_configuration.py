@@ -134,15 +134,20 @@ def test_an_origin_typed_wrong_is_named(text: str, places: dict[str, Path], caps
     ("json = true", "there is no option json"),
     ("password = 'x'", "there is no option password"),
     ("forks = ", "line 1"),
-    ("forks = 'many'", "remotesvc/config.toml."),
+    ("forks = 'many'", "it stands in {path}."),
+    ("serial = [1, 'x']", "it stands in {path}."),
+    ("[run]\ntimeout = -1", "it stands in {path}."),
+    ("port = 22.9", "{path}: port is a whole number, not 22.9"),
+    ("forks = true", "{path}: forks is a whole number, not true"),
 ])  # fmt: skip
 def test_what_is_wrong_is_named(
     places: dict[str, Path], text: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    places["system"].write_text("[run]\nforks = 7\nuser = 'weaker'\n")
     places["user"].write_text(text + "\n")
     backend = FakeBackend()
     assert main(["run", "web1", "m:f"], backend) == 64
-    assert message in capsys.readouterr().err
+    assert message.replace("{path}", str(places["user"])) in capsys.readouterr().err
     assert backend.opened == []
 
 
