@@ -8,10 +8,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from remotesvc.cli import exitcodes
+from remotesvc.cli.descriptors import forks_that_fit
 from remotesvc.cli.hosts import Backend, CallsLike, ContextLike, FutureLike, RouterLike, check, open_context
 from remotesvc.cli.interrupt import Interrupts
 from remotesvc.cli.options import Settings, use_color, use_progress
@@ -26,6 +27,7 @@ from remotesvc.fleet.gather import Stop, gather
 from remotesvc.fleet.member import Member, shown_host
 from remotesvc.fleet.outcome import Outcome, Status
 from remotesvc.fleet.results import fold_names
+from remotesvc.fleet.schedule import Limits
 
 Work = Callable[["Session", Member, ContextLike, Attempt], Any]
 _WARNING, _INFO, _DEBUG = 30, 20, 10
@@ -118,7 +120,7 @@ class Session:
 
         self.stop.noticed = stopping
         with Progress(self.console, [host.text for host in self.hosts]) as progress:
-            for outcome in gather(self.hosts, for_host, limits=settings.limits, stop=self.stop,
+            for outcome in gather(self.hosts, for_host, limits=self._limits(), stop=self.stop,
                                   deadline=deadline, retried=retried):
                 self.outcomes.append(outcome)
                 self.live.left_out(self.backend.left_out(router))
@@ -136,6 +138,16 @@ class Session:
             self._write_failed(settings.failed_to)
 
         self._summary()
+
+    def _limits(self) -> Limits:
+        """How the run is paced: as asked for, as far as this process may have files open."""
+        limits = self.settings.limits
+        wanted = min(limits.forks, len(self.hosts))
+        fits, files = forks_that_fit(wanted)
+        if fits == wanted:
+            return limits
+        self.console.note(f"{fits} hosts at a time, not {wanted}: this process may have {files} files open (ulimit -n)")
+        return replace(limits, forks=fits)
 
     def _tell_left_out(self, size: int) -> None:
         if size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.integration.ssh_servers import OpenSSHServer
 from tests.integration.test_cli_local import cli
+from tests.integration.test_cli_surroundings import shell
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
 
@@ -35,6 +37,20 @@ def test_hosts_that_fail_alike_are_gathered(hosts: list[str], tmp_path: Path) ->
     assert code == 4
     assert "down[1-9] (9): no connection: ConnectError: cannot connect" in err
     assert err.count("Connection refused") == 1
+
+
+@pytest.mark.parametrize(("limit", "said"), [
+    ("-n 60", "3 hosts at a time, not 9: this process may have 60 files open (ulimit -n)\n"),
+    ("-Sn 60", ""),  # ours to raise
+])  # fmt: skip
+@pytest.mark.parametrize("transport", ["paramiko", "openssh"])
+def test_many_hosts_in_a_process_that_may_open_few_files(
+    hosts: list[str], tmp_path: Path, limit: str, said: str, transport: str
+) -> None:
+    words = shlex.join(["run", "web[1-9]", "os:getpid", "-f", "100", "--transport", transport, *hosts])
+    done = shell(f"ulimit {limit}; remotesvc {words}", tmp_path)
+    assert (done.returncode, done.stderr) == (0, said + "9 hosts: 9 ok\n")
+    assert done.stdout.count("\n") == 9
 
 
 def test_words_are_said_to_be_of_whoever_said_them(hosts: list[str], tmp_path: Path) -> None:
