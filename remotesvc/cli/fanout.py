@@ -71,6 +71,7 @@ class Session:
         router = self.backend.router(
             path=self.settings.path,
             imports=self.settings.origins,
+            allow=self.settings.allow,
             log_level=(_WARNING, _INFO, _DEBUG)[min(self.settings.verbose, 2)],
             on_output=self.live,
             on_log=self._on_log,

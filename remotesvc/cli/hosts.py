@@ -85,13 +85,15 @@ class Backend:
         on_log: Callable[[Any], object],
         interactive: bool,
         imports: Mapping[str, str] | None = None,
+        allow: Sequence[str] = (),
     ) -> RouterLike:
-        """A router that finds modules in `path` first, follows `imports` and asks a person only if `interactive`."""
+        """A router that finds modules in `path` first, follows `imports` and `allow`, and asks a person only if
+        `interactive`."""
         from remotesvc.cli.configuration import cache_file
         from remotesvc.router import Router
 
         router: Any = Router(
-            path=list(path), imports=imports, log_level=log_level, on_output=on_output, on_log=on_log,
+            path=list(path), imports=imports, allow=allow, log_level=log_level, on_output=on_output, on_log=on_log,
             interactive=interactive, remember=cache_file(os.environ),
         )  # fmt: skip
         return router  # type: ignore[no-any-return]

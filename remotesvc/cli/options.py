@@ -63,6 +63,7 @@ class Settings:
     failed_to: str | None = None
     path: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
     no_labels: bool = False
     timestamps: bool = False
     gather: bool = False
@@ -260,6 +261,9 @@ _MODULES = (
                  help="Find modules here first. Default: the current directory."),
     _option("--imports", cls=ImportsOption, multiple=True, metavar="NAME=ORIGIN",
             help="Where a package comes from: master, target or deny. May be repeated. locked: only what is called."),
+    _option("--allow", multiple=True, metavar="MODULE",
+            help="Let targets have this module of yours, too (or a pattern: plugins.*), where its name is found at run "
+                 "time. May be repeated."),
 )  # fmt: skip
 
 

@@ -120,14 +120,14 @@ class Policy:
         ruling = self.origin(name, found, python)
         if not ruling.served or found is None or found.own or found.stdlib:
             return ruling
-        if name in granted or _match(name, self._allow) is not None:
+        if name in granted or _match(name, self._allow) is not None or _leads_to(name, self._allow):
             return ruling
         if found.first_party:
-            reason = f"on the master, but nothing that was called imports it; allow=[{name!r}] lets it go"
+            reason = f"on the master, but nothing that was called imports it; {_remedy(name)}"
             return Ruling("refused", reason, "closed set")
         if self._locked and found.distribution is not None and found.distribution.key not in distributions:
             reason = f"nothing that was called imports {found.distribution.name}, and imports are locked"
-            return Ruling("refused", f"{reason}; allow=[{name!r}] lets it go", "locked")
+            return Ruling("refused", f"{reason}; {_remedy(name)}", "locked")
         return ruling
 
     def distribution(
@@ -174,11 +174,21 @@ def origins(imports: Mapping[str, str] | str | None) -> tuple[dict[str, Origin],
     return chosen, imports.get("*") == LOCKED
 
 
+def _remedy(name: str) -> str:
+    return f"allow=[{name!r}] (--allow {name}) lets it go"
+
+
 def _match(name: str, patterns: Iterable[str]) -> str | None:
     """The first pattern that fits a name or a package it lies in."""
     parts = name.split(".")
     lineage = [".".join(parts[: count + 1]) for count in range(len(parts))]
     return next((each for each in patterns if any(fnmatchcase(above, each) for above in lineage)), None)
+
+
+def _leads_to(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a pattern is for modules in this package, which Python imports before them."""
+    depth = name.count(".") + 1
+    return any(each.count(".") >= depth and fnmatchcase(name, ".".join(each.split(".")[:depth])) for each in patterns)
 
 
 def _own(name: str, found: Found | None) -> Ruling:

@@ -152,6 +152,19 @@ def test_a_syntax_error_in_what_a_module_imports_is_shown(directory: Path) -> No
     assert '  File "remotesvc:/broken.py", line 2\n    return x+\n             ^\nSyntaxError: ' in err
 
 
+def test_a_module_found_by_name_is_allowed_by_a_flag_that_its_refusal_names(directory: Path) -> None:
+    (directory / "plugins").mkdir()
+    (directory / "plugins" / "tar.py").write_text("NAME = 'tar of mine'\n")
+    (directory / "load.py").write_text(
+        "import importlib\n\n\ndef name(plugin: str):\n    return importlib.import_module('plugins.' + plugin).NAME\n")
+    code, out, err = cli(directory, "run", "local:", "load:name", "tar")
+    assert (code, out) == (2, "")
+    (flag,) = set(re.findall(r"\((--allow \S+)\) lets it go", err))
+    assert cli(directory, "run", "local:", "load:name", "tar", *flag.split()) == (0, "tar of mine\n", "")
+    (directory / "remotesvc.toml").write_text("allow = ['plugins.*']\n")
+    assert cli(directory, "run", "local:", "load:name", "tar") == (0, "tar of mine\n", "")
+
+
 def test_undecodable_file_names(directory: Path) -> None:
     place = directory / "names"
     place.mkdir()

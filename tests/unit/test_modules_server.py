@@ -283,6 +283,16 @@ class TestClosedSet:
         assert ask(server, "installed.part")[0].kind == TARGET
         assert "deny='installed'" in ask(server, "installed.part")[0].label
 
+    @pytest.mark.parametrize("pattern", ["deep.plugins.*", "deep.plugins.tar", "d*p.plug*.tar"])
+    def test_what_is_allowed_comes_with_the_packages_it_lies_in(self, site: Path, pattern: str) -> None:
+        names = ("deep/__init__", "deep/plugins/__init__", "deep/plugins/tar", "deep/other", "deeper/__init__")
+        write(site, {f"{name}.py": "" for name in names})
+        server = ModuleServer(path=[str(site)], allow=[pattern])
+        for name in ("deep", "deep.plugins", "deep.plugins.tar"):
+            assert ask(server, name)[0].kind == SOURCE
+        for name in ("deep.other", "deeper"):
+            assert ask(server, name)[0].kind == REFUSED
+
     def test_script_only_if_called(self, server: ModuleServer) -> None:
         assert ask(server, "__main__")[0].kind == REFUSED
 
