@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import fastcodec
+from . import arguments, fastcodec
 from .bootstrap.data.codec import Bindings
 from .bootstrap.data.secret import Secret
 from .bootstrap.errors import UsageError
@@ -162,19 +162,20 @@ class Router:
                  to a host that is near has it; default: this router alone knows. What is wrong with it is no error
     """
 
-    def __init__(self, path: Iterable[str | os.PathLike[str]] = (), log_level: int = logging.WARNING,
+    def __init__(self, path: Iterable[str | os.PathLike[str]] = (), log_level: int | str = logging.WARNING,
                  on_output: Callable[[OutputEvent], object] | None = None,
                  on_log: Callable[[LogEvent], object] | None = None, concurrency: int = CONCURRENCY,
                  siblings: bool = False, allow: Iterable[str] = (), deny: Iterable[str] = (),
                  imports: Mapping[str, str] | str | None = None, interactive: bool = True,
                  remember: str | os.PathLike[str] | None = None) -> None:
         chosen, locked = origins(imports)
-        self.modules = ModuleServer(path=[os.fspath(each) for each in path], allow=tuple(allow), deny=tuple(deny),
-                                    imports=chosen, locked=locked)
+        self.modules = ModuleServer(
+            path=arguments.several("path", path), allow=arguments.several("allow", allow),
+            deny=arguments.several("deny", deny), imports=chosen, locked=locked)
+        told = {**arguments.settings(concurrency), "log_level": arguments.level(log_level)}
         bindings = Bindings(make_context=self._context, make_sender=self._sender)
         self._router = _Root(0, [], fastcodec, bindings)
-        self._tree = self._router.tree_of = MasterTree(
-            self._router, {"concurrency": concurrency, "log_level": log_level}, self.modules)
+        self._tree = self._router.tree_of = MasterTree(self._router, told, self.modules)
         self._router.hub.siblings = siblings
         assembly.begin(self._router)
         self._ssh = SSHContexts(self._tree, KeyRing(terminal.find() if interactive else None), Pythons(remember))
@@ -198,7 +199,7 @@ class Router:
         first call, or ``wait_ready()``, raises the ConnectError if it fails. Raises BootstrapError if there is no such
         program.
         """
-        settings = {} if concurrency is None else {"concurrency": concurrency}
+        settings = arguments.settings(concurrency)
         return self._tree.local(python, via, name, connect_timeout, **settings)
 
     def container(self, container: str, engine: str = "docker", via: Context | None = None, user: str | None = None,
@@ -213,7 +214,7 @@ class Router:
         """
         from .launch.container import container as start
 
-        settings = {} if concurrency is None else {"concurrency": concurrency}
+        settings = arguments.settings(concurrency)
         options = {"user": user, "python": python, "name": name or container, "connect_timeout": connect_timeout,
                    "settings": settings, "engine": engine}
         context: Context = start(self._tree, via, container, options)
@@ -258,7 +259,7 @@ class Router:
 
         options = {"method": method, "user": user, "python": python, "name": name, "connect_timeout": connect_timeout,
                    "password": Secret(password) if isinstance(password, str) else password,
-                   "settings": {} if concurrency is None else {"concurrency": concurrency}}
+                   "settings": arguments.settings(concurrency)}
         context: Context = become(self._tree, via, options)
         if close_via and via is not None:
             self._tree.keep_with(context, via)
@@ -289,7 +290,7 @@ class Router:
             passphrase=passphrase, certificate=certificate, known_hosts=known_hosts,
             host_keys=host_keys, ssh_config=ssh_config, python=python, connect_timeout=connect_timeout,
             extra_options=tuple(extra_options), jump=jump, transport=transport)
-        settings = {} if concurrency is None else {"concurrency": concurrency}
+        settings = arguments.settings(concurrency)
         return self._ssh.context(options, name or host, settings, fresh)
 
     @property

@@ -62,7 +62,7 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
 _K = "remotesvc.bootstrap"
 _CALLING = (_K, "remotesvc.calling")
 _LAUNCH = (*_CALLING, "remotesvc.launch", "remotesvc.messages", "remotesvc.pickling")
-_VALUES = ("remotesvc.output", "remotesvc.fastcodec", "remotesvc.futures")
+_VALUES = ("remotesvc.arguments", "remotesvc.output", "remotesvc.fastcodec", "remotesvc.futures")
 _SERVICES = ("remotesvc.files", "remotesvc.service", "remotesvc.shell")
 _PARTS = (*_LAUNCH, *_VALUES, *_SERVICES, "remotesvc.modules", "remotesvc.ssh")
 _MASTER = (*_PARTS, "remotesvc.router")
@@ -82,6 +82,7 @@ FLOOR_PLAN: dict[str, tuple[str, ...]] = {
     "remotesvc.service": (*_CALLING, "remotesvc.messages"),
     "remotesvc.files": (*_CALLING, "remotesvc.messages", "remotesvc.service"),
     # The master, and what is built on it.
+    "remotesvc.arguments": (_K,),
     "remotesvc.escape": (),
     "remotesvc.output": (*_CALLING, "remotesvc.escape"),
     "remotesvc.fastcodec": (_K,),

@@ -80,7 +80,7 @@ class Fleet:
         on_lost: Callable[[str, BaseException], object] | None = None,
         on_result: Callable[[Outcome], object] | None = None,
         path: Iterable[str | os.PathLike[str]] = (), on_output: Callable[[OutputEvent], object] | None = None,
-        on_log: Callable[[LogEvent], object] | None = None, log_level: int = 30, concurrency: int | None = None,
+        on_log: Callable[[LogEvent], object] | None = None, log_level: int | str = 30, concurrency: int | None = None,
         keep_output: bool = False,
         become: bool | None = None, become_user: str | None = None, become_password: str | Secret | None = None,
         become_method: str | None = None, **connection: Any,

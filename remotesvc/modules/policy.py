@@ -28,6 +28,7 @@ LOCKED = "locked"
 
 MASTER_ONLY = (
     "remotesvc.__main__",
+    "remotesvc.arguments",
     "remotesvc.cli",
     "remotesvc.escape",
     "remotesvc.fastcodec",

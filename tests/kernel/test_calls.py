@@ -260,7 +260,7 @@ def test_a_cast_of_a_generator_runs_nothing_forever(context: Context) -> None:
 
 
 def test_log_records_come_with_everything(heard: Heard) -> None:
-    with Router(log_level=20, on_log=heard.on_log) as router:
+    with Router(log_level="INFO", on_log=heard.on_log) as router:
         context = router.local(name="web1")
         context.call(called.log, 10, "filtered at the source")
         context.call(called.log, 30, "a warning")

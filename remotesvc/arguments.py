@@ -1,0 +1,38 @@
+"""What arguments of `Router` mean, or why they mean nothing: said at once, not by a call much later."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+
+from .bootstrap.errors import UsageError
+
+
+def several(name: str, values: Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
+    """A list of names, patterns or paths. UsageError for one that stands alone: each of its letters would be a pattern,
+    and a `deny` that denies nothing is not noticed."""
+    if isinstance(values, (str, bytes, os.PathLike)):
+        raise UsageError(f"{name}={values!r}: give a list, {name}=[{values!r}]")
+    found = tuple(values)
+    for each in found:
+        if not isinstance(each, (str, os.PathLike)):
+            raise UsageError(f"{name}={list(found)!r}: {each!r} is no text")
+    return tuple(os.fspath(each) for each in found)
+
+
+def level(value: int | str) -> int:
+    """A level of `logging`, by number or by name."""
+    number = logging.getLevelName(value) if isinstance(value, str) else value
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise UsageError(f"log_level={value!r} is no level of logging: give a number, or a name such as 'INFO'")
+    return number
+
+
+def settings(concurrency: int | None) -> dict[str, int]:
+    """What a context is told besides its router's own settings: how many calls it runs at once, if that is said."""
+    if concurrency is None:
+        return {}
+    if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
+        raise UsageError(f"concurrency={concurrency!r}: a context runs at least one call at a time")
+    return {"concurrency": concurrency}
