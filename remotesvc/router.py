@@ -12,6 +12,7 @@ from .bootstrap.data.codec import Bindings
 from .bootstrap.data.secret import Secret
 from .bootstrap.errors import UsageError
 from .bootstrap.failures import rebuild  # noqa: F401  # errors are rebuilt on reader threads, which must not import
+from .bootstrap.failures.callerror import CallError
 from .bootstrap.links import assembly, wire
 from .bootstrap.routing.ids import IdPool
 from .bootstrap.routing.router import Router as KernelRouter
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("remotesvc")
 
+# What code for a newer Python raises on an older one.
+_OF_AN_OLD_PYTHON = frozenset({"SyntaxError", "TypeError", "AttributeError", "NameError", "ImportError"})
 # Bytes of modules sent ahead with a call: the first flight of a connection carries little more without waiting.
 AHEAD = 64 * 1024
 # Seconds that a result waits for what its call printed to be shown: a handler that hangs holds up nothing for longer.
@@ -107,6 +110,17 @@ class MasterTree(Tree):
         if not self.router.closed:  # not here, since it may wait for a module that is just being compressed
             for number in gone:
                 self._module_requests.run(self._forget_modules, number)
+
+    def explain_error(self, context: Context, error: CallError) -> str:
+        """See ``Router.explain_error``."""
+        if not _OF_AN_OLD_PYTHON.intersection(error.mro):
+            return ""
+        python = tuple(context.info["version"][:2])
+        labels = [str(frame[0]) for frame in error.frames] + [str(error.attrs.get("filename", ""))]
+        return "\n".join(
+            f"{package} needs Python {least[0]}.{least[1]} or newer, and {context.name} has {python[0]}.{python[1]}: "
+            f"install an older {package.split()[0]} here, or name a newer Python there (--python PATH)."
+            for package, least in self._modules.too_new(labels, python).items())
 
     def _forget_modules(self, number: int) -> None:
         self._modules.forget(number)
@@ -302,6 +316,11 @@ class Router:
         """Where each module that a context has imported came from, why, and how many bytes it was; then what it asked
         for and was refused. A call like any other: it raises what calls raise."""
         return self._tree.explain(context)
+
+    def explain_error(self, context: Context, error: CallError) -> str:
+        """What lies behind an error of called code, as far as it is known here: that a package which was sent is for a
+        newer Python than the context has. Empty if nothing is known."""
+        return self._tree.explain_error(context, error)
 
     def flush_output(self, timeout: float = OUTPUT_PATIENCE) -> bool:
         """Wait until ``on_output`` and ``on_log`` have been given all that has arrived; False after ``timeout``

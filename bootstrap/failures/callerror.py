@@ -25,6 +25,7 @@ class CallError(OutcomeError):
     notes           texts added there
     cause, context  CallErrors or None, also as `__cause__` and `__context__`
     members         CallErrors of an exception group; from Python 3.11 on it is an ExceptionGroup here, too
+    hint            what may help, by whoever shows the error here
     """
 
     # On the class, so that a class derived from this one and a user's finds these before the user's own.
@@ -40,6 +41,7 @@ class CallError(OutcomeError):
     cause: "Optional[CallError]" = None
     context: "Optional[CallError]" = None
     members: "Sequence[CallError]" = ()
+    hint = ""
     user_classes: "Dict[str, type]" = {}
 
     def __init__(self, message: "str" = "", host: "Optional[str]" = None, call: "Optional[str]" = None,

@@ -14,6 +14,7 @@ from remotesvc.cli.options import Settings
 from remotesvc.cli.problems import BadUsage
 
 if TYPE_CHECKING:
+    from remotesvc.bootstrap.failures.callerror import CallError
     from remotesvc.fleet.connection import Become
     from remotesvc.fleet.member import Member
 
@@ -104,6 +105,10 @@ class Backend:
         The router hands output over on a thread of its own, which may be behind the one that brought an answer.
         """
         router.flush_output(_SETTLING)
+
+    def explain_error(self, context: Any, error: CallError) -> str:
+        """What is known here of an error's reason."""
+        return context.tree.explain_error(context, error)  # type: ignore[no-any-return]
 
     def interrupted(self, router: Any) -> None:
         """Show only the beginning of the output that is in line."""

@@ -22,6 +22,7 @@ from .explain import ImportOrigin, Source, loaded_untrusted
 from .find import Finder, Found
 from .load import CHUNK, FIRST, GUESS_BUDGET, RELAYED_BUDGET, Child, Course, Load
 from .metadata import metadata
+from .needs import least_python
 from .policy import HERE, Origin, Policy, Ruling
 from .script import main_name, main_script
 
@@ -191,6 +192,14 @@ class ModuleServer:
                     return ""
                 lines = self._lines[label] = _decoded(found.source).splitlines()
             return lines[lineno - 1].strip() if 0 < lineno <= len(lines) else ""
+
+    def too_new(self, labels: Iterable[str], python: tuple[int, int]) -> dict[str, tuple[int, int]]:
+        """Of the distributions that sent modules belong to, those for newer Pythons: "name version" -> the oldest."""
+        with self._lock:
+            places = [self._finder.locate(name) for label in labels if (name := self._name_of(label))]
+        owners = {repr(found.distribution): found.distribution for found in places if found and found.distribution}
+        needs = {shown: least_python(owner) for shown, owner in owners.items()}
+        return {shown: least for shown, least in needs.items() if least is not None and least > python}
 
     def distributions(self, child_id: int) -> list[str]:
         """The distributions that a child was sent modules of, or may be."""

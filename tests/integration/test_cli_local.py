@@ -165,6 +165,24 @@ def test_a_module_found_by_name_is_allowed_by_a_flag_that_its_refusal_names(dire
     assert cli(directory, "run", "local:", "load:name", "tar") == (0, "tar of mine\n", "")
 
 
+@pytest.mark.parametrize(("source", "kind"), [("x = = 1", "SyntaxError"), ("import os; os.new", "AttributeError")])
+def test_a_package_for_a_newer_python_is_named(directory: Path, source: str, kind: str) -> None:
+    """What it fails with says nothing of that."""
+    info = directory / "site" / "new_lib-2.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Name: new-lib\nVersion: 2.0\nRequires-Python: >=3.99,!=3.100.*\n")
+    (info / "RECORD").write_text("new_lib.py,,\n")
+    (info.parent / "new_lib.py").write_text(source + "\n")
+    (directory / "uses.py").write_text("def f():\n    import new_lib\n\n\ndef g():\n    raise TypeError\n")
+    words = ["run", "local:", "--path", str(directory), "--path", str(info.parent)]
+    code, out, err = cli(directory, *words, "uses:f")
+    assert (code, out) == (2, "")
+    assert f"local: {kind}: " in err
+    hint = "new_lib 2.0 needs Python 3.99 or newer, and local has {}.{}: ".format(*sys.version_info[:2])
+    assert err.count(hint) == 1
+    assert hint not in cli(directory, *words, "uses:g")[2]
+
+
 def test_undecodable_file_names(directory: Path) -> None:
     place = directory / "names"
     place.mkdir()

@@ -77,6 +77,9 @@ class FakeBackend(Backend):
     def settle(self, router: Any) -> None:
         pass
 
+    def explain_error(self, context: Any, error: Any) -> str:
+        return ""
+
     def interrupted(self, router: Any) -> None:
         pass
 

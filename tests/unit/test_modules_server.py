@@ -283,6 +283,21 @@ class TestClosedSet:
         assert ask(server, "installed.part")[0].kind == TARGET
         assert "deny='installed'" in ask(server, "installed.part")[0].label
 
+    @pytest.mark.parametrize(("said", "least"), [
+        (">=3.8", (3, 8)), (" >= 3.9, <4", (3, 9)), ("~=3.10", (3, 10)), (">=3.9,!=3.9.0,>=3.11.2", (3, 11)),
+        (">=3", None), ("", None), ("nonsense", None),
+    ])  # fmt: skip
+    def test_the_python_a_distribution_needs(self, tmp_path: Path, said: str, least: tuple[int, int] | None) -> None:
+        write(tmp_path, {
+            "lib.py": "", "lib-1.dist-info/RECORD": "lib.py,,\n",
+            "lib-1.dist-info/METADATA": f"Name: lib\nRequires-Python:{said}\n\nRequires-Python: >=3.50\n",
+        })  # fmt: skip
+        server = ModuleServer(path=[str(tmp_path)])
+        ask(server, "lib")
+        assert server.too_new(["remotesvc:/lib.py", "/no/such", "remotesvc:/os.py"], (3, 6)) == (
+            {"lib 1": least} if least else {})
+        assert server.too_new(["remotesvc:/lib.py"], (3, 11)) == {}
+
     @pytest.mark.parametrize("pattern", ["deep.plugins.*", "deep.plugins.tar", "d*p.plug*.tar"])
     def test_what_is_allowed_comes_with_the_packages_it_lies_in(self, site: Path, pattern: str) -> None:
         names = ("deep/__init__", "deep/plugins/__init__", "deep/plugins/tar", "deep/other", "deeper/__init__")

@@ -110,12 +110,16 @@ def run(
     whole = settings.keeps_output or settings.write_result is not None
 
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
+        from remotesvc.bootstrap.failures.callerror import CallError
         from remotesvc.cli.fanout import wait_for
 
         own = kwargs if callee.facts is None else {**kwargs, callee.facts: host.facts()}
         try:
             value = wait_for(context, settings, attempt, parsed.call, *args, **own)
             return exhaust(session, host, attempt, value, whole) if hasattr(value, "__next__") else value
+        except CallError as error:
+            error.hint = session.backend.explain_error(context, error)
+            raise
         finally:
             if explain_imports:
                 _explain_imports(session, host, context)
