@@ -134,6 +134,9 @@ class SSHContexts:
 
     def ways(self) -> Ways:
         """The connections to jump hosts, which all hosts behind them share."""
+        from .lean import load_paramiko
+
+        load_paramiko()
         from .ways import Ways
 
         with self._lock:
