@@ -117,9 +117,9 @@ class Capture(object):
         streams = self.streams
         if sys.stdout is not streams[0] or sys.stderr is not streams[1]:
             _flush_others(streams)
-        if os.getpid() != self._pid:  # a fork, whose call has ended
-            end()
         if not self._here():
+            if os.getpid() != self._pid:  # a fork, whose call has ended
+                end()
             return
         with self._mutex:  # most calls print nothing: one look is all that costs them
             if not (self._queue or self._busy or self._partial or self._closed or self._look(0)):
