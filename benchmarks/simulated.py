@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import marshal
+import os
 import selectors
 import shutil
 import socket
@@ -23,6 +24,7 @@ from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.entry import hello_data
 from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.links.credit import ACK_EVERY
+from remotesvc.bootstrap.links.stdio import FdPath
 from tests.integration.ssh_servers import OpenSSHServer, openssh_server
 
 BARE = b"bare"
@@ -142,6 +144,44 @@ def play(path: str) -> None:
 
 
 @contextlib.contextmanager
+def played(path: Path) -> Iterator[None]:
+    """A process that plays a target for everyone who connects to this socket."""
+    with subprocess.Popen([sys.executable, "-m", "benchmarks.simulated", str(path)], stdout=subprocess.PIPE,
+                          cwd=Path(__file__).parents[1]) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == b"listening\n"
+            yield
+        finally:
+            process.terminate()
+
+
+class Played(FdPath):
+    """The way to such a target, without SSH."""
+
+    name = "simulated"
+
+    def __init__(self, path: Path) -> None:
+        with socket.socket(socket.AF_UNIX) as session:
+            session.connect(str(path))
+            super().__init__(os.dup(session.fileno()), os.dup(session.fileno()))
+
+    def settled(self) -> None:
+        """There is nothing to be in less of a hurry about."""
+
+    def exit_status(self) -> None:
+        """It is no process."""
+
+    def diagnostics(self) -> str:
+        """It has nothing to say."""
+        return ""
+
+    def join(self, timeout: float) -> None:
+        """Wait for the reader thread to end."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+
+@contextlib.contextmanager
 def simulated_targets(directory: Path, extra: str) -> Iterator[OpenSSHServer]:
     """An sshd all of whose sessions are simulated targets. Needs a C compiler: see `missing`."""
     directory.mkdir(parents=True)
@@ -151,14 +191,8 @@ def simulated_targets(directory: Path, extra: str) -> Iterator[OpenSSHServer]:
     subprocess.run([compiler, "-O2", "-xc", "-", "-o", str(join)], input=_JOIN, text=True, check=True)
     # An empty home: a shell's own files are no part of this.
     settings = f"ForceCommand exec {join} {path}\nSetEnv HOME={directory}\n{extra}"
-    with subprocess.Popen([sys.executable, "-m", "benchmarks.simulated", str(path)], stdout=subprocess.PIPE,
-                          cwd=Path(__file__).parents[1]) as process:
-        try:
-            assert process.stdout is not None and process.stdout.readline() == b"listening\n"
-            with openssh_server(directory / "sshd", settings) as server:
-                yield server
-        finally:
-            process.terminate()
+    with played(path), openssh_server(directory / "sshd", settings) as server:
+        yield server
 
 
 def missing() -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import resource
+import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import remotesvc
-from benchmarks import peers
+from benchmarks import peers, simulated
 from benchmarks.conftest import Report
 from benchmarks.rounds import median, ratio
 from remotesvc.testing.tree import MemoryTree
@@ -79,8 +80,31 @@ def test_scatter_gather_scales(report: Report) -> None:
             futures = [context.submit(abs, -1) for context in contexts]
             assert all(future.result(60) == 1 for future in futures)
             found[count] = (time.perf_counter() - begun) / count
-    report("scatter-gather over 1000 contexts, of the time a context takes among 100", "linear: about 1 x",
+    report("the same with both ends of all links in one process", "",
            f"{found[1000] / found[100]:.2f} x ({1e6 * found[1000]:.0f} us a context)")
+
+
+def test_scatter_gather_scales_over_simulated_targets(report: Report, tmp_path: Path) -> None:
+    """Another process plays them, so that what is measured is one end of each link, as it is between machines."""
+    found: dict[int, list[float]] = {}
+    spent: dict[int, list[float]] = {}
+    with simulated.played(tmp_path / "targets"), remotesvc.Router() as router:
+        contexts = []
+        for count in (100, 1000):
+            while len(contexts) < count:
+                path = simulated.Played(tmp_path / "targets")
+                contexts.append(router._tree.adopt(path, "simulated", 60, {}))
+                assert contexts[-1].call("os:getpid") == simulated.ANSWER
+            for _ in range(5):
+                before, begun = cpu(), time.perf_counter()
+                futures = [context.submit("os:getpid") for context in contexts]
+                assert all(future.result(60) == simulated.ANSWER for future in futures)
+                found.setdefault(count, []).append((time.perf_counter() - begun) / count)
+                spent.setdefault(count, []).append((cpu() - before) / count)
+    times, used = ({count: 1e6 * statistics.median(each) for count, each in all_.items()} for all_ in (found, spent))
+    report("scatter-gather over 1000 contexts, of the time a context takes among 100", "linear: about 1 x",
+           f"{times[1000] / times[100]:.2f} x ({times[1000]:.0f} us a context; the master's CPU: {used[100]:.0f} us "
+           f"among 100, {used[1000]:.0f} among 1000)")
 
 
 def cpu() -> float:

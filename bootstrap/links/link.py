@@ -42,7 +42,7 @@ class Link(object):
         self.refused = 0
         self.received = 0
         self.taken = self.freed = 0  # what messages of it took and gave back here; the first is the reader's to count
-        self.closed = ""
+        self.closed = self.parting = ""  # why it ended, or is about to from here
         self.ping_after, self.lost_after, self.busy_lost_after = PING_AFTER, LOST_AFTER, BUSY_LOST_AFTER
         self.on_hello: "Optional[Callable[[wire.Frame], Any]]" = None
         self.make_error: "Optional[Callable[[str], BaseException]]" = None
@@ -233,7 +233,7 @@ class Link(object):
         with self.lock:
             if self.closed:
                 return
-            self.closed = reason or "the link ended"
+            self.closed = self.parting or reason or "the link ended"
             self.queues.clear()
             self.queued = 0
             self._wake.notify_all()

@@ -27,6 +27,7 @@ def part(link: "Link", reason: "str") -> "None":
     """End a link: what is queued for control goes out first, briefly, and why we go."""
     farewell = wire.Frame(wire.BYE, payload=reason.encode("utf-8", "replace")[:512]).pack()
     with link.lock:
+        link.parting = reason  # the other end may be faster than we are from here to the end
         ours = not link.closed and not link.writing and link.flight.flying < DIRECT
         if ours:
             link.writing = True

@@ -119,7 +119,7 @@ def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False) -> s
     """What went wrong on a host: the headline first, then the remote traceback or what helps to mend it.
 
     A traceback that shows nothing but our own code there says nothing to people, unless they want to hear more.
-    of_many: without the host's name and how long it took, so that the same failure is the same text for each.
+    of_many: without the host's name, its address and how long it took, so that the same failure is the same text.
     """
     error = outcome.error
     if error is None:
@@ -127,8 +127,8 @@ def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False) -> s
     headline = _headline(outcome, error)
     if of_many:
         reason = getattr(error, "reason", None)
-        if isinstance(reason, str):  # what follows it in the message are the times
-            headline = headline.removesuffix(error_message(error)[len(reason):])
+        if isinstance(reason, str):  # around it, the message has the address and the times
+            headline = headline.replace(error_message(error), reason)
     more = []
     render = getattr(error, "render", None)
     if render is not None and (verbose or not _is_ours(error)):
