@@ -152,7 +152,8 @@ def test_command_line_over_ssh(server: OpenSSHServer, report: Report, tmp_path: 
 
     def ours() -> None:
         command = [sys.executable, "-m", "remotesvc", "run", f"{server.user}@{server.host}:{server.port}",
-                   "first_bench_module:double", "21", "--private-key", server.key_file, *there]
+                   "first_bench_module:double", "21", "--private-key", server.key_file, "--python", sys.executable,
+                   *there]
         done = subprocess.run(command, check=True, capture_output=True, cwd=tmp_path,
                               env={**os.environ, "PYTHONPATH": ROOT, "XDG_CACHE_HOME": str(kept)})
         assert done.stdout == b"2121\n"
