@@ -49,8 +49,8 @@ SOON = tuple(KERNEL + "." + each for each in (
     "provide", "links.assembly", "links.gauge", "calls.turns", "calls.workers", "calls.ask", "calls.pending", "leave",
     "output.capture", "output.stdstreams", "imports.importer", "data.unpack", "routing.closing"))
 
-# The level of zlib where bytecode goes along: the next one takes half as long again to save a hundredth.
-FAST = 5
+# Levels of zlib for sources and where bytecode goes along: the next ones take half as long again to save a hundredth.
+LEVEL, CODE_LEVEL = 6, 5
 
 # In the order of likelihood; RHEL 8 has only the second out of the box. The last one may be a Python 3 as
 # well; where it is a Python 2, stage 0 says so.
@@ -87,13 +87,13 @@ class Bundle(object):
 
     def first(self, code: "bool" = False) -> "bytes":
         """The modules of the first flight; ``code``: with their bytecode."""
-        return self._once(("first", code), lambda: pack(
-            self._early, self._text, self._codes(self._early) if code else None))
+        make = (lambda: pack(self._early, self._codes(self._early), self._text)) if code else (
+            lambda: pack_small(self._early, self._text))
+        return self._once(("first", code), make)
 
     def rest(self, code: "bool" = False) -> "bytes":
         """The other modules; ``code``: with the bytecode of those that every child needs soon."""
-        return self._once(("rest", code), lambda: pack(
-            self._late, b"", self._codes(self._soon()) if code else None))
+        return self._once(("rest", code), lambda: pack(self._late, self._codes(self._soon()) if code else {}))
 
     def _once(self, key: "Any", make: "Callable[[], bytes]") -> "bytes":
         with self._lock:  # who is second waits, and has it sooner than by making it too
@@ -125,20 +125,30 @@ class Bundle(object):
         return "exec sh -c '%s' sh %s" % (PROBE, " ".join(words))
 
 
-def pack(sources: "Sources", known: "bytes" = b"", codes: "Optional[Codes]" = None,
-         magic: "bytes" = MAGIC_NUMBER) -> "bytes":
-    """Modules, compressed in one piece with ``known`` as dictionary, the finder first; ``MemoryFinder.add`` takes what
-    that gives. Without ``codes`` as small as it can be; with them it is for a line where that matters less than time.
-    """
-    names = _akin(sources) if codes is None else sorted(sources, key=lambda name: (name != KERNEL + ".finder", name))
-    listing = ["%s %d %d" % (name, sources[name][0], len(sources[name][1])) for name in names]
-    contents = [sources[name][1] for name in names]
-    for name, code in sorted((codes or {}).items()):
-        listing.append("%s %s %d" % (name, binascii.hexlify(magic).decode(), len(code)))
-        contents.append(code)
-    stream = zlib.compressobj(9 if codes is None else FAST, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL + 1,
-                              zlib.Z_DEFAULT_STRATEGY, *([known] if known else []))
-    return stream.compress("\n".join(listing).encode() + b"\n\n" + b"".join(contents)) + stream.flush()
+def pack(sources: "Sources", codes: "Codes", known: "bytes" = b"", magic: "bytes" = MAGIC_NUMBER) -> "bytes":
+    """Modules and bytecode, compressed in one piece with ``known`` as dictionary, the finder first;
+    ``MemoryFinder.add`` takes what that gives."""
+    names = sorted(sources, key=lambda name: (name != KERNEL + ".finder", name))
+    pieces = _pieces(sources, names)
+    for name, code in sorted(codes.items()):
+        pieces.append(("%s %s %d" % (name, binascii.hexlify(magic).decode(), len(code)), code))
+    return _compressed(pieces, CODE_LEVEL if codes else LEVEL, known)
+
+
+def pack_small(sources: "Sources", known: "bytes") -> "bytes":
+    """Modules as small as they can be, which takes ten times as long."""
+    return _compressed(_pieces(sources, _akin(sources)), 9, known)
+
+
+def _pieces(sources: "Sources", names: "List[str]") -> "List[Tuple[str, bytes]]":
+    return [("%s %d %d" % (name, sources[name][0], len(sources[name][1])), sources[name][1]) for name in names]
+
+
+def _compressed(pieces: "List[Tuple[str, bytes]]", level: "int", known: "bytes") -> "bytes":
+    stream = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL + 1, zlib.Z_DEFAULT_STRATEGY,
+                              *([known] if known else []))
+    listing = "\n".join(line for line, _content in pieces).encode() + b"\n\n"
+    return stream.compress(listing + b"".join(content for _line, content in pieces)) + stream.flush()
 
 
 def _akin(sources: "Sources") -> "List[str]":

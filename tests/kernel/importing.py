@@ -158,7 +158,7 @@ class Child:
         self._process = subprocess.Popen(
             [interpreter.path, "-ESsc", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
         )
-        self._send((zlib.decompress(pack(kernel_sources())), stdlib))
+        self._send((zlib.decompress(pack(kernel_sources(), {})), stdlib))
 
     def __enter__(self) -> Child:
         return self

@@ -20,7 +20,7 @@ from remotesvc.bootstrap.finder import MemoryFinder, label_of
 from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.unreachable import BootstrapError, ConnectError, PythonNotFound, PythonTooOld
 from remotesvc.launch import bundle as module
-from remotesvc.launch.bundle import KERNEL, Bundle, kernel_sources, needed, pack, quote_word, safe_name
+from remotesvc.launch.bundle import KERNEL, Bundle, kernel_sources, needed, pack, pack_small, quote_word, safe_name
 from remotesvc.launch.handshake import Handshake
 from remotesvc.launch.start import near
 from remotesvc.modules import codes
@@ -317,8 +317,12 @@ def test_each_part_is_made_once() -> None:
 
 def test_packing_and_unpacking() -> None:
     sources = {KERNEL + ".finder": (False, b"f"), "remotesvc": (True, b""), "remotesvc.x": (False, b"\n\nname 1 2\n\n")}
-    assert unpacked(pack(sources)).sources == sources
-    assert pack(sources) == pack(dict(reversed(sources.items())))
+    backwards = dict(reversed(sources.items()))
+    assert unpacked(pack(sources, {})).sources == unpacked(pack_small(sources, b"")).sources == sources
+    assert pack(sources, {}) == pack(backwards, {})
+    assert pack_small(sources, b"") == pack_small(backwards, b"")
+    known = sources["remotesvc.x"][1]
+    assert unpacked(pack_small(sources, known), known).sources == unpacked(pack(sources, {}, known), known).sources
 
 
 def value_of(code: CodeType) -> object:
@@ -330,10 +334,10 @@ def value_of(code: CodeType) -> object:
 def test_bytecode_is_taken_by_the_python_it_is_for() -> None:
     sources = {KERNEL + ".finder": (False, b"f"), "remotesvc.x": (False, b"VALUE = 1")}
     code = marshal.dumps(compile("VALUE = 2", "x", "exec"))
-    ours = unpacked(pack(sources, codes={"remotesvc.x": code}))
+    ours = unpacked(pack(sources, {"remotesvc.x": code}))
     assert (ours.sources, ours.codes) == (sources, {"remotesvc.x": code})
     assert value_of(ours.get_code("remotesvc.x")) == 2
-    theirs = unpacked(pack(sources, codes={"remotesvc.x": code}, magic=b"\x01\x02\r\n"))
+    theirs = unpacked(pack(sources, {"remotesvc.x": code}, magic=b"\x01\x02\r\n"))
     assert (theirs.sources, theirs.codes) == (sources, {})
     assert value_of(theirs.get_code("remotesvc.x")) == 1
 
