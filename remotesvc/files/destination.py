@@ -3,7 +3,7 @@
 import os
 import stat
 
-from . import disk
+from . import directories, naming
 from .errors import TransferRefused
 from .kept import MARKER, take
 from .landing import Finish
@@ -23,7 +23,7 @@ def place_of(dst: "str", name: "bytes") -> "Tuple[str, bytes]":
 
     Raises TransferRefused where a device, FIFO or socket is, or a link leads to one: a file must not take its name.
     """
-    path = disk.expand(dst)
+    path = directories.expand(dst)
     if path.endswith("/"):
         os.makedirs(path, exist_ok=True)
         directory, final = path, name
@@ -50,7 +50,7 @@ def _refuse_special(path: "str") -> "None":
 def tree_top(dst: "str", name: "bytes") -> "str":
     """The directory that a tree becomes: ``dst``, or below it if that is written with a "/" at its end and the tree has
     a name."""
-    path = disk.expand(dst)
+    path = directories.expand(dst)
     if path.endswith("/") and name:
         path = os.path.join(path, os.fsdecode(name))
     return path
@@ -61,12 +61,12 @@ def file_sink(dst: "str", name: "bytes", identity: "Optional[bytes]", finish: "F
     directory, final = place_of(dst, name)
     path = os.path.join(directory, os.fsdecode(final))
     try:
-        fd = disk.open_directory(directory)
+        fd = directories.open_directory(directory)
     except FileNotFoundError as error:
         raise FileNotFoundError(error.errno, "there is no such directory (it is made if the destination ends with /)",
                                 directory) from None
     try:
-        sink = FileSink(fd, final, finish, None if identity is None else disk.part_name(final, identity))
+        sink = FileSink(fd, final, finish, None if identity is None else naming.part_name(final, identity))
     except OSError as error:
         raise type(error)(error.errno, error.strerror, path) from None
     sink.path = path
@@ -80,7 +80,7 @@ def tree_sink(dst: "str", name: "bytes", finish: "Finish", inside: "bool", most:
     path = tree_top(dst, name)
     made = not os.path.isdir(path)
     os.makedirs(path, exist_ok=True)
-    top = disk.open_directory(path)
+    top = directories.open_directory(path)
     try:
         kept = take(top, made, resume, -1 if finish.owner is None else finish.owner[0])
     except BaseException:

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 
-from . import disk
+from . import directories, regular
 from .errors import TransferRefused
 
 TYPE_CHECKING = False
@@ -109,10 +109,10 @@ def open_plainly(path: "str") -> "int":
     names = [os.fsencode(name) for name in components(path)]
     if not names:
         raise TransferRefused("/ is not a regular file")
-    root = disk.open_directory("/")
-    walker = disk.Walker(root)
+    root = directories.open_directory("/")
+    walker = directories.Walker(root)
     try:
-        return disk.open_regular(names[-1], walker.go(tuple(names[:-1])), False)
+        return regular.open_regular(names[-1], walker.go(tuple(names[:-1])), False)
     except TransferRefused:
         raise TransferRefused("%s is not a regular file" % path) from None
     finally:

@@ -17,7 +17,7 @@ import hashlib
 import os
 import time
 
-from . import disk
+from . import directories, disk, leftovers, naming, regular
 from .errors import TransferRefused
 from .offers import ENTRY, MAX_OFFERS, packed, place_of
 from .records import name_untrusted
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Path = Tuple[bytes, ...]
 
-MARKER = disk.PREFIX + disk.MARK + b"0" * 16 + b".part"
+MARKER = naming.PREFIX + naming.MARK + b"0" * 16 + b".part"
 # Bytes of a marker: paths of a hundred thousand directories. What lies in more than these is not gone on with.
 _MAX_MARKER = 1 << 24
 # Files from here on are hashed once: a second time, when the sender goes on, it might be left waiting for too long.
@@ -71,7 +71,7 @@ def sweep(directory: "int", now: "float") -> "None":
         return
     kept = None
     try:
-        if disk.lock(fd) is True and now - os.fstat(fd).st_ctime > disk.KEEP_PART:
+        if disk.lock(fd) is True and now - os.fstat(fd).st_ctime > leftovers.KEEP_PART:
             kept = Kept(directory, fd, False, False)
     except OSError:  # whoever only tidies up tells nobody of a bad disk
         pass
@@ -95,7 +95,7 @@ class Kept(object):
         self._left: "Dict[bytes, bool]" = {}
         self._entered: "Set[bytes]" = {b""}
         self._hashes: "Dict[bytes, Tuple[os.stat_result, Any]]" = {}
-        stale = time.time() - os.fstat(fd).st_ctime > disk.KEEP_PART
+        stale = time.time() - os.fstat(fd).st_ctime > leftovers.KEEP_PART
         self._read()
         self.made = self._left.get(b"", False) or made
         if stale or not resume:
@@ -112,14 +112,14 @@ class Kept(object):
     def _read(self) -> "None":
         data = b""
         while len(data) <= _MAX_MARKER:
-            block = os.read(self._fd, disk.BLOCK)
+            block = os.read(self._fd, regular.BLOCK)
             if not block:
                 break
             data += block
         entries = data.split(b"\0")[:-1]  # what is not closed was being written when it was killed
         self._size = sum(map(len, entries)) + len(entries)
-        self._begun = disk.PREFIX + disk.KEPT + (entries[0] if entries else b"") + b"-"
-        if entries and disk.ours(os.fsdecode(self.name(b""))):
+        self._begun = naming.PREFIX + naming.KEPT + (entries[0] if entries else b"") + b"-"
+        if entries and naming.ours(os.fsdecode(self.name(b""))):
             for entry in entries[1:]:
                 if entry[:1] in (b"+", b"-"):
                     self._left.setdefault(entry[1:], entry[:1] == b"+")
@@ -128,8 +128,8 @@ class Kept(object):
     def _begin(self) -> "None":
         os.lseek(self._fd, 0, os.SEEK_SET)
         os.ftruncate(self._fd, 0)
-        number = disk.random_number()
-        self._begun, self._size = disk.PREFIX + disk.KEPT + number + b"-", 0
+        number = naming.random_number()
+        self._begun, self._size = naming.PREFIX + naming.KEPT + number + b"-", 0
         self._write(number)
 
     def _write(self, entry: "bytes") -> "None":
@@ -148,7 +148,7 @@ class Kept(object):
 
     def name(self, final: "bytes") -> "bytes":
         """The name of a file on its way to a final name in the same directory."""
-        return self._begun + disk.key_of(final) + b".part"
+        return self._begun + naming.key_of(final) + b".part"
 
     def fresh(self, directory: "int", final: "bytes") -> "bytes":
         """The same, and nothing has it."""
@@ -163,8 +163,8 @@ class Kept(object):
 
     def hash_of(self, path: "Path", final: "bytes", fd: "int") -> "Any":
         """What ``offers`` has hashed of a large file, if it has not changed since."""
-        found, hashed = self._hashes.pop(place_of(b"/".join(path), disk.key_of(final)), (None, None))
-        return hashed if found is not None and disk.same(found, os.fstat(fd)) else None
+        found, hashed = self._hashes.pop(place_of(b"/".join(path), naming.key_of(final)), (None, None))
+        return hashed if found is not None and regular.same(found, os.fstat(fd)) else None
 
     def offers(self, check: "Callable[[], Any]") -> "bytes":
         """What there is of an earlier transfer, for the sender; see ``Offers``. ``check()`` raises if it is to end."""
@@ -182,7 +182,7 @@ class Kept(object):
     def _offer(self, fd: "int", place: "bytes", check: "Callable[[], Any]") -> "List[bytes]":
         found, hashed, size = os.fstat(fd), hashlib.sha256(), 0
         try:
-            for block in iter(lambda: os.read(fd, disk.BLOCK), b""):
+            for block in iter(lambda: os.read(fd, regular.BLOCK), b""):
                 check()
                 hashed.update(block)
                 size += len(block)
@@ -194,7 +194,7 @@ class Kept(object):
 
     def _files(self, paths: "List[bytes]") -> "Iterator[Tuple[int, bytes, bytes]]":
         """Files on their way in some directories: the directory, its path, and the name there."""
-        walker = disk.Walker(self._top)
+        walker = directories.Walker(self._top)
         try:
             for path in paths:
                 try:
@@ -203,7 +203,7 @@ class Kept(object):
                 except (OSError, TransferRefused):  # no longer a directory
                     continue
                 for name in names:
-                    if name.startswith(self._begun) and disk.ours(os.fsdecode(name)):
+                    if name.startswith(self._begun) and naming.ours(os.fsdecode(name)):
                         yield directory, path, name
         finally:
             walker.close()
@@ -213,7 +213,7 @@ class Kept(object):
         the earlier one made, if nothing else is in them. A file may be to take the name of one."""
         paths = [path for path in self._left if path not in self._entered]
         self._remove(paths)
-        walker = disk.Walker(self._top)
+        walker = directories.Walker(self._top)
         try:
             for path in reversed(paths):
                 if self._left[path]:

@@ -5,7 +5,7 @@ import os
 import stat
 import time
 
-from . import disk, kept
+from . import disk, kept, leftovers, naming, regular
 from .errors import DigestMismatch, SourceChanged, TransferRefused
 from .records import MAX_SIZE, UNKNOWN
 
@@ -85,7 +85,7 @@ class Landing(object):
         if fd is not None:
             self._take_in(hashed)
         while self._fd is None:
-            self.name = disk.temporary_name(disk.SINGLE)
+            self.name = naming.temporary_name(naming.SINGLE)
             self._fd = disk.create_locked(directory, self.name)
 
     def _open_part(self, part: "bytes") -> "None":
@@ -104,7 +104,7 @@ class Landing(object):
         if hashed is not None:
             self.hash, self.position = hashed, os.lseek(self.fd, 0, os.SEEK_END)
             return
-        for block in iter(lambda: os.read(self.fd, disk.BLOCK), b""):
+        for block in iter(lambda: os.read(self.fd, regular.BLOCK), b""):
             self.hash.update(block)
             self.position += len(block)
 
@@ -178,7 +178,7 @@ class Landing(object):
 
     def discard(self, keep: "bool") -> "None":
         """Give it up; with ``keep`` what is here of it stays to be gone on with. Idempotent."""
-        part = self.name.startswith((disk.PREFIX + disk.PART, disk.PREFIX + disk.KEPT))
+        part = self.name.startswith((naming.PREFIX + naming.PART, naming.PREFIX + naming.KEPT))
         if self.name and not (keep and part and self.position):
             disk.remove(self.directory, self.name)
         self.name = b""
@@ -225,5 +225,5 @@ def zeros(digest: "Any", size: "int") -> "None":
 def sweep(directory: "int", final: "bytes", part: "Optional[bytes]") -> "None":
     """Remove leftovers from the directory of a destination."""
     now = time.time()
-    disk.sweep(directory, final, part or b"", now)
+    leftovers.sweep(directory, final, part or b"", now)
     kept.sweep(directory, now)

@@ -13,7 +13,7 @@ import stat
 import struct
 import zlib
 
-from . import disk
+from . import directories, regular
 from .errors import TransferRefused
 from .filters import Filter
 from .records import DIGEST_SIZE, MAX_TARGET, name_untrusted
@@ -116,9 +116,9 @@ def _digest_of(directory: "int", name: "str", followed: "bool") -> "Tuple[bytes,
     """The digest of a file and how much it has taken."""
     import hashlib  # brings OpenSSL, which takes milliseconds
     digest, size = hashlib.sha256(), 0
-    fd = disk.open_regular(name, directory, followed)
+    fd = regular.open_regular(name, directory, followed)
     try:
-        for block in iter(lambda: os.read(fd, disk.BLOCK), b""):
+        for block in iter(lambda: os.read(fd, regular.BLOCK), b""):
             digest.update(block)
             size += len(block)
         return digest.digest(), size
@@ -129,7 +129,7 @@ def _digest_of(directory: "int", name: "str", followed: "bool") -> "Tuple[bytes,
 def list_tree(path: "str", symlinks: "str", exclude: "Filter", lister: "Lister") -> "Listing":
     """What lies in a directory; nothing if there is none. Raises OSError, TransferRefused."""
     try:
-        fd = disk.open_directory(path)
+        fd = directories.open_directory(path)
     except FileNotFoundError:
         return {}
     try:
@@ -141,7 +141,7 @@ def list_tree(path: "str", symlinks: "str", exclude: "Filter", lister: "Lister")
 
 def there(dst: "str", rules: "Any", checksum: "bool") -> "List[bytes]":
     """On the target: the messages that list what is there now."""
-    return messages(list_tree(disk.expand(dst), "keep", Filter(rules), Lister(checksum)))
+    return messages(list_tree(directories.expand(dst), "keep", Filter(rules), Lister(checksum)))
 
 
 def messages(listing: "Listing") -> "List[bytes]":

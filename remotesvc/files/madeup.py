@@ -6,7 +6,7 @@ believed when the next read of the whole finds the same.
 
 import os
 
-from . import disk
+from . import regular
 from .errors import SourceChanged, TransferRefused
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ def content_of(fd: "int", found: "os.stat_result") -> "Optional[bytes]":
     if found.st_blocks or found.st_size > _LARGEST_CLAIM:
         return None
     content = _read(fd)
-    if len(content) == found.st_size or disk.changed(found, os.fstat(fd)):
+    if len(content) == found.st_size or regular.changed(found, os.fstat(fd)):
         return None
     for _ in range(_READS - 1):
         before, content = content, _read(fd)

@@ -4,7 +4,7 @@ import os
 import stat
 
 from ..bootstrap.calls.current import current
-from . import disk
+from . import directories, regular
 from .delta import signature
 from .records import name_untrusted
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def signatures(dst: "str", wanted: "List[Tuple[bytes, int]]") -> "Iterator[bytes]":
     """The checksums of each file's blocks: (path below the top, size of a block); b"" for one that is gone."""
-    top = disk.open_directory(disk.expand(dst))
-    walker = disk.Walker(top)
+    top = directories.open_directory(directories.expand(dst))
+    walker = directories.Walker(top)
     try:
         for path, block in wanted:
             current().check()
@@ -26,10 +26,10 @@ def signatures(dst: "str", wanted: "List[Tuple[bytes, int]]") -> "Iterator[bytes
         os.close(top)
 
 
-def _signature(walker: "disk.Walker", path: "bytes", block: "int") -> "bytes":
+def _signature(walker: "directories.Walker", path: "bytes", block: "int") -> "bytes":
     parts = [name_untrusted(name) for name in path.split(b"/")]
     try:
-        fd = disk.open_regular(parts[-1], walker.go(tuple(parts[:-1])), False)
+        fd = regular.open_regular(parts[-1], walker.go(tuple(parts[:-1])), False)
     except OSError:
         return b""
     try:
@@ -40,8 +40,8 @@ def _signature(walker: "disk.Walker", path: "bytes", block: "int") -> "bytes":
 
 def remove(dst: "str", paths: "List[bytes]") -> "int":
     """Remove entries below the top, directories with all they hold; links are removed, not followed."""
-    top = disk.open_directory(disk.expand(dst))
-    walker = disk.Walker(top)
+    top = directories.open_directory(directories.expand(dst))
+    walker = directories.Walker(top)
     try:
         for path in paths:
             parts = [name_untrusted(name) for name in path.split(b"/")]
@@ -59,9 +59,9 @@ def _remove(directory: "int", name: "Any") -> "None":
     if not stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
         os.unlink(name, dir_fd=directory)
         return
-    fd = disk.open_below(directory, name)
+    fd = directories.open_below(directory, name)
     try:
-        for inner, _found in disk.entries(fd):
+        for inner, _found in directories.entries(fd):
             _remove(fd, inner)
     finally:
         os.close(fd)

@@ -10,8 +10,8 @@ are searched where they lie.
 import hashlib
 import struct
 
-from .disk import key_of
 from .errors import TransferRefused
+from .naming import key_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import io
 import os
 import stat
 
-from . import disk
+from . import directories, naming, regular
 from .errors import TransferError, TransferRefused, about
 from .filters import Filter
-from .source import prefix
+from .regular import prefix
 from .tree import Tree
 from .walk import Walk
 
@@ -79,14 +79,14 @@ class FileOrigin(OpenOrigin):
     kind = "file"
 
     def __init__(self, path: "str") -> "None":
-        fd = disk.open_regular(path)
+        fd = regular.open_regular(path)
         super().__init__(fd)
         self.path = path
         found = self._opened = os.fstat(fd)
         self.name = os.fsencode(os.path.basename(path))
         self.size = found.st_size
         if found.st_size >= RESUME_FROM:
-            self.identity = disk.identity_of(found)
+            self.identity = naming.identity_of(found)
 
     def agrees(self, offset: "int", digest: "bytes") -> "Iterator[Any]":
         if self._fd is not None and self.size is not None and offset <= self.size:
@@ -108,7 +108,7 @@ class TreeOrigin(OpenOrigin):
     kind = "tree"
 
     def __init__(self, path: "str", symlinks: "str", exclude: "Filter") -> "None":
-        super().__init__(disk.open_directory(path))
+        super().__init__(directories.open_directory(path))
         self._symlinks = symlinks
         self._exclude = exclude
         self._walking: "Any" = None
@@ -126,7 +126,7 @@ class TreeOrigin(OpenOrigin):
 
     def apart(self) -> "TreeOrigin":
         again = copy.copy(self)
-        again._fd = None if self._fd is None else disk.open_below(self._fd, ".")
+        again._fd = None if self._fd is None else directories.open_below(self._fd, ".")
         again._walking, again._ahead = None, collections.deque()
         return again
 

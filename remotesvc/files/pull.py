@@ -3,7 +3,7 @@
 import os
 
 from ..bootstrap.errors import OutcomeError, UsageError
-from . import disk
+from . import directories, leftovers, naming
 from .destination import file_sink, finish_of, interrupted_tree, place_of, tree_sink
 from .errors import TransferRefused, refusing_here
 from .inflow import Inflow
@@ -44,7 +44,7 @@ class _Pull(object):
         self._tree: "Optional[TreeSink]" = None
         self._finish = finish_of(options.finish())
         if dst is not None:
-            disk.expand(dst)
+            directories.expand(dst)
 
     def run(self) -> "Copied":
         job, options = self._job, self._job.options
@@ -113,7 +113,7 @@ class _Pull(object):
         # a single file. One that was made for a tree, which was interrupted, was not.
         if self._tree is not None and self._tree.made_top:
             return dst
-        if not self._src.endswith("/") and not dst.endswith("/") and os.path.isdir(disk.expand(dst)):
+        if not self._src.endswith("/") and not dst.endswith("/") and os.path.isdir(directories.expand(dst)):
             raise TransferRefused("%s is a directory there, and %s is one here; write %s/ to have its content in it, "
                                   "or %s/ to have it below" % (self._src, dst, self._src, dst))
         return dst
@@ -124,15 +124,15 @@ class _Pull(object):
             return []
         directory, final = place_of(self._dst, self._name)
         try:
-            fd = disk.open_directory(directory)
+            fd = directories.open_directory(directory)
         except OSError:  # the transfer will say so
             return []
         try:
             found = []
-            for name in disk.parts_of(fd, final):
+            for name in leftovers.parts_of(fd, final):
                 part = Landing(fd, final, name)
                 if part.name == name and part.offered:
-                    found.append((disk.identity_in(name), part.offered, part.hash.digest()))
+                    found.append((naming.identity_in(name), part.offered, part.hash.digest()))
                 part.discard(True)
             return found
         finally:

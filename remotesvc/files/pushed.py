@@ -11,8 +11,8 @@ from ..calling.invocation import Invocation
 from ..calling.options import Options
 from ..service.base import Service, expose
 from ..service.message import CALLER, Message
-from .disk import open_regular
 from .errors import RAISES, DigestMismatch, TransferRefused
+from .regular import open_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """A target's side of ``pull``: a generator that the other side calls, and that outlives no link."""
 
 from ..bootstrap.calls.current import current
-from . import disk
+from . import directories
 from .errors import located
 from .filters import Filter
 from .origin import open_path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def send(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
     """Send a file or a tree to a mailbox of the caller: yields what it is, at last what was sent."""
     call = current()
-    path = disk.expand(request["src"])
+    path = directories.expand(request["src"])
     origin = open_path(path, request["symlinks"], Filter(request["rules"]))
     try:
         offset, digest = 0, None

@@ -4,21 +4,19 @@ import hashlib
 import os
 import time
 
-from .disk import BLOCK, changed, same
 from .errors import SourceChanged, TransferRefused
 from .landing import zeros
 from .madeup import content_of
 from .records import CHUNK, DATA, DONE, DONE_HEAD, END, FILE, HOLE, NUMBER, ROOM, SMALL, SMALL_HEAD, Packer, file_head
+from .regular import HOLES_FROM, changed, extents, prefix, same
 from .transfer import Squeeze
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterator, List, Optional, Tuple
+    from typing import Any, Callable, Iterator, List, Optional
 
     from .offers import Offers
 
-# Files below this are not asked for holes: it would cost more than the zeros. Those of a tree are one record.
-_HOLES_FROM = 1 << 16
 # Files from here on are tried anew whether compressing them pays; among small ones the tries would cost too much.
 _TRY_FROM = 1 << 20
 # A message with less is sent as it is: it tells nothing of the data behind it.
@@ -29,8 +27,6 @@ STREAM_MODE = 0o644
 _HOLE = 1 << 30
 # With a limit, a message is so small that there are several a second, and never smaller than this.
 LEAST_CHUNK = 4096
-# Bytes hashed between two signs of life.
-_SIGN_EVERY = 1 << 26
 
 
 def chunk_for(limit: "Any") -> "int":
@@ -50,7 +46,8 @@ class Sending(object):
         self._offers: "Optional[Offers]" = None
         self._begin()
         self._chunk = min(chunk, CHUNK)
-        self._small = min(self._chunk, _HOLES_FROM)
+        # Files of a tree that are smaller are one record: they are not asked for holes.
+        self._small = min(self._chunk, HOLES_FROM)
         self.rate = rate
         self._decide = Squeeze(compress, eager)
         # Messages, not yet sent, with which other data begins: that what came before shrank or not tells nothing of it.
@@ -154,7 +151,7 @@ class Sending(object):
         new = size >= _TRY_FROM
         packer.add(FILE, file_head(before.st_mode & 0o7777, before.st_mtime_ns, size, offset), name)
         position = offset
-        for start, end in _extents(fd, before, offset):
+        for start, end in extents(fd, before, offset):
             while position < start:
                 hole = min(start - position, _HOLE)
                 packer.add(HOLE, NUMBER.pack(hole))
@@ -227,36 +224,3 @@ class Sending(object):
             for message in self.packer.take():
                 yield message
         self.end_file(digest, taken)
-
-
-def _extents(fd: "int", found: "os.stat_result", offset: "int") -> "Iterator[Tuple[int, int]]":
-    """Where a file has data: (start, end) in order, closed by an empty one at its end."""
-    size = found.st_size
-    sparse = size >= _HOLES_FROM and found.st_blocks * 512 < size and hasattr(os, "SEEK_DATA")
-    while sparse and offset < size:
-        try:
-            start = os.lseek(fd, offset, os.SEEK_DATA)
-        except OSError:  # nothing but a hole up to the end
-            break
-        end = min(size, os.lseek(fd, start, os.SEEK_HOLE))
-        yield start, end
-        offset = end
-    if not sparse:
-        yield offset, size
-    yield size, size
-
-
-def prefix(fd: "int", size: "int") -> "Iterator[Any]":
-    """Hash the first bytes of a file: yields None now and then, at last the hash object; not if it is shorter."""
-    digest, left = hashlib.sha256(), size
-    os.lseek(fd, 0, os.SEEK_SET)
-    while left:
-        block = os.read(fd, min(BLOCK, left))
-        if not block:
-            return
-        digest.update(block)
-        left -= len(block)
-        if (size - left) % _SIGN_EVERY == 0:
-            yield None
-    yield digest
-

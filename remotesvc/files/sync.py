@@ -6,7 +6,6 @@ import os
 from ..bootstrap.errors import UsageError
 from .copied import Copied
 from .delta import Search, block_size
-from .disk import changed
 from .errors import DigestMismatch, SourceChanged, refusing_here
 from .filters import Filter
 from .job import Job
@@ -16,6 +15,7 @@ from .origin import TreeOrigin
 from .plan import Plan
 from .push import send_tree
 from .records import CHUNK, COPY, DATA, FILE, RANGE, file_head
+from .regular import changed
 from .source import Sending, chunk_for
 
 TYPE_CHECKING = False

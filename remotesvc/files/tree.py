@@ -3,7 +3,7 @@
 import os
 import stat
 
-from . import disk
+from . import regular
 from .errors import TransferError, about
 from .records import DIRECTORY, DIRECTORY_HEAD, LINK, LINK_HEAD, MAX_TARGET, SKIPPED, UP
 from .walk import named
@@ -52,7 +52,7 @@ class Tree(object):
     def _file(self, directory, name, found, path, followed):
         # type: (int, str, os.stat_result, str, bool) -> Iterator[Any]
         try:
-            fd = disk.open_file(name, directory, followed)
+            fd = regular.open_file(name, directory, followed)
         except FileNotFoundError:  # gone since the directory was read
             return
         except OSError as error:
@@ -61,7 +61,7 @@ class Tree(object):
             if self._sending.small(fd, os.fsencode(name), found, path):
                 yield from self._packer.take()
             else:
-                disk.check_regular(fd, name)
+                regular.check_regular(fd, name)
                 yield from self._sending.file(fd, os.fsencode(name), path)
         except OSError as error:
             raise named(error, path) from None

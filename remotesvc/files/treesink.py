@@ -3,7 +3,7 @@
 import hashlib
 import os
 
-from . import disk
+from . import directories, disk, naming, regular
 from .errors import DigestMismatch, SourceChanged, TransferRefused
 from .flusher import Flusher
 from .landing import Finish, Landing, land
@@ -51,8 +51,8 @@ class TreeSink(Sink):
         self._kept = kept
         self._entries = 0
         self._serial = 0
-        self._random = disk.temporary_name(disk.TREE)[:-len(b".part")]
-        self._walker = disk.Walker(top)
+        self._random = naming.temporary_name(naming.TREE)[:-len(b".part")]
+        self._walker = directories.Walker(top)
         self._flusher = Flusher(finish.durable)
         self._files: "List[Tuple[Tuple[bytes, ...], bytes, bytes]]" = []
         self._links: "List[Tuple[Tuple[bytes, ...], bytes, bytes]]" = []
@@ -152,10 +152,10 @@ class TreeSink(Sink):
         offset, size = fields_untrusted(RANGE, payload, "a range")
         landing = self._current(size)
         if self._basis is None:
-            self._basis = disk.open_regular(landing.final, self._walker.fd, False)
+            self._basis = regular.open_regular(landing.final, self._walker.fd, False)
         os.lseek(self._basis, offset, os.SEEK_SET)
         while size:
-            block = os.read(self._basis, min(size, disk.BLOCK))
+            block = os.read(self._basis, min(size, regular.BLOCK))
             if not block:
                 raise DigestMismatch("what was to be used again is no longer there")
             landing.write(memoryview(block))
@@ -240,6 +240,6 @@ class TreeSink(Sink):
 def _final_untrusted(raw: "Any") -> "bytes":
     """A name that is none of ours: what it names would be taken for what an interrupted transfer left."""
     name = name_untrusted(raw)
-    if name.startswith(disk.PREFIX) and disk.ours(os.fsdecode(name)):
+    if name.startswith(naming.PREFIX) and naming.ours(os.fsdecode(name)):
         raise TransferRefused("%r is a name of files on their way" % name)
     return name

@@ -4,7 +4,7 @@ link is followed by accident, and what is swapped for another while we walk lead
 import os
 import stat
 
-from . import disk
+from . import directories, naming
 from .errors import TransferRefused
 from .records import MAX_DEPTH
 
@@ -31,9 +31,9 @@ class Walk(object):
         """What is taken of an open directory, in order of names; ``path`` is where it lies, with a "/" at its end."""
         found: "List[Taken]" = []
         choosy = bool(self._exclude.rules)
-        for name, entry in disk.entries(directory):
+        for name, entry in directories.entries(directory):
             followed = False
-            if disk.ours(name):
+            if naming.ours(name):
                 continue
             if self._symlinks != "keep" and stat.S_ISLNK(entry.st_mode):
                 if self._symlinks == "skip" or self._exclude.excludes(path + name):
@@ -58,7 +58,7 @@ class Walk(object):
         if len(self._above) > MAX_DEPTH:
             raise TransferRefused("directories are nested deeper than %d" % MAX_DEPTH)
         try:
-            fd = disk.open_below(directory, name, followed)
+            fd = directories.open_below(directory, name, followed)
         except OSError as error:
             raise named(error, path) from None
         identity = _identity(fd)

@@ -21,11 +21,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from remotesvc.files import disk
+from remotesvc.files import directories, disk, naming
 from remotesvc.files.destination import file_sink, finish_of, tree_sink
 from remotesvc.files.errors import DigestMismatch, SourceChanged, TransferError, TransferRefused
 from remotesvc.files.filters import Filter
 from remotesvc.files.flusher import Flusher
+from remotesvc.files.leftovers import KEEP_PART, sweep
 from remotesvc.files.origin import AHEAD, FileOrigin, TreeOrigin, open_path
 from remotesvc.files.records import (
     CHUNK,
@@ -517,21 +518,21 @@ def test_a_broken_byte_is_noticed(tmp_path: Path) -> None:
 
 def left_by(directory: Path, kind: bytes) -> Path:
     """A leftover of a transfer whose process was killed."""
-    name = disk.temporary_name(kind)
+    name = naming.temporary_name(kind)
     (directory / os.fsdecode(name)).write_bytes(b"half")
     return directory / os.fsdecode(name)
 
 
 def test_leftovers_are_swept_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(b"x")
-    left_by(tmp_path, disk.SINGLE)
-    of_a_tree = left_by(tmp_path, disk.TREE)
-    own = tmp_path / os.fsdecode(disk.part_name(b"t", b"0" * 16))
-    other = tmp_path / os.fsdecode(disk.part_name(b"u", b"0" * 16))
+    left_by(tmp_path, naming.SINGLE)
+    of_a_tree = left_by(tmp_path, naming.TREE)
+    own = tmp_path / os.fsdecode(naming.part_name(b"t", b"0" * 16))
+    other = tmp_path / os.fsdecode(naming.part_name(b"u", b"0" * 16))
     alike = tmp_path / ".remotesvc-s123.part"
     for path in (own, other, alike):
         path.write_bytes(b"half")
-    busy = left_by(tmp_path, disk.SINGLE)
+    busy = left_by(tmp_path, naming.SINGLE)
     script = f"import fcntl, sys; f = open({str(busy)!r}, 'r+'); fcntl.flock(f, 2); print(flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
@@ -541,8 +542,8 @@ def test_leftovers_are_swept_and_nothing_else(tmp_path: Path) -> None:
             "s", "t", of_a_tree.name, other.name, alike.name, busy.name}  # fmt: skip
         assert writer.stdin is not None
         writer.stdin.close()
-    directory = disk.open_directory(str(tmp_path))
-    swept = disk.sweep(directory, b"t", b"", time.time() + disk.KEEP_PART + 60)
+    directory = directories.open_directory(str(tmp_path))
+    swept = sweep(directory, b"t", b"", time.time() + KEEP_PART + 60)
     os.close(directory)
     assert set(swept) == {os.fsencode(path.name) for path in (of_a_tree, other, busy)}
 

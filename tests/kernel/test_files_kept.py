@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from remotesvc.files import disk, kept
+from remotesvc.files import directories, disk, kept
+from remotesvc.files import leftovers as leftovers_of_ours
 from remotesvc.files.destination import file_sink, finish_of, tree_sink
 from remotesvc.files.errors import DigestMismatch, SourceChanged, TransferError, TransferRefused
 from remotesvc.files.filters import Filter
@@ -84,7 +85,7 @@ def completed(source: Path, target: Path, **finish: Any) -> Any:
 
 def test_a_week_later_it_begins_anew(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted(source, tmp_path / "t")
-    monkeypatch.setattr(disk, "KEEP_PART", -60.0)
+    monkeypatch.setattr(leftovers_of_ours, "KEEP_PART", -60.0)
     sink = sink_of(tmp_path / "t")
     assert sink.offers(nothing) == b""
     sink.close(False)
@@ -101,8 +102,8 @@ def test_a_single_file_sweeps_what_is_old(source: Path, tmp_path: Path, monkeypa
     push_file()
     assert leftovers(tmp_path) == before
     busy = sink_of(tmp_path / "t")
-    monkeypatch.setattr(disk, "KEEP_PART", -60.0)
-    directory = disk.open_directory(str(tmp_path / "t"))
+    monkeypatch.setattr(leftovers_of_ours, "KEEP_PART", -60.0)
+    directory = directories.open_directory(str(tmp_path / "t"))
     kept.sweep(directory, 0.0)
     os.close(directory)
     assert leftovers(tmp_path) == before, "another transfer is at work with it"

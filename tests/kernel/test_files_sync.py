@@ -167,12 +167,13 @@ def test_what_the_target_has_to_load(router: Router, tree: Path, tmp_path: Path)
         names: list[str] = context.call("builtins:eval", "sorted(__import__('sys').modules)")
         return {name.rpartition(".")[2] if name.startswith("remotesvc.files.") else name for name in names}
 
-    everything = {"disk", "errors", "filters", "listing", "records", "walk", "destination", "flusher", "inflow",
-                  "landing", "receive", "sink", "treesink", "origin", "outflow", "send", "source", "tree", "re",
-                  "hashlib"}
+    everything = {"directories", "errors", "filters", "listing", "naming", "records", "regular", "walk", "destination",
+                  "disk", "flusher", "inflow", "landing", "leftovers", "receive", "sink", "treesink", "origin",
+                  "outflow", "send", "source", "tree", "re", "hashlib"}
     assert context.sync(tree, tmp_path / "t").files == 0
-    listing = {"disk", "errors", "filters", "listing", "records", "walk"}
+    listing = {"directories", "errors", "filters", "listing", "naming", "records", "regular", "walk"}
     assert loaded() & everything == listing
     context.push(tree, tmp_path / "t2")
-    receiving = {"destination", "flusher", "inflow", "landing", "receive", "sink", "treesink", "hashlib"}
+    receiving = {"destination", "disk", "flusher", "inflow", "landing", "leftovers", "receive", "sink", "treesink",
+                 "hashlib"}
     assert loaded() & everything == listing | receiving

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotesvc.files.disk import key_of
 from remotesvc.files.errors import TransferRefused
+from remotesvc.files.naming import key_of
 from remotesvc.files.offers import ENTRY, MAX_OFFERS, Offers, packed, place_of
 
 NAME = st.binary(min_size=1, max_size=8).filter(lambda name: b"/" not in name)
