@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from remotesvc.bootstrap.errors import OutcomeError
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.cli.hosts import ContextLike, RouterLike, open_context, python_version
-from remotesvc.cli.options import Settings
+from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
     from remotesvc.fleet.member import Member

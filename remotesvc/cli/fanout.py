@@ -15,9 +15,9 @@ from remotesvc.cli import exitcodes
 from remotesvc.cli.descriptors import forks_that_fit
 from remotesvc.cli.hosts import Backend, CallsLike, ContextLike, FutureLike, RouterLike, check, open_context
 from remotesvc.cli.interrupt import Interrupts
-from remotesvc.cli.options import Settings, use_color, use_progress
 from remotesvc.cli.problems import BadUsage, OurError
 from remotesvc.cli.secrets import with_passwords
+from remotesvc.cli.settings import Settings, use_color, use_progress
 from remotesvc.cli.show.console import Console, Stream
 from remotesvc.cli.show.jsonout import error_message
 from remotesvc.cli.show.live import Live, log_line, time_stamp

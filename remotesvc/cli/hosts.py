@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from remotesvc.cli.options import Settings
 from remotesvc.cli.problems import BadUsage
+from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
     from remotesvc.bootstrap.failures.callerror import CallError

@@ -97,7 +97,7 @@ def _invoke(argv: Sequence[str] | None, backend: Backend) -> int:
         error.show()
         return exitcodes.ERROR
     except (BadUsage, UsageError) as error:
-        from remotesvc.fleet.pattern import NoMatch
+        from remotesvc.fleet.matcher import NoMatch
 
         console.error("remotesvc", str(error))
         # With NoMatch the command line was right: there is nobody to work on.

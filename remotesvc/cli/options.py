@@ -1,154 +1,28 @@
-"""The options that commands share, and what they come to: `Settings`, plain data.
+"""The options that commands share, as decorators; `settings` says what they come to.
 
 Each may also be given as REMOTESVC_<FLAG> in the environment; the flag wins.
 """
 
 from __future__ import annotations
 
-import math
 import os
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
-from remotesvc.bootstrap.errors import UsageError
-from remotesvc.fleet.schedule import Limits, batch_size
-
-if TYPE_CHECKING:
-    from remotesvc.bootstrap.data.secret import Secret
+from remotesvc.cli.optiontypes import ImportsOption, Seconds, batches
+from remotesvc.fleet.schedule import Limits
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-
-@dataclass(frozen=True)
-class Settings:
-    """What the shared options say. Times in seconds; None is "not given", 0 seconds is "no limit"."""
-
-    inventory: tuple[str, ...] = ()
-    limit: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    list_hosts: bool = False
-    user: str | None = None
-    port: int | None = None
-    private_key: str | None = None
-    ssh_config: str | None = None
-    ssh_options: tuple[str, ...] = ()
-    jump: str | None = None
-    transport: str | None = None
-    python: str | None = None
-    ask_pass: bool = False
-    password_file: str | None = None
-    password: Secret | None = field(default=None, repr=False)
-    """What the two above came to; not an option: `secrets.with_passwords` sets it, and that of `become`."""
-    become: bool | None = None
-    become_user: str | None = None
-    become_method: str | None = None
-    ask_become_pass: bool = False
-    become_password_file: str | None = None
-    become_password: Secret | None = field(default=None, repr=False)
-    host_keys: str | None = None
-    connect_timeout: float = 30.0
-    timeout: float | None = None
-    forks: int = Limits.forks
-    serial: tuple[str, ...] = ()
-    max_fail_percentage: float | None = None
-    fail_fast: bool = False
-    retries: int = 0
-    retry_delay: float = Limits.retry_delay
-    idempotent: bool = False
-    deadline: float | None = None
-    failed_to: str | None = None
-    path: tuple[str, ...] = ()
-    imports: tuple[str, ...] = ()
-    allow: tuple[str, ...] = ()
-    no_labels: bool = False
-    timestamps: bool = False
-    gather: bool = False
-    diff: bool = False
-    regroup: bool = False
-    outdir: str | None = None
-    errdir: str | None = None
-    write_result: str | None = None
-    json: bool = False
-    jsonl: bool = False
-    quiet: bool = False
-    verbose: int = 0
-    color: str | None = None
-    no_stdin: bool = False
-    no_progress: bool = False
-
-    @classmethod
-    def take(cls, values: dict[str, Any]) -> Settings:
-        """Remove the shared options from a command's parameters and return them as settings."""
-        names = [name for name in cls.__dataclass_fields__ if name in values]
-        taken = {name: values.pop(name) for name in names}
-        if taken.get("json") and taken.get("jsonl"):
-            raise click.UsageError("--json and --jsonl exclude each other")
-        if (taken.get("json") or taken.get("jsonl")) and (
-                taken.get("gather") or taken.get("diff") or taken.get("regroup")):  # fmt: skip
-            raise click.UsageError("--gather, --diff and --regroup are for people; --json and --jsonl are not")
-        return cls(**taken)
-
-    @property
-    def keeps_output(self) -> bool:
-        """Whether what targets print is kept for later, rather than shown as it comes."""
-        return bool(self.json or self.jsonl or self.gathers or self.outdir or self.errdir)
-
-    @property
-    def origins(self) -> dict[str, str]:
-        """Where packages come from, as `Router(imports=...)` takes it."""
-        return _packages(self.imports)
-
-    @property
-    def gathers(self) -> bool:
-        """Whether equal answers are shown as one."""
-        return self.gather or self.diff or self.regroup
-
-    @property
-    def limits(self) -> Limits:
-        """How the run over the hosts is paced."""
-        return Limits(self.forks, self.serial, self.max_fail_percentage, self.fail_fast, self.retries, self.retry_delay,
-                      self.idempotent)
-
-    def replace(self, **changes: Any) -> Settings:
-        """A copy with some of them changed."""
-        return replace(self, **changes)
+_SECONDS = Seconds()
 
 
 def _option(*names: str, **attributes: Any) -> Callable[[Function], Function]:
     flag = next(name for name in names if name.startswith("--"))
     attributes.setdefault("envvar", "REMOTESVC_" + flag.removeprefix("--").replace("-", "_").upper())
     return click.option(*names, **attributes)
-
-
-class _Seconds(click.types.FloatParamType):
-    """A duration: not negative, and no longer than a thread can wait."""
-
-    name = "seconds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            seconds = float(value)
-        except (TypeError, ValueError):
-            seconds = math.nan
-        if not 0 <= seconds <= threading.TIMEOUT_MAX:
-            self.fail(f"{value!r} is not a number of seconds (0 is no limit)", param, ctx)
-        return seconds
-
-
-_SECONDS = _Seconds()
-
-
-def _batches(ctx: click.Context, parameter: click.Parameter, sizes: tuple[str, ...]) -> tuple[str, ...]:
-    for size in sizes:
-        try:
-            batch_size(size, 1)
-        except UsageError as error:
-            raise click.BadParameter(str(error), ctx, parameter) from None
-    return sizes
 
 
 _SELECTION = (
@@ -188,7 +62,7 @@ _CONNECTION = (
     _option("-f", "--forks", "--fanout", "--parallel", "forks", type=click.IntRange(min=1), metavar="N",
             default=Limits.forks, show_default=True, help="Hosts worked on at a time.",
             envvar="REMOTESVC_FORKS"),
-    _option("--serial", multiple=True, metavar="N|N%", callback=_batches,
+    _option("--serial", multiple=True, metavar="N|N%", callback=batches,
             help="Work in batches of N hosts, or N percent. May be repeated: the last size goes on."),
     _option("--max-fail-percentage", type=click.FloatRange(0, 100), metavar="N",
             help="Stop when more than N percent of a batch failed."),
@@ -223,38 +97,6 @@ _OUTPUT = (
     click.option("-n", "--no-stdin", is_flag=True, help="Never read standard input."),
     click.option("--no-progress", is_flag=True, help="No progress line on a terminal."),
 )  # fmt: skip
-
-
-class ImportsOption(click.Option):
-    """--imports NAME=ORIGIN: of each package what the strongest place says of it. Files give it as a table."""
-
-    @staticmethod
-    def check_table(value: Any) -> dict[str, str]:
-        """The table of a file by packages. UsageError if it is none."""
-        from remotesvc.modules.policy import LOCKED, origins
-
-        if value == LOCKED:
-            return {"*": LOCKED}
-        if not isinstance(value, dict):
-            raise UsageError(f'{value!r}: give "locked", or a table of packages')
-        origins(value)
-        return value
-
-    def process_value(self, ctx: click.Context, value: Any) -> tuple[str, ...]:
-        """What was typed, or else stands in the environment, over what files say."""
-        typed = _packages(super().process_value(ctx, value) or ())
-        filed = _packages(ctx.lookup_default(self.name or "") or ())
-        try:
-            self.check_table(typed)
-        except UsageError as error:
-            raise click.BadParameter(str(error), ctx, self) from None
-        return tuple("=".join(pair) for pair in {**filed, **typed}.items())
-
-
-def _packages(values: Iterable[str]) -> dict[str, str]:
-    pairs = (("*", "=", each) if each == "locked" else each.partition("=") for each in values)
-    return {name.strip(): origin.strip() for name, _, origin in pairs}
-
 
 _MODULES = (
     click.option("--path", multiple=True, metavar="DIR",
@@ -316,27 +158,6 @@ def here() -> tuple[str, ...]:
         return (os.getcwd(),)
     except FileNotFoundError:
         return ()
-
-
-def use_color(flag: str | None, environment: Mapping[str, str], is_terminal: bool) -> bool:
-    """Whether to colour a stream: --color, then NO_COLOR, CLICOLOR_FORCE, CLICOLOR, then whether it is a
-    terminal.
-    """
-    if flag in ("always", "never"):
-        return flag == "always"
-    if environment.get("NO_COLOR"):
-        return False
-    if environment.get("CLICOLOR_FORCE", "0") != "0":
-        return True
-    if environment.get("CLICOLOR") == "0" or environment.get("TERM") == "dumb":
-        return False
-    return is_terminal
-
-
-def use_progress(settings: Settings, environment: Mapping[str, str], is_terminal: bool) -> bool:
-    """Whether to draw a progress line on stderr."""
-    wanted = not (settings.no_progress or settings.quiet)
-    return wanted and is_terminal and environment.get("TERM") != "dumb" and not environment.get("CI")
 
 
 def option_table(command: click.Command) -> dict[str, bool]:

@@ -7,8 +7,8 @@ import getpass
 import sys
 
 from remotesvc.bootstrap.data.secret import Secret
-from remotesvc.cli.options import Settings
 from remotesvc.cli.problems import BadUsage, OurError
+from remotesvc.cli.settings import Settings
 
 # Longer than any password; a wrong file is noticed instead of sent to a server.
 _LONGEST = 1024

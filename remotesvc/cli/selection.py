@@ -7,11 +7,11 @@ import sys
 
 import click
 
-from remotesvc.cli.options import Settings
 from remotesvc.cli.problems import BadUsage
+from remotesvc.cli.settings import Settings
 from remotesvc.fleet.inventory.model import Inventory
+from remotesvc.fleet.matcher import Matcher, cluster_group
 from remotesvc.fleet.member import Member, members_of
-from remotesvc.fleet.pattern import Matcher, cluster_group
 
 
 def select_hosts(pattern: str, settings: Settings) -> list[Member]:

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
-from remotesvc.cli.options import Settings, connection_options, here, hosts_argument, output_options, use_progress
+from remotesvc.cli.options import connection_options, here, hosts_argument, output_options
 from remotesvc.cli.problems import BadUsage
+from remotesvc.cli.settings import Settings, use_progress
 from remotesvc.cli.show.meter import Meter, size_text
 from remotesvc.cli.show.report import AsJson, ForPeople
 from remotesvc.escape import one_line

@@ -1,11 +1,17 @@
-"""Threads for what an event loop must not wait for."""
+"""asyncio's side of a fleet: threads for what an event loop must not wait for."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+
+from .gather import Stop
+from .outcome import Outcome
+
+_MORE_THAN_EVER_WAITS = 1000
+"""Outcomes that an asynchronous consumer may be behind; more, and the run waits for it."""
 
 
 def beside(function: Callable[[], object]) -> asyncio.Future[None]:
@@ -36,3 +42,32 @@ def beside(function: Callable[[], object]) -> asyncio.Future[None]:
 
     threading.Thread(target=run, name="remotesvc-beside", daemon=True).start()
     return ended
+
+
+async def follow(run: Callable[[Stop], Iterator[Outcome]]) -> AsyncIterator[Outcome]:
+    """The outcomes of a run, which goes on beside the loop; leaving it early stops what is under way."""
+    loop, stop = asyncio.get_running_loop(), Stop()
+    arrived: asyncio.Queue[Outcome | BaseException | None] = asyncio.Queue()
+    room = threading.Semaphore(_MORE_THAN_EVER_WAITS)
+
+    def produce() -> None:
+        last: BaseException | None = None
+        try:
+            for outcome in run(stop):
+                while not room.acquire(timeout=1.0) and not stop.requested:
+                    pass
+                loop.call_soon_threadsafe(arrived.put_nowait, outcome)
+        except BaseException as error:
+            last = error
+        loop.call_soon_threadsafe(arrived.put_nowait, last)
+
+    producing = beside(produce)
+    try:
+        while (outcome := await arrived.get()) is not None:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            room.release()
+            yield outcome
+    finally:
+        stop.request()
+        await asyncio.shield(producing)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,15 +14,15 @@ from remotesvc.calling.options import Options
 from remotesvc.router import Router
 
 from .arguments import facts_parameter, named, small, spread
-from .beside import beside
+from .beside import beside, follow
 from .connection import Become
 from .gather import Stop, gather
 from .hooks import Hooks
 from .inventory import load
 from .links import Links
+from .matcher import Matcher, cluster_group
 from .member import Member, members_of
 from .outcome import Outcome
-from .pattern import Matcher, cluster_group
 from .printed import Printed
 from .results import Results
 from .schedule import Limits
@@ -36,10 +34,6 @@ if TYPE_CHECKING:
     from .executor import FleetExecutor
 
 Source = str | os.PathLike[str]
-
-_MORE_THAN_EVER_WAITS = 1000
-"""Outcomes that an asynchronous consumer may be behind; more, and the run waits for it."""
-
 
 class Fleet:
     """Many hosts as one. A context manager: leaving it closes every connection.
@@ -204,31 +198,8 @@ class Fleet:
 
     async def astream(self, fn: Any, /, *args: Any, **kwargs: Any) -> AsyncIterator[Outcome]:
         """`stream` for asyncio."""
-        loop, stop = asyncio.get_running_loop(), Stop()
-        arrived: asyncio.Queue[Outcome | BaseException | None] = asyncio.Queue()
-        room = threading.Semaphore(_MORE_THAN_EVER_WAITS)
-
-        def produce() -> None:
-            last: BaseException | None = None
-            try:
-                for outcome in self._each(fn, lambda member: (args, kwargs), stop):
-                    while not room.acquire(timeout=1.0) and not stop.requested:
-                        pass
-                    loop.call_soon_threadsafe(arrived.put_nowait, outcome)
-            except BaseException as error:
-                last = error
-            loop.call_soon_threadsafe(arrived.put_nowait, last)
-
-        producing = beside(produce)
-        try:
-            while (outcome := await arrived.get()) is not None:
-                if isinstance(outcome, BaseException):
-                    raise outcome
-                room.release()
-                yield outcome
-        finally:
-            stop.request()
-            await asyncio.shield(producing)
+        async for outcome in follow(lambda stop: self._each(fn, lambda member: (args, kwargs), stop)):
+            yield outcome
 
     # -- services and files
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from remotesvc.cli.options import Settings, use_color, use_progress
+from remotesvc.cli.settings import Settings, use_color, use_progress
 from remotesvc.cli.show.console import Console, Stream
 from remotesvc.cli.show.live import Live
 from remotesvc.fleet.printed import KEPT

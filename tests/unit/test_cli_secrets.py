@@ -12,8 +12,8 @@ import pytest
 from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.cli import secrets
 from remotesvc.cli.main import main
-from remotesvc.cli.options import Settings
 from remotesvc.cli.problems import BadUsage, OurError
+from remotesvc.cli.settings import Settings
 from tests.unit.test_cli_main import FakeBackend
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from remotesvc.bootstrap.errors import UsageError
 from remotesvc.fleet.inventory import Inventory
-from remotesvc.fleet.pattern import Matcher, NoMatch, Term, cluster_group, split
+from remotesvc.fleet.matcher import Matcher, NoMatch, cluster_group
+from remotesvc.fleet.pattern import Term, split
 
 FILES = {"./list": "web01  # first\n\n# none\ndb*\n", "./nested": "@./list\nweb03\n", "./loop": "@./loop\n",
          "list": "web02\n", "-": "web03\nweb01\n", "./empty": "# nothing\n"}  # fmt: skip

@@ -8,7 +8,6 @@ import click
 
 from remotesvc.cli.commands.run import WORDS, RunCommand, examine, exhaust, explain_type_errors, stdin_reader
 from remotesvc.cli.options import (
-    Settings,
     connection_options,
     here,
     hosts_argument,
@@ -17,6 +16,7 @@ from remotesvc.cli.options import (
     result_option,
 )
 from remotesvc.cli.problems import BadUsage
+from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
     from remotesvc.cli.arguments.target import Target

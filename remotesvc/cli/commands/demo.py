@@ -32,7 +32,7 @@ def demo(ctx: click.Context, color: str | None) -> int:
     long each phase took. Exit code 0 if everything went as it should, 1 if not.
     """
     from remotesvc.cli.fanout import make_console
-    from remotesvc.cli.options import Settings
+    from remotesvc.cli.settings import Settings
     from remotesvc.testing import sshd
 
     backend: Backend = ctx.obj

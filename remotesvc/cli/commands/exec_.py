@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.options import Settings, connection_options, here, hosts_argument, output_options
+from remotesvc.cli.options import connection_options, here, hosts_argument, output_options
 from remotesvc.cli.problems import BadUsage
+from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
     from remotesvc.cli.fanout import Session

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from remotesvc.cli.options import Settings, selection_options
+from remotesvc.cli.options import selection_options
+from remotesvc.cli.settings import Settings
 
 
 @click.command("hosts", epilog="Example:  remotesvc hosts -i inventory 'web:&prod'")

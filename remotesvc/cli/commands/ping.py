@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remotesvc.cli.hosts import python_version
-from remotesvc.cli.options import Settings, connection_options, hosts_argument, output_options
+from remotesvc.cli.options import connection_options, hosts_argument, output_options
+from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
     from remotesvc.cli.fanout import Session

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remotesvc.cli.options import (
-    Settings,
     connection_options,
     here,
     hosts_argument,
@@ -21,6 +20,7 @@ from remotesvc.cli.options import (
     result_option,
 )
 from remotesvc.cli.problems import BadUsage, NoSuchFunction
+from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
     from remotesvc.cli.arguments.signature import Callee

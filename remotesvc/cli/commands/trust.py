@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from remotesvc.cli.options import Settings, connection_options, hosts_argument, output_options
+from remotesvc.cli.options import connection_options, hosts_argument, output_options
 from remotesvc.cli.problems import BadUsage
+from remotesvc.cli.settings import Settings
 
 
 @click.command("trust", epilog="Example:  remotesvc trust -i inventory web --yes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from remotesvc.cli.options import Settings
+from remotesvc.cli.settings import Settings
 from remotesvc.cli.show.console import Console
 from remotesvc.cli.show.jsonout import dumps, result_object
 from remotesvc.cli.show.render import failure_text, phases_text, value_text

@@ -1,0 +1,247 @@
+"""Which hosts a pattern stands for.
+
+Terms without a sign are united, then cut with the `&` terms, then the `!` terms are taken away, wherever each stands. A
+term is, in this order: a host of the inventory, a file of patterns or a group (`@` before it; `-` is standard input), a
+regular expression (`~`), a group, a host string with a colon in it (`local:`, `web1:2222`, `ssh://...`), a group's
+subscript, a node set, a glob, a host. `@name` is a file if it has a slash or exists, else a group (ClusterShell's own,
+if the inventory has none).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+from remotesvc.bootstrap.errors import UsageError
+
+from .inventory.model import EVERYONE, HostEntry, Inventory
+from .inventory.ranges import expand
+from .pattern import split, whole, without_port
+
+DEEPEST = 8
+"""Files of patterns within files: more is a loop."""
+NEAREST = 3
+
+_SUBSCRIPT = re.compile(r"(.+)\[(-?[0-9]+)(?:(:)(-?[0-9]*))?\]\Z")
+_OPEN_SUBSCRIPT = re.compile(r"(.+)\[:(-?[0-9]+)\]\Z")
+
+
+class NoMatch(UsageError):
+    """A pattern, or a part of it, stands for no host: names the nearest names there are."""
+
+
+class Matcher:
+    """Finds the hosts of patterns.
+
+    closed: only hosts of the inventory count; otherwise a name it does not know is a host by itself. read_file gives
+    the text of a file of patterns ("-" is standard input); cluster_group gives the hosts of a ClusterShell group, or
+    None.
+    """
+
+    def __init__(self, inventory: Inventory, closed: bool, read_file: Callable[[str], str],
+                 cluster_group: Callable[[str], list[str] | None] = lambda name: None,
+                 exists: Callable[[str], bool] = lambda path: False) -> None:
+        self._inventory = inventory
+        self._closed = closed
+        self._read_file = read_file
+        self._cluster_group = cluster_group
+        self._exists = exists
+
+    def hosts(self, pattern: str, limits: Iterable[str] = (), excludes: Iterable[str] = ()) -> list[HostEntry]:
+        """The hosts a pattern stands for, each once: in the pattern's order of terms, within a term the inventory's.
+
+        limits cut it further, excludes are taken away. Raises NoMatch, UsageError.
+        """
+        limits, excludes = list(limits), list(excludes)
+        names = self._names(pattern, 0)
+        for limit in limits:
+            allowed = self._names(limit, 0)
+            names = {name: None for name in names if name in allowed}
+        for exclude in excludes:
+            for name in self._names(exclude, 0, may_be_empty=True):
+                names.pop(name, None)
+        if not names:
+            cut = [f", limited to {limit!r}" for limit in limits] + [f", without {each!r}" for each in excludes]
+            raise NoMatch(f"no host is left of {pattern!r}{''.join(cut)}")
+        return [self.entry(name) for name in names]
+
+    def entry(self, name: str) -> HostEntry:
+        """What the inventory knows of a host, or the bare name."""
+        return self._inventory.entry(name) if name in self._inventory else HostEntry(name)
+
+    def _names(self, pattern: str, depth: int, may_be_empty: bool = False) -> dict[str, None]:
+        terms = split(pattern)
+        self._refuse_no_port(pattern)
+        names: dict[str, None] = {}
+        plain = [term for term in terms if not term.sign]
+        for term in plain:
+            names.update(dict.fromkeys(self._term(term.text, depth, may_be_empty)))
+        if not plain:  # only signs: of all
+            names = dict.fromkeys(self._term(EVERYONE, depth, may_be_empty))
+        for term in terms:
+            if term.sign == "&":
+                wanted = set(self._term(term.text, depth, True))
+                names = {name: None for name in names if name in wanted}
+        for term in terms:
+            if term.sign == "!":
+                for name in self._term(term.text, depth, True):
+                    names.pop(name, None)
+        if not names and not may_be_empty:
+            raise NoMatch(f"no host is left of {pattern!r}")
+        return names
+
+    def _refuse_no_port(self, pattern: str) -> None:
+        """`web1:ssh`: two hosts, says the algebra; of names nobody knows a port was meant, or a kind of container."""
+        for part, first, second in () if self._closed else without_port(pattern):
+            if not any(name in self._inventory or self._inventory.is_group(name) for name in (first, second)):
+                raise UsageError(
+                    f"{second!r} in {part!r} is no port; write {first},{second} for two hosts, docker:NAME,"
+                    " podman:NAME or lxc:NAME for a container"
+                )
+
+    def _term(self, text: str, depth: int, may_be_empty: bool) -> Iterable[str]:
+        inventory = self._inventory
+        if text in inventory:
+            return (text,)
+        if text == "-" or text.startswith("@"):
+            return self._from_file_or_group(text, depth)
+        if text.startswith("~"):
+            return self._found(text, self._by_regex(text), may_be_empty)
+        if text == "*":
+            text = EVERYONE
+        if inventory.is_group(text) and (text != EVERYONE or len(inventory)):
+            return inventory.members(text)
+        if whole(text):
+            return self._literal(text, may_be_empty)
+        subscripted = self._subscript(text)
+        if subscripted is not None:
+            return self._found(text, subscripted, may_be_empty)
+        if "[" in text and not any(character in text for character in "*?") and "[!" not in text:
+            return self._node_set(text, may_be_empty)
+        if any(character in text for character in "*?["):
+            return self._found(text, self._by_glob(text), may_be_empty)
+        return self._literal(text, may_be_empty)
+
+    def _literal(self, text: str, may_be_empty: bool) -> tuple[str, ...]:
+        if self._closed and not text.endswith(":"):
+            return self._found(text, (), may_be_empty)
+        if text == EVERYONE and not len(self._inventory):
+            raise NoMatch("'all' is every host of an inventory, and there is none: give one with -i")
+        return (text,)
+
+    def _found(self, text: str, names: Iterable[str], may_be_empty: bool) -> tuple[str, ...]:
+        found = tuple(names)
+        if not found and not may_be_empty:
+            raise NoMatch(f"{text!r} matches no host or group{self._nearest(text)}")
+        return found
+
+    def _nearest(self, text: str) -> str:
+        if not len(self._inventory):
+            return " (there is no inventory: give one with -i)"
+        known = [*islice(self._inventory, 20_000), *self._inventory.groups]  # of more, `difflib` takes seconds
+        import difflib  # most runs never need it
+
+        near = difflib.get_close_matches(text, known, NEAREST, 0.5)
+        return f"; did you mean {' or '.join(near)}?" if near else ""
+
+    def _by_glob(self, text: str) -> dict[str, None]:
+        matches = re.compile(fnmatch.translate(text)).match
+        return self._by(lambda name: matches(name) is not None)
+
+    def _by_regex(self, text: str) -> dict[str, None]:
+        try:
+            expression = re.compile(text[1:])
+        except re.error as error:
+            raise UsageError(f"{text!r} is no regular expression: {error}") from None
+        return self._by(lambda name: expression.match(name) is not None)
+
+    def _by(self, matches: Callable[[str], bool]) -> dict[str, None]:
+        """The hosts of matching groups, then matching hosts (as Ansible does)."""
+        names: dict[str, None] = {}
+        for group in self._inventory.groups:
+            if matches(group):
+                names.update(dict.fromkeys(self._inventory.members(group)))
+        names.update((name, None) for name in self._inventory if matches(name))
+        return names
+
+    def _subscript(self, text: str) -> tuple[str, ...] | None:
+        """`group[2]`, `group[-1]`, `group[0:3]` (both ends count), `group[3:]`, of a group or a glob."""
+        opened = _OPEN_SUBSCRIPT.match(text)
+        found = None if opened else _SUBSCRIPT.match(text)
+        base = (opened or found).group(1) if opened or found else ""  # type: ignore[union-attr]
+        if not base or not (self._inventory.is_group(base) or any(character in base for character in "*?")):
+            return None
+        members = self._inventory.members(base) if self._inventory.is_group(base) else tuple(self._by_glob(base))
+        if opened:
+            return _slice(members, 0, int(opened.group(2)))
+        assert found is not None
+        first, colon, last = int(found.group(2)), found.group(3), found.group(4)
+        if not colon:
+            return members[first:][:1] if -len(members) <= first < len(members) else ()
+        return _slice(members, first, int(last) if last else len(members) - 1)
+
+    def _node_set(self, text: str, may_be_empty: bool) -> tuple[str, ...]:
+        try:
+            names = expand(text)
+        except ValueError as error:
+            found = self._by_glob(text)  # [ab] may be meant as a glob's set of characters
+            if found:
+                return tuple(found)
+            raise UsageError(str(error)) from None
+        unknown = [name for name in names if name not in self._inventory]
+        if self._closed and unknown:
+            if len(unknown) == len(names):
+                return self._found(text, tuple(self._by_glob(text)), may_be_empty)
+            names = [name for name in names if name in self._inventory]
+        return tuple(names)
+
+    def _from_file_or_group(self, text: str, depth: int) -> Iterable[str]:
+        name = text[1:] if text != "-" else "-"
+        if name == "-" or "/" in name or self._exists(name):
+            return self._from_file(name, depth)
+        if self._inventory.is_group(name):
+            return self._inventory.members(name)
+        hosts = self._cluster_group(name)
+        if hosts is None:
+            raise NoMatch(f"{text!r} is no file and no group{self._nearest(name)}")
+        return hosts
+
+    def _from_file(self, name: str, depth: int) -> Iterable[str]:
+        if depth >= DEEPEST:
+            raise UsageError(f"@{name}: files of hosts name each other more than {DEEPEST} deep")
+        try:
+            text = self._read_file(name)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read hosts from {name}: {error}") from None
+        names: dict[str, None] = {}
+        for line in text.splitlines():
+            if line in self._inventory:  # whatever a pattern would make of it: `--failed-to` writes names
+                names[line] = None
+                continue
+            line = line.partition("#")[0].strip()
+            if line:
+                names.update(self._names(line, depth + 1, may_be_empty=True))
+        if not names:
+            raise NoMatch(f"{name} names no host")
+        return names
+
+
+def _slice(members: tuple[str, ...], first: int, last: int) -> tuple[str, ...]:
+    count = len(members)
+    begin = first + count if first < 0 else first
+    end = last + count if last < 0 else last
+    return members[max(0, begin) : end + 1]
+
+
+def cluster_group(name: str) -> list[str] | None:
+    """The hosts of a ClusterShell group (`@name`, `@source:name`), from the sources configured on this machine."""
+    from ClusterShell.NodeSet import NodeSet, NodeSetException
+    from ClusterShell.NodeUtils import GroupResolverError, GroupSourceError
+
+    try:
+        hosts = [str(node) for node in NodeSet(f"@{name}")]
+    except (NodeSetException, GroupResolverError, GroupSourceError, OSError):
+        return None
+    return hosts or None
