@@ -1,4 +1,4 @@
-"""The master's router: the root of the tree, and the public way in."""
+"""The master's router: the public way in. `root` is what it stands on."""
 
 from __future__ import annotations
 
@@ -10,27 +10,20 @@ from typing import TYPE_CHECKING, Any
 from . import arguments, fastcodec
 from .bootstrap.data.codec import Bindings
 from .bootstrap.data.secret import Secret
-from .bootstrap.errors import UsageError
 from .bootstrap.failures import rebuild  # noqa: F401  # errors are rebuilt on reader threads, which must not import
 from .bootstrap.failures.callerror import CallError
 from .bootstrap.links import assembly, wire
-from .bootstrap.routing.ids import IdPool
 from .bootstrap.routing.router import Router as KernelRouter
 from .calling.context import Context
 from .calling.inbox import Inbox
-from .calling.invocation import Invocation
 from .calling.known import by_name
-from .futures import CallFuture, Cancelled
-from .launch.start import magic_in
-from .launch.tree import CONCURRENCY, CONNECT_TIMEOUT, Tree
+from .launch.tree import CONCURRENCY, CONNECT_TIMEOUT
 from .messages.sender import Sender
-from .modules.codes import kernel_codes
 from .modules.explain import ImportOrigin
 from .modules.policy import origins
-from .modules.push import Pusher
 from .modules.server import ModuleServer
-from .modules.skew import Skew
 from .output import LogEvent, OutputEvent, Outputs
+from .root import OUTPUT_PATIENCE, MasterTree, Root
 from .ssh import terminal
 from .ssh.configuration.options import SSHOptions
 from .ssh.contexts import SSHContexts
@@ -39,123 +32,6 @@ from .ssh.pythons import Pythons
 
 if TYPE_CHECKING:
     from .ssh.configuration.options import Jump
-
-_LOG = logging.getLogger("remotesvc")
-
-# What code for a newer Python raises on an older one.
-_OF_AN_OLD_PYTHON = frozenset({"SyntaxError", "TypeError", "AttributeError", "NameError", "ImportError"})
-# Bytes of modules sent ahead with a call: the first flight of a connection carries little more without waiting.
-AHEAD = 64 * 1024
-# Seconds that a result waits for what its call printed to be shown: a handler that hangs holds up nothing for longer.
-OUTPUT_PATIENCE = 5.0
-# Context ids are 32 bits; the highest stands for "my neighbour".
-LAST_ID = 0xFFFFFFFE
-
-
-class MasterTree(Tree):
-    """The master's children; it also sends modules ahead and knows ``concurrent.futures``."""
-
-    cancelled_class = Cancelled
-
-    def __init__(self, router: KernelRouter, settings: dict[str, Any], modules: ModuleServer) -> None:
-        super().__init__(router, IdPool(_no_more_ids, 1, LAST_ID), settings)
-        self._modules = modules
-        self.events: Inbox
-        self.source_line = modules.source_line
-        self._pusher = Pusher(router, modules, self._magic_of)
-        self._questions = Inbox("remotesvc-versions", lambda message: None, router.report)
-        self._skew = Skew(modules, self.context, self.name_of, self._questions.run)
-
-    def make_future(self, invocation: Invocation) -> CallFuture:
-        return CallFuture(invocation, self.callbacks.run, self.events)
-
-    def after_output(self) -> None:
-        self.events.flush(OUTPUT_PATIENCE)
-
-    def modules_for(self, number: int, target: Any) -> list[Any]:
-        if not target.module:
-            return []
-        return self._ahead(number, target.module, AHEAD)
-
-    def _ahead(self, number: int, module: str, budget: int) -> list[Any]:
-        hops = self.hops.get(number, ())
-        # What is further away asks its parent, and so on up to our own child: each link carries a module once.
-        keeper = hops[0] if hops else number
-        start = self._starts.get(keeper)
-        # Foretold, it is right as a rule, and if not, they ask once more.
-        magic = b"" if start is None else start.magic
-        entries = self._modules.ahead(keeper, module, budget, (*hops[1:], number) if hops else (), magic, follow=True)
-        if hops and entries:
-            self._pusher.send(keeper, entries)
-        self._pusher.wake(keeper)
-        self._skew.look(number)
-        return [] if hops else entries
-
-    def _magic_of(self, number: int) -> bytes:
-        """The magic number of a context's Python, once it is up; empty if another process started it."""
-        start = self._starts.get(number)
-        return b"" if start is None else magic_in(start.wait())
-
-    def kernel_codes(self, sources: Mapping[str, tuple[bool, bytes]]) -> dict[str, bytes]:
-        return kernel_codes(sources)
-
-    def modules_named(self, number: int, names: list[str]) -> list[Any]:
-        return [entry for name in names for entry in self._ahead(number, name, AHEAD // len(names))]
-
-    def ask_above(self, request: Any) -> dict[str, Any]:
-        return {}
-
-    def on_gone(self, gone: set[int]) -> None:
-        super().on_gone(gone)
-        if not self.router.closed:  # not here, since it may wait for a module that is just being compressed
-            for number in gone:
-                self._module_requests.run(self._forget_modules, number)
-
-    def explain_error(self, context: Context, error: CallError) -> str:
-        """See ``Router.explain_error``."""
-        if not _OF_AN_OLD_PYTHON.intersection(error.mro):
-            return ""
-        python = tuple(context.info["version"][:2])
-        labels = [str(frame[0]) for frame in error.frames] + [str(error.attrs.get("filename", ""))]
-        return "\n".join(
-            f"{package} needs Python {least[0]}.{least[1]} or newer, and {context.name} has {python[0]}.{python[1]}: "
-            f"install an older {package.split()[0]} here, or name a newer Python there (--python PATH)."
-            for package, least in self._modules.too_new(labels, python).items())
-
-    def _forget_modules(self, number: int) -> None:
-        self._modules.forget(number)
-        self._skew.forget(number)
-
-    def answer_modules(self, child: int, wanted: Any) -> Any:
-        reply = self._modules.answer(child, wanted)
-        self._module_requests.run(self._pusher.wake, child)  # behind the reply: somebody waits for that
-        self._skew.look(child)
-        return reply
-
-    def explain(self, context: Context) -> list[ImportOrigin]:
-        """See ``Router.explain_imports``."""
-        report = context.call("remotesvc.bootstrap.imports.loaded:report", self._modules.distributions(context.id))
-        return self._modules.explain(context.id, report)
-
-    def close(self) -> None:
-        super().close()
-        self._pusher.close()
-        self._questions.close()
-
-
-class _Root(KernelRouter):
-    """The kernel's router with what only the master overrides."""
-
-    tree_of: MasterTree
-
-    def report(self, error: BaseException) -> None:
-        _LOG.error("internal error", exc_info=error)
-
-    def busy(self, neighbour: int | None) -> bool:
-        return self.tree_of.busy(neighbour)
-
-    def tree(self) -> MasterTree:
-        return self.tree_of
 
 
 class Router:
@@ -188,7 +64,7 @@ class Router:
             deny=arguments.several("deny", deny), imports=chosen, locked=locked)
         told = {**arguments.settings(concurrency), "log_level": arguments.level(log_level)}
         bindings = Bindings(make_context=self._context, make_sender=self._sender)
-        self._router = _Root(0, [], fastcodec, bindings)
+        self._router = Root(0, [], fastcodec, bindings)
         self._tree = self._router.tree_of = MasterTree(self._router, told, self.modules)
         self._router.hub.siblings = siblings
         assembly.begin(self._router)
@@ -367,9 +243,3 @@ class Router:
             self._outputs.on_output(message.src, value)
         else:
             self._outputs.on_log(message.src, value)
-
-
-def _no_more_ids() -> list[int]:
-    raise UsageError("all context ids of this router are used")
-
-

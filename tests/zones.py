@@ -65,7 +65,7 @@ _LAUNCH = (*_CALLING, "remotesvc.launch", "remotesvc.messages", "remotesvc.pickl
 _VALUES = ("remotesvc.arguments", "remotesvc.output", "remotesvc.fastcodec", "remotesvc.futures")
 _SERVICES = ("remotesvc.files", "remotesvc.service", "remotesvc.shell")
 _PARTS = (*_LAUNCH, *_VALUES, *_SERVICES, "remotesvc.modules", "remotesvc.ssh")
-_MASTER = (*_PARTS, "remotesvc.router")
+_MASTER = (*_PARTS, "remotesvc.root", "remotesvc.router")
 
 # What each part of the package may import besides itself: CLI -> fleet -> master -> {modules, services,
 # files, launch} -> calling -> kernel. The longest prefix that fits decides.
@@ -89,7 +89,8 @@ FLOOR_PLAN: dict[str, tuple[str, ...]] = {
     "remotesvc.futures": _CALLING,
     "remotesvc.modules": (_K,),
     "remotesvc.ssh": (*_LAUNCH, *_VALUES, "remotesvc.escape"),
-    "remotesvc.router": _PARTS,
+    "remotesvc.root": (*_LAUNCH, *_VALUES, "remotesvc.modules"),
+    "remotesvc.router": (*_PARTS, "remotesvc.root"),
     "remotesvc.fleet": _MASTER,
     "remotesvc.testing": _MASTER,
     "remotesvc.pytest_plugin": (*_MASTER, "remotesvc.fleet", "remotesvc.testing"),

@@ -37,6 +37,7 @@ MASTER_ONLY = (
     "remotesvc.modules",
     "remotesvc.output",
     "remotesvc.pytest_plugin",
+    "remotesvc.root",
     "remotesvc.router",
     "remotesvc.ssh",
     "remotesvc.testing",

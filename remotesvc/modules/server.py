@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import threading
-import tokenize
 import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
@@ -18,13 +16,13 @@ from .codes import MAGIC, Codes
 from .datafiles import Unavailable, data_files, read_data_file
 from .distributions import Distribution
 from .entry import Entries
-from .explain import ImportOrigin, Source, loaded_untrusted
+from .explain import ImportOrigin
 from .find import Finder, Found
 from .load import CHUNK, FIRST, GUESS_BUDGET, RELAYED_BUDGET, Child, Course, Load
 from .metadata import metadata
-from .needs import least_python
 from .policy import HERE, Origin, Policy, Ruling
 from .script import main_name, main_script
+from .sent import Sent
 
 REFUSALS_LOGGED = 200
 """Refusals of one child that are logged: it may ask for any number of names."""
@@ -52,10 +50,11 @@ class ModuleServer:
         self._policy = Policy(allow, deny, imports, locked)
         self._entries = Entries(self._finder, self._codes, self._policy)
         self._children: dict[int, Child] = {}
-        self._lines: dict[str, list[str]] = {}
         self._counts: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._lock = threading.RLock()
+        self.sent = Sent(self._finder, self._policy, self._entries, self._lock)
+        """What can be said of them afterwards."""
         self.refusals: deque[tuple[int, str, str]] = deque(maxlen=100)
         """The latest refusals: (child id, name, rule)."""
 
@@ -182,63 +181,17 @@ class ModuleServer:
         except Unavailable as error:
             return {"reason": str(error)}
 
-    def source_line(self, label: str, lineno: int) -> str:
-        """A line of a module's source, stripped, for tracebacks; "" if the label stands for nothing sent."""
-        with self._lock:
-            lines = self._lines.get(label)
-            if lines is None:
-                found = self._finder.snapshot(self._name_of(label))
-                if found is None or found.kind != "source":
-                    return ""
-                lines = self._lines[label] = _decoded(found.source).splitlines()
-            return lines[lineno - 1].strip() if 0 < lineno <= len(lines) else ""
-
-    def too_new(self, labels: Iterable[str], python: tuple[int, int]) -> dict[str, tuple[int, int]]:
-        """Of the distributions that sent modules belong to, those for newer Pythons: "name version" -> the oldest."""
-        with self._lock:
-            places = [self._finder.locate(name) for label in labels if (name := self._name_of(label))]
-        owners = {repr(found.distribution): found.distribution for found in places if found and found.distribution}
-        needs = {shown: least_python(owner) for shown, owner in owners.items()}
-        return {shown: least for shown, least in needs.items() if least is not None and least > python}
-
     def distributions(self, child_id: int) -> list[str]:
         """The distributions that a child was sent modules of, or may be."""
         with self._lock:
             return sorted(self._child(child_id).distributions)
 
-    def skewed(self, theirs: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-        """Of distributions with the versions that a target has, those that have another here: name -> (there, here)."""
-        found = {name: self._finder.distribution(name) for name in theirs}
-        return {
-            here.name: (theirs[name], here.version)
-            for name, here in sorted(found.items())
-            if here is not None and here.version and here.version != theirs[name]
-        }
-
     def explain(self, child_id: int, report: Any) -> list[ImportOrigin]:
         """Where what a child says it has imported came from, and why; then what it was refused."""
-        modules, versions = loaded_untrusted(report)
         with self._lock:
-            origins = [self._explained(name, source, file, versions) for name, source, file in modules]
+            origins = self.sent.origins(report)
             refused = dict.fromkeys((name, rule) for number, name, rule in self.refusals if number == child_id)
         return origins + [ImportOrigin(name, "refused", rule) for name, rule in refused]
-
-    def _explained(self, name: str, source: Source, file: str, versions: Mapping[str, str]) -> ImportOrigin:
-        found = self._finder.locate(name)
-        owner = found.distribution if found is not None else None
-        theirs = versions.get(owner.key, "") if owner is not None else ""
-        skew = f"; {theirs} is installed there" if owner is not None and theirs not in ("", owner.version) else ""
-        if source == "target":
-            ruling = self._policy.origin(name, found)
-            if ruling.verdict == "prefer-target" and owner is not None:
-                why = f"{owner!r} here has or needs compiled code, or is the system's{skew}"
-            else:
-                why = ruling.reason or "the target's own"
-            return ImportOrigin(name, source, f"{why}; {file}")
-        why = "your own code" if owner is None else repr(owner) + skew
-        if found is not None and found.stdlib:
-            why = "the target's standard library lacks it"
-        return ImportOrigin(name, source, why, self._entries.size(name, source == "master bytecode"))
 
     def statistics(self) -> dict[str, Any]:
         """Counters: requests by kind; modules sent, their bytes; compressed, compiled, scanned; refusals by rule."""
@@ -330,21 +283,3 @@ class ModuleServer:
             log.debug("context %d was not given %s: %s", child_id, name, rule)
         elif child.refusals == REFUSALS_LOGGED + 1:
             log.debug("context %d was refused %d names; no more of them are logged", child_id, REFUSALS_LOGGED)
-
-    def _name_of(self, label: str) -> str:
-        """The module behind a label: of one sent, or of the kernel, which was sent in the bundle."""
-        known = self._entries.labels.get(label)
-        prefix = "remotesvc:/remotesvc/bootstrap/"
-        if known is None and label.startswith(prefix) and label.endswith(".py"):
-            known = "remotesvc.bootstrap." + label[len(prefix) : -len(".py")].replace("/", ".")
-            if not all(part.isidentifier() for part in known.split(".")) or self._finder.locate(known) is None:
-                return ""
-        return known or ""
-
-
-def _decoded(source: bytes) -> str:
-    try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
-        return source.decode(encoding, "replace")
-    except (SyntaxError, LookupError):
-        return source.decode("latin-1")

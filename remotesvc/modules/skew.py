@@ -61,5 +61,5 @@ class Skew:
     def _compare(self, child: int, call: Any) -> None:
         if call.exception() is not None:
             return  # it is gone, or cannot say
-        for name, (theirs, ours) in self._server.skewed(versions_untrusted(call.result())).items():
+        for name, (theirs, ours) in self._server.sent.skewed(versions_untrusted(call.result())).items():
             log.debug("%s has %s %s, and %s is here", self._name_of(child), name, theirs, ours)

@@ -19,8 +19,7 @@ from remotesvc.bootstrap.links.wire import RANDOM, Frame
 from remotesvc.bootstrap.routing import hub, ids
 from remotesvc.bootstrap.routing.lineage import Lineage
 from remotesvc.bootstrap.unreachable import BootstrapError
-from remotesvc.launch import process
-from remotesvc.launch import tree as launch_tree
+from remotesvc.launch import ledger, process
 from remotesvc.launch.process import ProcessPath
 from remotesvc.testing.tree import MemoryTree, Node
 from tests.kernel import called
@@ -268,7 +267,7 @@ def test_made_up_destinations_push_out_only_what_the_same_child_wrote(
 
 
 def test_contexts_that_are_gone_are_forgotten(tree: MemoryTree, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch_tree, "MAX_GONE", 5)
+    monkeypatch.setattr(ledger, "MAX_GONE", 5)
     monkeypatch.setattr(hub, "MAX_LOST", 5)
     root: Any = tree.root
     kept = tree.add()
@@ -277,15 +276,15 @@ def test_contexts_that_are_gone_are_forgotten(tree: MemoryTree, monkeypatch: pyt
     for _ in range(30):
         peer = RawPeer(root)
         numbers.append(peer.id)
-        root.tree()._starts[peer.id] = root.tree().hops[peer.id] = root.tree().peer(peer.id)
+        root.tree().ledger.starts[peer.id] = root.tree().ledger.hops[peer.id] = root.tree().peer(peer.id)
         peer.close()
-    for table in (root.tree()._starts, root.tree().hops, root.hub.lost):
+    for table in (root.tree().ledger.starts, root.tree().ledger.hops, root.hub.lost):
         assert set(table) == set(numbers[-5:])
-    assert set(root.tree()._peers) == {*numbers[-5:], kept.id}
+    assert set(root.tree().ledger.peers) == {*numbers[-5:], kept.id}
 
 
 def test_of_a_context_that_is_gone_its_story_is_kept_and_not_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch_tree, "MAX_WHOLE", 2)
+    monkeypatch.setattr(ledger, "MAX_WHOLE", 2)
     with Router() as router:
         contexts = [router.local() for _ in range(4)]
         pids = [context.info["pid"] for context in contexts]

@@ -70,7 +70,7 @@ def cut_tree(below: bool, size: int | None) -> tuple[int, list[Any]]:
         ends = Waiters(tree, node).wait()
         assert tree.root.unanswered() == [], "the table of calls is not empty"
         if size is not None and any(ends):
-            assert all(peer.unanswered == set() for peer in tree.root.tree()._peers.values())
+            assert all(peer.unanswered == set() for peer in tree.root.tree().ledger.peers.values())
         errors = [error for error in ends if error is not None]
         assert all(isinstance(error, (Lost, NotSent)) for error in errors), errors
         return path.written - before, ends

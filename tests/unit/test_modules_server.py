@@ -294,9 +294,9 @@ class TestClosedSet:
         })  # fmt: skip
         server = ModuleServer(path=[str(tmp_path)])
         ask(server, "lib")
-        assert server.too_new(["remotesvc:/lib.py", "/no/such", "remotesvc:/os.py"], (3, 6)) == (
+        assert server.sent.too_new(["remotesvc:/lib.py", "/no/such", "remotesvc:/os.py"], (3, 6)) == (
             {"lib 1": least} if least else {})
-        assert server.too_new(["remotesvc:/lib.py"], (3, 11)) == {}
+        assert server.sent.too_new(["remotesvc:/lib.py"], (3, 11)) == {}
 
     @pytest.mark.parametrize("pattern", ["deep.plugins.*", "deep.plugins.tar", "d*p.plug*.tar"])
     def test_what_is_allowed_comes_with_the_packages_it_lies_in(self, site: Path, pattern: str) -> None:
@@ -559,12 +559,12 @@ class TestCode:
 class TestSourceLines:
     def test_of_modules_sent(self, server: ModuleServer) -> None:
         server.ahead(1, "task", 1 << 20)
-        assert server.source_line("remotesvc:/helper.py", 2) == "# second line"
-        assert server.source_line("remotesvc:/helper.py", 99) == ""
-        assert server.source_line("remotesvc:/helper.py", -1) == ""
+        assert server.sent.source_line("remotesvc:/helper.py", 2) == "# second line"
+        assert server.sent.source_line("remotesvc:/helper.py", 99) == ""
+        assert server.sent.source_line("remotesvc:/helper.py", -1) == ""
 
     def test_of_the_kernel(self, server: ModuleServer) -> None:
-        assert server.source_line(label_of("remotesvc.bootstrap.imports.modules", False), 1).startswith(
+        assert server.sent.source_line(label_of("remotesvc.bootstrap.imports.modules", False), 1).startswith(
             '"""Modules on the wire'
         )
 
@@ -572,4 +572,4 @@ class TestSourceLines:
         "label", ["", "/etc/passwd", "remotesvc:/private.py", "remotesvc:/remotesvc/bootstrap/../x.py"]
     )
     def test_of_nothing_else(self, server: ModuleServer, label: str) -> None:
-        assert server.source_line(label, 1) == ""
+        assert server.sent.source_line(label, 1) == ""

@@ -1,0 +1,104 @@
+"""What calls need of the process that makes them: the books of contexts, futures, pickles, modules to send along."""
+
+import threading
+
+from ..bootstrap.data.codec import Bindings
+from ..bootstrap.errors import Cancelled
+from ..calling.context import Context
+from ..calling.inbox import Inbox
+from ..calling.promise import Promise
+from ..calling.targets import Targets
+from .ledger import Ledger
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Tuple
+
+    from ..calling.invocation import Peer
+
+
+class Caller(object):
+    """One process as a caller. What a child does not have or do is empty here; the master's own class overrides it."""
+
+    cancelled_class: "Any" = Cancelled
+    # How tracebacks get source lines of modules that we sent; a child has none to look up.
+    source_line: "Any" = None
+
+    def __init__(self, router: "Any") -> "None":
+        self.router = router
+        self.targets = Targets()
+        self.ledger = Ledger()
+        self.callbacks = Inbox("remotesvc-callbacks", lambda message: None, router.report)
+        self._pickles: "Any" = None
+        self._lock = threading.Lock()
+
+    def start_of(self, number: "int") -> "Any":
+        """How a context was started: ``info``, ``phases``, ``wait()``. Raises UsageError if not by this process."""
+        return self.ledger.start_of(number)
+
+    def failure_of(self, number: "int") -> "Optional[BaseException]":
+        """Why a context never came up; None if it did, or if another process started it."""
+        return self.ledger.failure_of(number)
+
+    def peer(self, number: "int") -> "Peer":
+        """The book of calls to a context."""
+        return self.ledger.peer(number)
+
+    def busy(self, neighbour: "Optional[int]") -> "bool":
+        """Is a call under way to a context behind this neighbour?"""
+        return any(peer.unanswered and self.router.routes.towards(number) == neighbour
+                   for number, peer in list(self.ledger.peers.items()))
+
+    def context(self, number: "int", name: "str" = "") -> "Context":
+        """A handle to a context known by its id."""
+        return Context(self, number, name)
+
+    def future(self, invocation: "Any") -> "Any":
+        """Submit: the future of a call that is on its way."""
+        future = self.make_future(invocation).begin()
+        if invocation.options.timeout is not None:
+            timer = self.router.timers.after(invocation.options.timeout, lambda: self.callbacks.run(future.expire))
+            future.add_done_callback(lambda _future: timer.cancel())
+        return future
+
+    def make_future(self, invocation: "Any") -> "Any":
+        """The future of a call, not yet sent."""
+        return Promise(invocation, self.callbacks.run)
+
+    def bindings_with(self, classes: "Dict[str, type]") -> "Bindings":
+        """The router's bindings, and classes named for one call."""
+        own = self.router.bindings
+        return Bindings(dict(own.classes, **classes), own.make_context, own.make_sender)
+
+    def cancelled(self, message: "str", host: "str", call: "str") -> "BaseException":
+        """The error of a call that was cancelled, as this process knows it."""
+        return self.cancelled_class(message, host, call)  # type: ignore[no-any-return]
+
+    def after_output(self) -> "None":
+        """Return once what has arrived before now was shown; only the master shows anything."""
+
+    def modules_for(self, number: "int", target: "Any") -> "List[Any]":
+        """Modules to send along with a call. A child sends none: its children ask it."""
+        return []
+
+    def pickle(self, context: "Context", work: "Tuple[Any, Any, Any]") -> "Tuple[List[Any], List[Any]]":
+        """What ``bootstrap.calls.pickled`` takes of a function, its arguments and keywords; modules to send along."""
+        pickles, names = self.pickles.parts(work, self.ledger.starts.get(context.id))
+        return pickles, self.modules_named(context.id, names)
+
+    def modules_named(self, number: "int", names: "List[str]") -> "List[Any]":
+        """Modules to send along with what names them; see ``modules_for``."""
+        return []
+
+    @property
+    def pickles(self) -> "Any":
+        """What makes pickles, made at the first use: a child has to fetch it."""
+        if self._pickles is None:
+            from ..pickling.parts import Pickles
+            with self._lock:
+                self._pickles = self._pickles or Pickles(self.ask_above)
+        return self._pickles
+
+    def ask_above(self, request: "Any") -> "Dict[str, Any]":
+        """Our parent's reply to a request for a module or definition."""
+        return self.router.importer().request(request)  # type: ignore[no-any-return]
