@@ -14,7 +14,7 @@ import pytest
 
 from remotesvc import Context, Lost, NotSent
 from tests.containers import ROOT, Host
-from tests.kernel import called
+from tests.kernel import called, called_waiting
 from tests.kernel.contexts import until
 from tests.stopwatch import Stopwatch
 
@@ -35,7 +35,7 @@ MARKER = "/dev/shm/begun"
 
 def waiting_call(context: Context, marker: str) -> Future[Any]:
     """A call that has begun there and ends by itself only after minutes; `marker` is a file that it makes there."""
-    future: Future[Any] = context.submit(called.wait_for_file, marker, marker + "-never", 300)
+    future: Future[Any] = context.submit(called_waiting.wait_for_file, marker, marker + "-never", 300)
     until(lambda: context.call("os.path:exists", marker))
     return future
 

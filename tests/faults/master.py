@@ -12,13 +12,13 @@ import sys
 
 from remotesvc import Router
 from tests.faults import there
-from tests.kernel import called
+from tests.kernel import called_processes
 
 
 def main(options: str, marker: str) -> None:
     context = Router().ssh(**json.loads(options))
     context.submit(there.busy_not_reading, marker, 300)
-    context.call(called.spawn_sleep)
+    context.call(called_processes.spawn_sleep)
     print("ready", flush=True)
     signal.pause()
 

@@ -25,7 +25,7 @@ from tests.faults.common import (
     no_kernels,
     waiting_call,
 )
-from tests.kernel import called
+from tests.kernel import called, called_processes
 from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.faults.plugin", "tests.integration.docker_fixtures", "tests.integration.sshd_fixture",
@@ -40,7 +40,7 @@ def test_case_18_a_killed_kernel(container: Container, router: Router) -> None:
     host = container()
     context = host.connect(router)
     future = waiting_call(context, MARKER)
-    context.call(called.spawn_sleep)
+    context.call(called_processes.spawn_sleep)
     killed = Stopwatch()
     os.kill(kernel(host), signal.SIGKILL)
     error = lost_after(future, killed, NOTICED_CUT)
@@ -52,7 +52,7 @@ def test_case_19_a_killed_sshd_session(container: Container, router: Router) -> 
     host = container()
     context = host.connect(router)
     future = waiting_call(context, MARKER)
-    context.call(called.spawn_sleep)
+    context.call(called_processes.spawn_sleep)
     session = next(iter(host.processes("sshd: root@notty")))
     killed = Stopwatch()
     os.kill(session, signal.SIGKILL)

@@ -18,7 +18,7 @@ from remotesvc import Context, Router
 from remotesvc.testing.sshd import EmbeddedServer
 from tests import interpreters
 from tests.integration.ssh_servers import OpenSSHServer
-from tests.kernel import called
+from tests.kernel import called, called_failing, called_output, called_processes, called_waiting
 from tests.kernel.contexts import LIMIT, Heard, alive, appears, end, gone, until
 from tests.stopwatch import Stopwatch
 
@@ -94,19 +94,19 @@ def test_errors(connect: Connect) -> None:
     assert isinstance(caught.value, remotesvc.CallError)
     assert caught.value.host == "web1"
     with pytest.raises(remotesvc.EncodeError):
-        context.call(called.lock)
+        context.call(called_failing.lock)
     with pytest.raises(remotesvc.CallTimeout):
         context.options(timeout=0.5).call("time:sleep", 30)
     with pytest.raises(remotesvc.CallError, match="SystemExit"):
-        context.call(called.fail, "SystemExit", 1)
+        context.call(called_failing.fail, "SystemExit", 1)
     assert context.call(called.add, 1, 2) == 3
 
 
 def test_the_end_is_heard_of_although_a_fork_lives_on(connect: Connect) -> None:
     """sshd ends a channel when nobody holds its pipes any more."""
     context = connect()
-    fork = context.call(called.leave_a_fork)
-    dies = context.submit(called.die, "exit")
+    fork = context.call(called_processes.leave_a_fork)
+    dies = context.submit(called_processes.die, "exit")
     try:
         assert until(dies.done) < 10  # silence is noticed after 20 s, and the fork lives for longer
         with pytest.raises(remotesvc.Lost, match="status 7"):
@@ -118,7 +118,7 @@ def test_the_end_is_heard_of_although_a_fork_lives_on(connect: Connect) -> None:
 
 def test_output_is_attributed(connect: Connect, heard: Heard) -> None:
     context = connect(name="web1")
-    context.call(called.say_in_all_ways)
+    context.call(called_output.say_in_all_ways)
     heard.wait_until(lambda: "no newline" in heard.text("stderr") and heard.text().count("\n") == 3)
     assert sorted(heard.text().split()) == ["a", "by", "by", "by", "print", "process", "write"]
     assert "its errors\n" in heard.text("stderr")
@@ -128,7 +128,7 @@ def test_output_is_attributed(connect: Connect, heard: Heard) -> None:
     by_process = next(event for event in heard.output if event.data == "by a process\n")
     assert by_print.call != 0
     assert by_process.call == 0
-    context.call(called.burst, b"0123456789abcde\n", 1 << 16, 1)
+    context.call(called_output.burst, b"0123456789abcde\n", 1 << 16, 1)
     heard.wait_until(lambda: heard.text().count("0123456789abcde\n") == 1 << 16)
 
 
@@ -172,12 +172,12 @@ def test_a_ping_beside_a_large_transfer(connect: Connect) -> None:
 
 def test_cancel(connect: Connect, tmp_path: Path) -> None:
     context = connect()
-    future = context.submit(called.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
+    future = context.submit(called_waiting.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
     appears(tmp_path / "begun")
     assert future.cancel()
     appears(tmp_path / "told")
     pids = tmp_path / "pids"
-    future = context.options(isolation="process").submit(called.spawn_and_wait, str(pids))
+    future = context.options(isolation="process").submit(called_processes.spawn_and_wait, str(pids))
     appears(pids)
     assert future.cancel()
     for pid in pids.read_text().split():
@@ -187,8 +187,8 @@ def test_cancel(connect: Connect, tmp_path: Path) -> None:
 def test_closing(connect: Connect) -> None:
     context = connect()
     pid = context.call(called.process)
-    sleeper = context.call(called.spawn_sleep)
-    daemon = context.call(called.spawn_sleep, True)
+    sleeper = context.call(called_processes.spawn_sleep)
+    daemon = context.call(called_processes.spawn_sleep, True)
     below = context.tree.local(via=context)
     pid_below = below.call(called.process)
     context.close()
@@ -288,11 +288,11 @@ def test_a_python_that_dies_there(connect: Connect, tmp_path: Path) -> None:
 
 def test_a_killed_process(connect: Connect, tmp_path: Path) -> None:
     context = connect()
-    other = context.submit(called.wait_cancelled, str(tmp_path / "begun"))
+    other = context.submit(called_waiting.wait_cancelled, str(tmp_path / "begun"))
     appears(tmp_path / "begun")
     watch = Stopwatch()
     with pytest.raises(remotesvc.Lost):
-        context.call(called.die, "SIGKILL")
+        context.call(called_processes.die, "SIGKILL")
     assert isinstance(other.exception(LIMIT), remotesvc.Lost)
     assert watch.seconds < 5
 
@@ -301,7 +301,7 @@ def test_a_killed_session(router: Router, sshd: OpenSSHServer, tmp_path: Path) -
     """The sshd process that serves us dies: known within a second, and what ran behind it is gone, too."""
     context = connect_to(router, sshd)
     pid = context.call(called.process)
-    future = context.submit(called.wait_cancelled, str(tmp_path / "begun"))
+    future = context.submit(called_waiting.wait_cancelled, str(tmp_path / "begun"))
     appears(tmp_path / "begun")
     session = parent_of(pid)
     while parent_of(session) not in (sshd.process.pid, 1, 0):

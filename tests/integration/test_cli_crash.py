@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.integration.test_cli_local import cli
+from tests.integration.command_line import cli
 
 
 def test_its_last_words_stand_under_the_error(tmp_path: Path) -> None:

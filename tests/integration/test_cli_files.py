@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from tests.integration.test_cli_local import cli
+from tests.integration.command_line import cli
 
 
 def test_what_is_refused_here_is_told_from_what_is_refused_there(tmp_path: Path) -> None:

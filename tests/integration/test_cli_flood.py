@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_cli_local import LIMIT, _wait_for, start
+from tests.integration.command_line import LIMIT, start, wait_for
 from tests.kernel.contexts import until
 
 BACKLOG = 1 << 20
@@ -50,7 +50,7 @@ def flooded(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subproce
     words = ["run", *request.param, "local:", "flood:flood", str(ready)]
     with start(tmp_path, *words, stderr=subprocess.STDOUT) as process:
         try:
-            _wait_for(ready, process)
+            wait_for(ready, process)
             yield process
         finally:
             process.kill()

@@ -5,109 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
-import textwrap
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.stopwatch import Stopwatch
+from tests.integration.command_line import ROOT, cli
 
-ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 60
-
-TASKS = textwrap.dedent(
-    """
-    import logging, os, sys, time
-    from dataclasses import dataclass
-
-    @dataclass
-    class Disk:
-        path: str
-        free: int
-
-    def disk(path: str, free: int = 1):
-        return Disk(path, free)
-
-    def talk(name: str):
-        print("hello", name)
-        print("trouble", file=sys.stderr)
-        os.system("echo from a subprocess")
-        logging.getLogger("tasks").warning("watch %s", "out")
-        return name
-
-    def fail():
-        raise FileNotFoundError(2, "No such file or directory", "/nowhere")
-
-    def die_once(path: str):
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            return "alive"
-        os._exit(3)
-
-    def sleep(seconds: float, ready: str = ""):
-        if ready:
-            open(ready, "w").close()
-        time.sleep(seconds)
-
-    def count(n: int):
-        yield from range(n)
-
-    def slow(ready: str, large: int):
-        yield 1
-        # More than may wait there: it goes on once the first of them have been taken here.
-        yield from [b"x" * 700_000] * large
-        sleep(600, ready)
-
-    def endless():
-        while True:
-            yield 1
-
-    def echo(value):
-        return value
-
-    def lock():
-        import threading
-        return threading.Lock()
-
-    def exit():
-        os._exit(7)
-
-    async def coro(n: int):
-        return n + 1
-
-    class Thing:
-        @classmethod
-        def make(cls, size: int):
-            return cls.__name__, size
-    """
-)
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "tasks.py").write_text(TASKS)
-    yield tmp_path
-
-
-def start(directory: Path, *words: str, **options: object) -> subprocess.Popen[str]:
-    search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": search}
-    command = [sys.executable, "-m", "remotesvc", *words]
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen(command, cwd=directory, env=environment, text=True, **streams)  # type: ignore[call-overload,no-any-return]
-
-
-def cli(directory: Path, *words: str, stdin: str | None = None) -> tuple[int, str, str]:
-    with start(directory, *words, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE) as process:
-        out, err = process.communicate(stdin, timeout=LIMIT)
-    return process.returncode, out, err
+pytest_plugins = ("tests.integration.cli_fixtures",)
 
 
 def test_getpid(directory: Path) -> None:
@@ -324,110 +230,6 @@ def test_demo(directory: Path) -> None:
     assert "6 of 6 calls did as they should" in out
     assert "!! FileNotFoundError" in out and "!! CallTimeout" in out
     assert out.index("target's stdout: looking around") < out.index("-> demo_tasks.Machine(")
-
-
-def test_a_closed_pipe_on_stdout_is_silent(directory: Path) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    with (
-        os.fdopen(writer, "w") as broken,
-        start(directory, "run", "local:", "os:getpid", stdout=broken) as process,
-    ):
-        _, err = process.communicate(timeout=LIMIT)
-    assert process.returncode in (0, 8)
-    assert err == ""
-
-
-def test_pull_to_a_reader_that_left(directory: Path) -> None:
-    (directory / "much").write_bytes(bytes(1 << 20))
-    reader, writer = os.pipe()
-    os.close(reader)
-    with (
-        os.fdopen(writer, "w") as broken,
-        start(directory, "pull", "local:", str(directory / "much"), "-", stdout=broken) as process,
-    ):
-        _, err = process.communicate(timeout=LIMIT)
-    assert process.returncode == 8
-    assert "local: cancelled: nobody reads standard output any more" in err and "Error" not in err
-
-
-def test_ctrl_c_while_running_keeps_what_arrived(directory: Path) -> None:
-    ready = directory / "ready"
-    hosts = "local:"
-    with start(directory, "run", "--jsonl", hosts, "tasks:sleep", "60", str(ready)) as process:
-        _wait_for(ready, process)
-        process.send_signal(signal.SIGINT)
-        watch = Stopwatch()
-        out, err = process.communicate(timeout=LIMIT)
-    assert watch.seconds < 10
-    assert process.returncode == 130
-    result = json.loads(out)
-    assert result["status"] == "cancelled"
-    assert "interrupted; not finished: local" in err
-    assert "Traceback" not in err
-
-
-@pytest.mark.parametrize(("options", "large"), [((), 0), (("--jsonl",), 3)])
-def test_ctrl_c_ends_the_wait_for_the_next_item_of_a_generator(
-    directory: Path, options: tuple[str, ...], large: int
-) -> None:
-    ready = directory / "ready"
-    with start(directory, "run", *options, "local:", "tasks:slow", str(ready), str(large)) as process:
-        assert process.stdout is not None
-        # That it is on its way is not enough: without --jsonl it is shown, with it that more comes says it was taken.
-        first = "" if options else process.stdout.readline()
-        _wait_for(ready, process)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=LIMIT)
-    assert process.returncode == 130
-    assert "the run was stopped before the generator ended" in (out if options else err)
-    assert options or first + out == "1\n"
-
-
-def test_a_generator_that_was_cut_by_the_deadline_is_not_fine(directory: Path) -> None:
-    for deadline in ("1", "5", "25"):  # on a busy machine nothing may have come after the first
-        code, out, err = cli(directory, "run", "--deadline", deadline, "local:", "tasks:endless")
-        if out:
-            break
-    assert (code, set(out)) == (8, set("1\n"))
-    assert "local: cancelled: the run was stopped before the generator ended" in err
-
-
-def test_a_second_ctrl_c_leaves_at_once(directory: Path) -> None:
-    ready = directory / "ready"
-    with start(directory, "run", "local:", "tasks:sleep", "60", str(ready)) as process:
-        _wait_for(ready, process)
-        process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=LIMIT)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-
-
-def test_ctrl_c_while_connecting(directory: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as tarpit:
-        place = f"127.0.0.1:{tarpit.getsockname()[1]}"
-        with start(directory, "run", "-F", os.devnull, "--jsonl", f"local:,{place}", "os:getpid") as process:
-            assert process.stdout is not None
-            first = json.loads(process.stdout.readline())
-            connection, _ = tarpit.accept()
-            with connection:
-                process.send_signal(signal.SIGINT)
-                watch = Stopwatch()
-                out, err = process.communicate(timeout=LIMIT)
-    assert watch.seconds < 5
-    assert process.returncode == 130
-    assert (first["host"], first["status"]) == ("local:", "ok")
-    assert (json.loads(out)["host"], json.loads(out)["status"]) == (place, "not_run")
-    assert f"not finished: {place}" in err
-
-
-def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + LIMIT
-    while not path.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "the call never began"
-        time.sleep(0.01)
 
 
 def test_code_from_standard_input() -> None:

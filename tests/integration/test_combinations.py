@@ -16,9 +16,9 @@ from remotesvc.service import Pool
 from remotesvc.ssh import SSHOptions
 from tests.containers import PASSWORD, Host, Hosts
 from tests.integration import fleet_tasks, releases
+from tests.integration.bastion import config_to
 from tests.integration.releases import Releases
-from tests.integration.test_docker_jump import address, known
-from tests.kernel import served
+from tests.kernel import served, served_above, served_invokers
 from tests.kernel.contexts import LIMIT, until
 from tests.kernel.filetrees import content
 
@@ -34,16 +34,7 @@ MEGABYTE = 1 << 20
 @pytest.fixture
 def behind(hosts: Hosts, router: Router, tmp_path: Path) -> Callable[..., Context]:
     """`behind(user)`: a context on the host with sudo, by way of the bastion, as an ssh_config of the test's says."""
-    bastion = hosts["bastion"].options()
-    target = address(hosts, "accounts", "bastion")
-    files = known(hosts, tmp_path, bastion=f"[{bastion['host']}]:{bastion['port']}", accounts=target)
-    config = tmp_path / "config"
-    config.write_text(
-        f"Host bastion\n  HostName {bastion['host']}\n  Port {bastion['port']}\n  User root\n"
-        f"Host target\n  HostName {target}\n  ProxyJump bastion\n"
-        f"Host *\n  IdentityFile {bastion['key_filename']}\n  IdentityAgent none\n  UserKnownHostsFile {files}\n"
-        "  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n"
-    )
+    config = config_to(hosts, "accounts", tmp_path)
     return lambda user, **more: router.ssh("target", user=user, ssh_config=config, **more)
 
 
@@ -109,7 +100,7 @@ def test_what_root_waits_for_behind_a_bastion_is_cancelled(behind: Callable[...,
     assert future.cancel()
     until(lambda: root.call("os.path:exists", path + ".cancelled"))
 
-    first, second = (root.call_service_async(served.Shared, "compute", path + ".go") for _ in range(2))
+    first, second = (root.call_service_async(served_invokers.Shared, "compute", path + ".go") for _ in range(2))
     assert root.call_service(served.Plain, "add", a=1, b=2) == 3  # both have arrived
     assert first.cancel()
     root.push(b"", path + ".go")
@@ -120,8 +111,8 @@ def test_what_root_waits_for_behind_a_bastion_is_cancelled(behind: Callable[...,
 
 def test_root_behind_a_bastion_calls_the_master(behind: Callable[..., Context], router: Router) -> None:
     root = router.sudo(via=behind("wheel"))
-    with Pool(router, services=[served.OnTheMaster]):
-        assert root.call(served.ask_master, "give", "x")[:2] == ["x", root.id]
+    with Pool(router, services=[served_above.OnTheMaster]):
+        assert root.call(served_above.ask_master, "give", "x")[:2] == ["x", root.id]
 
 
 def test_files_through_two_hops(behind: Callable[..., Context], router: Router, tmp_path: Path) -> None:

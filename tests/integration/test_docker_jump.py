@@ -10,24 +10,11 @@ import pytest
 from remotesvc import ConnectError, HostKeyError, Router
 from remotesvc.ssh import SSHOptions
 from tests.containers import Hosts
+from tests.integration.bastion import address, known
 from tests.kernel.contexts import until
 
 pytest_plugins = ("tests.integration.docker_fixtures", "tests.kernel.call_fixtures")
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
-
-
-def address(hosts: Hosts, service: str, behind: str) -> str:
-    """The address of a service in a network that it shares with the one in front of it."""
-    networks = [hosts._hosts[name].inspect()["NetworkSettings"]["Networks"] for name in (service, behind)]
-    (shared,) = set(networks[0]) & set(networks[1])
-    return str(networks[0][shared]["IPAddress"])
-
-
-def known(hosts: Hosts, directory: Path, **addresses: str) -> str:
-    """A known_hosts file with the keys of services at addresses."""
-    path = directory / "known"
-    path.write_text("".join(f"{place} {hosts._hosts[name].host_key}\n" for name, place in addresses.items()))
-    return str(path)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from remotesvc import Context, Router
 from remotesvc.service import ArgumentError, NoSuchMethod, Pool
-from tests.kernel import served
+from tests.kernel import served, served_above, served_invokers
 from tests.kernel.contexts import LIMIT
 
 pytest_plugins = ("tests.integration.docker_fixtures", "tests.kernel.call_fixtures")
@@ -32,11 +32,11 @@ def all_of_it(context: Context) -> None:
         context.call_service(served.Plain, "hidden")
     with pytest.raises(ArgumentError):
         context.call_service(served.Plain, "add", "x")
-    futures = [context.call_service_async(served.Serialized, "run", number) for number in range(100)]
+    futures = [context.call_service_async(served_invokers.Serialized, "run", number) for number in range(100)]
     assert [future.result(LIMIT) for future in futures] == list(range(100))
-    assert context.call_service(served.Serialized, "report")["order"] == list(range(100))
-    first = context.call_service(served.Deduplicated, "compute", {"a": ["x" * 2000]})
-    assert context.call_service(served.Deduplicated, "compute", {"a": ["x" * 2000]}) == first
+    assert context.call_service(served_invokers.Serialized, "report")["order"] == list(range(100))
+    first = context.call_service(served_invokers.Deduplicated, "compute", {"a": ["x" * 2000]})
+    assert context.call_service(served_invokers.Deduplicated, "compute", {"a": ["x" * 2000]}) == first
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -48,5 +48,5 @@ def test_services_behind_a_hop_and_on_the_master(connect: Callable[..., Context]
     host = connect("bookworm")
     inner = router.local(via=host)
     all_of_it(inner)
-    with Pool(router, services=[served.OnTheMaster]):
-        assert inner.call(served.ask_master, "give", "x")[:2] == ["x", inner.id]
+    with Pool(router, services=[served_above.OnTheMaster]):
+        assert inner.call(served_above.ask_master, "give", "x")[:2] == ["x", inner.id]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,29 +14,23 @@ import remotesvc
 from remotesvc import CallError, Context, Router
 from tests import containers
 from tests.containers import Hosts
-from tests.integration import shop
+from tests.integration.bastion import config_to
 from tests.integration.shop import desk
-from tests.kernel import called
+from tests.integration.smoke_steps import DEBIANS, HERE, STEPS, is_whole, much_data, version
+from tests.kernel import called, called_processes
 from tests.kernel.contexts import Heard, until
 from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.integration.docker_fixtures", "tests.kernel.call_fixtures")
+
 # The first run makes images.
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
-MIB = 1024 * 1024
-HERE = sys.version_info[:2]
 Connect = Callable[..., Context]
-
-DEBIANS = {"bullseye": (3, 9), "bookworm": (3, 11), "trixie": (3, 13)}
-"""The hosts with Debian's python3-minimal, and their Python."""
-
 SHELLS = ("dash", "bash", "noisy", "greedy", "zsh", "fish", "csh", "wrapped")
 """Accounts whose way to a program is peculiar: a login shell, what its profile does, a forced command."""
-
 ROOMY = ("full", "python36", "maxsessions", "maxstartups", "bastion", "readonly", "tinytmp")
 """Hosts where everything works, though one may ask little of them."""
-
 TARGETS = (*DEBIANS, *ROOMY, *(f"accounts/{name}" for name in (*SHELLS, "password", "sudoer")))
 
 
@@ -52,128 +43,6 @@ def reach(connect: Connect, target: str, **changes: Any) -> Context:
         changes.update(password=containers.PASSWORD, key_filename=None, extra_options=(
             "IdentityAgent=none", "IdentityFile=none", "PreferredAuthentications=password"))
     return connect(service, **changes)
-
-
-def version(context: Context) -> tuple[int, int]:
-    major, minor = context.info["version"][:2]
-    return major, minor
-
-
-def is_whole(context: Context) -> bool:
-    """Whether the host has more of the standard library than Debian's minimum, which never has this."""
-    return bool(context.call(desk.has_of_its_own, "shutil"))
-
-
-# -- the suite: each step takes a context on any host
-
-
-def calls_of_every_kind(context: Context, heard: Heard) -> None:
-    assert context.call(called.add, 1, b=2) == 3
-    assert context.call("os:getpid") == context.info["pid"]
-    assert context.call(functools.partial(called.add, 1), b=2) == 3
-    assert context.call(called.Thing.of_class, 5) == 15
-    assert context.call(called.Thing.static, 5) == 6
-    assert context.call(len, "four") == 4
-    assert list(context.call(called.count, 1000)) == list(range(1000))
-    assert context.submit(called.add, 20, 22).result() == 42
-    context.cast(called.add, 1, 1)
-    with context.chain() as chain:
-        first, second, third = chain.submit(called.add, 1), chain.submit(called.fail, "KeyError", 1), chain.submit(
-            called.add, 3)
-    assert first.result() == 1
-    assert isinstance(second.exception(), KeyError)
-    assert isinstance(third.exception(), KeyError)
-    on_main = context.options(thread="main")
-    assert on_main.call(called.is_main_thread) is True
-    there = context.options(cwd="/usr", env={"REMOTESVC_TEST_OPTION": "x"}).call(called.surroundings)
-    assert (there["cwd"], there["env"]) == ("/usr", "x")
-    assert there["pid"] != context.info["pid"]
-    assert context.ping() < 5
-
-
-def values_and_errors(context: Context, heard: Heard) -> None:
-    value = {"a": [1, (2.5, None)], b"k": {3, "x"}, (1, 2): "grün \U0001f600 \udcff", "big": 1 << 100}
-    assert context.call(called.echo, value) == value
-    with pytest.raises(FileNotFoundError) as caught:
-        context.call("os:stat", "/no/such/file")
-    assert isinstance(caught.value, CallError)
-    assert (caught.value.errno, caught.value.filename) == (2, "/no/such/file")
-    with pytest.raises(ValueError, match="outer") as chained:
-        context.call(called.fail_chained)
-    assert isinstance(chained.value.__cause__, KeyError)
-    with pytest.raises(CallError, match="SystemExit"):
-        context.call(called.fail, "SystemExit", 3)
-    with pytest.raises(FileNotFoundError):
-        list(context.call(called.count_then_fail, 3))
-    with pytest.raises(remotesvc.EncodeError, match=r"\['deep'\]\[1\]\['er'\]\[1\]"):
-        context.call(called.lock)
-    with pytest.raises(ModuleNotFoundError):
-        context.call("no_such_module_anywhere:f")
-    assert context.call(called.add, 1, 1) == 2
-
-
-def output(context: Context, heard: Heard) -> None:
-    mark = "mark%d" % len(heard.output)  # noqa: UP031
-    context.call(desk.say, mark)
-    heard.wait_until(lambda: f"{mark} as an error\n" in heard.text("stderr"))
-    lines = [line for line in heard.text().splitlines() if line.startswith(mark)]
-    assert lines == [f"{mark} by print", f"{mark} by write", f"{mark} by a process"]
-    assert {event.host for event in heard.output} == {context.name}
-
-
-def package_with_resources(context: Context, heard: Heard) -> None:
-    text = Path(shop.__file__).with_name("greeting.txt").read_text(encoding="utf-8")
-    read, table, total, currency, place = context.call(desk.greet)
-    assert (read.decode(), table, total, currency) == (text, b"\x00\x01\x02\xff", "3 EUR", "EUR")
-    assert place == "remotesvc:/tests/integration/shop/desk.py"
-    if version(context) == HERE or (is_whole(context) and version(context) >= (3, 9)):
-        assert context.call(desk.greet_by_resources) == text
-
-
-def what_a_minimal_python_lacks(context: Context, heard: Heard) -> None:
-    for name, function, argument, expected in (
-        ("json", desk.as_json, {"a": [1, None]}, '{"a": [1, null]}'),
-        ("shutil", desk.copy, b"data" * 1000, b"data" * 1000),
-    ):
-        own = context.call(desk.has_of_its_own, name)
-        if own or version(context) == HERE:
-            assert context.call(function, argument) == expected
-            place = context.call(desk.loaded_from, name)
-            assert place.startswith("remotesvc:/") is not own
-        else:
-            # A standard library of another version does not fit: the error says what to install.
-            with pytest.raises(ModuleNotFoundError, match="libpython{}.{}-stdlib".format(*version(context))):
-                context.call(function, argument)
-
-
-def cancel_and_timeout(context: Context, heard: Heard) -> None:
-    begun = f"/dev/shm/remotesvc-{time.monotonic_ns()}"
-    future = context.submit(called.loop_until_cancelled, begun)
-    until(lambda: context.call("os.path:exists", begun))
-    context.call("os:unlink", begun)
-    assert future.cancel()
-    with pytest.raises(remotesvc.Cancelled):
-        future.result()
-    started, watch = time.monotonic(), Stopwatch()
-    with pytest.raises(remotesvc.CallTimeout):
-        context.options(timeout=0.5).call(time.sleep, 2)
-    assert time.monotonic() - started > 0.4
-    assert watch.seconds < 1.9
-    assert context.call(called.add, 2, 2) == 4
-
-
-def much_data(context: Context, heard: Heard) -> None:
-    data = bytes(range(256)) * (64 * MIB // 256)
-    assert context.call(called.echo, data) == data
-
-
-def many_calls(context: Context, heard: Heard) -> None:
-    futures = [context.submit(called.add, number, 1) for number in range(200)]
-    assert [future.result() for future in futures] == list(range(1, 201))
-
-
-STEPS = (calls_of_every_kind, values_and_errors, output, package_with_resources, what_a_minimal_python_lacks,
-         cancel_and_timeout, much_data, many_calls)
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
@@ -194,18 +63,8 @@ def test_smoke_by_the_ssh_program(target: str, connect: Connect, heard: Heard) -
 
 def test_behind_a_bastion_by_the_ssh_program(hosts: Hosts, router: Router, heard: Heard, tmp_path: Path) -> None:
     """ssh looks each hop up in its own configuration."""
-    from tests.integration.test_docker_jump import address, known
-
-    bastion = hosts["bastion"].options()
-    inner = address(hosts, "inner", "bastion")
-    files = known(hosts, tmp_path, bastion=f"[{bastion['host']}]:{bastion['port']}", inner=inner)
-    config = tmp_path / "config"
-    config.write_text(
-        f"Host inner\n HostName {inner}\n ProxyJump bastion\nHost bastion\n HostName {bastion['host']}\n"
-        f" Port {bastion['port']}\nHost *\n User root\n IdentityAgent none\n IdentityFile {bastion['key_filename']}\n"
-        f" UserKnownHostsFile {files}\n GlobalKnownHostsFile none\n StrictHostKeyChecking yes\n"
-    )
-    with router.ssh("inner", ssh_config=config, transport="openssh") as context:
+    config = config_to(hosts, "inner", tmp_path)
+    with router.ssh("target", user="root", ssh_config=config, transport="openssh") as context:
         assert hosts._hosts["inner"].id.startswith(context.call("socket:gethostname"))
         for step in STEPS:
             step(context, heard)
@@ -409,7 +268,7 @@ def test_nothing_is_written_there(service: str, hosts: Hosts, connect: Connect, 
 def test_nothing_runs_on_after_the_last_context(hosts: Hosts) -> None:
     with contextlib.ExitStack() as stack:
         router = stack.enter_context(Router())
-        hosts["bookworm"].connect(router).call(called.spawn_sleep)
+        hosts["bookworm"].connect(router).call(called_processes.spawn_sleep)
         assert hosts["bookworm"].processes("remotesvc:")
         assert hosts["bookworm"].processes("sleep 300")
     watch = Stopwatch()

@@ -17,9 +17,9 @@ import pytest
 from remotesvc import Context, Router
 from remotesvc.files.records import CHUNK
 from remotesvc.files.shared import IN_MEMORY, share
+from tests.integration.command_line import LIMIT, cli, start
 from tests.integration.ssh_servers import OpenSSHServer
 from tests.integration.test_calls_ssh import connect_to
-from tests.integration.test_cli_local import LIMIT, cli, start
 from tests.kernel.filetrees import content, described, digest, leftovers
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")

@@ -19,7 +19,7 @@ from tests import interpreters
 from tests.integration.ssh_servers import OpenSSHServer
 from tests.integration.test_calls_ssh import connect_to
 from tests.interpreters import Interpreter
-from tests.kernel import served
+from tests.kernel import served, served_above, served_invokers
 from tests.kernel.contexts import LIMIT, Heard
 from tests.kernel.serving import until_busy
 
@@ -65,9 +65,9 @@ def test_a_service_on_a_host(
         plain.add("x")  # type: ignore[arg-type]
     assert plain.say("hello") == "hello"
     assert heard.text() == "hello\n"
-    futures = [context.call_service_async(served.Serialized, "run", number) for number in range(200)]
+    futures = [context.call_service_async(served_invokers.Serialized, "run", number) for number in range(200)]
     assert [future.result(LIMIT) for future in futures] == list(range(200))
-    assert context.call_service(served.Serialized, "report")["order"] == list(range(200))
+    assert context.call_service(served_invokers.Serialized, "report")["order"] == list(range(200))
 
 
 def test_through_a_hop_and_back_to_the_master(
@@ -76,14 +76,14 @@ def test_through_a_hop_and_back_to_the_master(
     host = connect_to(router, server)
     inner = router.local(via=host)
     flag = tmp_path / "flag"
-    futures = [inner.call_service_async(served.Deduplicated, "compute", 1, path=str(flag)) for _ in range(10)]
-    assert inner.call_service(served.Deduplicated, "privileged", 1) == 1
-    until_busy(inner, served.Deduplicated, 1)
+    futures = [inner.call_service_async(served_invokers.Deduplicated, "compute", 1, path=str(flag)) for _ in range(10)]
+    assert inner.call_service(served_invokers.Deduplicated, "privileged", 1) == 1
+    until_busy(inner, served_invokers.Deduplicated, 1)
     flag.touch()
     assert [future.result(LIMIT) for future in futures] == [[1, 1]] * 10
-    with Pool(router, services=[served.OnTheMaster]):
+    with Pool(router, services=[served_above.OnTheMaster]):
         for context in (host, inner):
-            assert context.call(served.ask_master, "give", "x") == ["x", context.id, os.getpid()]
+            assert context.call(served_above.ask_master, "give", "x") == ["x", context.id, os.getpid()]
 
 
 def test_many_threads_call_one_service(router: Router, server: EmbeddedServer | OpenSSHServer) -> None:
@@ -92,7 +92,7 @@ def test_many_threads_call_one_service(router: Router, server: EmbeddedServer | 
 
     def work(mine: list[int]) -> None:
         for number in range(100):
-            mine.append(context.call_service(served.Concurrent, "run", number))
+            mine.append(context.call_service(served_invokers.Concurrent, "run", number))
 
     threads = [threading.Thread(target=work, args=(mine,)) for mine in answers]
     for thread in threads:

@@ -1,4 +1,4 @@
-"""Fixtures: each interpreter found, and `run`, which captures in it. A test module takes them with
+"""Fixture: `run`, which captures in each interpreter found. A test module takes it with
 
 pytest_plugins = ("tests.kernel.capture_fixtures",)
 """
@@ -9,15 +9,10 @@ import functools
 
 import pytest
 
-from tests import interpreters
 from tests.interpreters import Interpreter
 from tests.kernel.capturing import Run, run_in
 
-
-@pytest.fixture(params=interpreters.found(), ids=str)
-def interpreter(request: pytest.FixtureRequest) -> Interpreter:
-    found: Interpreter = request.param
-    return found
+pytest_plugins = ("tests.kernel.call_fixtures",)
 
 
 @pytest.fixture

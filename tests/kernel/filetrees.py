@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import random
 import stat
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hypothesis import strategies as st
 
+from remotesvc import Context
 from remotesvc.files.records import CHUNK
+from tests.kernel import called_files
+from tests.kernel.contexts import until
 
 SIZES = (0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 7)
 """Where the cutting into messages could go wrong."""
@@ -75,3 +81,38 @@ def digest(path: Path | str | bytes) -> str:
 def leftovers(directory: Path) -> list[str]:
     """Names of ours anywhere below a directory."""
     return [str(path) for path in directory.rglob(".remotesvc-*.part")]
+
+
+def open_files(context: Context) -> int:
+    """What is open there once the transfers are over there, too: the last they say comes before they close all."""
+    until(lambda: context.call(called_files.transfers_over))
+    found: int = context.call(called_files.open_files)
+    return found
+
+
+@contextlib.contextmanager
+def meanwhile(step: Callable[[], None]) -> Iterator[None]:
+    """Another thread does something to files over and over; where it fails, it begins again."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                step()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def swap_for_link(directory: Path, elsewhere: Path) -> None:
+    """For a moment a directory is a link that leads out."""
+    aside = directory.with_name("e")
+    directory.rename(aside)
+    directory.symlink_to(elsewhere)
+    directory.unlink()
+    aside.rename(directory)

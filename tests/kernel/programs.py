@@ -60,7 +60,7 @@ def start(directory: Path, body: str) -> Script:
         textwrap.dedent("""\
         import os, signal, subprocess, sys, threading, time
         import remotesvc
-        from tests.kernel import called
+        from tests.kernel import called, called_processes, called_waiting
 
         def say(*words):
             print(*words, flush=True)

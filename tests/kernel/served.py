@@ -6,26 +6,18 @@ import threading
 import time
 
 import remotesvc
-from remotesvc.bootstrap.links import wire
-from remotesvc.messages.latch import Latch
-from remotesvc.messages.receiver import Receiver
 from remotesvc.service import (
     CALLER,
     AllowAny,
     AllowList,
     AllowParents,
-    DeduplicatingInvoker,
     Message,
     Policy,
-    SerializedInvoker,
     Service,
     arg_spec,
-    call,
     current_pool,
     expose,
-    master,
     no_reply,
-    parent,
 )
 
 TYPE_CHECKING = False
@@ -237,197 +229,6 @@ class Picky(Service):
         return "hello"
 
 
-class Log(object):  # noqa: UP004
-    """What happened in which order, and how much of it at once."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.order = []  # type: list[Any]
-        self.threads = set()  # type: set[int]
-        self.now = self.most = 0
-
-    def enter(self, what: "Any") -> None:
-        with self.lock:
-            self.order.append(what)
-            self.threads.add(threading.get_ident())
-            self.now += 1
-            self.most = max(self.most, self.now)
-
-    def leave(self) -> None:
-        with self.lock:
-            self.now -= 1
-
-
-class Logged(Service):
-    """A service that keeps a log of its calls."""
-
-    def __init__(self, router: "Any") -> None:
-        super().__init__(router)
-        self.log = Log()
-
-    @expose()
-    def run(self, number: int, seconds: float = 0.0) -> int:
-        self.log.enter(number)
-        time.sleep(seconds)
-        self.log.leave()
-        return number
-
-    @expose()
-    def length(self, text: str) -> int:
-        return len(text)
-
-    @expose()
-    def hold(self, path: str) -> bool:
-        """Return once the file is there."""
-        self.log.enter(path)
-        while not os.path.exists(path):
-            time.sleep(0.005)
-        self.log.leave()
-        return True
-
-    @expose()
-    def fail(self, number: int) -> None:
-        self.log.enter(number)
-        self.log.leave()
-        raise KeyError(number)
-
-    @expose()
-    def stream(self, n: int) -> "Iterator[int]":
-        self.log.enter("stream")
-        yield from range(n)
-        self.log.leave()
-
-    @expose(policy=AllowAny())
-    def report(self) -> "dict[str, Any]":
-        log = self.log
-        return {"order": list(log.order), "most": log.most, "threads": len(log.threads)}
-
-
-class Concurrent(Logged):
-    """As many at once as there are threads."""
-
-
-class Serialized(Logged):
-    """One after the other."""
-
-    invoker_class = SerializedInvoker
-
-
-class Other(Logged):
-    """Another one."""
-
-
-class Parents(DeduplicatingInvoker):
-    """Keeps 4 replies."""
-
-    max_entries = 4
-    ttl = 60.0
-
-
-class Deduplicated(Service):
-    """Equal calls run once."""
-
-    invoker_class = Parents
-
-    def __init__(self, router: "Any") -> None:
-        super().__init__(router)
-        self.log = Log()
-
-    @expose()
-    def compute(self, value: "Any" = None, path: "str" = "", other: "Any" = None) -> "Any":
-        self.log.enter(repr(value))
-        while path and not os.path.exists(path):
-            time.sleep(0.005)
-        self.log.leave()
-        if value == "raise":
-            raise KeyError(path)
-        return [value, len(self.log.order)]
-
-    @expose()
-    def patient(self, path: "str") -> "Any":
-        """Until it is cancelled, or the file is there."""
-        self.log.enter("patient")
-        call = remotesvc.current()
-        while not os.path.exists(path):
-            if call.wait(0.005):
-                with open(path + ".cancelled", "w"):
-                    pass
-                break
-        self.log.leave()
-        return len(self.log.order)
-
-    @expose()
-    def generate(self) -> "Iterator[int]":
-        yield 1
-
-    @expose()
-    def promise(self) -> "Any":
-        return Service.NO_REPLY
-
-    @expose()
-    def forget(self, what: "str" = "", value: "Any" = None) -> int:
-        if value is not None:
-            return self.invoker.invalidate(what, value=value)  # type: ignore[no-any-return]
-        return self.invoker.invalidate(*[what] if what else [])  # type: ignore[no-any-return]
-
-    @expose(policy=AllowAny())
-    def report(self) -> "dict[str, Any]":
-        log = self.log
-        return {"order": list(log.order), "most": log.most, "threads": len(log.threads)}
-
-    @expose(policy=AllowParents())
-    def privileged(self, value: int) -> int:
-        return value
-
-
-class Listening(Service):
-    """Collects what its receivers get."""
-
-    invoker_class = SerializedInvoker
-
-    def __init__(self, router: "Any") -> None:
-        super().__init__(router)
-        self.early = Latch()
-        self.early.put("early")
-        self.select.add(self.early)
-        self.heard = []  # type: list[Any]
-        self.threads = set()  # type: set[str]
-
-    @expose()
-    def open(self) -> "Any":
-        """A sender to a receiver that is added now."""
-        receiver = Receiver(self.router)
-        self.select.add(receiver)
-        return receiver.sender()
-
-    @expose()
-    def collected(self) -> "Any":
-        return list(self.heard), sorted(self.threads)
-
-    def on_message(self, event: "Any") -> None:
-        self.threads.add(threading.current_thread().name)
-        self.heard.append(str(event.value) if event.error is None else type(event.error).__name__)
-        if self.heard[-1] == "bad":
-            raise ValueError("on_message fails")
-
-
-class Shared(Service):
-    """What siblings compute together."""
-
-    invoker_class = DeduplicatingInvoker
-
-    def __init__(self, router: "Any") -> None:
-        super().__init__(router)
-        self.runs = 0
-
-    @expose(policy=AllowAny())
-    def compute(self, path: str) -> int:
-        self.runs += 1
-        while path and not os.path.exists(path):
-            time.sleep(0.005)
-        return self.runs
-
-
 class Raced(Service):
     """Counts its own objects."""
 
@@ -447,78 +248,9 @@ for _name in RACED:
     globals()[_name] = type(_name, (Raced,), {"__module__": __name__, "__qualname__": _name})
 
 
-class OnTheMaster(Service):
-    """What the master offers its children."""
-
-    def __init__(self, router: "Any" = None) -> None:
-        super().__init__(router)
-        self.seen = []  # type: list[Any]
-
-    @expose(policy=AllowAny())
-    def give(self, name: str, caller: Message) -> "list[Any]":
-        self.seen.append((name, caller.src))
-        return [name, caller.src, os.getpid()]
-
-    @expose(policy=AllowAny())
-    def items(self, n: int) -> "Iterator[int]":
-        yield from range(n)
-
-    @expose(policy=AllowAny())
-    def wait(self, path: str) -> bool:
-        with open(path, "w"):
-            pass
-        return remotesvc.current().wait(30)
-
-    @expose(policy=AllowAny())
-    def back(self, caller: Message) -> "Any":
-        """Call the caller back."""
-        return caller.context.call("os:getpid")
-
-    @expose()
-    def parents_only(self) -> None:
-        pass
-
-
-NAME = "tests.kernel.served.OnTheMaster"
-
-
-def ask_master(method: str, *args: "Any") -> "Any":
-    """On a child: call the master's service by name."""
-    value = master().call_service(NAME, method, *args)
-    return list(value) if hasattr(value, "__next__") else value
-
-
-def ask_master_briefly(path: str, seconds: float) -> str:
-    """On a child: give a call up after a moment."""
-    try:
-        master().options(timeout=seconds).call_service(NAME, "wait", path)
-    except remotesvc.CallTimeout as error:
-        return str(error)
-    return "no timeout"
-
-
-def ask(context: "remotesvc.Context", service: "Any", method: str, *args: "Any") -> "Any":
-    """On a child: call a service of another context; errors by name and text."""
-    try:
-        return context.call_service(service, method, *args)
-    except remotesvc.Error as error:
-        return [type(error).__name__, str(error)]
-
-
-def ask_parent(service: "Any", method: str, *args: "Any") -> "Any":
-    """On a child: call a service of the context above it."""
-    return ask(parent(), service, method, *args)
-
-
 def set_variable(name: str, value: str) -> None:
     """Set an environment variable."""
     os.environ[name] = value
-
-
-def inside(service: str) -> int:
-    """How many calls of a logged service are in their methods now; those that a pool counts may be on the way there."""
-    found = current_pool().get_service(service)
-    return found.log.now  # type: ignore[attr-defined, no-any-return]
 
 
 def statistics() -> "list[Any]":
@@ -551,13 +283,6 @@ def allow_only(names: "list[str]") -> None:
     current_pool().activator = AllowList(*names)
 
 
-def locally(number: int) -> "Any":
-    """Call services of this process: the thread here, the one there, a value; a negative number raises KeyError."""
-    if number < 0:
-        call(Serialized, "fail", number)
-    return [threading.get_ident(), call(Plain, "thread"), call(Plain, "add", number)]
-
-
 def count_threads(name: str) -> int:
     """How many threads of this name there are."""
     return sum(thread.name == name for thread in threading.enumerate())
@@ -570,53 +295,6 @@ def wait_for(path: str) -> bool:
     return True
 
 
-def forge(dst: int, handle: int) -> None:
-    """On a child: a service call in the name of the master."""
-    router = remotesvc.current().router
-    data = router.codec.encode(["tests.kernel.served.Open:secret", [], {}, {}, []]).data
-    frame = wire.Frame(wire.MESSAGE, 0, wire.CALLS, dst, 0, 0, handle, 0, data)
-    router.links[None].send(wire.queue_of(0, wire.CALLS), 0, [frame.pack()], len(data) + wire.SIZE, False)
-
-
 def imported(prefix: str) -> "list[str]":
     """The modules of a package that are here."""
     return sorted(name for name in sys.modules if name.startswith(prefix))
-
-
-class Brisk(Service):
-    """Most of its calls take no time at all."""
-
-    @expose()
-    def on_main(self) -> bool:
-        return threading.current_thread() is threading.main_thread()
-
-    @expose()
-    def nap(self, seconds: float) -> bool:
-        time.sleep(seconds)
-        return self.on_main()
-
-    @expose()
-    def meet(self, names: "list[str]", own: str) -> bool:
-        with open(own, "w"):
-            pass
-        until = time.monotonic() + 20
-        while not all(map(os.path.exists, names)):
-            if time.monotonic() > until:
-                return False
-            time.sleep(0.001)
-        return True
-
-
-class BriskInTurn(Brisk):
-    """The same, one call after the other."""
-
-    invoker_class = SerializedInvoker
-
-    def __init__(self, router: "Any") -> None:
-        super().__init__(router)
-        self._noted = []  # type: list[int]
-
-    @expose()
-    def note(self, number: int) -> "list[int]":
-        self._noted.append(number)
-        return self._noted[-2:]

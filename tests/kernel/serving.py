@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from remotesvc import Context
-from tests.kernel import served
+from tests.kernel import served, served_invokers
 from tests.kernel.contexts import until
 
 
@@ -28,4 +28,5 @@ def until_busy(context: Context, service: Any, running: int, waiting: int = 0) -
 
 def until_inside(context: Context, service: Any, count: int) -> None:
     """Wait until so many calls of a service with a log are in their methods: one that runs may be on the way there."""
-    until(lambda: context.call(served.inside, service.name()) == count, what=f"{count} calls are in their methods")
+    inside, name = served_invokers.inside, service.name()
+    until(lambda: context.call(inside, name) == count, what=f"{count} calls are in their methods")

@@ -14,7 +14,7 @@ import pytest
 
 import remotesvc
 from remotesvc import Context, Router
-from tests.kernel import called
+from tests.kernel import called, called_failing, called_output, called_waiting
 from tests.kernel.contexts import LIMIT, Heard, appears, until, usable
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -26,28 +26,28 @@ pytest_plugins = ("tests.kernel.call_fixtures",)
 @pytest.mark.parametrize("kind", ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "BaseException"])
 def test_what_would_end_a_process_ends_the_call_only(context: Context, kind: str) -> None:
     with pytest.raises(remotesvc.CallError, match=kind) as caught:
-        context.call(called.fail, kind, 3)
+        context.call(called_failing.fail, kind, 3)
     assert isinstance(caught.value, Exception)
     assert caught.value.type_name == kind
     with pytest.raises(remotesvc.CallError, match=kind):
-        context.options(thread="main").call(called.fail, kind, 3)
+        context.options(thread="main").call(called_failing.fail, kind, 3)
     usable(context)
 
 
 @pytest.mark.parametrize("kind", ["StopIteration", "StopAsyncIteration", "MemoryError", "RecursionError"])
 def test_errors_with_a_meaning_of_their_own(context: Context, kind: str) -> None:
     with pytest.raises(remotesvc.CallError) as caught:
-        context.call(called.fail, kind, "x")
+        context.call(called_failing.fail, kind, "x")
     assert caught.value.type_name == kind
     assert isinstance(caught.value, (MemoryError, RecursionError)) == (kind in ("MemoryError", "RecursionError"))
 
 
 def test_every_builtin_exception(context: Context) -> None:
-    names = context.call(called.exception_names)
+    names = context.call(called_failing.exception_names)
     assert len(names) > 60
     for name in names:
         with pytest.raises(remotesvc.CallError) as caught:
-            context.call(called.fail_every, name)
+            context.call(called_failing.fail_every, name)
         assert caught.value.type_name == name
         assert caught.value.host == "local"
         assert "fail_every" in caught.value.render()
@@ -56,20 +56,20 @@ def test_every_builtin_exception(context: Context) -> None:
 
 def test_an_error_without_a_text(context: Context) -> None:
     with pytest.raises(remotesvc.CallError) as caught:
-        context.call(called.fail_unprintable)
-    assert caught.value.type_name == "tests.kernel.called.Unprintable"
+        context.call(called_failing.fail_unprintable)
+    assert caught.value.type_name == "tests.kernel.called_failing.Unprintable"
     assert str(caught.value)
 
 
 def test_an_error_with_a_text_of_1_mb(context: Context) -> None:
     with pytest.raises(ValueError, match="xxx") as caught:
-        context.call(called.fail_long, 1 << 20)
+        context.call(called_failing.fail_long, 1 << 20)
     assert 10_000 < len(str(caught.value)) < 200_000
 
 
 def test_an_error_with_a_cause(context: Context) -> None:
     with pytest.raises(ValueError, match="outer") as caught:
-        context.call(called.fail_chained)
+        context.call(called_failing.fail_chained)
     assert isinstance(caught.value, remotesvc.CallError)
     assert isinstance(caught.value.__cause__, KeyError)
     assert "direct cause" in caught.value.render()
@@ -79,7 +79,7 @@ def test_an_error_with_a_cause(context: Context) -> None:
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="groups came with Python 3.11")
 def test_a_group_with_notes(context: Context) -> None:
     with pytest.raises(getattr(builtins, "ExceptionGroup")) as caught:  # noqa: B009  # not known to 3.10
-        context.call(called.fail_group)
+        context.call(called_failing.fail_group)
     assert isinstance(caught.value, remotesvc.CallError)
     group: Any = caught.value
     assert isinstance(group.exceptions[0], ValueError)
@@ -97,8 +97,8 @@ def test_a_group_with_notes(context: Context) -> None:
 @pytest.mark.parametrize(
     ("function", "argument", "says"),
     [
-        (called.lock, None, "lock"),
-        (called.give_lambda, None, "function"),
+        (called_failing.lock, None, "lock"),
+        (called_failing.give_lambda, None, "function"),
         (called.nest, 100_000, "deep"),
         (called.many_bytes, 200 << 20, "200"),
         (called.power, 1_000_000, "bits"),
@@ -143,14 +143,15 @@ def test_numbers_beyond_the_limits_only_go_down(context: Context, value: Any) ->
 
 def test_eight_abandoned_calls_and_a_ninth(context: Context, tmp_path: Path) -> None:
     futures = [
-        context.submit(called.wait_for_file, str(tmp_path / f"begun{n}"), str(tmp_path / "go")) for n in range(8)
+        context.submit(called_waiting.wait_for_file, str(tmp_path / f"begun{n}"), str(tmp_path / "go"))
+        for n in range(8)
     ]
     for n in range(8):
         appears(tmp_path / f"begun{n}")
     assert all(future.cancel() for future in futures)
     usable(context)
     names = [str(tmp_path / f"party{n}") for n in range(8)]
-    party = [context.submit(called.meet, names, name) for name in names]
+    party = [context.submit(called_waiting.meet, names, name) for name in names]
     assert all(future.result(LIMIT) for future in party)
     (tmp_path / "go").touch()
     until(lambda: context.call("threading:active_count") < 20)
@@ -159,11 +160,11 @@ def test_eight_abandoned_calls_and_a_ninth(context: Context, tmp_path: Path) -> 
 
 def test_forty_abandoned_calls(context: Context, tmp_path: Path) -> None:
     for n in range(40):
-        future = context.submit(called.wait_for_file, str(tmp_path / f"begun{n}"), str(tmp_path / "go"))
+        future = context.submit(called_waiting.wait_for_file, str(tmp_path / f"begun{n}"), str(tmp_path / "go"))
         appears(tmp_path / f"begun{n}")
         assert future.cancel()
     until(lambda: refused(context), what="a call is refused")
-    with pytest.raises(remotesvc.Busy, match=r"40 calls.*tests\.kernel\.called:wait_for_file") as caught:
+    with pytest.raises(remotesvc.Busy, match=r"40 calls.*tests\.kernel\.called_waiting:wait_for_file") as caught:
         context.call(called.add, 1, 1)
     assert caught.value.host == "local"
     with pytest.raises(remotesvc.Busy):
@@ -186,9 +187,9 @@ def refused(context: Context) -> bool:
 
 
 def test_a_stray_write_from_c(context: Context, heard: Heard) -> None:
-    assert context.call(called.write_from_c, b"from C\n") == 7
+    assert context.call(called_output.write_from_c, b"from C\n") == 7
     heard.wait_until(lambda: "from C\n" in heard.text())
-    assert context.call(called.write_from_c, b"RV\x01\x00 looks like a frame") > 0
+    assert context.call(called_output.write_from_c, b"RV\x01\x00 looks like a frame") > 0
     heard.wait_until(lambda: "looks like a frame" in heard.text())
     usable(context)
 
@@ -196,7 +197,7 @@ def test_a_stray_write_from_c(context: Context, heard: Heard) -> None:
 @pytest.mark.parametrize("fd", [1, 2])
 def test_bursts(context: Context, heard: Heard, fd: int) -> None:
     line = b"0123456789abcde\n"
-    assert context.call(called.burst, line, 1 << 16, fd) == 1 << 20
+    assert context.call(called_output.burst, line, 1 << 16, fd) == 1 << 20
     stream = ("stdout", "stderr")[fd - 1]
     heard.wait_until(lambda: len(heard.text(stream)) >= 1 << 20)
     assert heard.text(stream) == line.decode() * (1 << 16)
@@ -205,7 +206,7 @@ def test_bursts(context: Context, heard: Heard, fd: int) -> None:
 
 def test_bursts_of_many_calls_at_once(context: Context, heard: Heard) -> None:
     lines = [bytes([65 + number]) * 31 + b"\n" for number in range(8)]
-    futures = [context.submit(called.say, line.decode() * 32768) for line in lines]
+    futures = [context.submit(called_output.say, line.decode() * 32768) for line in lines]
     for future in futures:
         future.result(LIMIT)
     text = [event.data for event in heard.output]
@@ -216,26 +217,26 @@ def test_bursts_of_many_calls_at_once(context: Context, heard: Heard) -> None:
 
 
 def test_a_line_of_a_megabyte(context: Context, heard: Heard) -> None:
-    context.call(called.say, "y" * (1 << 20))
+    context.call(called_output.say, "y" * (1 << 20))
     heard.wait_until(lambda: len(heard.text()) == 1 << 20)
     assert max(len(event.data) for event in heard.output) <= 64 * 1024
 
 
 def test_output_that_is_not_utf_8(context: Context, heard: Heard) -> None:
-    context.call(called.burst, b"gr\xfcn \xff\xfe\n", 1, 1)
+    context.call(called_output.burst, b"gr\xfcn \xff\xfe\n", 1, 1)
     heard.wait_until(lambda: "\n" in heard.text())
     assert heard.text() == "gr\ufffdn \ufffd\ufffd\n"
-    context.call(called.say, "undecodable \udcff\n")
+    context.call(called_output.say, "undecodable \udcff\n")
     heard.wait_until(lambda: "undecodable" in heard.text())
 
 
 def test_output_comes_before_the_result(context: Context, heard: Heard, tmp_path: Path) -> None:
-    future = context.submit(called.say_and_wait, "Password: ", str(tmp_path / "go"))
+    future = context.submit(called_waiting.say_and_wait, "Password: ", str(tmp_path / "go"))
     heard.wait_until(lambda: heard.text() == "Password: ")
     (tmp_path / "go").touch()
     future.result(LIMIT)
     for number in range(50):
-        context.call(called.say, f"line {number}\n")
+        context.call(called_output.say, f"line {number}\n")
         assert heard.text().endswith(f"line {number}\n")
 
 
@@ -246,6 +247,6 @@ def test_a_callback_for_output_that_raises_hurts_nobody() -> None:
     with Router(on_output=bad, on_log=bad) as router:
         context = router.local()
         for _ in range(5):
-            context.call(called.say, "text\n")
-        context.call(called.log, 30, "text")
+            context.call(called_output.say, "text\n")
+        context.call(called_output.log, 30, "text")
         usable(context)

@@ -14,7 +14,7 @@ import pytest
 
 import remotesvc
 from remotesvc import Context, Router
-from tests.kernel import called
+from tests.kernel import called, called_failing, called_output, called_waiting
 from tests.kernel.contexts import LIMIT, appears, runs_out, until, usable
 from tests.stopwatch import Stopwatch
 
@@ -28,11 +28,11 @@ def test_a_timeout_is_told_there_and_the_next_call_does_not_wait(context: Contex
     assert context.call(called.add, 1, 2) == 3
     begun, watch = time.monotonic(), Stopwatch()
     with pytest.raises(remotesvc.CallTimeout) as caught:
-        context.options(timeout=0.5).call(called.wait_for_file, str(tmp_path / "begun"), str(tmp_path / "go"))
+        context.options(timeout=0.5).call(called_waiting.wait_for_file, str(tmp_path / "begun"), str(tmp_path / "go"))
     assert time.monotonic() - begun > 0.4
     assert watch.seconds < 5
     assert isinstance(caught.value, TimeoutError)
-    assert caught.value.call == "tests.kernel.called:wait_for_file"
+    assert caught.value.call == "tests.kernel.called_waiting:wait_for_file"
     usable(context)
     (tmp_path / "go").touch()
 
@@ -42,7 +42,7 @@ def test_a_timeout_of_a_future(context: Context, tmp_path: Path) -> None:
 
     def call(timeout: float) -> None:
         future = context.options(timeout=timeout).submit(
-            called.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told")
+            called_waiting.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told")
         )
         with pytest.raises(remotesvc.CallTimeout):
             future.result(timeout + LIMIT)
@@ -60,7 +60,7 @@ def test_a_call_that_gives_up_in_time_is_a_timeout_whose_clock_is_heard_first(
     after = timers.after
     monkeypatch.setattr(timers, "after", lambda delay, run: after(delay + LIMIT, run))  # the clock here is late
     with pytest.raises(remotesvc.CallTimeout) as caught:
-        context.options(timeout=0.5).submit(called.until_told).result(LIMIT)
+        context.options(timeout=0.5).submit(called_waiting.until_told).result(LIMIT)
     assert isinstance(caught.value.__cause__, remotesvc.CallError)
 
 
@@ -88,16 +88,16 @@ def test_everything_at_once_on_a_fresh_context(router: Router, tmp_path: Path) -
                 context.submit(called.call_child, "tests.kernel.called:add", 1, 1),
                 context.submit(called.double, 1),
                 context.submit(called.count, 3),
-                context.submit(called.log, 10, "x"),
+                context.submit(called_output.log, 10, "x"),
                 context.submit("json:dumps", 1),
                 context.submit(called.echo, datetime.timezone.utc),
                 context.submit(called.about_me),
-                context.submit(called.fail, "ValueError", 1),
+                context.submit(called_failing.fail, "ValueError", 1),
                 context.options(isolation="process").submit(called.add, 1, 1),
                 context.chain().submit(called.add, 1, 1),
                 context.submit(lambda: 1),
             ]
-            context.cast(called.fail, "ValueError", 1)
+            context.cast(called_failing.fail, "ValueError", 1)
             errors = [future.exception(LIMIT) for future in futures]
             assert [type(error) for error in errors if not isinstance(error, ValueError)] == [type(None)] * 10
             assert futures[0].result()[1] == 2
@@ -110,7 +110,7 @@ def test_bad_timeouts(context: Context, timeout: Any) -> None:
 
 
 def test_waiting_for_a_result_has_a_timeout_of_its_own(context: Context, tmp_path: Path) -> None:
-    future = context.submit(called.wait_for_file, str(tmp_path / "begun"), str(tmp_path / "go"))
+    future = context.submit(called_waiting.wait_for_file, str(tmp_path / "begun"), str(tmp_path / "go"))
     with pytest.raises(concurrent.futures.TimeoutError):
         future.result(0.05)
     (tmp_path / "go").touch()
@@ -119,9 +119,9 @@ def test_waiting_for_a_result_has_a_timeout_of_its_own(context: Context, tmp_pat
 
 def test_a_cancelled_call_that_waits_for_a_thread_never_runs(router: Router, tmp_path: Path) -> None:
     context = router.local(concurrency=1)
-    first = context.submit(called.wait_for_file, str(tmp_path / "begun"), str(tmp_path / "go"))
+    first = context.submit(called_waiting.wait_for_file, str(tmp_path / "begun"), str(tmp_path / "go"))
     appears(tmp_path / "begun")
-    waiting = context.submit(called.touch, str(tmp_path / "never"))
+    waiting = context.submit(called_waiting.touch, str(tmp_path / "never"))
     assert context.ping() < LIMIT  # it is there by now
     assert waiting.cancel()
     assert context.ping() < LIMIT  # and so is the word of that
@@ -152,16 +152,16 @@ def test_cancelling_at_every_moment(context: Context) -> None:
 
 def test_calls_run_at_the_same_time(context: Context, tmp_path: Path) -> None:
     names = [str(tmp_path / f"party{number}") for number in range(8)]
-    futures = [context.submit(called.meet, names, name) for name in names]
+    futures = [context.submit(called_waiting.meet, names, name) for name in names]
     assert all(future.result(LIMIT) for future in futures)
 
 
 def test_the_ninth_waits_for_one_of_eight(context: Context, tmp_path: Path) -> None:
     go = str(tmp_path / "go")
-    futures = [context.submit(called.wait_for_file, str(tmp_path / f"begun{n}"), go) for n in range(8)]
+    futures = [context.submit(called_waiting.wait_for_file, str(tmp_path / f"begun{n}"), go) for n in range(8)]
     for n in range(8):
         appears(tmp_path / f"begun{n}")
-    ninth = context.submit(called.touch, str(tmp_path / "ninth"))
+    ninth = context.submit(called_waiting.touch, str(tmp_path / "ninth"))
     context.ping()
     assert not (tmp_path / "ninth").exists()
     (tmp_path / "go").touch()
@@ -208,7 +208,7 @@ def test_main_thread(context: Context, tmp_path: Path) -> None:
     on_main = context.options(thread="main")
     assert on_main.call(called.is_main_thread) is True
     until(lambda: context.call(called.is_main_thread))  # idle, so it is preferred
-    blocked = on_main.submit(called.wait_for_file, str(tmp_path / "begun"), str(tmp_path / "go"))
+    blocked = on_main.submit(called_waiting.wait_for_file, str(tmp_path / "begun"), str(tmp_path / "go"))
     appears(tmp_path / "begun")
     assert context.call(called.is_main_thread) is False
     waiting = [on_main.submit(called.is_main_thread) for _ in range(3)]
@@ -257,7 +257,7 @@ def test_a_chain_calls_every_kind(context: Context) -> None:
         assert list(chain.call(called.count, 3)) == [0, 1, 2]
         assert chain.call(lambda: 5) == 5
         with pytest.raises(remotesvc.EncodeError):
-            chain.call(called.lock)
+            chain.call(called_failing.lock)
         with pytest.raises(remotesvc.EncodeError):
             chain.call(called.add, 1)
 
@@ -265,9 +265,9 @@ def test_a_chain_calls_every_kind(context: Context) -> None:
 def test_cancelling_what_runs_in_a_chain(context: Context, tmp_path: Path) -> None:
     """It is told, the rest of the chain goes on once it is over."""
     chain = context.chain()
-    first = chain.submit(called.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
+    first = chain.submit(called_waiting.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
     appears(tmp_path / "begun")
-    second = chain.submit(called.wait_cancelled, str(tmp_path / "begun2"), str(tmp_path / "told2"))
+    second = chain.submit(called_waiting.wait_cancelled, str(tmp_path / "begun2"), str(tmp_path / "told2"))
     third = chain.submit(called.add, 1, 1)
     assert first.cancel()
     appears(tmp_path / "told")
@@ -279,8 +279,8 @@ def test_cancelling_what_runs_in_a_chain(context: Context, tmp_path: Path) -> No
 
 def test_cancelling_what_waits_in_a_chain(context: Context, tmp_path: Path) -> None:
     chain = context.chain()
-    first = chain.submit(called.wait_for_file, str(tmp_path / "begun"), str(tmp_path / "go"))
-    second = chain.submit(called.touch, str(tmp_path / "never"))
+    first = chain.submit(called_waiting.wait_for_file, str(tmp_path / "begun"), str(tmp_path / "go"))
+    second = chain.submit(called_waiting.touch, str(tmp_path / "never"))
     third = chain.submit(called.add, 1, 1)
     appears(tmp_path / "begun")
     context.ping()
@@ -296,9 +296,11 @@ def test_abandoned_calls_of_a_chain_do_not_use_up_the_context(context: Context, 
     go = str(tmp_path / "go")
     chains = [context.chain() for _ in range(8)]
     futures = [
-        chain.submit(called.wait_for_file, str(tmp_path / f"begun{n}"), go) for n, chain in enumerate(chains)
+        chain.submit(called_waiting.wait_for_file, str(tmp_path / f"begun{n}"), go) for n, chain in enumerate(chains)
     ]
-    later = [chain.submit(called.wait_for_file, str(tmp_path / f"later{n}"), go) for n, chain in enumerate(chains)]
+    later = [
+        chain.submit(called_waiting.wait_for_file, str(tmp_path / f"later{n}"), go) for n, chain in enumerate(chains)
+    ]
     for n in range(8):
         appears(tmp_path / f"begun{n}")
     assert all(future.cancel() for future in futures + later)
@@ -313,7 +315,7 @@ def test_a_timeout_in_a_chain(context: Context, tmp_path: Path) -> None:
     def call(timeout: float) -> None:
         chain = context.options(timeout=timeout).chain()
         with pytest.raises(remotesvc.CallTimeout):
-            chain.call(called.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
+            chain.call(called_waiting.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
 
     runs_out(call, tmp_path / "begun")
     appears(tmp_path / "told")

@@ -25,7 +25,7 @@ import pytest
 import remotesvc
 from remotesvc import Context, Router
 from tests.interpreters import Interpreter
-from tests.kernel import called
+from tests.kernel import called, called_failing
 from tests.kernel.contexts import LIMIT, Heard
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -194,11 +194,11 @@ def test_the_first_calls_may_be_large(router: Router, interpreter: Interpreter) 
 
 def test_a_value_that_cannot_travel_names_its_place(context: Context) -> None:
     with pytest.raises(remotesvc.EncodeError) as caught:
-        context.call(called.lock)
+        context.call(called_failing.lock)
     assert caught.value.where == "return value['deep'][1]['er'][1]"
     assert "lock" in caught.value.type_name
     with pytest.raises(remotesvc.EncodeError) as caught:
-        context.call(called.give_lambda)
+        context.call(called_failing.give_lambda)
     assert caught.value.where == "return value"
     with pytest.raises(remotesvc.EncodeError) as caught:
         context.call(called.echo, 0, {"x": [1, threading.Lock()]})

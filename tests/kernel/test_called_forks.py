@@ -8,7 +8,7 @@ import pytest
 
 from remotesvc import Context, Lost, Router
 from tests.interpreters import Interpreter
-from tests.kernel import called
+from tests.kernel import called, called_processes
 from tests.kernel.contexts import LIMIT, Heard, alive, end, until, usable
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -21,23 +21,23 @@ def test_a_fork_that_comes_back_from_the_call_ends_there(
     """The one that called goes on, and gets every later call; the fork's status is that of a program."""
     context = router.local(interpreter.path).options(timeout=LIMIT, thread=thread)
     context.call("os:getpid")
-    assert context.call(called.fork_that, "return") == 0
-    assert context.call(called.fork_that, "raise") == 1
+    assert context.call(called_processes.fork_that, "return") == 0
+    assert context.call(called_processes.fork_that, "raise") == 1
     heard.wait_until(lambda: "ValueError: in the fork" in heard.text("stderr"))
     assert re.search(r"Traceback.*in fork_that\n", heard.text("stderr"), re.S)
-    assert context.call(called.fork_that, "exit") == 5
-    assert context.call(called.fork_that, "exit with a word") == 1
+    assert context.call(called_processes.fork_that, "exit") == 5
+    assert context.call(called_processes.fork_that, "exit with a word") == 1
     heard.wait_until(lambda: "a last word\n" in heard.text("stderr"))
     assert [context.call(called.add, number) for number in range(200)] == list(range(200))
 
 
 def test_the_very_first_call_may_fork(router: Router) -> None:
     """Before the rest of the kernel is there."""
-    assert router.local().options(timeout=LIMIT).call(called.fork_that, "return") == 0
+    assert router.local().options(timeout=LIMIT).call(called_processes.fork_that, "return") == 0
 
 
 def test_a_fork_in_a_generator_ends_with_it(context: Context) -> None:
-    items = context.options(timeout=LIMIT).call(called.fork_between_items)
+    items = context.options(timeout=LIMIT).call(called_processes.fork_between_items)
     assert list(items) == ["before", 0]
     usable(context)
 
@@ -49,8 +49,8 @@ def test_the_end_of_a_context_is_heard_of_although_a_fork_of_it_lives_on(
 ) -> None:
     context = router.local(via=router.local()) if hops == 2 else router.local()
     usable(context)
-    fork = context.call(called.leave_a_fork)
-    dies = context.submit(called.die, how)
+    fork = context.call(called_processes.leave_a_fork)
+    dies = context.submit(called_processes.die, how)
     try:
         # Silence is noticed after 20 s, and the fork lives for longer.
         assert until(dies.done) < 10

@@ -20,7 +20,7 @@ import pytest
 import remotesvc
 from remotesvc import Context, LogEvent, Router
 from tests.interpreters import Interpreter
-from tests.kernel import called
+from tests.kernel import called, called_failing, called_output, called_processes, called_waiting
 from tests.kernel.contexts import LIMIT, Heard, appears, gone, runs_out
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -72,16 +72,16 @@ def test_errors_and_output_in_every_interpreter(interpreter: Interpreter, router
     assert caught.value.errno == 2
     assert caught.value.filename == "/no/such/file"
     with pytest.raises(remotesvc.CallError, match="SystemExit"):
-        context.call(called.fail, "SystemExit", 3)
+        context.call(called_failing.fail, "SystemExit", 3)
     iterator = context.call(called.count_then_fail, 3)
     with pytest.raises(FileNotFoundError):
         list(iterator)
-    context.call(called.say_in_all_ways)
+    context.call(called_output.say_in_all_ways)
     heard.wait_until(lambda: "its errors" in heard.text("stderr") and "no newline" in heard.text("stderr"))
     heard.wait_until(lambda: heard.text().count("\n") == 3)
     assert sorted(heard.text().split("\n")) == ["", "by a process", "by print", "by write"]
     assert {event.host for event in heard.output} == {"there"}
-    context.call(called.log_exception)
+    context.call(called_output.log_exception)
     heard.wait_until(lambda: bool(heard.logs))
     assert heard.logs[0].msg == "it failed"
     assert "KeyError: 'gone'" in heard.logs[0].exc
@@ -89,7 +89,7 @@ def test_errors_and_output_in_every_interpreter(interpreter: Interpreter, router
 
 def test_a_tree_in_every_interpreter(interpreter: Interpreter, router: Router, tmp_path: Path) -> None:
     context = router.local(interpreter.path)
-    there = context.options(cwd=str(tmp_path), env={"REMOTESVC_TEST_OPTION": "x"}).call(called.surroundings)
+    there = context.options(cwd=str(tmp_path), env={"REMOTESVC_TEST_OPTION": "x"}).call(called_processes.surroundings)
     assert (there["cwd"], there["env"]) == (str(tmp_path), "x")
     assert there["pid"] != context.info["pid"]
     parent, child = context.call(called.call_child, "tests.kernel.called:process")
@@ -114,11 +114,11 @@ def test_timeouts_and_cancellation_in_every_interpreter(
     def call(timeout: float) -> None:
         with pytest.raises(remotesvc.CallTimeout):
             context.options(timeout=timeout).call(
-                called.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
+                called_waiting.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
 
     runs_out(call, tmp_path / "begun")
     appears(tmp_path / "told")
-    future = context.submit(called.loop_until_cancelled, str(tmp_path / "looping"))
+    future = context.submit(called_waiting.loop_until_cancelled, str(tmp_path / "looping"))
     appears(tmp_path / "looping")
     assert future.cancel()
     with pytest.raises(remotesvc.Cancelled):
@@ -236,7 +236,7 @@ def test_current(context: Context) -> None:
 
 def test_a_cast_runs_and_its_failure_is_logged_here(router: Router, heard: Heard, tmp_path: Path) -> None:
     context = router.local(name="web1")
-    assert context.cast(called.touch, str(tmp_path / "done")) is None  # type: ignore[func-returns-value]
+    assert context.cast(called_waiting.touch, str(tmp_path / "done")) is None  # type: ignore[func-returns-value]
     appears(tmp_path / "done")
     context.cast(called.note_and_fail, "apples")
     heard.wait_until(lambda: bool(heard.logs))
@@ -262,10 +262,10 @@ def test_a_cast_of_a_generator_runs_nothing_forever(context: Context) -> None:
 def test_log_records_come_with_everything(heard: Heard) -> None:
     with Router(log_level="INFO", on_log=heard.on_log) as router:
         context = router.local(name="web1")
-        context.call(called.log, 10, "filtered at the source")
-        context.call(called.log, 30, "a warning")
+        context.call(called_output.log, 10, "filtered at the source")
+        context.call(called_output.log, 30, "a warning")
         heard.wait_until(lambda: bool(heard.logs))
-        context.call(called.log, 20, "the last")
+        context.call(called_output.log, 20, "the last")
         heard.wait_until(lambda: len(heard.logs) == 2)
     assert [event.msg for event in heard.logs] == ["a warning", "the last"]
     event = heard.logs[0]
@@ -278,7 +278,7 @@ def test_log_records_come_with_everything(heard: Heard) -> None:
 def test_closing(router: Router, tmp_path: Path) -> None:
     context = router.local()
     pid = context.call(called.process)
-    future = context.submit(called.wait_cancelled, str(tmp_path / "begun"))
+    future = context.submit(called_waiting.wait_cancelled, str(tmp_path / "begun"))
     appears(tmp_path / "begun")
     context.close()
     assert isinstance(future.exception(LIMIT), remotesvc.Lost)
@@ -302,7 +302,7 @@ def test_closing_the_router_releases_everybody(tmp_path: Path) -> None:
     router = Router()
     contexts = [router.local() for _ in range(3)]
     futures = [
-        context.submit(called.wait_cancelled, str(tmp_path / f"begun{context.id}")) for context in contexts
+        context.submit(called_waiting.wait_cancelled, str(tmp_path / f"begun{context.id}")) for context in contexts
     ]
     for context in contexts:
         appears(tmp_path / f"begun{context.id}")
@@ -324,14 +324,14 @@ def test_two_routers_know_nothing_of_each_other(router: Router) -> None:
 
 
 def test_user_errors_come_back_as_themselves(context: Context) -> None:
-    with pytest.raises(called.OwnError) as caught:
-        context.options(raises=[called.OwnError]).call(called.fail_own)
+    with pytest.raises(called_failing.OwnError) as caught:
+        context.options(raises=[called_failing.OwnError]).call(called_failing.fail_own)
     assert isinstance(caught.value, remotesvc.CallError)
     assert caught.value.args == ("mine", 7)
     with pytest.raises(remotesvc.CallError) as other:
-        context.call(called.fail_own)
-    assert not isinstance(other.value, called.OwnError)
-    assert other.value.type_name == "tests.kernel.called.OwnError"
+        context.call(called_failing.fail_own)
+    assert not isinstance(other.value, called_failing.OwnError)
+    assert other.value.type_name == "tests.kernel.called_failing.OwnError"
 
 
 def test_arguments_of_user_classes(context: Context) -> None:

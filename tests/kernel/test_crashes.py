@@ -11,7 +11,7 @@ import pytest
 
 from remotesvc import Context, Lost, NotSent, Router
 from tests.interpreters import Interpreter
-from tests.kernel import called
+from tests.kernel import called, called_processes, called_waiting
 from tests.kernel.contexts import LIMIT, appears
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -21,10 +21,10 @@ ABORTED = "Fatal Python error: Aborted"
 
 def test_a_crash_says_where_in_every_interpreter(interpreter: Interpreter, router: Router, tmp_path: Path) -> None:
     context = router.local(interpreter.path, name="web1")
-    other = context.submit(called.wait_cancelled, str(tmp_path / "other"))
+    other = context.submit(called_waiting.wait_cancelled, str(tmp_path / "other"))
     appears(tmp_path / "other")
     with pytest.raises(Lost, match="web1: the process was killed by SIGABRT") as caught:
-        context.call(called.abort)
+        context.call(called_processes.abort)
     for error in (caught.value, other.exception(LIMIT), pickle.loads(pickle.dumps(caught.value))):
         assert isinstance(error, Lost)
         assert error.diagnostics.startswith(ABORTED)
@@ -44,7 +44,7 @@ def test_the_very_first_call_may_crash(router: Router) -> None:
 def test_a_crash_in_a_process_of_its_own_says_where_too(context: Context) -> None:
     """The error comes from the context that started it, as data."""
     with pytest.raises(Lost, match="SIGABRT") as caught:
-        context.options(isolation="process").call(called.abort)
+        context.options(isolation="process").call(called_processes.abort)
     assert caught.value.diagnostics.startswith(ABORTED) and "in abort\n" in caught.value.diagnostics
     assert context.call(called.add, 1, 1) == 2
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -23,21 +23,29 @@ from remotesvc.files.records import CHUNK
 from remotesvc.service import Pool, ServiceForbidden
 from tests.kernel import called, called_files
 from tests.kernel.contexts import until
-from tests.kernel.filetrees import SIZES, content, digest, leftovers
+from tests.kernel.filetrees import SIZES, content, digest, leftovers, meanwhile, swap_for_link
 
 RAISES = [TransferRefused, SourceChanged, CallTimeout, ServiceForbidden]
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
+Offered = TypeVar("Offered", FileService, PushFileService)
+
+
+@contextlib.contextmanager
+def offered(router: Router, kind: type[Offered]) -> Iterator[Offered]:
+    """A service of the master, in a pool of its own."""
+    pool = Pool(router)
+    service = pool.add(kind)
+    assert isinstance(service, kind)
+    yield service
+    pool.close()
+
 
 @pytest.fixture
 def files(router: Router) -> Iterator[FileService]:
-    """The master's service."""
-    pool = Pool(router)
-    service = pool.add(FileService)
-    assert isinstance(service, FileService)
-    yield service
-    pool.close()
+    with offered(router, FileService) as service:
+        yield service
 
 
 def fetch(context: Context, path: object, out: object) -> dict[str, object]:
@@ -144,33 +152,19 @@ def test_grants_end_with_their_time(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_race_of_links_never_opens_what_lies_outside(tmp_path: Path) -> None:
     """Somebody swaps the directory for a link to another, all the time, for five seconds."""
-    top, secret, over = tmp_path / "top", tmp_path / "secret", threading.Event()
+    top, secret = tmp_path / "top", tmp_path / "secret"
     for path in (top / "d", secret):
         path.mkdir(parents=True)
     (top / "d" / "f").write_bytes(b"inside")
     (secret / "f").write_bytes(b"SECRET")
-
-    def swap() -> None:
-        while not over.is_set():
-            with contextlib.suppress(OSError):
-                (top / "d").rename(top / "e")
-                (top / "d").symlink_to(secret)
-                (top / "d").unlink()
-                (top / "e").rename(top / "d")
-
-    thread = threading.Thread(target=swap)
-    thread.start()
     opened, end = 0, time.monotonic() + 5
-    try:
+    with meanwhile(lambda: swap_for_link(top / "d", secret)):
         while time.monotonic() < end or opened <= 100:
             with contextlib.suppress(OSError):
                 fd = open_plainly(str(top / "d" / "f"))
                 assert os.read(fd, 100) == b"inside"
                 os.close(fd)
                 opened += 1
-    finally:
-        over.set()
-        thread.join()
     assert opened > 100
 
 
@@ -200,12 +194,8 @@ def test_a_receiver_that_gives_up_frees_the_file(files: FileService, context: Co
 
 @pytest.fixture
 def pushed(router: Router) -> Iterator[PushFileService]:
-    """The master's service."""
-    pool = Pool(router)
-    service = pool.add(PushFileService)
-    assert isinstance(service, PushFileService)
-    yield service
-    pool.close()
+    with offered(router, PushFileService) as service:
+        yield service
 
 
 def got(context: Context, path: Path, timeout: float = 30.0) -> bytes:

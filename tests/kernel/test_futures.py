@@ -16,7 +16,7 @@ import pytest
 
 import remotesvc
 from remotesvc import Context, Router
-from tests.kernel import called
+from tests.kernel import called, called_failing, called_waiting
 from tests.kernel.contexts import LIMIT, appears, until
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -24,7 +24,7 @@ pytest_plugins = ("tests.kernel.call_fixtures",)
 
 def test_as_completed_and_wait(context: Context, tmp_path: Path) -> None:
     futures = [context.submit(called.add, number) for number in range(20)]
-    slow = context.submit(called.wait_for_file, str(tmp_path / "begun"), str(tmp_path / "go"))
+    slow = context.submit(called_waiting.wait_for_file, str(tmp_path / "begun"), str(tmp_path / "go"))
     assert sorted(future.result() for future in concurrent.futures.as_completed(futures, LIMIT)) == list(range(20))
     done, pending = concurrent.futures.wait([*futures, slow], 0.1)
     assert done == set(futures)
@@ -34,7 +34,7 @@ def test_as_completed_and_wait(context: Context, tmp_path: Path) -> None:
 
 
 def test_those_who_wait_for_a_future_learn_that_it_was_cancelled(context: Context, tmp_path: Path) -> None:
-    future = context.submit(called.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
+    future = context.submit(called_waiting.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
     appears(tmp_path / "begun")
     seen: list[object] = []
     ready = [threading.Event() for _ in range(3)]
@@ -105,11 +105,11 @@ def test_asyncio(context: Context, tmp_path: Path) -> None:
     async def main() -> list[Any]:
         futures = [asyncio.wrap_future(context.submit(called.add, number)) for number in range(20)]
         numbers = await asyncio.gather(*futures)
-        failing = asyncio.wrap_future(context.submit(called.fail, "KeyError", "k"))
+        failing = asyncio.wrap_future(context.submit(called_failing.fail, "KeyError", "k"))
         with pytest.raises(KeyError):
             await failing
         waiting = asyncio.wrap_future(
-            context.submit(called.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
+            context.submit(called_waiting.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
         )
         appears(tmp_path / "begun")  # one that is cancelled before it begins is told nothing
         with pytest.raises(asyncio.TimeoutError):
@@ -121,7 +121,7 @@ def test_asyncio(context: Context, tmp_path: Path) -> None:
 
 
 def test_a_future_ends_with_the_error_of_the_call(context: Context) -> None:
-    future = context.submit(called.fail, "ZeroDivisionError", "no")
+    future = context.submit(called_failing.fail, "ZeroDivisionError", "no")
     error = future.exception(LIMIT)
     assert isinstance(error, ZeroDivisionError)
     with pytest.raises(ZeroDivisionError):
@@ -180,7 +180,7 @@ def test_callbacks_of_futures_that_wait_for_output_while_the_router_closes(tmp_p
 
     router = Router(on_output=show)
     context = router.local()
-    future = context.submit(called.say_and_wait, "a line\n", str(tmp_path / "never"))
+    future = context.submit(called_waiting.say_and_wait, "a line\n", str(tmp_path / "never"))
     future.add_done_callback(lambda future: told.set())
     assert shown.wait(LIMIT)
     closing = threading.Thread(target=router.close)

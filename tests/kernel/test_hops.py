@@ -11,7 +11,7 @@ import pytest
 
 import remotesvc
 from remotesvc import Context, Router
-from tests.kernel import called
+from tests.kernel import called, called_output, called_waiting
 from tests.kernel.contexts import LIMIT, PROMISED, Heard, alive, appears, gone, hasten, usable
 from tests.stopwatch import Stopwatch
 
@@ -39,7 +39,7 @@ def test_five_hops(hops: list[Context], heard: Heard) -> None:
         last.call("os:stat", "/no/such/file")
     assert isinstance(caught.value, remotesvc.CallError)
     assert caught.value.host == "hop4"
-    last.call(called.say, "from far away\n")
+    last.call(called_output.say, "from far away\n")
     heard.wait_until(lambda: "from far away\n" in heard.text())
     assert {event.host for event in heard.output} == {"hop4"}
     assert last.ping() < LIMIT
@@ -49,7 +49,7 @@ def test_five_hops(hops: list[Context], heard: Heard) -> None:
 def test_a_lost_hop_releases_everybody_beyond_it(hops: list[Context], tmp_path: Path, victim: int) -> None:
     pids = [context.call(called.process) for context in hops]
     futures = [
-        context.submit(called.wait_cancelled, str(tmp_path / f"begun{n}")) for n, context in enumerate(hops)
+        context.submit(called_waiting.wait_cancelled, str(tmp_path / f"begun{n}")) for n, context in enumerate(hops)
     ]
     streams = [context.call(called.until_closed, os.devnull) for context in hops]
     for n in range(5):
@@ -76,7 +76,7 @@ def test_a_lost_hop_releases_everybody_beyond_it(hops: list[Context], tmp_path: 
 
 def test_closing_a_hop_ends_those_beyond_it(hops: list[Context], tmp_path: Path) -> None:
     pids = [context.call(called.process) for context in hops]
-    waiting = hops[4].submit(called.wait_cancelled, str(tmp_path / "begun"))
+    waiting = hops[4].submit(called_waiting.wait_cancelled, str(tmp_path / "begun"))
     appears(tmp_path / "begun")
     hops[2].close()
     assert isinstance(waiting.exception(LIMIT), remotesvc.Lost)
@@ -91,7 +91,7 @@ def test_a_stopped_hop_loses_those_beyond_it(hops: list[Context]) -> None:
     pids = [context.call(called.process) for context in hops]
     for context in hops:
         usable(context)
-    future = hops[4].submit(called.wait_for_file, os.devnull, "/no/such/file")
+    future = hops[4].submit(called_waiting.wait_for_file, os.devnull, "/no/such/file")
     hasten(hops[0], 0.5, 2.0, 2.0)
     os.kill(pids[0], signal.SIGSTOP)
     assert isinstance(future.exception(LIMIT), remotesvc.Lost)

@@ -12,17 +12,17 @@ import pytest
 
 import remotesvc
 from remotesvc import Context, Router
-from tests.kernel import called
+from tests.kernel import called, called_failing, called_output, called_processes
 from tests.kernel.contexts import LIMIT, Heard, alive, appears, gone, until
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
 
 def test_options_of_a_process(context: Context, tmp_path: Path) -> None:
-    own = context.call(called.surroundings)
+    own = context.call(called_processes.surroundings)
     there = context.options(
         cwd=str(tmp_path), env={"REMOTESVC_TEST_OPTION": "grün"}, umask=0o27, nice=3
-    ).call(called.surroundings)
+    ).call(called_processes.surroundings)
     assert there == {
         "cwd": str(tmp_path),
         "env": "grün",
@@ -31,7 +31,7 @@ def test_options_of_a_process(context: Context, tmp_path: Path) -> None:
         "pid": there["pid"],
     }
     assert there["pid"] != own["pid"]
-    assert context.call(called.surroundings) == own
+    assert context.call(called_processes.surroundings) == own
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_calls_in_processes_share_nothing(context: Context) -> None:
 def test_a_spare_that_was_killed_is_replaced(context: Context) -> None:
     apart = context.options(isolation="process")
     apart.call(called.process)
-    (spare,) = context.call(called.kernels_started)
+    (spare,) = context.call(called_processes.kernels_started)
     os.kill(spare, signal.SIGKILL)
-    until(lambda: not context.call(called.kernels_started), what="its parent knows")
+    until(lambda: not context.call(called_processes.kernels_started), what="its parent knows")
     assert apart.call(called.process) not in (spare, context.info["pid"])
 
 
@@ -78,23 +78,23 @@ def test_every_kind_in_a_process(context: Context) -> None:
         apart.call("os:stat", "/no/such/file")
     assert caught.value.filename == "/no/such/file"
     with pytest.raises(remotesvc.EncodeError):
-        apart.call(called.lock)
+        apart.call(called_failing.lock)
     with pytest.raises(FileNotFoundError):
         context.options(cwd="/no/such/directory").call(called.process)
 
 
 def test_output_of_a_process_belongs_to_the_host(router: Router, heard: Heard) -> None:
     context = router.local(name="web1")
-    context.options(isolation="process").call(called.say, "from apart\n")
+    context.options(isolation="process").call(called_output.say, "from apart\n")
     heard.wait_until(lambda: "from apart\n" in heard.text())
     assert {event.host.partition("/")[0] for event in heard.output} == {"web1"}
 
 
 def test_a_process_that_dies_is_only_its_own_call(context: Context) -> None:
     with pytest.raises(remotesvc.Lost, match="7"):
-        context.options(isolation="process").call(called.die, "exit")
+        context.options(isolation="process").call(called_processes.die, "exit")
     with pytest.raises(remotesvc.Lost, match="SIGSEGV"):
-        context.options(isolation="process").call(called.segfault)
+        context.options(isolation="process").call(called_processes.segfault)
     assert context.options(isolation="process").call(called.add, 1, 1) == 2
 
 
@@ -103,7 +103,7 @@ def test_a_cancelled_process_is_killed_with_its_subprocesses(context: Context, t
     pids = tmp_path / "pids"
     # Its time is over when we say so: a real second might be, before there is any process.
     apart = context.options(isolation="process", timeout=None if how == "cancel" else 10 * LIMIT)
-    future = apart.submit(called.spawn_and_wait, str(pids))
+    future = apart.submit(called_processes.spawn_and_wait, str(pids))
     appears(pids)
     process, subprocess = map(int, pids.read_text().split())
     assert alive(process)
@@ -135,31 +135,31 @@ def with_a_spare(context: Context) -> Context:
     it among that, and the call that had it started did not wait for it."""
     apart = context.options(isolation="process")
     apart.call(called.process)
-    assert len(context.call(called.kernels_started)) == 1
+    assert len(context.call(called_processes.kernels_started)) == 1
     return apart
 
 
 @pytest.mark.parametrize("more", [0, 2])
 def test_a_limit_of_open_files_is_named_with_its_remedy(context: Context, more: int) -> None:
     apart = with_a_spare(context)
-    before = context.call(called.open_files)
-    limit = context.call(called.allow_open_files, more)
+    before = context.call(called_processes.open_files)
+    limit = context.call(called_processes.allow_open_files, more)
     assert apart.call(called.add, 1, 1) == 2, "the spare is there, and no other is needed"
     with pytest.raises(remotesvc.BootstrapError, match="open files") as caught:
         apart.call(called.process)
     assert f"{limit} files open" in caught.value.hint
     assert "ulimit -n" in caught.value.hint
-    assert context.call(called.open_files) <= before
+    assert context.call(called_processes.open_files) <= before
 
 
 def test_where_no_thread_can_be_started_no_process_stays_behind(context: Context) -> None:
     apart = with_a_spare(context)
-    context.call(called.forbid_threads)
+    context.call(called_processes.forbid_threads)
     assert apart.call(called.add, 1, 1) == 2
     with pytest.raises(remotesvc.BootstrapError, match="thread") as caught:
         apart.call(called.process)
     assert "ulimit -u" in caught.value.hint
-    until(lambda: not context.call(called.children), what="nobody is left of it")
+    until(lambda: not context.call(called_processes.children), what="nobody is left of it")
 
 
 def test_why_a_context_cannot_start_another_arrives_as_it_was(router: Router, context: Context) -> None:

@@ -12,7 +12,7 @@ import pytest
 import remotesvc
 from remotesvc import Context
 from remotesvc.bootstrap.calls.unfold import MAX_OPEN
-from tests.kernel import called
+from tests.kernel import called, called_processes
 from tests.kernel.contexts import LIMIT, appears, until, usable
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -136,7 +136,7 @@ def test_coroutines(context: Context) -> None:
 
 def test_a_generator_that_finds_no_room_for_its_thread_is_not_counted_as_open(context: Context) -> None:
     assert len(list(context.call(called.big_items, 2, 10))) == 2
-    context.call(called.forbid_threads)
+    context.call(called_processes.forbid_threads)
     for _ in range(MAX_OPEN + 1):
         with pytest.raises(RuntimeError, match="thread"):
             context.call(called.big_items, 2, 10)

@@ -9,11 +9,11 @@ from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.links.link import Link
 from remotesvc.bootstrap.links.wire import Frame
 from remotesvc.testing.tree import MemoryTree
-from tests.kernel import called
+from tests.kernel import called_output
 from tests.kernel.contexts import Heard, until
 from tests.kernel.rawpeer import RawPeer
 
-pytest_plugins = ("tests.kernel.call_fixtures",)
+pytest_plugins = ("tests.kernel.call_fixtures", "tests.kernel.tree_fixtures")
 
 ECHO = 40
 
@@ -92,7 +92,7 @@ def test_all_that_a_process_of_its_own_prints_is_there_before_its_result(router:
     for context in (near, router.local(via=near)):
         for _ in range(5):
             heard.output.clear()
-            context.options(isolation="process").call(called.say, "x" * 300_000 + "\n")
+            context.options(isolation="process").call(called_output.say, "x" * 300_000 + "\n")
             assert len(heard.text()) == 300_001
 
 

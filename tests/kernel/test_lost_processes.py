@@ -13,7 +13,7 @@ import pytest
 import remotesvc
 from remotesvc import Context
 from remotesvc.bootstrap import leave
-from tests.kernel import called
+from tests.kernel import called, called_processes, called_waiting
 from tests.kernel.contexts import LIMIT, appears, gone, hasten, until, usable
 from tests.kernel.programs import start
 
@@ -25,17 +25,17 @@ pytest_plugins = ("tests.kernel.call_fixtures",)
     [("exit", "status 7"), ("SIGKILL", "SIGKILL"), ("SIGSEGV", "SIGSEGV"), ("SIGABRT", "SIGABRT")],
 )
 def test_a_process_that_dies_during_calls(context: Context, tmp_path: Path, how: str, says: str) -> None:
-    other = context.submit(called.wait_cancelled, str(tmp_path / "other"))
+    other = context.submit(called_waiting.wait_cancelled, str(tmp_path / "other"))
     appears(tmp_path / "other")
-    dies = context.submit(called.die, how)
+    dies = context.submit(called_processes.die, how)
     assert until(dies.done) < 5
     with pytest.raises(remotesvc.Lost, match=says) as caught:
         dies.result(0)
-    assert caught.value.call == "tests.kernel.called:die"
+    assert caught.value.call == "tests.kernel.called_processes:die"
     assert caught.value.host == "local"
     error = other.exception(LIMIT)
     assert isinstance(error, remotesvc.Lost)
-    assert error.call == "tests.kernel.called:wait_cancelled"
+    assert error.call == "tests.kernel.called_waiting:wait_cancelled"
     with pytest.raises(remotesvc.NotSent, match=says):
         context.call(called.add, 1, 1)
     with pytest.raises(remotesvc.NotSent, match=says):
@@ -46,7 +46,7 @@ def test_a_process_that_dies_during_calls(context: Context, tmp_path: Path, how:
 
 def test_a_segfault_in_c(context: Context) -> None:
     with pytest.raises(remotesvc.Lost, match="SIGSEGV"):
-        context.call(called.segfault)
+        context.call(called_processes.segfault)
 
 
 def test_a_process_killed_between_calls(context: Context) -> None:
@@ -112,13 +112,13 @@ def test_code_that_holds_the_gil_gets_more_time(context: Context, tmp_path: Path
     """Shortened: silence of 2 s is a loss where nothing runs, and none where a call does."""
     usable(context)
     hasten(context, 0.5, 2.0, 30.0)
-    assert context.call(called.hold_gil, str(tmp_path / "begun"), 5) == 5
+    assert context.call(called_processes.hold_gil, str(tmp_path / "begun"), 5) == 5
     usable(context)
 
 
 @pytest.mark.slow
 def test_a_call_that_holds_the_gil_for_15_seconds_is_not_lost(context: Context, tmp_path: Path) -> None:
-    future = context.submit(called.hold_gil, str(tmp_path / "begun"), 15)
+    future = context.submit(called_processes.hold_gil, str(tmp_path / "begun"), 15)
     assert future.result(60) == 15
     usable(context)
 

@@ -89,7 +89,7 @@ def test_an_unclosed_router_at_exit(tmp_path: Path) -> None:
         context = router.local()
         below = router.local(via=context)
         say(context.call(called.process), below.call(called.process))
-        future = context.submit(called.wait_for_file, "begun", "never")
+        future = context.submit(called_waiting.wait_for_file, "begun", "never")
         items = context.call(called.count, 10**9)
         next(items)
         """,
@@ -109,7 +109,7 @@ def test_a_program_that_ends_with_calls_under_way(tmp_path: Path, ending: str) -
         context = router.local()
         say(context.call(called.process))
         for _ in range(20):
-            context.submit(called.wait_for_file, "begun", "never")
+            context.submit(called_waiting.wait_for_file, "begun", "never")
         {ending}
         """,
     ) as script:
@@ -129,16 +129,16 @@ def test_a_master_that_is_killed(tmp_path: Path, number: signal.Signals) -> None
         pipeline = subprocess.Popen(["sleep", "300"])
         context = router.local()
         below = router.local(via=context)
-        apart = context.options(isolation="process").submit(called.spawn_and_wait, "apart")
-        called.wait_exists("apart")
-        started = [context.call(called.spawn_sleep), below.call(called.spawn_sleep)]
+        apart = context.options(isolation="process").submit(called_processes.spawn_and_wait, "apart")
+        called_waiting.wait_exists("apart")
+        started = [context.call(called_processes.spawn_sleep), below.call(called_processes.spawn_sleep)]
         started += map(int, open("apart").read().split())
         stubborn = context.call("builtins:eval", "__import__('subprocess').Popen("
             "['sh', '-c', 'trap \\"\\" TERM HUP INT; while :; do sleep 1; done']).pid")
         kernels = [context.call(called.process), below.call(called.process)]
-        daemon = context.call(called.spawn_sleep, True)
-        context.submit(called.wait_for_file, "begun", "never")
-        called.wait_exists("begun")
+        daemon = context.call(called_processes.spawn_sleep, True)
+        context.submit(called_waiting.wait_for_file, "begun", "never")
+        called_waiting.wait_exists("begun")
         say(os.getpid(), pipeline.pid, daemon, stubborn, *kernels, *started)
         sys.stdin.readline()
         """,

@@ -22,7 +22,7 @@ from remotesvc.service import (
 )
 from tests import interpreters
 from tests.interpreters import Interpreter
-from tests.kernel import served
+from tests.kernel import served, served_above
 from tests.kernel.contexts import LIMIT, Heard, appears, runs_out, until
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -40,21 +40,21 @@ def siblings() -> Any:
 def test_a_sibling_starts_nothing(siblings: Router) -> None:
     """Checks 62 to 64: refused in three ways, each with its own error, and nothing is imported for it."""
     one, two = siblings.local(), siblings.local()
-    kind, text = two.call(served.ask, one, OPEN, "who")
+    kind, text = two.call(served_above.ask, one, OPEN, "who")
     assert kind == "ActivationRefused"
     assert "only its parents" in text
     assert one.call("builtins:sorted", []) == []
     assert one.call(served.imported, "remotesvc.service.pool") == one.call(served.imported, "remotesvc.service.pool")
     one.call_service(served.Plain, "add", 1)
-    kind, text = two.call(served.ask, one, OPEN, "who")
+    kind, text = two.call(served_above.ask, one, OPEN, "who")
     assert kind == "ActivationRefused"
     assert "is not active in this context, and context 2 may not start it" in text
     assert [entry["service"] for entry in one.call(served.statistics)] == [served.Plain.name()]
     assert one.call_service(served.Open, "who") == (0, 0, True)
-    assert two.call(served.ask, one, OPEN, "who") == (2, 2, False)
-    kind, text = two.call(served.ask, one, OPEN, "secret")
+    assert two.call(served_above.ask, one, OPEN, "who") == (2, 2, False)
+    kind, text = two.call(served_above.ask, one, OPEN, "secret")
     assert kind == "ServiceForbidden"
-    kind, text = two.call(served.ask, one, OPEN, "nothing")
+    kind, text = two.call(served_above.ask, one, OPEN, "nothing")
     assert kind == "NoSuchMethod"
     assert "there are" not in text  # only parents are told
 
@@ -63,7 +63,7 @@ def test_without_the_framework_nothing_is_imported(siblings: Router) -> None:
     """Check 62."""
     one, two = siblings.local(), siblings.local()
     before = one.call("sys:modules.keys")
-    assert two.call(served.ask, one, OPEN, "who")[0] == "ActivationRefused"
+    assert two.call(served_above.ask, one, OPEN, "who")[0] == "ActivationRefused"
     added = set(one.call("sys:modules.keys")) - set(before)
     assert not [name for name in added if name.startswith("remotesvc.service")]
 
@@ -75,10 +75,11 @@ def test_the_master_and_a_grandparent_start_services_through_hops(router: Router
     two = router.local(interpreter.path, via=one)
     three = router.local(interpreter.path, via=two)
     assert three.call_service(served.Open, "who") == (0, 0, True)
-    assert one.call(served.ask, two, served.Plain.name(), "add", 3) == 5
-    assert one.call(served.ask, three, served.Plain.name(), "add", 3) == 5
-    assert three.call(served.ask_parent, served.Plain.name(), "add", 3)[0] == "ServiceForbidden"  # it is active there
-    kind, _ = three.call(served.ask_parent, served.Strict.name(), "spec", "x")
+    assert one.call(served_above.ask, two, served.Plain.name(), "add", 3) == 5
+    assert one.call(served_above.ask, three, served.Plain.name(), "add", 3) == 5
+    # It is active there.
+    assert three.call(served_above.ask_parent, served.Plain.name(), "add", 3)[0] == "ServiceForbidden"
+    kind, _ = three.call(served_above.ask_parent, served.Strict.name(), "spec", "x")
     assert kind == "ActivationRefused"
     assert list(three.service(served.Plain).items(300)) == list(range(300))
     future = three.call_service_async(served.Plain, "echo", b"x" * 3000000)
@@ -90,8 +91,8 @@ def test_a_sibling_and_a_cousin_are_who_the_hop_says(siblings: Router) -> None:
     one, two = siblings.local(), siblings.local()
     one.call_service(served.Open, "who")
     dropped = siblings.kernel.dropped
-    two.call(served.forge, one.id, wire.CALL_SERVICE)
-    assert two.call(served.ask, one, OPEN, "who") == (2, 2, False)
+    two.call(served_above.forge, one.id, wire.CALL_SERVICE)
+    assert two.call(served_above.ask, one, OPEN, "who") == (2, 2, False)
     until(lambda: siblings.kernel.dropped > dropped)
     counts = {entry["service"]: entry["calls"] for entry in one.call(served.statistics)}
     assert counts[OPEN] == 2
@@ -102,20 +103,21 @@ def test_a_sibling_and_a_cousin_are_who_the_hop_says(siblings: Router) -> None:
 
 @pytest.mark.parametrize("interpreter", ENDS, ids=str)
 def test_children_call_services_of_the_master(router: Router, interpreter: Interpreter) -> None:
-    with Pool(router, services=[served.OnTheMaster]) as pool:
+    with Pool(router, services=[served_above.OnTheMaster]) as pool:
         one = router.local(interpreter.path)
         two = router.local(interpreter.path, via=one)
         for context in (one, two):
-            assert context.call(served.ask_master, "give", "file") == ["file", context.id, os.getpid()]
-            assert context.call(served.ask_master, "items", 5) == [0, 1, 2, 3, 4]
-            assert context.call(served.ask, master_of(router), served.NAME, "parents_only")[0] == "ServiceForbidden"
-            assert context.call(served.ask, master_of(router), OPEN, "who")[0] == "ActivationRefused"
-        service = pool.get_service(served.OnTheMaster)
-        assert isinstance(service, served.OnTheMaster)
+            assert context.call(served_above.ask_master, "give", "file") == ["file", context.id, os.getpid()]
+            assert context.call(served_above.ask_master, "items", 5) == [0, 1, 2, 3, 4]
+            answer = context.call(served_above.ask, master_of(router), served_above.NAME, "parents_only")
+            assert answer[0] == "ServiceForbidden"
+            assert context.call(served_above.ask, master_of(router), OPEN, "who")[0] == "ActivationRefused"
+        service = pool.get_service(served_above.OnTheMaster)
+        assert isinstance(service, served_above.OnTheMaster)
         assert service.seen == [("file", one.id), ("file", two.id)]
         assert service.router is router
         assert service.pool is pool
-        assert pool.call(served.OnTheMaster, "give", "x") == ["x", 0, os.getpid()]
+        assert pool.call(served_above.OnTheMaster, "give", "x") == ["x", 0, os.getpid()]
 
 
 def master_of(router: Router) -> Context:
@@ -124,18 +126,18 @@ def master_of(router: Router) -> Context:
 
 def test_a_master_without_a_pool_says_so(router: Router) -> None:
     context = router.local()
-    kind, text = context.call(served.ask_parent, served.NAME, "give", "x")
+    kind, text = context.call(served_above.ask_parent, served_above.NAME, "give", "x")
     assert kind == "ServiceInactive"
     assert "make a remotesvc.service.Pool" in text
 
 
 def test_a_call_to_the_master_can_be_given_up(router: Router, tmp_path: Path) -> None:
-    with Pool(router, services=[served.OnTheMaster], size=1) as pool:
+    with Pool(router, services=[served_above.OnTheMaster], size=1) as pool:
         context = router.local()
         path = tmp_path / "called"
 
         def briefly(seconds: float) -> None:
-            said = context.call(served.ask_master_briefly, str(path), seconds)
+            said = context.call(served_above.ask_master_briefly, str(path), seconds)
             assert f"no answer within {seconds:g} s" in said
 
         runs_out(briefly, path, 0.2)
@@ -143,10 +145,10 @@ def test_a_call_to_the_master_can_be_given_up(router: Router, tmp_path: Path) ->
 
 
 def test_a_child_that_is_lost_gives_its_calls_up(router: Router, tmp_path: Path) -> None:
-    with Pool(router, services=[served.OnTheMaster], size=1) as pool:
+    with Pool(router, services=[served_above.OnTheMaster], size=1) as pool:
         context = router.local()
         path = tmp_path / "called"
-        context.cast(served.ask_master, "wait", str(path))
+        context.cast(served_above.ask_master, "wait", str(path))
         appears(path)
         assert pool.statistics()[0]["running"] == 1
         context.close()
@@ -155,9 +157,9 @@ def test_a_child_that_is_lost_gives_its_calls_up(router: Router, tmp_path: Path)
 
 def test_a_service_of_the_master_calls_its_caller_back(router: Router) -> None:
     """The child runs one call at a time, and that waits for this one."""
-    with Pool(router, services=[served.OnTheMaster], size=1):
+    with Pool(router, services=[served_above.OnTheMaster], size=1):
         context = router.local(concurrency=1)
-        assert context.call(served.ask_master, "back") == context.info["pid"]
+        assert context.call(served_above.ask_master, "back") == context.info["pid"]
 
 
 class Everybody(Service):
@@ -183,9 +185,9 @@ def test_a_policy_that_names_contexts(router: Router) -> None:
             return "named"
 
     with Pool(router, services=[Named, Everybody]):
-        assert one.call(served.ask_parent, "named", "method") == "one"
-        assert two.call(served.ask_parent, "named", "method")[0] == "ServiceForbidden"
-        assert one.call(served.ask_parent, Everybody.name(), "nobody")[0] == "ServiceForbidden"
+        assert one.call(served_above.ask_parent, "named", "method") == "one"
+        assert two.call(served_above.ask_parent, "named", "method")[0] == "ServiceForbidden"
+        assert one.call(served_above.ask_parent, Everybody.name(), "nobody")[0] == "ServiceForbidden"
 
 
 # -- activators
@@ -208,9 +210,9 @@ def test_another_activator(siblings: Router) -> None:
     with Pool(siblings) as pool:
         pool.activator = Short()
         context = siblings.local()
-        assert context.call(served.ask_parent, "served/Open", "who") == (1, 1, False)
-        assert context.call(served.ask_parent, OPEN, "who") == (1, 1, False)  # the same by its own name
-        assert context.call(served.ask_parent, "served/Plain", "add", 1)[0] == "ActivationRefused"
+        assert context.call(served_above.ask_parent, "served/Open", "who") == (1, 1, False)
+        assert context.call(served_above.ask_parent, OPEN, "who") == (1, 1, False)  # the same by its own name
+        assert context.call(served_above.ask_parent, "served/Plain", "add", 1)[0] == "ActivationRefused"
         assert pool.get_service("served/Open") is not None
         with pytest.raises(ServiceInactive, match="not known here"):
             pool.get_service("tests.kernel.served.Strict")

@@ -141,8 +141,8 @@ def test_a_policy_that_fails_lets_nobody_in(context: Context, heard: Heard) -> N
     ("name", "words"),
     [
         ("tests.kernel.served.Nothing", "there is no class tests.kernel.served.Nothing"),
-        ("tests.kernel.served.Log", "not a subclass"),
-        ("tests.kernel.served.ask", "not a subclass"),
+        ("tests.kernel.served_invokers.Log", "not a subclass"),
+        ("tests.kernel.served_above.ask", "not a subclass"),
         ("os.path", "not a subclass"),
         ("os", "names no module"),
         ("two words.X", "not the name of a service"),

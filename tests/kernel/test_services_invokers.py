@@ -12,7 +12,7 @@ import remotesvc
 from remotesvc import Context, Router
 from tests import interpreters
 from tests.interpreters import Interpreter
-from tests.kernel import served
+from tests.kernel import served, served_above, served_invokers
 from tests.kernel.contexts import LIMIT, appears, until
 from tests.kernel.serving import statistics, until_busy, until_inside
 
@@ -33,12 +33,12 @@ def test_as_many_calls_overlap_as_there_are_threads(router: Router, tmp_path: Pa
     """Check 53, and what is beyond that waits."""
     context = router.local(concurrency=4)
     flag = tmp_path / "flag"
-    futures = [async_(context, served.Concurrent, "hold", str(flag)) for _ in range(6)]
-    until_busy(context, served.Concurrent, 4, 2)
-    until_inside(context, served.Concurrent, 4)
+    futures = [async_(context, served_invokers.Concurrent, "hold", str(flag)) for _ in range(6)]
+    until_busy(context, served_invokers.Concurrent, 4, 2)
+    until_inside(context, served_invokers.Concurrent, 4)
     flag.touch()
     assert results(futures) == [True] * 6
-    report = context.call_service(served.Concurrent, "report")
+    report = context.call_service(served_invokers.Concurrent, "report")
     assert report["most"] == 4
 
 
@@ -46,9 +46,9 @@ def test_as_many_calls_overlap_as_there_are_threads(router: Router, tmp_path: Pa
 def test_serialized_calls_run_in_the_order_of_their_arrival(router: Router, interpreter: Interpreter) -> None:
     """Check 54: each reply reaches its caller, nothing overlaps."""
     context = router.local(interpreter.path)
-    futures = [async_(context, served.Serialized, "run", number, 0.001) for number in range(50)]
+    futures = [async_(context, served_invokers.Serialized, "run", number, 0.001) for number in range(50)]
     assert results(futures) == list(range(50))
-    report = context.call_service(served.Serialized, "report")
+    report = context.call_service(served_invokers.Serialized, "report")
     assert report["most"] == 1
     assert report["order"] == list(range(50))
 
@@ -57,7 +57,7 @@ def test_a_serialized_call_that_raises_is_its_callers_affair(context: Context) -
     """Check 55."""
     futures = []
     for number in range(20):
-        futures.append(async_(context, served.Serialized, "fail" if number % 2 else "run", number))
+        futures.append(async_(context, served_invokers.Serialized, "fail" if number % 2 else "run", number))
     for number, future in enumerate(futures):
         if number % 2:
             with pytest.raises(KeyError) as caught:
@@ -65,16 +65,16 @@ def test_a_serialized_call_that_raises_is_its_callers_affair(context: Context) -
             assert caught.value.args == (number,) or str(number) in str(caught.value)
         else:
             assert future.result(LIMIT) == number
-    assert context.call_service(served.Serialized, "report")["order"] == list(range(20))
+    assert context.call_service(served_invokers.Serialized, "report")["order"] == list(range(20))
 
 
 def test_a_serialized_generator_keeps_its_turn(context: Context) -> None:
-    items = context.service(served.Serialized).stream(3)
+    items = context.service(served_invokers.Serialized).stream(3)
     assert next(items) == 0
-    future = async_(context, served.Serialized, "run", 7)
+    future = async_(context, served_invokers.Serialized, "run", 7)
     assert list(items) == [1, 2]
     assert future.result(LIMIT) == 7
-    report = context.call_service(served.Serialized, "report")
+    report = context.call_service(served_invokers.Serialized, "report")
     assert (report["order"], report["most"]) == (["stream", 7], 1)
 
 
@@ -82,48 +82,48 @@ def test_ten_thousand_queued_calls_keep_their_order(router: Router, tmp_path: Pa
     """The memory of the child is bounded: it grows by less than 3 KiB a queued call."""
     context = router.local()
     flag = tmp_path / "flag"
-    held = async_(context, served.Serialized, "hold", str(flag))
-    until_busy(context, served.Serialized, 1, 0)
+    held = async_(context, served_invokers.Serialized, "hold", str(flag))
+    until_busy(context, served_invokers.Serialized, 1, 0)
     before = context.call(served.resident)
-    futures = [async_(context, served.Serialized, "run", number) for number in range(9990)]
-    until_busy(context, served.Serialized, 1, 9990)
+    futures = [async_(context, served_invokers.Serialized, "run", number) for number in range(9990)]
+    until_busy(context, served_invokers.Serialized, 1, 9990)
     assert context.call(served.resident) - before < 30 * 1024
     flag.touch()
     assert held.result(LIMIT)
     assert results(futures) == list(range(9990))
-    assert context.call_service(served.Serialized, "report")["order"][1:] == list(range(9990))
+    assert context.call_service(served_invokers.Serialized, "report")["order"][1:] == list(range(9990))
 
 
 def test_a_queue_has_an_end(router: Router, tmp_path: Path) -> None:
     """What is large counts for more: beyond the bound callers are told, and the queue goes on."""
     context = router.local()
     flag = tmp_path / "flag"
-    held = async_(context, served.Serialized, "hold", str(flag))
-    until_busy(context, served.Serialized, 1, 0)
-    futures = [async_(context, served.Serialized, "length", "x" * 60000) for _ in range(100)]
+    held = async_(context, served_invokers.Serialized, "hold", str(flag))
+    until_busy(context, served_invokers.Serialized, 1, 0)
+    futures = [async_(context, served_invokers.Serialized, "length", "x" * 60000) for _ in range(100)]
     until(lambda: sum(future.done() for future in futures) > 20)
     flag.touch()
     assert held.result(LIMIT)
     outcomes = [future.exception(LIMIT) for future in futures]
     refused = [error for error in outcomes if isinstance(error, remotesvc.Busy)]
     assert 20 < len(refused) < 50
-    assert "calls wait for tests.kernel.served.Serialized already" in str(refused[0])
+    assert "calls wait for tests.kernel.served_invokers.Serialized already" in str(refused[0])
     assert outcomes.count(None) == 100 - len(refused)
-    assert context.call_service(served.Serialized, "length", "x" * 1000000) == 1000000
+    assert context.call_service(served_invokers.Serialized, "length", "x" * 1000000) == 1000000
 
 
 def test_cancelled_calls_leave_the_queue(context: Context, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
-    held = async_(context, served.Serialized, "hold", str(flag))
-    futures = [async_(context, served.Serialized, "run", number) for number in range(10)]
-    until_busy(context, served.Serialized, 1, 10)
+    held = async_(context, served_invokers.Serialized, "hold", str(flag))
+    futures = [async_(context, served_invokers.Serialized, "run", number) for number in range(10)]
+    until_busy(context, served_invokers.Serialized, 1, 10)
     for future in futures[::2]:
         assert future.cancel()
     context.call_service(served.Open, "who")  # it arrives behind the word of all these
     flag.touch()
     assert held.result(LIMIT)
     assert results(futures[1::2]) == [1, 3, 5, 7, 9]
-    assert context.call_service(served.Serialized, "report")["order"][1:] == [1, 3, 5, 7, 9]
+    assert context.call_service(served_invokers.Serialized, "report")["order"][1:] == [1, 3, 5, 7, 9]
 
 
 @pytest.mark.parametrize("interpreter", ENDS, ids=str)
@@ -131,19 +131,19 @@ def test_equal_calls_run_once(router: Router, tmp_path: Path, interpreter: Inter
     """Check 56: 20 equal replies, one thread, and an unrelated method is answered meanwhile."""
     context = router.local(interpreter.path)
     flag = tmp_path / "flag"
-    futures = [async_(context, served.Deduplicated, "compute", 1, path=str(flag)) for _ in range(20)]
-    assert context.call_service(served.Deduplicated, "privileged", 5) == 5
-    until_inside(context, served.Deduplicated, 1)
-    assert context.call_service(served.Deduplicated, "compute", 2) == [2, 2]
+    futures = [async_(context, served_invokers.Deduplicated, "compute", 1, path=str(flag)) for _ in range(20)]
+    assert context.call_service(served_invokers.Deduplicated, "privileged", 5) == 5
+    until_inside(context, served_invokers.Deduplicated, 1)
+    assert context.call_service(served_invokers.Deduplicated, "compute", 2) == [2, 2]
     flag.touch()
     assert results(futures) == [[1, 2]] * 20
-    report = context.call_service(served.Deduplicated, "report")
+    report = context.call_service(served_invokers.Deduplicated, "report")
     assert report == {"order": ["1", "2"], "most": 2, "threads": 2}
 
 
 def test_what_makes_calls_equal(context: Context) -> None:
     """Check 57: order of keywords, dicts and sets does not matter; values, types and defaults do."""
-    service = context.service(served.Deduplicated)
+    service = context.service(served_invokers.Deduplicated)
     first = service.compute({"a": 1, "b": {2, 3}}, other="x")
     assert service.compute(other="x", path="", value={"b": {3, 2}, "a": 1}) == first
     seen = set()
@@ -156,21 +156,21 @@ def test_what_makes_calls_equal(context: Context) -> None:
 def test_an_error_goes_to_all_who_wait_and_is_forgotten(context: Context, tmp_path: Path) -> None:
     """Check 58."""
     flag = tmp_path / "flag"
-    futures = [async_(context, served.Deduplicated, "compute", "raise", path=str(flag)) for _ in range(5)]
-    assert context.call_service(served.Deduplicated, "privileged", 1) == 1  # all have arrived
+    futures = [async_(context, served_invokers.Deduplicated, "compute", "raise", path=str(flag)) for _ in range(5)]
+    assert context.call_service(served_invokers.Deduplicated, "privileged", 1) == 1  # all have arrived
     flag.touch()
     for future in futures:
         with pytest.raises(KeyError):
             future.result(LIMIT)
     for _ in range(2):
         with pytest.raises(KeyError):
-            context.call_service(served.Deduplicated, "compute", "raise", path=str(flag))
-    assert len(context.call_service(served.Deduplicated, "report")["order"]) == 3
+            context.call_service(served_invokers.Deduplicated, "compute", "raise", path=str(flag))
+    assert len(context.call_service(served_invokers.Deduplicated, "report")["order"]) == 3
 
 
 def test_what_is_kept_has_bounds_and_can_be_invalidated(context: Context) -> None:
     """Check 58."""
-    service = context.service(served.Deduplicated)
+    service = context.service(served_invokers.Deduplicated)
     assert [service.compute(number)[1] for number in range(4)] == [1, 2, 3, 4]
     assert [service.compute(number)[1] for number in range(4)] == [1, 2, 3, 4]
     service.compute(4)  # pushes the least recently used out
@@ -189,29 +189,30 @@ def test_a_policy_is_asked_for_each_caller(context: Context, router: Router) -> 
     """Check 59: a reply that is kept is none for whom a policy would not let in."""
     with Router(siblings=True) as siblings:
         one, two = siblings.local(), siblings.local()
-        assert one.call_service(served.Deduplicated, "privileged", 3) == 3
-        assert two.call(served.ask, one, served.Deduplicated.name(), "privileged", 3)[0] == "ServiceForbidden"
-        assert two.call(served.ask, one, served.Deduplicated.name(), "report")["order"] == []
+        assert one.call_service(served_invokers.Deduplicated, "privileged", 3) == 3
+        name = served_invokers.Deduplicated.name()
+        assert two.call(served_above.ask, one, name, "privileged", 3)[0] == "ServiceForbidden"
+        assert two.call(served_above.ask, one, name, "report")["order"] == []
 
 
 def test_the_computing_caller_may_give_up(context: Context, tmp_path: Path) -> None:
     """Check 60: what runs belongs to all who wait; it is cancelled when the last of them has gone."""
     path = tmp_path / "flag"
-    first = async_(context, served.Deduplicated, "patient", str(path))
-    until_busy(context, served.Deduplicated, 1, 0)
-    second = async_(context, served.Deduplicated, "patient", str(path))
-    third = async_(context, served.Deduplicated, "patient", str(path))
-    assert context.call_service(served.Deduplicated, "privileged", 1) == 1  # both have arrived
+    first = async_(context, served_invokers.Deduplicated, "patient", str(path))
+    until_busy(context, served_invokers.Deduplicated, 1, 0)
+    second = async_(context, served_invokers.Deduplicated, "patient", str(path))
+    third = async_(context, served_invokers.Deduplicated, "patient", str(path))
+    assert context.call_service(served_invokers.Deduplicated, "privileged", 1) == 1  # both have arrived
     assert first.cancel()
-    assert context.call_service(served.Deduplicated, "privileged", 2) == 2
+    assert context.call_service(served_invokers.Deduplicated, "privileged", 2) == 2
     path.touch()
     assert results([second, third]) == [1, 1]
     assert not (tmp_path / "flag.cancelled").exists()
-    assert context.call_service(served.Deduplicated, "forget") >= 1
+    assert context.call_service(served_invokers.Deduplicated, "forget") >= 1
     path.unlink()
-    futures = [async_(context, served.Deduplicated, "patient", str(path)) for _ in range(3)]
-    assert context.call_service(served.Deduplicated, "privileged", 3) == 3
-    until_inside(context, served.Deduplicated, 1)
+    futures = [async_(context, served_invokers.Deduplicated, "patient", str(path)) for _ in range(3)]
+    assert context.call_service(served_invokers.Deduplicated, "privileged", 3) == 3
+    until_inside(context, served_invokers.Deduplicated, 1)
     for future in futures:
         assert future.cancel()
     appears(f"{path}.cancelled")
@@ -223,11 +224,11 @@ def test_the_computing_caller_may_be_lost(tmp_path: Path) -> None:
     with Router(siblings=True) as router:
         host, one, two = router.local(), router.local(), router.local()
         host.call_service(served.Open, "who")
-        host.call_service(served.Shared, "compute", "")
-        one.cast(served.ask, host, served.Shared.name(), "compute", str(flag))
-        until_busy(host, served.Shared, 1, 0)
-        waiting = two.submit(served.ask, host, served.Shared.name(), "compute", str(flag))
-        until(lambda: statistics(host, served.Shared)["calls"] == 3, what="the second has come, too")
+        host.call_service(served_invokers.Shared, "compute", "")
+        one.cast(served_above.ask, host, served_invokers.Shared.name(), "compute", str(flag))
+        until_busy(host, served_invokers.Shared, 1, 0)
+        waiting = two.submit(served_above.ask, host, served_invokers.Shared.name(), "compute", str(flag))
+        until(lambda: statistics(host, served_invokers.Shared)["calls"] == 3, what="the second has come, too")
         host.call_service(served.Open, "who")  # it is taken in behind that
         one.close()
         flag.touch()
@@ -236,9 +237,9 @@ def test_the_computing_caller_may_be_lost(tmp_path: Path) -> None:
 
 def test_a_generator_cannot_be_shared(context: Context) -> None:
     with pytest.raises(remotesvc.CallError, match="yields: .* must return its value"):
-        context.service(served.Deduplicated).generate()
+        context.service(served_invokers.Deduplicated).generate()
     with pytest.raises(remotesvc.CallError, match="answers later: .* must return its value"):
-        context.service(served.Deduplicated).promise()
+        context.service(served_invokers.Deduplicated).promise()
 
 
 def test_one_instance_and_one_invoker_for_all_first_calls(router: Router) -> None:

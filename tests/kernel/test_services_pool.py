@@ -12,7 +12,7 @@ import pytest
 import remotesvc
 from remotesvc import Context, Router
 from remotesvc.service import Pool, SerializedInvoker, Service, ServiceInactive, current_pool, expose
-from tests.kernel import served
+from tests.kernel import served, served_invokers
 from tests.kernel.contexts import LIMIT, Heard, until
 from tests.kernel.serving import until_busy, until_inside
 
@@ -63,37 +63,37 @@ def test_blocked_threads_do_not_starve_other_services(router: Router, tmp_path: 
     """Check 72: every thread of the pool hangs, and more calls wait; each other service answers all the same."""
     context = router.local(concurrency=2)
     flag = tmp_path / "flag"
-    held = [context.call_service_async(served.Concurrent, "hold", str(flag)) for _ in range(20)]
-    until_busy(context, served.Concurrent, 2, 18)
-    until_inside(context, served.Concurrent, 2)
-    assert context.call_service(served.Other, "run", 1) == 1
-    assert [context.call_service(served.Serialized, "run", number) for number in range(20)] == list(range(20))
-    other = context.call_service_async(served.Other, "hold", str(flag))
+    held = [context.call_service_async(served_invokers.Concurrent, "hold", str(flag)) for _ in range(20)]
+    until_busy(context, served_invokers.Concurrent, 2, 18)
+    until_inside(context, served_invokers.Concurrent, 2)
+    assert context.call_service(served_invokers.Other, "run", 1) == 1
+    assert [context.call_service(served_invokers.Serialized, "run", number) for number in range(20)] == list(range(20))
+    other = context.call_service_async(served_invokers.Other, "hold", str(flag))
     assert context.call_service(served.Open, "who") == (0, 0, True)
     assert not other.done()
     flag.touch()
     assert all(future.result(LIMIT) for future in [*held, other])
-    assert context.call_service(served.Concurrent, "report")["most"] == 2
+    assert context.call_service(served_invokers.Concurrent, "report")["most"] == 2
 
 
 def test_calls_that_were_given_up_make_room(router: Router, tmp_path: Path) -> None:
     context = router.local(concurrency=2)
     flag = tmp_path / "flag"
-    held = [context.call_service_async(served.Concurrent, "hold", str(flag)) for _ in range(6)]
-    until_busy(context, served.Concurrent, 2, 4)
+    held = [context.call_service_async(served_invokers.Concurrent, "hold", str(flag)) for _ in range(6)]
+    until_busy(context, served_invokers.Concurrent, 2, 4)
     for future in held:
         assert future.cancel()
-    assert [context.call_service(served.Concurrent, "run", number) for number in range(3)] == [0, 1, 2]
+    assert [context.call_service(served_invokers.Concurrent, "run", number) for number in range(3)] == [0, 1, 2]
     flag.touch()
-    until_busy(context, served.Concurrent, 0)
+    until_busy(context, served_invokers.Concurrent, 0)
 
 
 def test_a_thousand_failures(context: Context) -> None:
     """Check 71."""
-    futures = [context.call_service_async(served.Concurrent, "fail", number) for number in range(1000)]
+    futures = [context.call_service_async(served_invokers.Concurrent, "fail", number) for number in range(1000)]
     assert all(isinstance(future.exception(LIMIT), KeyError) for future in futures)
-    assert context.call_service(served.Concurrent, "run", 1) == 1
-    until_busy(context, served.Concurrent, 0)
+    assert context.call_service(served_invokers.Concurrent, "run", 1) == 1
+    until_busy(context, served_invokers.Concurrent, 0)
     entry = context.call(served.statistics)[0]
     assert (entry["calls"], entry["errors"]) == (1001, 1000)
     # One that has nothing to do any more may be about to end.
@@ -167,17 +167,17 @@ def test_the_end_of_a_pool(router: Router, cls: type[Farewell]) -> None:
 
 def test_a_childs_pool_ends_and_comes_back(context: Context, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
-    held = context.call_service_async(served.Serialized, "hold", str(flag))
-    waiting = [context.call_service_async(served.Serialized, "run", number) for number in range(5)]
-    until_busy(context, served.Serialized, 1, 5)
-    until_inside(context, served.Serialized, 1)
+    held = context.call_service_async(served_invokers.Serialized, "hold", str(flag))
+    waiting = [context.call_service_async(served_invokers.Serialized, "run", number) for number in range(5)]
+    until_busy(context, served_invokers.Serialized, 1, 5)
+    until_inside(context, served_invokers.Serialized, 1)
     context.call(served.close_pool)
     for future in waiting:
         assert isinstance(future.exception(LIMIT), ServiceInactive)
-    assert context.call_service(served.Serialized, "run", 7) == 7
+    assert context.call_service(served_invokers.Serialized, "run", 7) == 7
     flag.touch()
     assert held.result(LIMIT)
-    assert context.call_service(served.Serialized, "report")["order"] == [7]
+    assert context.call_service(served_invokers.Serialized, "report")["order"] == [7]
 
 
 def test_open_generators_end_with_their_pool(context: Context) -> None:
@@ -223,7 +223,7 @@ def test_what_a_pool_refuses(router: Router) -> None:
 def test_a_services_own_select(router: Router, heard: Heard) -> None:
     """Check 51: its hook runs on a thread of the pool for what was there before and for what is added later."""
     context = router.local()
-    listening = context.service(served.Listening)
+    listening = context.service(served_invokers.Listening)
     until(lambda: listening.collected()[0] == ["early"])
     one, two = listening.open(), listening.open()
     for number in range(100):
@@ -264,14 +264,17 @@ def test_calls_of_ones_own(router: Router) -> None:
             pool.call(Around, "on_shutdown")
         assert pool.call(served.Open, "nobody") == "nobody"
         results: list[int] = []
-        threads = [threading.Thread(target=lambda n=n: results.append(pool.call(served.Serialized, "run", n, 0.001)))
-                   for n in range(20)]  # fmt: skip
+
+        def run(number: int) -> None:
+            results.append(pool.call(served_invokers.Serialized, "run", number, 0.001))
+
+        threads = [threading.Thread(target=run, args=(n,)) for n in range(20)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(LIMIT)
         assert sorted(results) == list(range(20))
-        assert pool.call(served.Serialized, "report")["most"] == 1
+        assert pool.call(served_invokers.Serialized, "report")["most"] == 1
         assert list(pool.call(served.Plain, "items", 3)) == [0, 1, 2]
         assert pool.call(served.Plain, "slowly", 3) == 6
         assert pool.call(served.Plain, "later", 3) == 4
@@ -280,10 +283,10 @@ def test_calls_of_ones_own(router: Router) -> None:
 
 
 def test_calls_of_a_childs_own(context: Context) -> None:
-    thread, own, value = context.call(served.locally, 3)
+    thread, own, value = context.call(served_invokers.locally, 3)
     assert (own, value) == (thread, 5)
     with pytest.raises(KeyError):
-        context.call(served.locally, -1)
+        context.call(served_invokers.locally, -1)
 
 
 def test_a_method_sees_its_own_deferred_work(router: Router) -> None:

@@ -11,7 +11,7 @@ import pytest
 from remotesvc import Context, Router
 from tests import interpreters
 from tests.interpreters import Interpreter
-from tests.kernel import called
+from tests.kernel import called, called_output, called_waiting
 from tests.kernel.contexts import LIMIT, Heard, appears, until
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -41,7 +41,7 @@ def test_many_calls_at_once_are_answered_in_their_order(ready: Context) -> None:
 
 def test_calls_that_came_together_can_wait_for_each_other(ready: Context, tmp_path: Path) -> None:
     names = [str(tmp_path / str(number)) for number in range(8)]
-    futures = [ready.submit(called.meet, names, name) for name in names]
+    futures = [ready.submit(called_waiting.meet, names, name) for name in names]
     assert [future.result(LIMIT) for future in futures] == [True] * 8
 
 
@@ -54,7 +54,7 @@ def test_calls_that_wait_a_little_run_at_once(ready: Context) -> None:
 def test_answers_do_not_wait_for_the_call_behind_them(ready: Context, tmp_path: Path) -> None:
     begun, go = tmp_path / "begun", tmp_path / "go"
     quick = [ready.submit(called.add, number) for number in range(10)]
-    long = ready.submit(called.wait_for_file, str(begun), str(go))
+    long = ready.submit(called_waiting.wait_for_file, str(begun), str(go))
     behind = ready.submit(called.add, 10)
     assert [future.result(LIMIT) for future in [*quick, behind]] == list(range(11))
     appears(begun)
@@ -65,7 +65,7 @@ def test_answers_do_not_wait_for_the_call_behind_them(ready: Context, tmp_path: 
 
 def test_while_the_main_thread_is_busy_the_link_is_read(ready: Context, tmp_path: Path) -> None:
     begun, go = tmp_path / "begun", tmp_path / "go"
-    long = ready.submit(called.wait_for_file, str(begun), str(go))
+    long = ready.submit(called_waiting.wait_for_file, str(begun), str(go))
     appears(begun)
     assert ready.ping() < LIMIT
     assert [ready.call(called.add, number) for number in range(20)] == list(range(20))
@@ -75,7 +75,7 @@ def test_while_the_main_thread_is_busy_the_link_is_read(ready: Context, tmp_path
 
 
 def test_output_of_calls_that_came_together_comes_first(ready: Context, heard: Heard) -> None:
-    futures = [ready.submit(called.say, f"line {number}\n") for number in range(300)]
+    futures = [ready.submit(called_output.say, f"line {number}\n") for number in range(300)]
     for number, future in enumerate(futures):
         future.result(LIMIT)
         assert f"line {number}\n" in heard.text()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from remotesvc.cli.main import main
-from tests.unit.test_cli_main import FakeBackend
+from tests.unit.cli_backend import FakeBackend
 
 
 def become(line: str, **changes: Any) -> list[tuple[str, str | None]]:

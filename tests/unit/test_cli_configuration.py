@@ -8,7 +8,7 @@ import pytest
 
 from remotesvc.cli import configuration
 from remotesvc.cli.main import main
-from tests.unit.test_cli_main import FakeBackend
+from tests.unit.cli_backend import FakeBackend
 
 
 @pytest.fixture(name="places")

@@ -9,7 +9,7 @@ import pytest
 
 from remotesvc.cli.main import main
 from remotesvc.fleet.member import file_name
-from tests.unit.test_cli_main import FakeBackend, FakeContext
+from tests.unit.cli_backend import FakeBackend, FakeContext
 
 
 def answer(context: FakeContext, *args: Any) -> Any:

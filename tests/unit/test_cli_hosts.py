@@ -9,7 +9,7 @@ import pytest
 
 from remotesvc.cli.main import main
 from remotesvc.ssh.configuration.aliases import aliases
-from tests.unit.test_cli_main import FakeBackend
+from tests.unit.cli_backend import FakeBackend
 
 HOSTS = """\
 [web]

@@ -14,7 +14,7 @@ from remotesvc.cli import secrets
 from remotesvc.cli.main import main
 from remotesvc.cli.problems import BadUsage, OurError
 from remotesvc.cli.settings import Settings
-from tests.unit.test_cli_main import FakeBackend
+from tests.unit.cli_backend import FakeBackend
 
 
 class Stdin(io.TextIOWrapper):

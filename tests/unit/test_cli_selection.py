@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from remotesvc.cli.main import main
-from tests.unit.test_cli_main import FakeBackend
+from tests.unit.cli_backend import FakeBackend
 
 HOSTS = """\
 [web]

@@ -1,0 +1,34 @@
+"""The command line as a process of its own: started, run to its end, waited for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 60
+
+
+def start(directory: Path, *words: str, **options: object) -> subprocess.Popen[str]:
+    search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": search}
+    command = [sys.executable, "-m", "remotesvc", *words]
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.Popen(command, cwd=directory, env=environment, text=True, **streams)  # type: ignore[call-overload,no-any-return]
+
+
+def cli(directory: Path, *words: str, stdin: str | None = None) -> tuple[int, str, str]:
+    with start(directory, *words, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE) as process:
+        out, err = process.communicate(stdin, timeout=LIMIT)
+    return process.returncode, out, err
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "the call never began"
+        time.sleep(0.01)

@@ -1,0 +1,112 @@
+"""The command line cut short: by a reader that leaves, by Ctrl-C, by a deadline."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.integration.command_line import LIMIT, cli, start, wait_for
+from tests.stopwatch import Stopwatch
+
+pytest_plugins = ("tests.integration.cli_fixtures",)
+
+
+def test_a_closed_pipe_on_stdout_is_silent(directory: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with (
+        os.fdopen(writer, "w") as broken,
+        start(directory, "run", "local:", "os:getpid", stdout=broken) as process,
+    ):
+        _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode in (0, 8)
+    assert err == ""
+
+
+def test_pull_to_a_reader_that_left(directory: Path) -> None:
+    (directory / "much").write_bytes(bytes(1 << 20))
+    reader, writer = os.pipe()
+    os.close(reader)
+    with (
+        os.fdopen(writer, "w") as broken,
+        start(directory, "pull", "local:", str(directory / "much"), "-", stdout=broken) as process,
+    ):
+        _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 8
+    assert "local: cancelled: nobody reads standard output any more" in err and "Error" not in err
+
+
+def test_ctrl_c_while_running_keeps_what_arrived(directory: Path) -> None:
+    ready = directory / "ready"
+    hosts = "local:"
+    with start(directory, "run", "--jsonl", hosts, "tasks:sleep", "60", str(ready)) as process:
+        wait_for(ready, process)
+        process.send_signal(signal.SIGINT)
+        watch = Stopwatch()
+        out, err = process.communicate(timeout=LIMIT)
+    assert watch.seconds < 10
+    assert process.returncode == 130
+    result = json.loads(out)
+    assert result["status"] == "cancelled"
+    assert "interrupted; not finished: local" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("options", "large"), [((), 0), (("--jsonl",), 3)])
+def test_ctrl_c_ends_the_wait_for_the_next_item_of_a_generator(
+    directory: Path, options: tuple[str, ...], large: int
+) -> None:
+    ready = directory / "ready"
+    with start(directory, "run", *options, "local:", "tasks:slow", str(ready), str(large)) as process:
+        assert process.stdout is not None
+        # That it is on its way is not enough: without --jsonl it is shown, with it that more comes says it was taken.
+        first = "" if options else process.stdout.readline()
+        wait_for(ready, process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130
+    assert "the run was stopped before the generator ended" in (out if options else err)
+    assert options or first + out == "1\n"
+
+
+def test_a_generator_that_was_cut_by_the_deadline_is_not_fine(directory: Path) -> None:
+    for deadline in ("1", "5", "25"):  # on a busy machine nothing may have come after the first
+        code, out, err = cli(directory, "run", "--deadline", deadline, "local:", "tasks:endless")
+        if out:
+            break
+    assert (code, set(out)) == (8, set("1\n"))
+    assert "local: cancelled: the run was stopped before the generator ended" in err
+
+
+def test_a_second_ctrl_c_leaves_at_once(directory: Path) -> None:
+    ready = directory / "ready"
+    with start(directory, "run", "local:", "tasks:sleep", "60", str(ready)) as process:
+        wait_for(ready, process)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
+def test_ctrl_c_while_connecting(directory: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as tarpit:
+        place = f"127.0.0.1:{tarpit.getsockname()[1]}"
+        with start(directory, "run", "-F", os.devnull, "--jsonl", f"local:,{place}", "os:getpid") as process:
+            assert process.stdout is not None
+            first = json.loads(process.stdout.readline())
+            connection, _ = tarpit.accept()
+            with connection:
+                process.send_signal(signal.SIGINT)
+                watch = Stopwatch()
+                out, err = process.communicate(timeout=LIMIT)
+    assert watch.seconds < 5
+    assert process.returncode == 130
+    assert (first["host"], first["status"]) == ("local:", "ok")
+    assert (json.loads(out)["host"], json.loads(out)["status"]) == (place, "not_run")
+    assert f"not finished: {place}" in err

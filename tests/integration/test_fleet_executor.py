@@ -1,0 +1,123 @@
+"""A fleet as an executor: each task on one host, whatever becomes of hosts and tasks."""
+
+from __future__ import annotations
+
+from concurrent.futures import BrokenExecutor, CancelledError, as_completed, wait
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remotesvc import Fleet, Lost
+from tests.integration import fleet_tasks as tasks
+from tests.kernel.contexts import appears
+
+pytest_plugins = ("tests.integration.fleet_fixtures",)
+
+
+def test_executor_runs_each_task_once_on_some_host(fleet: Fleet) -> None:
+    with fleet.executor() as executor:
+        futures = [executor.submit(tasks.square, number) for number in range(40)]
+        values = [future.result()[0] for future in as_completed(futures)]
+        assert sorted(values) == [number * number for number in range(40)]
+        assert {future.host for future in futures} == {"web1", "web2", "web3", "db1"}
+        assert [value[0] for value in executor.map(tasks.square, range(5), timeout=30)] == [0, 1, 4, 9, 16]
+
+
+@pytest.mark.parametrize("policy", ["round_robin", "sticky"])
+def test_executor_policies(fleet: Fleet, policy: str) -> None:
+    with fleet.executor(policy) as executor:
+        futures = [executor.submit(tasks.square, number % 4) for number in range(16)]
+        wait(futures)
+    hosts = [future.host for future in futures]
+    if policy == "round_robin":
+        assert hosts[:4] * 4 == hosts and len(set(hosts)) == 4
+    else:
+        assert hosts[:4] * 4 == hosts
+
+
+def test_executor_passes_errors_on_and_goes_on(fleet: Fleet) -> None:
+    with fleet.executor() as executor:
+        bad = executor.submit("os:listdir", "/nonexistent")
+        assert isinstance(bad.exception(30), FileNotFoundError)
+        assert executor.submit(tasks.add, 2).result(30) == 2
+
+
+def test_executor_survives_the_loss_of_hosts_and_breaks_with_the_last(fleet: Fleet) -> None:
+    with fleet.executor() as executor:
+        lost = executor.submit("os:_exit", 3)
+        assert isinstance(lost.exception(30), Lost)
+        assert executor.submit(tasks.add, 2).result(30) == 2
+        for _ in range(3):
+            assert isinstance(executor.submit("os:_exit", 3).exception(30), Lost)
+        with pytest.raises(BrokenExecutor, match="no host of the fleet is left"):
+            executor.submit(tasks.add, 2)
+
+
+def test_executor_is_broken_before_anybody_hears_of_the_last_loss(fleet: Fleet) -> None:
+    refused: list[str] = []
+
+    def submit_another(lost: Any) -> None:
+        try:
+            executor.submit(tasks.add, 2)
+        except BrokenExecutor as error:
+            refused.append(str(error))
+
+    with fleet.filter("web1").executor() as executor:
+        lost = executor.submit("os:_exit", 3)
+        lost.add_done_callback(submit_another)
+        assert isinstance(lost.exception(30), Lost)
+    assert len(refused) == 1 and "no host of the fleet is left" in refused[0]
+
+
+def test_executor_runs_an_idempotent_task_elsewhere(fleet: Fleet, tmp_path: Path) -> None:
+    with fleet.executor(idempotent=True) as executor:
+        assert isinstance(executor.submit("os:_exit", 3).exception(60), BrokenExecutor | Lost)
+
+
+def test_executor_gives_up_a_task_that_ends_its_hosts(inventory: Path, tmp_path: Path) -> None:
+    with Fleet("all", inventory=inventory, reconnect=True) as fleet:
+        with fleet.options(idempotent=True).executor() as executor:
+            fatal = executor.submit(tasks.counted_and_exit, str(tmp_path / "runs"))
+            others = list(executor.map(tasks.add, range(8)))
+        assert isinstance(fatal.exception(0), Lost)
+        assert others == list(range(8))
+    assert (tmp_path / "runs").read_text() == "x" * 3
+
+
+def test_executor_kills_a_generator(fleet: Fleet, tmp_path: Path) -> None:
+    with fleet.executor() as executor:
+        for task in (tasks.endless, tasks.stuck):
+            begun, closed = tmp_path / f"{task.__name__}-begun", tmp_path / f"{task.__name__}-closed"
+            future = executor.submit(task, str(closed), str(begun))
+            appears(begun)
+            assert not future.cancel() and future.kill()
+            assert isinstance(future.exception(30), CancelledError)
+            assert not future.kill()
+            appears(closed)
+        assert executor.submit(tasks.add, 1).result(30) == 1
+
+
+def test_executor_cancel_kill_and_shutdown(fleet: Fleet, tmp_path: Path) -> None:
+    executor = fleet.filter("web1").executor()
+    running = executor.submit(tasks.said_and_sleep, str(tmp_path / "begun"), 600)
+    waiting = executor.submit(tasks.add, 1)
+    appears(tmp_path / "begun")
+    assert running.running() and not running.cancel()
+    assert waiting.cancel()
+    assert running.kill()
+    assert isinstance(running.exception(30), Exception)
+    executor.shutdown()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        executor.submit(tasks.add, 1)
+
+
+def test_executor_shutdown_drops_what_has_not_begun(fleet: Fleet, tmp_path: Path) -> None:
+    executor = fleet.filter("web1").executor()
+    begun, over = tmp_path / "begun", tmp_path / "over"
+    running = executor.submit(tasks.said_and_wait_for, str(begun), str(over))
+    waiting = [executor.submit(tasks.add, 1) for _ in range(3)]
+    appears(begun)
+    waiting[-1].add_done_callback(lambda future: over.touch())  # the shutdown waits for the one, and drops the others
+    executor.shutdown(cancel_futures=True)
+    assert running.result(0) == str(over) and all(future.cancelled() for future in waiting)

@@ -1,0 +1,125 @@
+"""Sources that change while they are read, and bytes that change on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from remotesvc.files.destination import file_sink, finish_of, tree_sink
+from remotesvc.files.errors import DigestMismatch, SourceChanged, TransferRefused
+from remotesvc.files.origin import FileOrigin, TreeOrigin
+from remotesvc.files.records import CHUNK
+from remotesvc.files.source import Sending
+from tests.kernel.filetrees import content, leftovers
+from tests.kernel.landings import NOTHING
+
+
+def test_a_source_that_grows_shrinks_or_changes_is_an_error(tmp_path: Path) -> None:
+    source = tmp_path / "s"
+
+    def resize(chunks: int) -> None:
+        os.truncate(source, chunks * CHUNK)
+
+    def rewrite() -> None:
+        with open(source, "r+b") as file:
+            file.write(b"other")
+
+    for change in (partial(resize, 4), partial(resize, 10), rewrite):
+        source.write_bytes(content(6 * CHUNK))
+        (tmp_path / "t").write_bytes(b"old")
+        with contextlib.closing(FileOrigin(str(source))) as origin:
+            sink = file_sink(str(tmp_path / "t"), b"", None, finish_of({}))
+            with pytest.raises(SourceChanged):
+                for number, message in enumerate(origin.messages(Sending())):
+                    sink.take(bytes(message))
+                    if number == 2:
+                        change()
+            sink.close(False)
+        assert (tmp_path / "t").read_bytes() == b"old"
+        assert leftovers(tmp_path) == []
+
+
+def test_what_a_small_file_of_a_tree_became_since_its_directory_was_read(tmp_path: Path) -> None:
+    source, small = tmp_path / "s", tmp_path / "s" / "small"
+
+    def other() -> None:
+        (tmp_path / "other").write_bytes(b"other")
+        (tmp_path / "other").rename(small)
+
+    def link() -> None:
+        small.unlink()
+        small.symlink_to("large")
+
+    def fifo() -> None:
+        small.unlink()
+        os.mkfifo(small)
+
+    def into(target: Path, change: Callable[[], object]) -> None:
+        with contextlib.closing(TreeOrigin(str(source), "keep", NOTHING)) as origin:
+            sink = tree_sink(str(target), b"", finish_of({}), True, 50)
+            try:
+                for number, message in enumerate(origin.messages(Sending("off"))):
+                    sink.take(bytes(message))
+                    if not number:
+                        small.write_bytes(b"what is there")
+                        change()
+                sink.complete()
+            finally:
+                sink.close(False)
+
+    source.mkdir()
+    (source / "large").write_bytes(content(3 * CHUNK))
+    changes: list[tuple[Callable[[], object], bytes]] = [
+        (partial(small.write_bytes, b"longer than what was there"), b"longer than what was there"),
+        (partial(small.write_bytes, b"as long as it"), b"as long as it"), (partial(small.write_bytes, b""), b""),
+        (partial(os.truncate, small, 5), b"what "), (other, b"other"),
+        (partial(os.truncate, small, 5 * CHUNK), b"what is there" + bytes(5 * CHUNK - 13))]
+    for number, (change, found) in enumerate(changes):
+        small.write_bytes(b"what was here")
+        into(tmp_path / f"t{number}", change)
+        assert (tmp_path / f"t{number}" / "small").read_bytes() == found
+    for becomes, error in ((link, OSError), (fifo, TransferRefused)):
+        small.write_bytes(b"what was here")
+        with pytest.raises(error, match="small"):
+            into(tmp_path / becomes.__name__, becomes)
+        small.unlink()
+    small.write_bytes(b"what was here")
+    into(tmp_path / "gone", small.unlink)
+    assert [path.name for path in (tmp_path / "gone").iterdir()] == ["large"]
+    assert leftovers(tmp_path) == []
+
+
+def test_a_source_that_is_replaced_is_read_as_it_was(tmp_path: Path) -> None:
+    source, data = tmp_path / "s", content(6 * CHUNK)
+    source.write_bytes(data)
+    found = bytearray()
+    with contextlib.closing(FileOrigin(str(source))) as origin:
+        sink = file_sink(str(tmp_path / "t"), b"", None, finish_of({}))
+        for number, message in enumerate(origin.messages(Sending())):
+            found += message
+            sink.take(bytes(message))
+            if number == 2:
+                (tmp_path / "new").write_bytes(b"new")
+                (tmp_path / "new").rename(source)
+                break
+        sink.close(False)
+    assert source.read_bytes() == b"new"
+    assert data[:CHUNK] in found
+
+
+def test_a_broken_byte_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(content(3 * CHUNK))
+    sink = file_sink(str(tmp_path / "t"), b"", None, finish_of({}))
+    with contextlib.closing(FileOrigin(str(tmp_path / "s"))) as origin, pytest.raises(DigestMismatch):
+        for number, message in enumerate(origin.messages(Sending("off"))):
+            body = bytearray(message)
+            if number == 1:
+                body[1000] ^= 1
+            sink.take(body)
+    sink.close(True)
+    assert {path.name for path in tmp_path.iterdir()} == {"s"}

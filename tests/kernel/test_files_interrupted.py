@@ -1,0 +1,164 @@
+"""Transfers that are interrupted, go on, run out of time or wait for a side that does nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from remotesvc import CallTimeout, Cancelled, Context, Lost, Router
+from remotesvc.files.errors import TransferError, TransferStalled
+from remotesvc.files.options import Options
+from remotesvc.files.records import CHUNK
+from tests.kernel import called, called_files
+from tests.kernel.contexts import alive, gone, until
+from tests.kernel.filetrees import content, digest, leftovers, open_files
+from tests.kernel.ways import BOTH, Way
+
+pytest_plugins = ("tests.kernel.call_fixtures",)
+MIB = 1 << 20
+
+
+def interrupted_at(context: Context, way: Way, source: Path, target: Path, size: int, **options: object) -> None:
+    """A transfer whose target process is killed when so much is done, and half of that is on the disk: up to 64 chunks
+    more are on their way. So there must be more than that to come, or a pull has all it needs."""
+    pid = context.info["pid"]
+
+    def arrived() -> int:
+        return sum(os.stat(part).st_size for part in leftovers(target.parent))
+
+    def progress(done: int, total: int | None) -> None:
+        if done >= size and alive(pid):
+            until(lambda: arrived() >= size // 2)
+            os.kill(pid, signal.SIGKILL)
+            gone(pid)
+
+    with pytest.raises(Lost):
+        way(context, source, target, progress=progress, **options)
+
+
+@BOTH
+def test_an_interrupted_transfer_goes_on(router: Router, tmp_path: Path, way: Way) -> None:
+    source, target = tmp_path / "s", tmp_path / "t"
+    source.write_bytes(content(200 * CHUNK))
+    target.write_bytes(b"old")
+    interrupted_at(router.local(), way, source, target, 60 * CHUNK)
+    assert target.read_bytes() == b"old"
+    (part,) = leftovers(tmp_path)
+    size = os.stat(part).st_size
+    assert 20 * CHUNK < size < 200 * CHUNK
+    copied = way(router.local(), source, target)
+    assert copied.resumed == size
+    assert (copied.sent, copied.bytes) == (200 * CHUNK - size, 200 * CHUNK)
+    assert digest(target) == digest(source)
+    assert leftovers(tmp_path) == []
+
+
+@BOTH
+@pytest.mark.parametrize("change", ["source", "part", "longer", "unwanted"])
+def test_what_does_not_agree_is_sent_anew(router: Router, tmp_path: Path, way: Way, change: str) -> None:
+    source, target = tmp_path / "s", tmp_path / "t"
+    source.write_bytes(content(120 * CHUNK))
+    interrupted_at(router.local(), way, source, target, 30 * CHUNK)
+    (part,) = leftovers(tmp_path)
+    if change == "source":
+        source.write_bytes(content(120 * CHUNK, 8))
+    elif change == "part":
+        with open(part, "r+b") as file:
+            file.write(b"damage")
+    elif change == "longer":
+        with open(part, "ab") as file:
+            file.write(content(120 * CHUNK))
+    copied = way(router.local(), source, target, resume=change != "unwanted")
+    assert copied.resumed == 0
+    assert copied.sent == 120 * CHUNK
+    assert digest(target) == digest(source)
+    assert leftovers(tmp_path) == []
+
+
+@BOTH
+def test_without_resume_nothing_is_left(router: Router, tmp_path: Path, way: Way) -> None:
+    source = tmp_path / "s"
+    source.write_bytes(content(200 * CHUNK))  # slowly: a pull is stopped when it has to wait for more
+    context, stop = router.local(), threading.Event()
+
+    def progress(done: int, total: int | None) -> None:
+        if done > 10 * CHUNK:
+            stop.set()
+
+    with pytest.raises(Cancelled):
+        way(context, source, tmp_path / "t", progress=progress, stop=stop, resume=False, limit=2e6)
+    until(lambda: leftovers(tmp_path) == [])
+    assert not (tmp_path / "t").exists()
+    assert context.call(called.add, 1, 2) == 3
+
+
+@BOTH
+def test_a_timeout_ends_it(context: Context, tmp_path: Path, way: Way) -> None:
+    (tmp_path / "s").write_bytes(content(60 * CHUNK))
+    with pytest.raises(CallTimeout):
+        way(context, tmp_path / "s", tmp_path / "t", timeout=1.0, limit=10000)
+    assert not (tmp_path / "t").exists()
+    assert context.call(called.add, 1, 2) == 3
+
+
+class Slow:
+    """An object that takes the first bytes and then nothing until it may."""
+
+    def __init__(self) -> None:
+        self.may = threading.Event()
+        self.begun = threading.Event()
+
+    def write(self, data: bytes) -> int:
+        self.begun.set()
+        assert self.may.wait(60)
+        return len(data)
+
+
+def test_a_receiver_that_takes_nothing_stops_nobody_else(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s").write_bytes(content(300 * CHUNK))
+    slow, errors = Slow(), []
+    context.pull(tmp_path / "s", tmp_path / "t")
+    before = open_files(context)
+    monkeypatch.setattr(Options, "idle", lambda options: 60.0)  # the sender is impatient, who may be starved itself
+
+    def wait() -> None:
+        try:
+            context.pull(tmp_path / "s", slow, idle_timeout=1.0)
+        except TransferError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert slow.begun.wait(30)
+    for _ in range(3):
+        assert context.pull(tmp_path / "s", tmp_path / "t").digest == digest(tmp_path / "s")
+    until(lambda: context.call(called_files.open_files) <= before, what="the stalled sender has closed its file")
+    slow.may.set()
+    thread.join(60)
+    assert [type(error).__mro__[1:3] for error in errors] and isinstance(errors[0], TransferStalled)
+    assert isinstance(errors[0], TimeoutError)
+
+
+def test_a_sender_that_sends_nothing_is_given_up(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(content(4 * CHUNK))
+    context.call(called_files.stop_sending)
+    with pytest.raises(TransferStalled, match="sent nothing"):
+        context.pull(tmp_path / "s", tmp_path / "t", idle_timeout=1.0, resume=False)
+    assert leftovers(tmp_path) == []
+
+
+def test_a_transfer_of_called_code_ends_with_its_call(router: Router, tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(content(CHUNK))
+    note = tmp_path / "note"
+    future = router.local().submit(called_files.pull_what_never_comes, str(tmp_path / "s"), str(note))
+    until((tmp_path / "note.begun").exists)
+    assert future.cancel()
+    until(note.exists)
+    assert note.read_text() == "Cancelled: local: the call is over that wanted it"
+    assert not (tmp_path / "note.copy").exists()

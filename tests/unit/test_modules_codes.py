@@ -1,0 +1,106 @@
+"""Modules as bytecode, and the lines of their source for tracebacks."""
+
+from __future__ import annotations
+
+import marshal
+import py_compile
+import zlib
+from pathlib import Path
+from types import CodeType
+
+import pytest
+
+from remotesvc.bootstrap.finder import label_of
+from remotesvc.bootstrap.imports.modules import (
+    MODULE,
+    TEXT,
+    Entry,
+    unpack,
+)
+from remotesvc.modules.codes import MAGIC
+from remotesvc.modules.policy import HERE
+from remotesvc.modules.server import ModuleServer
+from tests.kernel.importing import write
+from tests.unit.module_answers import request
+
+pytest_plugins = ("tests.unit.module_fixtures",)
+
+
+class TestCode:
+    """Bytecode for a Python of our magic number."""
+
+    def entry(self, server: ModuleServer, name: str, magic: bytes) -> Entry:
+        wanted = request(MODULE, name, HERE, magic=magic)
+        return unpack(next(item for item in server.answer(1, wanted)["modules"] if isinstance(item, list)))
+
+    def test_for_the_same_magic_only(self, server: ModuleServer) -> None:
+        assert self.entry(server, "installed", b"").magic is None
+        assert self.entry(server, "installed", b"\0\0\r\n").magic is None
+        entry = self.entry(server, "installed.part", MAGIC)
+        assert entry.magic == MAGIC
+        assert isinstance(marshal.loads(zlib.decompress(entry.data)), CodeType)
+
+    def test_has_labels_for_file_names_all_through(self, server: ModuleServer, site: Path) -> None:
+        write(site, {"nested.py": "class A:\n    def f(self):\n        return [lambda: x for x in ()]\n"})
+        py_compile.compile(str(site / "nested.py"))
+        server.ahead(1, "nested", 0)
+        data = zlib.decompress(self.entry(server, "nested", MAGIC).data)
+        assert str(site).encode() not in data
+
+        def files(code: CodeType) -> set[str]:
+            inner = [files(each) for each in code.co_consts if isinstance(each, CodeType)]
+            return {code.co_filename}.union(*inner)
+
+        assert files(marshal.loads(data)) == {"remotesvc:/nested.py"}
+
+    def test_whose_path_cannot_be_replaced_in_place(self, server: ModuleServer, site: Path) -> None:
+        write(site, {"same.py": f"PATH = 'x{site / 'same.py'}'\n", "wörter.py": "X = 1\n", "moved.py": "X = 1\n"})
+        for name in ("same", "wörter", "moved"):
+            py_compile.compile(str(site / f"{name}.py"), dfile="/elsewhere/moved.py" if name == "moved" else None)
+            server.ahead(1, name, 0)
+            code = marshal.loads(zlib.decompress(self.entry(server, name, MAGIC).data))
+            assert code.co_filename == f"remotesvc:/{name}.py"
+
+    def test_of_what_does_not_compile_is_its_source(self, server: ModuleServer, site: Path) -> None:
+        write(site, {"wrong.py": "def oops(:\n"})
+        server.ahead(1, "wrong", 0)
+        entry = self.entry(server, "wrong", MAGIC)
+        assert (entry.magic, zlib.decompress(entry.data)) == (None, b"def oops(:\n")
+
+    def test_is_compiled_once_where_there_is_no_cache(self, server: ModuleServer) -> None:
+        for child in range(5):
+            server.ahead(child, "task", 1 << 20, magic=MAGIC)
+        # The five modules that are not empty, and the two that are.
+        assert server.statistics()["compiled"] == 7
+
+    def test_source_on_demand_under_the_same_rules(self, server: ModuleServer) -> None:
+        assert "reason" in server.answer(1, request(TEXT, "private", HERE))
+        server.ahead(1, "task", 0)
+        assert zlib.decompress(server.answer(1, request(TEXT, "helper", HERE))["data"]).endswith(b"# second line\n")
+        assert "reason" in server.answer(1, request(TEXT, "nowhere", HERE))
+
+    def test_file_changed_since_is_as_it_was(self, server: ModuleServer, site: Path) -> None:
+        server.ahead(1, "task", 0)
+        write(site, {"helper.py": "changed = 1\n"})
+        py_compile.compile(str(site / "helper.py"))
+        entry = self.entry(server, "helper", MAGIC)
+        assert "changed" not in marshal.loads(zlib.decompress(entry.data)).co_names
+
+
+class TestSourceLines:
+    def test_of_modules_sent(self, server: ModuleServer) -> None:
+        server.ahead(1, "task", 1 << 20)
+        assert server.sent.source_line("remotesvc:/helper.py", 2) == "# second line"
+        assert server.sent.source_line("remotesvc:/helper.py", 99) == ""
+        assert server.sent.source_line("remotesvc:/helper.py", -1) == ""
+
+    def test_of_the_kernel(self, server: ModuleServer) -> None:
+        assert server.sent.source_line(label_of("remotesvc.bootstrap.imports.modules", False), 1).startswith(
+            '"""Modules on the wire'
+        )
+
+    @pytest.mark.parametrize(
+        "label", ["", "/etc/passwd", "remotesvc:/private.py", "remotesvc:/remotesvc/bootstrap/../x.py"]
+    )
+    def test_of_nothing_else(self, server: ModuleServer, label: str) -> None:
+        assert server.sent.source_line(label, 1) == ""
