@@ -40,6 +40,13 @@ class ConnectError(Error):
         self.exit_status = exit_status
         self.phases: "Dict[str, float]" = {}
 
+    def again(self) -> "ConnectError":
+        """The same error once more, for another who waits for the same connection."""
+        own = type(self)(self.message, self.host, self.stage, self.hint, self.diagnostics, self.exit_status)
+        own.reason = self.reason
+        own.phases = dict(self.phases)
+        return own
+
     def __str__(self) -> "str":
         headline = f"{self.host}: {self.message}" if self.host else self.message
         return with_diagnostics(headline, self.diagnostics, self.hint)
@@ -81,19 +88,24 @@ _CLASSES = {cls.__name__: cls for cls in (ConnectError, UnknownHost, HostKeyErro
                                           ConnectTimeout, PythonNotFound, PythonTooOld, BootstrapError)}
 REPLY = "connect"
 MOST = 65536  # characters of each text in a reply
+MOST_PHASES = 16  # there are ten stages
 
 
 def as_reply(error: "ConnectError") -> "List[Any]":
     """The error reply of a context that could not start one of its own."""
     name = next(cls.__name__ for cls in type(error).__mro__ if cls.__name__ in _CLASSES)
-    texts = [error.message, error.host or "", error.stage, error.hint, error.diagnostics]
-    return [REPLY, name] + [text[-MOST:] for text in texts] + [error.exit_status]
+    texts = [error.message, error.host or "", error.stage, error.hint, error.diagnostics, error.reason]
+    return [REPLY, name] + [text[-MOST:] for text in texts] + [error.exit_status, error.phases]
 
 
 def from_reply_untrusted(reply: "List[Any]") -> "Optional[ConnectError]":
     """The error that such a reply stands for; None if it is malformed."""
-    if len(reply) != 8 or not all(type(each) is str for each in reply[1:7]) or reply[1] not in _CLASSES:
+    if len(reply) != 10 or not all(type(each) is str for each in reply[1:8]) or reply[1] not in _CLASSES:
         return None
-    message, host, stage, hint, diagnostics = [text[-MOST:] for text in reply[2:7]]
-    status = reply[7] if type(reply[7]) is int else None
-    return _CLASSES[reply[1]](message, host or None, stage, hint, diagnostics, status)
+    message, host, stage, hint, diagnostics, reason = [text[-MOST:] for text in reply[2:8]]
+    status = reply[8] if type(reply[8]) is int else None
+    error = _CLASSES[reply[1]](message, host or None, stage, hint, diagnostics, status)
+    error.reason = reason
+    if type(reply[9]) is dict and len(reply[9]) <= MOST_PHASES:
+        error.phases = {name: spent for name, spent in reply[9].items() if type(name) is str and type(spent) is float}
+    return error

@@ -225,7 +225,7 @@ class Context(object):
                 own.diagnostics = error.diagnostics
             return own  # type: ignore[no-any-return]
         if isinstance(error, ConnectError):
-            return type(error)(error.message, error.host, error.stage, error.hint, error.diagnostics, error.exit_status)
+            return error.again()
         return error
 
 

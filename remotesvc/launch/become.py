@@ -98,6 +98,11 @@ class BecomePath(ProcessPath):
         self._up.wait()
         super().write(buffers)
 
+    @property
+    def stage(self) -> "str":
+        """How far it has come."""
+        return "boot" if self._came else "become"
+
     def close(self) -> "None":
         super().close()
         self._up.set()

@@ -6,10 +6,12 @@ import select
 import signal
 import subprocess
 import threading
+import time
 
 from ..bootstrap.links.stdio import FdPath
 from ..bootstrap.unreachable import BootstrapError
 from .forks import watch
+from .times import note_times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,11 +29,12 @@ class ProcessPath(FdPath):
     """The byte path over the stdin and stdout of a new process, which leads a session of its own."""
 
     def __init__(self, argv: "List[str]", name: "str", env: "Optional[Dict[str, str]]" = None) -> "None":
+        begun = time.monotonic()
         try:
             self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env,
                                              stderr=subprocess.PIPE, bufsize=0, start_new_session=True)
         except OSError as error:
-            raise _cannot(argv[0], error, name) from None
+            raise _cannot(argv[0], error, name, begun) from None
         process = self._process
         pipes: "List[Any]" = [process.stdout, process.stdin, process.stderr]
         fds: "List[int]" = []
@@ -47,7 +50,7 @@ class ProcessPath(FdPath):
                 os.close(fd)
             self.kill()
             process.wait()
-            raise _cannot(argv[0], error, name) from None
+            raise _cannot(argv[0], error, name, begun) from None
         self.name = name
         self._stderr = fds[2]
         self._said = b""
@@ -155,7 +158,7 @@ class ProcessPath(FdPath):
             pass
 
 
-def _cannot(program: "str", error: "OSError", name: "str") -> "BootstrapError":
+def _cannot(program: "str", error: "OSError", name: "str", begun: "float") -> "BootstrapError":
     """The error for a process that could not be started; it names the limit that was in the way."""
     hint = ""
     if error.errno == errno.EMFILE:
@@ -165,7 +168,9 @@ def _cannot(program: "str", error: "OSError", name: "str") -> "BootstrapError":
         hint = "No more processes may be started there: raise that limit (ulimit -u, or the pids limit of a container)."
     elif error.errno == errno.ENOMEM:
         hint = "There is not enough memory for one more process."
-    return BootstrapError("cannot start %s: %s" % (program, error), host=name, stage="exec", hint=hint)
+    failure = BootstrapError("cannot start %s: %s" % (program, error), host=name, stage="exec", hint=hint)
+    note_times(failure, begun)
+    return failure
 
 
 def _signal_name(number: "int") -> "str":

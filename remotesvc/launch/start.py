@@ -13,6 +13,7 @@ from ..bootstrap.links import wire
 from ..bootstrap.unreachable import ConnectError, ConnectTimeout
 from ..calling.plain import FORMAT
 from .handshake import Handshake
+from .times import note_times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ NEAR = 0.005
 # perhaps, which is near.
 _BUSY = 0.03
 
+# Seconds a kernel has to come up, at least, whatever is left of the budget: those before it have succeeded by then.
+LEAST = 1.0
+
 # How the kernel's last words begin, by the interpreter (`faulthandler`) or by itself.
 _KERNELS_WORDS = re.compile("^(?:Fatal Python error|remotesvc): ", re.M)
 
@@ -42,7 +46,8 @@ class Start(object):
 
     def __init__(self, router: "Any", context: "int", host: "str", path: "Any", phases: "Dict[str, float]",
                  alive: "Optional[Tuple[float, float]]" = None,
-                 remember: "Optional[Callable[[Dict[str, Any]], None]]" = None, magic: "bytes" = b"") -> "None":
+                 remember: "Optional[Callable[[Dict[str, Any]], None]]" = None, magic: "bytes" = b"",
+                 connecting: "Optional[float]" = None) -> "None":
         self.context = context
         self.host = host
         self.path = path
@@ -60,6 +65,7 @@ class Start(object):
         self._bundle: "Any" = None
         self._said_before = ""
         self._begun = time.monotonic()
+        self._connecting = self._begun if connecting is None else connecting  # since when
         self.link = router.attach(path, context)
         self.link.on_hello = self._on_hello
         self.link.make_error = self._make_error
@@ -69,13 +75,15 @@ class Start(object):
         self.link.ping_after = self.link.lost_after = self.link.busy_lost_after = float("inf")
 
     def begin(self, bundle: "Bundle", config: "Dict[str, Any]", budget: "float") -> "None":
-        """Send the kernel and its configuration; READY must follow within ``budget`` seconds."""
-        self._timer = self._router.timers.after(budget, lambda: self._expire(budget))
+        """Send the kernel and its configuration; READY must follow within what is left of ``budget``, the seconds for
+        connecting."""
         self._bundle = bundle
         self._begun = time.monotonic()
+        left = max(LEAST, budget + self.phases.get("asked", 0.0) - (self._begun - self._connecting))
+        self._timer = self._router.timers.after(left, lambda: self._expire(budget))
         self.path.start(self._feed, self._ended)
         frame = wire.Frame(wire.CONFIG, payload=marshal.dumps(config, FORMAT))
-        self.link.preface([bundle.preamble(self._marker, budget, self._coded()), frame.pack()])
+        self.link.preface([bundle.preamble(self._marker, left, self._coded()), frame.pack()])
         # To have it ready when it is wanted: it is made once, while the first target starts.
         self._router.timers.after(0, lambda: bundle.rest(self._coded()))
 
@@ -149,17 +157,27 @@ class Start(object):
 
     def _expire(self, budget: "float") -> "None":
         if not self._ready.is_set():
-            self.error = ConnectTimeout(
-                "no kernel came up within %.3g s" % budget, host=self.host, stage="boot",
+            late = ConnectTimeout(
+                "no kernel came up within the %g s for connecting" % budget, host=self.host,
+                stage=getattr(self.path, "stage", "boot"),
                 diagnostics=(self._handshake.noise + "\n" + self.path.diagnostics()).strip(),
                 hint="Raise connect_timeout if the host is that slow.")
+            self.note_times(late)
+            self.error = late
             self.link.fail(str(self.error))
             self._ready.set()
 
     def _why(self, reason: "str") -> "BaseException":
         explain = getattr(self.path, "explain", None)  # who stands between us and the kernel may know better
-        return (explain and explain(self.host)) or self._handshake.failure(
+        error = (explain and explain(self.host)) or self._handshake.failure(
             self.host, reason, self.path.exit_status(), self.path.diagnostics())
+        if isinstance(error, ConnectError):
+            self.note_times(error)
+        return error
+
+    def note_times(self, error: "ConnectError") -> "None":
+        """Say in an error where the time for connecting went."""
+        note_times(error, self._connecting, self.phases)
 
     def _make_lost(self, reason: "str") -> "BaseException":
         """What calls end with when a child that was up is gone, with what it said last; a profile's words before it was
@@ -175,10 +193,7 @@ class Start(object):
         """What calls end with when the child dies before READY."""
         if self.error is None:
             self.error = self._why(reason)
-        if isinstance(self.error, ConnectError):
-            return type(self.error)(self.error.message, self.host, self.error.stage, self.error.hint,
-                                    self.error.diagnostics, self.error.exit_status)
-        return self.error
+        return self.error.again() if isinstance(self.error, ConnectError) else self.error
 
 
 def magic_in(info: "Dict[str, Any]") -> "bytes":

@@ -7,9 +7,11 @@ Python: it does not listen (``SURVIVE``) until we are through with closing, and 
 
 import os
 import sys
+import time
 
 from ..bootstrap.unreachable import BootstrapError
 from .bundle import BARE, FLAGS
+from .times import note_times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,13 +29,16 @@ class Terminal(object):
     """Our end of a pseudo terminal; ``fd`` is what to wait on."""
 
     def __init__(self, host: "str") -> "None":
+        begun = time.monotonic()
         try:
             # Both ends: with nobody at the other, reading here would be an error rather than nothing.
             self.fd, self._other = os.openpty()
         except OSError as error:
-            raise BootstrapError(
+            failure = BootstrapError(
                 "cannot open a terminal to be asked for a password on: %s" % error, host=host, stage="exec",
-                hint="There may be too many there already (kernel.pty.max).") from None
+                hint="There may be too many there already (kernel.pty.max).")
+            note_times(failure, begun)
+            raise failure from None
         self.closed = False
 
     def argv(self, command: "List[str]") -> "List[str]":

@@ -100,8 +100,11 @@ class Tree(Caller):
 
     def adopt(self, path: "Any", host: "str", budget: "float", phases: "Dict[str, float]",
               settings: "Optional[Dict[str, Any]]" = None, alive: "Optional[Tuple[float, float]]" = None,
-              remember: "Optional[Callable[[Dict[str, Any]], None]]" = None, magic: "bytes" = b"") -> "Context":
+              remember: "Optional[Callable[[Dict[str, Any]], None]]" = None, magic: "bytes" = b"",
+              begun: "Optional[float]" = None) -> "Context":
         """Make a context of what is at the other end of a byte path; returns without waiting for it.
+
+        ``budget``: seconds for connecting, all stages together; they began at ``begun`` (monotonic), or now.
 
         ``alive``: seconds of silence after which it is asked for a sign of life, and after which it is lost, where that
         is sooner than usual. ``remember`` is called with its HELLO, on the reader. ``magic``: the magic number of its
@@ -109,7 +112,7 @@ class Tree(Caller):
         """
         router = self.router
         number = self._ids.take()
-        start = Start(router, number, host, path, phases, alive, remember, magic)
+        start = Start(router, number, host, path, phases, alive, remember, magic, begun)
         self.ledger.starts[number] = start
         parent = router.links.get(None)
         if parent is not None:
@@ -121,8 +124,10 @@ class Tree(Caller):
             start.begin(self.bundle, config, budget)
         except RuntimeError as error:  # it may have no more threads
             start.link.fail(str(error))
-            raise BootstrapError("cannot attend to a new process: %s" % error, host=host, stage="boot",
-                                 hint=LIMITS[0][1]) from None
+            failure = BootstrapError("cannot attend to a new process: %s" % error, host=host, stage="boot",
+                                     hint=LIMITS[0][1])
+            start.note_times(failure)
+            raise failure from None
         return Context(self, number, host)
 
     @property

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from remotesvc.bootstrap.unreachable import ConnectError
+from remotesvc.launch.times import note_times
 
 from .configuration.options import SSHOptions as SSHOptions
 
@@ -75,17 +76,3 @@ def open(
     except ConnectError as error:
         note_times(error, started, phases)
         raise
-
-
-def note_times(error: ConnectError, started: float, phases: dict[str, float]) -> None:
-    """Say in an error where the time since `started` went."""
-    error.reason = error.message
-    error.message += f" (stage {error.stage}, {_spent(started, phases)})"
-    error.phases = {**phases, error.stage: max(time.monotonic() - started - sum(phases.values()), 0.0)}
-
-
-def _spent(started: float, phases: dict[str, float]) -> str:
-    """How long it took until now, and where the time went."""
-    stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in phases.items())
-    total = f"after {time.monotonic() - started:.2f} s"
-    return f"{total}: {stages}" if stages else total

@@ -118,10 +118,9 @@ class SSHContexts:
 
         interval = peer.host.alive_interval
         alive = None if interval is None else (interval, interval * peer.host.alive_count)
-        left = max(1.0, options.connect_timeout + phases.get("asked", 0.0) - (time.monotonic() - begun))
         # Where we have been before, bytecode is in the first flight.
         magic = self.pythons.magic(place, options.python)
-        return self._tree.adopt(path, name, left, phases, settings, alive, remember, magic)
+        return self._tree.adopt(path, name, options.connect_timeout, phases, settings, alive, remember, magic, begun)
 
     def _secretary(self) -> Secretary:
         """Who answers the questions of `ssh` processes."""

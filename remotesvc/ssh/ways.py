@@ -148,8 +148,8 @@ class Ways:
             if isinstance(error, ConnectTimeout) and bastion.deadline < deadline:
                 continue  # whoever tried it had less time than we have
             if isinstance(error, ConnectError):
-                raise type(error)(
-                    error.message, error.host, error.stage, error.hint, error.diagnostics, error.exit_status
+                raise type(error)(  # without the other's times
+                    error.reason, error.host, error.stage, error.hint, error.diagnostics, error.exit_status
                 )
             raise ConnectError(f"another connection to it failed: {error}", options.host, "jump")
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from remotesvc.bootstrap.errors import Lost, UsageError
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 from remotesvc.launch.process import STATUS_WAIT, ProcessPath
+from remotesvc.launch.times import note_times
 
-from .. import note_times
 from ..busy import LONGEST_PAUSE, RETRIES
 from ..configuration.options import SSHOptions
 from ..hostkeys.known_hosts import KnownHosts

@@ -1,0 +1,102 @@
+"""What every error of connecting has in its text, on each way to a context: its stage, and where the time went."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from remotesvc import BecomeError, BootstrapError, ConnectError, ConnectTimeout, Context, PythonNotFound, Router
+from tests.integration.openssh_client import connect_to
+from tests.integration.ssh_servers import OpenSSHServer
+
+pytest_plugins = (
+    "tests.integration.docker_fixtures", "tests.integration.sshd_fixture", "tests.kernel.call_fixtures"
+)  # fmt: skip
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str, str], str]:
+    def make(name: str, body: str) -> str:
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+        return str(path)
+
+    return make
+
+
+@pytest.fixture
+def slow(program: Callable[[str, str], str]) -> str:
+    """A Python that takes everything, and says nothing until its stdin ends."""
+    return program("slow", "cat >/dev/null; exit")
+
+
+def failed(open_it: Callable[[], Context], kind: type[ConnectError], stage: str) -> ConnectError:
+    with pytest.raises(kind) as caught:
+        open_it().wait_ready()
+    error = caught.value
+    assert error.stage == stage
+    assert re.search(rf"\(stage {stage}, after \d+\.\d\d s[:)]", str(error)), str(error)
+    assert stage in error.phases and all(seconds >= 0 for seconds in error.phases.values())
+    # Hosts that fail alike are told apart from others by what does not depend on the moment.
+    assert "(stage" not in error.reason and error.message.startswith(error.reason)
+    return error
+
+
+def test_a_process_here(router: Router, slow: str) -> None:
+    failed(lambda: router.local(python="/no/such/python"), BootstrapError, "exec")
+    failed(lambda: router.local(python="/bin/true"), BootstrapError, "boot")
+    late = failed(lambda: router.local(python=slow, connect_timeout=1), ConnectTimeout, "boot")
+    assert late.reason == "no kernel came up within the 1 s for connecting"
+    assert late.phases["boot"] >= 1
+
+
+def test_each_call_that_waited_is_told_the_same(router: Router) -> None:
+    context = router.local(python="/bin/true")
+    calls = [context.submit("os:getpid") for _ in range(2)]
+    texts = {str(call.exception()) for call in calls}
+    assert len(texts) == 1 and "(stage boot, after " in texts.pop()
+    with pytest.raises(BootstrapError) as caught:
+        context.call("os:getpid")
+    assert caught.value.reason and "boot" in caught.value.phases
+
+
+def test_one_that_another_context_starts(router: Router, slow: str) -> None:
+    below = router.local()
+    failed(lambda: router.local(via=below, python="/no/such/python"), BootstrapError, "exec")
+    failed(lambda: router.local(via=below, python="/bin/true"), BootstrapError, "boot")
+    failed(lambda: router.local(via=below, python=slow, connect_timeout=1), ConnectTimeout, "boot")
+
+
+def test_another_user(
+    router: Router, slow: str, program: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    program("doas", "echo 'doas: Operation not permitted' >&2; exit 1")
+    failed(router.doas, BecomeError, "become")
+    program("doas", "cat >/dev/null; exit")
+    failed(lambda: router.doas(connect_timeout=1), ConnectTimeout, "become")
+    program("doas", 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"')
+    failed(lambda: router.doas(python="/bin/true"), BecomeError, "become")
+
+
+@pytest.mark.docker
+def test_a_container(router: Router) -> None:
+    failed(lambda: router.docker("remotesvc-no-such-container"), ConnectError, "exec")
+
+
+@pytest.mark.parametrize("transport", ["paramiko", "openssh"])
+def test_a_host(router: Router, sshd: OpenSSHServer, slow: str, transport: str) -> None:
+    def connect(**changes: object) -> Context:
+        return connect_to(router, sshd, transport=transport, **changes)
+
+    for kind, python in ((PythonNotFound, "/no/such/python"), (BootstrapError, "/bin/true")):
+        error = failed(lambda python=python: connect(python=python), kind, "boot")  # type: ignore[misc]
+        assert {"tcp", "auth", "exec", "boot"} <= set(error.phases)
+        assert re.search(r"s: .*tcp \d+\.\d\d, .*exec \d+\.\d\d\)", error.message)
+    late = failed(lambda: connect(python=slow, connect_timeout=4), ConnectTimeout, "boot")
+    assert late.reason == "no kernel came up within the 4 s for connecting"
+    assert sum(late.phases.values()) > 3.9
