@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from . import plain
 from .model import InventoryError
 
 
@@ -15,6 +16,10 @@ def parse_yaml(text: str, source: str) -> Any:
     """
     import yaml
 
+    try:
+        return plain.read_json(text) if text.lstrip().startswith("{") else plain.read_yaml(text, _fast())
+    except (plain.NotPlain, yaml.YAMLError):
+        pass
     try:
         return yaml.load(text, Loader=_loader())
     except yaml.YAMLError as error:
@@ -28,13 +33,25 @@ def parse_yaml(text: str, source: str) -> Any:
         raise InventoryError(f"{source}: nested too deeply") from None
 
 
+def _fast() -> Any:
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same language, ten times faster
+
+
 @lru_cache(maxsize=1)
 def _loader() -> Any:
     import yaml
 
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same language, ten times faster
+    base: Any = _fast()
 
     class Loader(base):  # type: ignore[misc]
+        def construct_object(self, node: Any, deep: bool = False) -> Any:
+            try:
+                return super().construct_object(node, deep)
+            except ValueError as error:  # the 13th month, a number of 5,000 digits
+                raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
+
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             seen = set()
             for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
