@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,6 +18,9 @@ from remotesvc.cli.show.meter import Meter, size_text
 from remotesvc.cli.show.report import AsJson, ForPeople
 from remotesvc.escape import one_line
 from remotesvc.fleet.outcome import Outcome
+
+if TYPE_CHECKING:
+    from remotesvc.fleet.member import Member
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
@@ -141,12 +144,12 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def run_transfers(ctx: click.Context, hosts: str, shared: dict[str, Any], check: Callable[[bool], object],
+def run_transfers(ctx: click.Context, hosts: str, shared: dict[str, Any], check: Callable[[Sequence[Member]], object],
                   work: Callable[[Any, str, dict[str, Any]], Any], to_stdout: bool = False,
                   names: bool = False, planned: bool = False) -> int:
     """Do `work(context, host, options)` for every host; it returns a `Copied` for each transfer, one by one.
 
-    `check(several)` may raise BadUsage before anything is connected; `options` are progress, stop and timeout. With
+    `check(hosts)` may raise BadUsage before anything is connected; `options` are progress, stop and timeout. With
     `names`, what was sent and deleted is named; `planned`: nothing was, it is only said what would be.
     """
     from remotesvc.cli.fanout import Session
@@ -155,7 +158,7 @@ def run_transfers(ctx: click.Context, hosts: str, shared: dict[str, Any], check:
     settings = Settings.take(shared)
     session = Session.create(settings.replace(path=here(), no_progress=True),
                              select_hosts(hosts, settings), ctx.obj)
-    check(session.several)
+    check(session.hosts)
     as_json = settings.json or settings.jsonl
     meter = Meter(session.console, use_progress(settings, os.environ, session.console.err.is_terminal), session.several)
     if to_stdout and as_json:

@@ -221,8 +221,13 @@ class Fleet:
             return self._in_order(self._outcomes(lambda context, member: context.push(shared, dst, **options)))
 
     def pull(self, src: str, dst: str | os.PathLike[str], **options: Any) -> Results:
-        """Copy `src` of every host to `dst`/HOST here; see `Context.pull`."""
-        from .member import file_name
+        """Copy `src` of every host to `dst`/HOST here; see `Context.pull`.
+
+        Raises UsageError, before anything is copied, if the names of two hosts are one as a directory's.
+        """
+        from .member import check_file_names, file_name
+
+        check_file_names(self._members)
 
         def pull(context: Any, member: Member) -> Any:
             directory = os.path.join(os.fspath(dst), file_name(member.label))

@@ -152,5 +152,16 @@ def file_name(host: str) -> str:
     return "_" + name if name.startswith(".") or not name else name
 
 
+def check_file_names(members: Iterable[Member]) -> None:
+    """Raises UsageError where two hosts would write to the same file, or into the same directory."""
+    taken: dict[str, str] = {}
+    for member in members:
+        name = file_name(member.text)
+        other = taken.setdefault(name, member.text)
+        if other != member.text:
+            raise UsageError(f"the hosts {other!r} and {member.text!r} would both be {name!r} here, and their files be "
+                             "mixed: take them in two runs, to two directories")
+
+
 def _secret(name: str) -> bool:
     return name.endswith(("_pass", "_password"))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from pathlib import Path
 
+import pytest
+
+from remotesvc import Fleet, UsageError
 from tests.integration.command_line import cli
 
 
@@ -19,3 +23,38 @@ def test_what_is_refused_here_is_told_from_what_is_refused_there(tmp_path: Path)
                            (f"pull local: {tmp_path}/fifo t", f"{tmp_path}/{what}")):
         error = json.loads(cli(tmp_path, *words.split(), "--json")[1])[0]["error"]
         assert (error["type"], error["message"]) == ("TransferRefused", message)
+
+
+def test_hosts_with_addresses_that_fail_alike_are_shown_as_one(tmp_path: Path) -> None:
+    """The address stands in front of the message, the times behind it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    (tmp_path / "hosts").write_text(
+        f"[all:vars]\nansible_port={port}\n[g]\na ansible_host=127.0.0.1\nb ansible_host=::1\n")
+    code, _, err = cli(tmp_path, "run", "-i", "hosts", "all", "os:getpid", "--gather", "-F", "none")
+    assert code == 4
+    assert err.startswith("a,b (2): no connection: ConnectError: ") and "refused" in err.splitlines()[0]
+    assert "(stage" not in err
+
+
+@pytest.mark.parametrize(("words", "made"), [
+    (["pull", "{hosts}", "/etc/hostname", "backup"], "backup"),
+    (["run", "{hosts}", "os:getpid", "--outdir", "out"], "out/local"),
+    (["run", "{hosts}", "os:getpid", "--errdir", "out"], "out/local"),
+])  # fmt: skip
+@pytest.mark.parametrize("hosts", ["local:,local", "local,local:", "local:,elsewhere,local"])
+def test_hosts_that_would_share_files_are_refused(tmp_path: Path, words: list[str], made: str, hosts: str) -> None:
+    code, out, err = cli(tmp_path, *(word.format(hosts=hosts) for word in words))
+    assert (code, out) == (64, "")
+    one, other = hosts.split(",")[0], hosts.split(",")[-1]
+    assert f"the hosts '{one}' and '{other}' would both be" in err
+    assert not (tmp_path / made).exists()
+
+
+def test_a_fleet_refuses_them_too(tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts"
+    inventory.write_text("a/b ansible_connection=local\na_b ansible_connection=local\n")
+    with Fleet("all", inventory=str(inventory)) as fleet:
+        with pytest.raises(UsageError, match="'a/b' and 'a_b' would both be 'a_b' here"):
+            fleet.pull("/etc/hostname", tmp_path / "backup")
+        assert not (tmp_path / "backup").exists()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,10 @@ from remotesvc.bootstrap.errors import Cancelled
 from remotesvc.bootstrap.failures.callerror import CallError
 from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.transfers import copy_command, run_transfers, take_options
-from remotesvc.fleet.member import file_name
+from remotesvc.fleet.member import check_file_names, file_name
+
+if TYPE_CHECKING:
+    from remotesvc.fleet.member import Member
 
 
 @click.command(
@@ -38,12 +41,14 @@ def pull(
     to_stdout = destination in ("-", "/dev/stdout")
     one_host = [True]
 
-    def check(several: bool) -> None:
+    def check(hosts: Sequence[Member]) -> None:
+        several = len(hosts) > 1
         one_host[0] = not several
         if to_stdout and (several or len(sources) > 1):
             raise BadUsage("standard output takes one file of one host")
         if to_stdout and sys.stdout is None:
             raise BadUsage("a DST of - is standard output, and that is closed")
+        check_file_names(hosts)
 
     def work(context: Any, host: str, more: dict[str, Any]) -> Iterator[Any]:
         where: Any = destination

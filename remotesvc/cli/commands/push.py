@@ -43,7 +43,7 @@ def push(
     origins: list[Any] = []
     with ExitStack() as stack:
 
-        def check(several: bool) -> None:
+        def check(hosts: Any) -> None:
             from remotesvc.files.errors import TransferError
             from remotesvc.files.shared import share
 
@@ -54,7 +54,7 @@ def push(
                     raise BadUsage(f"there is no {source} here")
                 else:
                     what = source
-                if several:  # read and compressed once
+                if len(hosts) > 1:  # read and compressed once
                     chosen = {name: options[name] for name in ("symlinks", "exclude", "compress")}
                     try:
                         what = stack.enter_context(share(what, **chosen))

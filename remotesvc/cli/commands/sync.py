@@ -42,7 +42,7 @@ def sync(
     """
     options = take_options(shared)
 
-    def check(several: bool) -> None:
+    def check(hosts: Any) -> None:
         if not os.path.isdir(source):
             raise BadUsage(f"{source} is no directory here; push copies files")
 

@@ -9,7 +9,7 @@ from remotesvc.cli.settings import Settings
 from remotesvc.cli.show.console import Console
 from remotesvc.cli.show.jsonout import dumps, result_object
 from remotesvc.cli.show.render import failure_text, phases_text, value_text
-from remotesvc.fleet.member import Member, shown_host
+from remotesvc.fleet.member import Member, check_file_names, shown_host
 from remotesvc.fleet.outcome import Outcome
 from remotesvc.fleet.printed import Kept
 
@@ -77,6 +77,8 @@ def choose(settings: Settings, console: Console, hosts: Sequence[Member],
     if settings.outdir is None and settings.errdir is None and settings.write_result is None:
         return reporter
     from remotesvc.cli.show.filed import Filed, Written
+
+    check_file_names(hosts)
 
     if settings.write_result is not None:
         reporter = Written(reporter, settings.write_result, text)
