@@ -24,6 +24,8 @@ class Attempt:
         self.attempts = 1
         self.rc: int | None = None
         self.printed: Kept | None = None
+        self.items: list[Any] | None = None
+        """What has come of a generator that is taken whole: all there is to show if it fails."""
         self.status: Status | None = None
         """Set by work that returns a value and still counts as failed: a command with a bad exit code."""
         self._callbacks: list[Callable[[], object]] = []
@@ -80,6 +82,14 @@ class Attempt:
             from remotesvc.futures import Cancelled  # the master's, which is one of concurrent.futures' too
 
             raise Cancelled("the run was stopped before the generator ended")
+
+    def whole(self, items: Any) -> list[Any]:
+        """All items of a remote generator, as `each`; until its end `items` has those that came."""
+        came: list[Any] = []
+        self.items = came
+        for item in self.each(items):
+            came.append(item)
+        return came
 
     def stop(self) -> list[Callable[[], object]]:
         """The run is stopped: returns what is to be called, by `call_all`, where it may block."""

@@ -195,6 +195,7 @@ class Desk:
             phases=dict(attempt.phases), started=started, seconds=time.monotonic() - clock,
             attempts=attempt.attempts, stdout=printed.text("stdout"), stderr=printed.text("stderr"),
             truncated=printed.truncated,
+            items=None if status is Status.OK or attempt.items is None else attempt.items[:],
         )  # fmt: skip
 
     def _never(self, index: int) -> Outcome:

@@ -38,7 +38,8 @@ class Outcome:
     otherwise, None for a host that was never started. rc: the exit code where a command was run. phases:
     seconds by stage of setting the connection up. started: Unix time, None if it never started. seconds:
     from start to answer. attempts: how often a connection was tried. stdout, stderr: what the host printed
-    meanwhile, where that is kept; truncated: not all of it.
+    meanwhile, where that is kept; truncated: not all of it. items: what a generator gave before it failed, where it
+    was to be taken whole; None if it was no generator, or did not fail.
     """
 
     host: str
@@ -53,6 +54,7 @@ class Outcome:
     stdout: str = ""
     stderr: str = ""
     truncated: bool = False
+    items: list[Any] | None = None
 
     @property
     def ok(self) -> bool:

@@ -60,7 +60,7 @@ class Work:
     def _items(self, context: Any, member: Member, attempt: Attempt, items: Any) -> Any:
         """Generators are taken to their end."""
         try:
-            return self._ended(context, member, attempt, lambda: list(attempt.each(items)))
+            return self._ended(context, member, attempt, lambda: attempt.whole(items))
         finally:
             if self._printed is not None:
                 self._links.router.flush_output()  # unlike that of a call, their end is told at once

@@ -59,6 +59,15 @@ TASKS = textwrap.dedent(
         while True:
             yield 1
 
+    def breaks(n: int):
+        yield from range(n)
+        raise ValueError("no more")
+
+    def dies():
+        yield "one"
+        yield from [b"x" * 700_000] * 3  # the last can go only when the first were taken
+        os._exit(7)
+
     def echo(value):
         return value
 

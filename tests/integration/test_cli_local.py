@@ -151,6 +151,25 @@ def test_a_result_as_a_file(directory: Path) -> None:
     assert code == 64 and "--outdir writes a file each" in err
 
 
+def test_what_a_generator_gave_before_it_failed(directory: Path) -> None:
+    for form in ("--json", "--jsonl"):
+        code, out, err = cli(directory, "run", "local:", "tasks:breaks", "3", form)
+        result = json.loads(out)[0] if form == "--json" else json.loads(out)
+        assert (code, err, result["status"], result["items"]) == (2, "", "failed", [0, 1, 2])
+        assert result["error"]["type"] == "ValueError" and "value" not in result
+    lost = json.loads(cli(directory, "run", "local:", "tasks:dies", "--jsonl")[1])
+    assert lost["status"] == "lost" and lost["items"][0] == "one"
+    assert json.loads(cli(directory, "run", "local:", "tasks:breaks", "0", "--jsonl")[1])["items"] == []
+    assert "items" not in json.loads(cli(directory, "run", "local:", "tasks:fail", "--jsonl")[1])
+    code, out, err = cli(directory, "run", "local:", "tasks:breaks", "3", "--gather")
+    assert (code, out) == (2, "") and err.count("before that it gave [0, 1, 2]\n") == 1
+    assert cli(directory, "run", "local:", "tasks:breaks", "3", "--outdir", "out")[0] == 2
+    assert (directory / "out" / "local").read_text() == "[0, 1, 2]\n"
+    # Shown as they came, they are not told again.
+    code, out, err = cli(directory, "run", "local:", "tasks:breaks", "3")
+    assert (code, out) == (2, "0\n1\n2\n") and "before that" not in err
+
+
 def test_lines_with_their_time(directory: Path) -> None:
     _, _, err = cli(directory, "run", "local:", "tasks:talk", "you", "--timestamps")
     stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} "

@@ -195,7 +195,7 @@ def exhaust(session: Session, host: Member, attempt: Attempt, items: Any, whole:
     from remotesvc.cli.show.report import Streamed
 
     if whole:
-        return list(attempt.each(items))
+        return attempt.whole(items)
     for item in attempt.each(items):
         text = value_text(item)
         if session.several:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from remotesvc.cli.problems import OurError
+from remotesvc.cli.show.render import pretty
 from remotesvc.cli.show.report import Reporter
 from remotesvc.fleet.member import file_name
 from remotesvc.fleet.outcome import Outcome
@@ -26,7 +27,7 @@ class Filed:
     def outcome(self, outcome: Outcome, kept: Kept) -> None:
         name = file_name(outcome.host)
         if self._outdir is not None:
-            value = (self._text(outcome) or "") if outcome.ok else ""
+            value = (self._text(outcome) or "") if outcome.ok else pretty(outcome.items) if outcome.items else ""
             if value and not value.endswith("\n"):
                 value += "\n"
             _write(self._outdir / name, kept.text("stdout") + value)

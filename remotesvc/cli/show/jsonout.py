@@ -47,7 +47,7 @@ _AS_TEXT = frozenset((
 
 def result_object(outcome: Outcome, *, stdout: str = "", stderr: str = "", truncated: bool = False) -> dict[str, Any]:
     """The object of one host. `value` is there when status is ok, `error` otherwise (null for a host never
-    tried).
+    tried), and then `items`, if it was a generator: a list of what came before it failed.
     """
     result: dict[str, Any] = {
         "schema": SCHEMA, "event": "result", "host": outcome.host, "status": outcome.status.value,
@@ -56,6 +56,8 @@ def result_object(outcome: Outcome, *, stdout: str = "", stderr: str = "", trunc
         result["value"] = encode(outcome.value)
     else:
         result["error"] = None if outcome.error is None else describe_error(outcome.error)
+        if outcome.items is not None:
+            result["items"] = encode(outcome.items)
     result |= {
         "rc": outcome.rc, "stdout": stdout, "stderr": stderr, "attempts": outcome.attempts,
         "started": None if outcome.started is None else round(outcome.started, 6),

@@ -123,7 +123,7 @@ def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False) -> s
     """
     error = outcome.error
     if error is None:
-        return _STORY.get(outcome.status, "failed")
+        return "\n".join([_STORY.get(outcome.status, "failed"), *_items_text(outcome)])
     headline = _headline(outcome, error)
     if of_many:
         reason = getattr(error, "reason", None)
@@ -138,6 +138,7 @@ def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False) -> s
         # The traceback ends with the headline; without frames it is nothing but that.
         if trace.strip() and trace.strip() != headline.strip():
             more.append(trace)
+    more += _items_text(outcome)
     diagnostics = getattr(error, "diagnostics", "")
     if isinstance(diagnostics, str) and diagnostics.strip():
         said = diagnostics.strip()
@@ -147,6 +148,10 @@ def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False) -> s
     if isinstance(hint, str) and hint:
         more.append(hint)
     return "\n".join([headline, *more])
+
+
+def _items_text(outcome: Outcome) -> list[str]:
+    return [f"before that it gave {pretty(outcome.items)}"] if outcome.items else []
 
 
 def _is_ours(error: BaseException) -> bool:
