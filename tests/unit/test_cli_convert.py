@@ -109,8 +109,9 @@ def test_imported_names_and_type_aliases_are_followed() -> None:
 
 
 def test_a_class_of_the_module_itself_is_not_pathlibs() -> None:
-    path = ast.parse("Path", mode="eval").body
-    assert Annotations({}, {}, {"Path"}).read(path).kind == "any"
+    path, node = ast.parse("Path", mode="eval").body, ast.parse("class Path: pass").body[0]
+    assert isinstance(node, ast.ClassDef)
+    assert Annotations({}, {}, {"Path": node}).read(path).kind == "any"
 
 
 def test_stdin_is_bytes_for_bytes_and_text_for_the_rest() -> None:

@@ -2,16 +2,22 @@
 
 | annotation | text |
 |---|---|
-| none, unknown, `Any`, `object`, an Enum, a class | stays a string |
+| none, unknown, `Any`, `object`, another class | stays a string |
 | `str` | as it is |
 | `int` | decimal, or with 0x, 0o, 0b |
 | `float` | what Python's float() takes |
 | `bool` | true false yes no on off 1 0 |
 | `bytes` | the bytes of the argument |
 | `Path` | a path |
+| `date`, `datetime`, `time` | ISO 8601 |
+| `timedelta` | seconds, `1h30m`, `1:30:00`, `2 days, 1:30:00` |
+| `Decimal`, `Fraction`, `complex`, `UUID` | what Python takes |
+| an Enum of the user's | the name of a member, else its value; of a Flag several, as `READ|WRITE` |
+| a dataclass or NamedTuple of the user's | a JSON object; fields are converted by their own types |
 | `list`, `tuple`, `set`, `frozenset` | a JSON array; items are converted by their own type |
 | `dict` | a JSON object; keys and values are converted by their own types |
 | `Literal[...]` | one of the values as text |
+| `TypedDict` | a JSON object |
 | `Optional[X]` | `None` or `null`, else X |
 | a union | the first member that takes the text; str last |
 """
@@ -24,6 +30,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from remotesvc.calling.made import FLAG, RECORD
+from remotesvc.cli.arguments import standard
+from remotesvc.cli.arguments.classes import UNKNOWN
+from remotesvc.cli.arguments.made import Made
 from remotesvc.cli.arguments.typespec import ANY, TypeSpec
 
 _TRUE = ("true", "yes", "on", "1")
@@ -98,6 +108,47 @@ def _literal(text: str, spec: TypeSpec) -> Any:
     raise Unconvertible(f"expected one of {allowed}, got {_quote(text)}")
 
 
+def _standard(text: str, spec: TypeSpec) -> Any:
+    try:
+        return standard.read(spec.kind, text)
+    except ValueError as error:
+        raise Unconvertible(f"{error}, got {_quote(text)}") from None
+
+
+def _member(text: str, spec: TypeSpec) -> Made:
+    """A member of an Enum, by its name or its value."""
+    assert spec.made is not None
+    source = spec.made.source
+    texts = [part.strip() for part in text.split("|")] if spec.kind == FLAG else [text]
+    names = []
+    for part in texts:
+        by_value = (name for name, value in source.members.items() if value is not UNKNOWN and str(value) == part)
+        found = part if part in source.members else next(by_value, None)
+        if found is None and UNKNOWN not in source.members.values():
+            raise Unconvertible(f"expected one of {', '.join(source.members)} ({source.node.name}), got {_quote(text)}")
+        names.append(part if found is None else found)  # what the source does not settle, the target does
+    return Made(source.address, spec.kind, "|".join(names))
+
+
+def _record(value: dict[str, Any], spec: TypeSpec, where: str) -> Made:
+    """What a JSON object makes of a dataclass."""
+    assert spec.made is not None
+    source = spec.made.source
+    fields, place = source.fields, f" at {where}" if where else ""
+    if fields is None:
+        return Made(source.address, RECORD, value)
+    takes = ", ".join(item.name if item.required else f"{item.name}=..." for item in fields.values())
+    unknown = [name for name in value if name not in fields]
+    missing = [item.name for item in fields.values() if item.required and item.name not in value]
+    for problem, names in (("has no field", unknown), ("misses", missing)):
+        if names:
+            raise Unconvertible(f"{source.node.name}{place} {problem} {', '.join(names)}; it takes {takes}")
+    made = {item.name: item.default for item in fields.values() if item.default is not UNKNOWN}
+    made |= {name: _fit(item, spec.made.type_of(fields[name]), f"{where}.{name}" if where else name)
+            for name, item in value.items()}
+    return Made(source.address, RECORD, made)
+
+
 # A union tries the narrow types first: "1" for `str | int` is an int, or the annotation would have no effect.
 _ORDER = (
     "none",
@@ -105,6 +156,17 @@ _ORDER = (
     "bool",
     "int",
     "float",
+    "decimal",
+    "fraction",
+    "complex",
+    "enum",
+    "flag",
+    "uuid",
+    "date",
+    "datetime",
+    "time",
+    "timedelta",
+    "record",
     "dict",
     "list",
     "tuple",
@@ -127,12 +189,21 @@ def _union(text: str, spec: TypeSpec) -> Any:
             continue
     if kinds & {"str", "any"}:
         return text
+    if only := _only(spec):
+        return convert(text, only)  # whose error says what is allowed
     raise Unconvertible(f"expected {spec}, got {_quote(text)}")
 
 
+def _only(spec: TypeSpec) -> TypeSpec | None:
+    """The one type of a union that is None otherwise, if its error says more than its name."""
+    members = [item for item in spec.items if item.kind != "none"]
+    return members[0] if len(members) == 1 and members[0].kind in (*_TEXTUAL, RECORD, "literal") else None
+
+
 def _container(text: str, spec: TypeSpec) -> Any:
-    wanted = "object" if spec.kind == "dict" else "array"
-    example = '{"a": 1}' if spec.kind == "dict" else '["a", "b"]'
+    is_object = spec.kind in ("dict", RECORD)
+    wanted = "object" if is_object else "array"
+    example = '{"a": 1}' if is_object else '["a", "b"]'
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -159,18 +230,33 @@ def _fit(value: Any, spec: TypeSpec, where: str) -> Any:
         return float(value)
     if spec.kind in _SCALARS and type(value) is _SCALARS[spec.kind]:
         return value
-    if spec.kind in ("path", "bytes") and isinstance(value, str):
-        return convert(value, spec)
+    if spec.kind == RECORD and isinstance(value, dict):
+        return _record(value, spec, where)
+    if isinstance(value, str) and spec.kind in ("path", "bytes", *_TEXTUAL):
+        return convert_at(value, spec, where)
+    if spec.kind in _NUMERIC and type(value) in (int, float):
+        return convert_at(repr(value), spec, where)
     place = f" at {where}" if where else ""
     raise Unconvertible(f"expected {spec}{place}, got {_quote(json.dumps(value))}")
 
 
+def convert_at(text: str, spec: TypeSpec, where: str) -> Any:
+    """The same as `convert`, of a text inside an argument."""
+    try:
+        return convert(text, spec)
+    except Unconvertible as error:
+        raise Unconvertible(f"{where}: {error}" if where else str(error)) from None
+
+
 def _fit_union(value: Any, spec: TypeSpec, where: str) -> Any:
-    for item in sorted(spec.items, key=lambda item: item.kind == "any"):
+    # Of texts, too, the narrow types come first.
+    for item in sorted(spec.items, key=lambda item: {"any": 2, "str": 1}.get(item.kind, 0)):
         try:
             return _fit(value, item, where)
         except Unconvertible:
             continue
+    if only := _only(spec):
+        return _fit(value, only, where)
     raise Unconvertible(f"expected {spec}{f' at {where}' if where else ''}, got {_quote(json.dumps(value))}")
 
 
@@ -191,6 +277,9 @@ def _fit_sequence(value: list[Any], spec: TypeSpec, where: str) -> Any:
 _SEQUENCES: dict[str, Callable[[list[Any]], Any]] = {
     "list": list, "tuple": tuple, "set": set, "frozenset": frozenset,
 }  # fmt: skip
+_TEXTUAL = (*standard.KINDS, "enum", "flag")
+_NUMERIC = ("decimal", "fraction", "complex", "timedelta", "enum", "flag")
+"""What a number of JSON may stand for, too."""
 _SCALARS: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 _READERS: dict[str, Callable[[str, TypeSpec], Any]] = {
     "any": lambda text, spec: text,
@@ -201,6 +290,10 @@ _READERS: dict[str, Callable[[str, TypeSpec], Any]] = {
     "bytes": lambda text, spec: os.fsencode(text),
     "path": lambda text, spec: Path(text),
     "none": _none,
+    **dict.fromkeys(standard.KINDS, _standard),
+    "enum": _member,
+    "flag": _member,
+    "record": _container,
     "list": _container,
     "tuple": _container,
     "set": _container,

@@ -19,7 +19,8 @@ class Scope:
     """The bindings of one body.
 
     `open_ended`: names may exist that the source does not show (star import, module `__getattr__`, base
-    classes). `aliases`: imported name -> last part of what it names. `assigned`: name -> expression, bound
+    classes). `aliases`: imported name -> last part of what it names. `origins`: imported name -> all of
+    what it names, with a dot in front for each level of a relative import. `assigned`: name -> expression, bound
     exactly once.
     """
 
@@ -27,6 +28,7 @@ class Scope:
         self.is_class = is_class
         self.open_ended = False
         self.aliases: dict[str, str] = {}
+        self.origins: dict[str, str] = {}
         self.assigned: dict[str, ast.expr] = {}
         self._bound: dict[str, ast.AST] = {}
 
@@ -60,9 +62,9 @@ class Scope:
         """
         return self._bound.get(name)
 
-    def classes(self) -> frozenset[str]:
+    def classes(self) -> dict[str, ast.ClassDef]:
         """The classes defined in this body."""
-        return frozenset(name for name, node in self._bound.items() if isinstance(node, ast.ClassDef))
+        return {name: node for name, node in self._bound.items() if isinstance(node, ast.ClassDef)}
 
     def callables(self) -> list[str]:
         """The functions and classes of this body, for "did you mean"."""
@@ -109,6 +111,10 @@ class Scope:
             last = alias.name.rpartition(".")[2]
             ours = isinstance(node, ast.ImportFrom) and node.module == "remotesvc"
             self.aliases[bound] = f"remotesvc.{last}" if ours else last
+            if isinstance(node, ast.ImportFrom):
+                self.origins[bound] = f"{'.' * node.level}{node.module or ''}.{alias.name}"
+            else:
+                self.origins[bound] = alias.name if alias.asname else bound
 
     def _assign(self, target: ast.expr, value: ast.expr, conditional: bool) -> None:
         if isinstance(target, ast.Name):

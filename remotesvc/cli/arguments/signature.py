@@ -12,7 +12,7 @@ import difflib
 from dataclasses import dataclass
 
 from remotesvc.cli.arguments.scope import Scope
-from remotesvc.cli.arguments.typespec import ANY, Annotations, TypeSpec
+from remotesvc.cli.arguments.typespec import ANY, Annotations, Find, Module, TypeSpec
 from remotesvc.cli.problems import BadUsage, NoSuchFunction
 
 
@@ -80,13 +80,16 @@ def parse_source(text: str | bytes, file: str) -> ast.Module:
 
 
 def read_callee(
-    tree: ast.Module, module: str, qualname: str, submodules: tuple[str, ...] = (), of_service: bool = False
+    tree: ast.Module, module: str, qualname: str, submodules: tuple[str, ...] = (), of_service: bool = False,
+    find: Find = lambda name: None,
 ) -> Callee:
     """The callee that `qualname` (func, Class, Class.method) names in the module; `of_service`: a method of a
-    service, which has an object to be called on. BadUsage if it cannot be one.
+    service, which has an object to be called on; `find`: the sources of modules, for classes it imports. BadUsage if it
+    cannot be one.
     """
     top = Scope.of_module(tree)
-    reader = _Reader(f"{module}:{qualname}", Annotations(top.aliases, top.assigned, top.classes()), of_service)
+    own = Module(module, module if submodules else module.rpartition(".")[0], tree)
+    reader = _Reader(f"{module}:{qualname}", Annotations.of_module(own, top, find), of_service)
     scope, parts = top, qualname.split(".")
     for depth, part in enumerate(parts):
         node = scope.find(part)

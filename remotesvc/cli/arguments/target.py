@@ -7,10 +7,20 @@ the user's modules belong on the target.
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from remotesvc.cli.problems import BadUsage
+
+if TYPE_CHECKING:
+    from remotesvc.cli.arguments.typespec import Module
+
+LARGEST = 256 * 1024
+"""Bytes of a module that is looked into for classes: larger ones take a tenth of a second and more."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,23 @@ def _file_target(place: str) -> tuple[str, str]:
     if not all(name.isidentifier() for name in names):
         raise BadUsage(f"{place}: a module that travels needs a name Python can import; {file.stem!r} is none")
     return str(directory), ".".join(names)
+
+
+def module_finder(target: Target) -> Callable[[str], Module | None]:
+    """What finds other modules for `read_callee`, whose annotations may name classes of theirs."""
+    from remotesvc.cli.arguments.typespec import Module
+
+    def find(name: str) -> Module | None:
+        source = find_source(Target(name, "", target.path))
+        if source is None or source.text is None or len(source.text) > LARGEST:
+            return None
+        try:
+            tree = ast.parse(source.text, source.file)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None  # the target will say so, if it matters
+        return Module(name, name if source.submodules else name.rpartition(".")[0], tree)
+
+    return lru_cache(maxsize=None)(find)
 
 
 def find_source(target: Target) -> Source | None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from remotesvc.cli.arguments.classes import TYPED_DICT, ClassSource, Field
+from remotesvc.cli.arguments.scope import Scope
+from remotesvc.cli.arguments.standard import KINDS
 
 
 @dataclass(frozen=True)
@@ -12,7 +16,8 @@ class TypeSpec:
     """One annotation. `kind` says how to convert, `items` are the types inside, `choices` the values of a
     Literal.
 
-    Kinds: str int float bool bytes path none any list tuple set frozenset dict literal union host. `text` is the
+    Kinds: str int float bool bytes path none any list tuple set frozenset dict literal union host, those of
+    `standard.KINDS`, and of classes of the user's enum flag record, with `made` to say what is in them. `text` is the
     annotation as written, for messages. In a tuple `items` holds one type a place, or one type and
     `ellipsis`.
     """
@@ -22,10 +27,34 @@ class TypeSpec:
     items: tuple[TypeSpec, ...] = ()
     choices: tuple[object, ...] = ()
     ellipsis: bool = False
+    made: MadeSpec | None = None
 
     def __str__(self) -> str:
         return self.text or self.kind
 
+
+@dataclass(frozen=True, eq=False)
+class MadeSpec:
+    """A class of the user's: its source, and what the annotations in its module mean."""
+
+    source: ClassSource
+    annotations: Annotations
+
+    def type_of(self, field: Field) -> TypeSpec:
+        """The type of one of its fields; read now, for classes may hold each other."""
+        return self.annotations.read(field.annotation)
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module whose source is at hand, and the package that its relative imports begin at."""
+
+    name: str
+    package: str
+    tree: ast.Module
+
+
+Find = Callable[[str], "Module | None"]
 
 ANY = TypeSpec("any")
 """No annotation, or one that cannot be judged from here: the text travels as it is."""
@@ -41,27 +70,44 @@ _PLAIN = {
 }  # fmt: skip
 _WRAPPERS = ("Annotated", "Final", "ClassVar", "Required", "NotRequired")
 _DEEPEST = 20
+_HOPS = 5
+"""Modules that hand a class on to others, at most."""
+_BY_NAME = {name: kind for kind, (name, _, _) in KINDS.items()}
 
 
 class Annotations:
     """Reads annotation expressions of one module. `aliases`: what imported names mean (`from typing import
     List as L` gives L -> List); `assigned`: module-level `Name = expression`, so that simple type aliases
-    are followed; `classes`: defined in the module itself, so a `Path` among them is not pathlib's.
+    are followed; `classes`: defined in the module itself, so a `Path` among them is not pathlib's; `origins`: all of
+    what imported names name; `module`: its name; `find`: the sources of others, for classes that come from there.
     """
 
     def __init__(
-        self, aliases: Mapping[str, str], assigned: Mapping[str, ast.expr], classes: Container[str] = ()
+        self, aliases: Mapping[str, str], assigned: Mapping[str, ast.expr],
+        classes: Mapping[str, ast.ClassDef] | None = None, origins: Mapping[str, str] | None = None,
+        module: str = "", find: Find = lambda name: None, hops: int = 0
     ) -> None:
         self._aliases = aliases
         self._assigned = assigned
-        self._classes = classes
+        self._classes = classes or {}
+        self._origins = origins or {}
+        self._module = module
+        self._find = find
+        self._hops = hops
+
+    @classmethod
+    def of_module(cls, module: Module, scope: Scope, find: Find, hops: int = 0) -> Annotations:
+        """Those of a module with this top level."""
+        origins = {name: _absolute(origin, module.package) for name, origin in scope.origins.items()}
+        return cls(scope.aliases, scope.assigned, scope.classes(), origins, module.name, find, hops)
 
     def read(self, node: ast.expr | None) -> TypeSpec:
         """The type of an annotation; ANY where there is none or it means nothing to us."""
         if node is None:
             return ANY
         spec = self._read(node, 0)
-        return TypeSpec(spec.kind, ast.unparse(node), spec.items, spec.choices, spec.ellipsis)
+        quoted = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        return replace(spec, text=ast.unparse(node).strip("'\"") if quoted else ast.unparse(node))
 
     def _read(self, node: ast.expr, depth: int) -> TypeSpec:
         if depth > _DEEPEST:
@@ -72,12 +118,47 @@ class Annotations:
             return _union([self._read(node.left, depth + 1), self._read(node.right, depth + 1)])
         if isinstance(node, ast.Subscript):
             return self._subscript(node, depth)
-        name = self._name(node)
-        if name is None:
-            return ANY
+        if isinstance(node, ast.Call):
+            new_type = self.full_name(node.func) == "typing.NewType" and len(node.args) == 2
+            return self._read(node.args[1], depth + 1) if new_type else ANY
         if isinstance(node, ast.Name) and node.id in self._assigned:
             return self._read(self._assigned[node.id], depth + 1)
-        return TypeSpec(_PLAIN.get(name, "any"), name)
+        if isinstance(node, ast.Name) and node.id in self._classes:
+            return self._made(self._classes[node.id])
+        name, full = self._name(node), self.full_name(node) or ""
+        if name is None:
+            return ANY
+        kind = _BY_NAME.get(full) or _PLAIN.get(name)
+        if kind is None and "." in full:
+            return self._elsewhere(full) or TypeSpec("any", name)
+        return TypeSpec(kind or "any", name)
+
+    def full_name(self, node: ast.expr) -> str | None:
+        """All of what a name, or names with dots, names; None for other expressions."""
+        if isinstance(node, ast.Attribute):
+            owner = self.full_name(node.value)
+            return f"{owner}.{node.attr}" if owner else None
+        if isinstance(node, ast.Name):
+            return node.id if node.id in self._classes else self._origins.get(node.id, node.id)
+        return None
+
+    def _made(self, node: ast.ClassDef) -> TypeSpec:
+        source = ClassSource(self._module, node, self._classes, self.full_name)
+        if source.kind == TYPED_DICT:
+            return TypeSpec("dict", node.name)
+        if not source.kind or not self._module:
+            return TypeSpec("any", node.name)
+        return TypeSpec(source.kind, node.name, made=MadeSpec(source, self))
+
+    def _elsewhere(self, full: str) -> TypeSpec | None:
+        """A class of another module, by its source."""
+        module, _, name = full.rpartition(".")
+        found = self._find(module) if self._hops < _HOPS else None
+        if found is None:
+            return None
+        scope = Scope.of_module(found.tree)
+        there = Annotations.of_module(found, scope, self._find, self._hops + 1)
+        return there._read(ast.Name(name, ast.Load()), 0) if name in scope.classes() or name in scope.origins else None
 
     def _constant(self, value: object, depth: int) -> TypeSpec:
         if value is None:
@@ -112,6 +193,16 @@ class Annotations:
         if name == "Union":
             return _union(list(items))
         return TypeSpec(_PLAIN.get(name or "", "any"), ast.unparse(node), items, (), ellipsis)
+
+
+def _absolute(origin: str, package: str) -> str:
+    """What an import names, seen from a package: "..a.B" from "x.y" is "x.a.B"."""
+    name = origin.lstrip(".")
+    levels = len(origin) - len(name)
+    if not levels:
+        return name
+    parts = package.split(".")
+    return ".".join([*parts[: len(parts) - levels + 1], name])
 
 
 def _literal(parts: list[ast.expr]) -> TypeSpec:

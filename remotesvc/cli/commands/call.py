@@ -54,6 +54,7 @@ def call(
     64 wrong usage, 130 interrupted.
     """
     from remotesvc.cli.arguments.bind import bind
+    from remotesvc.cli.arguments.made import as_records
     from remotesvc.cli.fanout import Session, finish
     from remotesvc.cli.selection import select_hosts
     from remotesvc.cli.show.report import choose
@@ -66,6 +67,7 @@ def call(
     if not callee.checked and settings.verbose:
         session.console.note(f"{callee.name} is called unchecked: {callee.why}")
     args, kwargs = bind(callee, ctx.meta[WORDS], keywords, stdin_reader(settings), all_json=json_args)
+    args, kwargs = as_records(args), as_records(kwargs)
     cls, _, method = parsed.qualname.rpartition(".")
     service, whole = f"{parsed.module}.{cls}", settings.keeps_output or settings.write_result is not None
 

@@ -133,7 +133,7 @@ def run(
 def examine(target: Target, of_service: bool = False) -> Callee:
     """What this machine knows of the target's function; BadUsage if it knows that it cannot be called."""
     from remotesvc.cli.arguments.signature import parse_source, read_callee, unchecked
-    from remotesvc.cli.arguments.target import find_source
+    from remotesvc.cli.arguments.target import find_source, module_finder
 
     source = find_source(target)
     if source is None:
@@ -142,7 +142,7 @@ def examine(target: Target, of_service: bool = False) -> Callee:
         return unchecked(target.call, f"{target.module} has no Python source here")
     tree = parse_source(source.text, source.file)
     try:
-        return read_callee(tree, target.module, target.qualname, source.submodules, of_service)
+        return read_callee(tree, target.module, target.qualname, source.submodules, of_service, module_finder(target))
     except NoSuchFunction:
         if not source.standard:
             raise
