@@ -8,7 +8,7 @@ from ..bootstrap.unreachable import ConnectError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Optional
+    from typing import Any, Callable, List, Optional, Tuple
 
     from .invocation import Invocation
 
@@ -24,7 +24,7 @@ class Promise(object):
         self._lock = threading.Lock()
         self._value: "Any" = None
         self._error: "Optional[BaseException]" = None
-        self._callbacks: "List[Callable[[Any], Any]]" = []
+        self._callbacks: "List[Tuple[Callable[..., Any], Callable[[Any], Any]]]" = []  # each with who calls it
 
     @property
     def context(self) -> "Any":
@@ -52,8 +52,8 @@ class Promise(object):
             self._value, self._error = value, error
             self._done.set()
             callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            self._hand_off(callback, self)
+        for run, callback in callbacks:
+            run(callback, self)
         return True
 
     def expire(self) -> "None":
@@ -98,8 +98,20 @@ class Promise(object):
 
     def add_done_callback(self, callback: "Callable[[Any], Any]") -> "None":
         """Call ``callback(promise)`` when it is done; at once if it is."""
+        self._when_done(self._hand_off, callback)
+
+    def when_settled(self, callback: "Callable[[Any], Any]") -> "None":
+        """The same on whichever thread settles it, mostly the one that reads the link: it must not block, send or
+        raise."""
+        self._when_done(_call, callback)
+
+    def _when_done(self, run: "Callable[..., Any]", callback: "Callable[[Any], Any]") -> "None":
         with self._lock:
             if not self._done.is_set():
-                self._callbacks.append(callback)
+                self._callbacks.append((run, callback))
                 return
         callback(self)
+
+
+def _call(callback: "Callable[[Any], Any]", promise: "Promise") -> "None":
+    callback(promise)

@@ -58,7 +58,7 @@ class Caller(object):
         future = self.make_future(invocation).begin()
         if invocation.options.timeout is not None:
             timer = self.router.timers.after(invocation.options.timeout, lambda: self.callbacks.run(future.expire))
-            future.add_done_callback(lambda _future: timer.cancel())
+            future.when_settled(lambda _future: timer.cancel())
         return future
 
     def make_future(self, invocation: "Any") -> "Any":

@@ -287,3 +287,15 @@ def finders_met(module: str) -> "list[str]":
         names.append(getattr(finder, "__name__", type(finder).__name__))
         importlib.import_module(module)
     return names
+
+
+def threads_after_calls_below(timeout: float) -> "list[str]":
+    """The threads there are after calls with a timeout to a child of this process."""
+    import remotesvc
+
+    below = remotesvc.current().router.tree().local()
+    assert [below.options(timeout=timeout).submit(add, number).result() for number in range(3)] == [0, 1, 2]
+    below.ping()
+    names = [thread.name for thread in threading.enumerate()]
+    below.close()
+    return names

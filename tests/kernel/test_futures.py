@@ -191,3 +191,12 @@ def test_callbacks_of_futures_that_wait_for_output_while_the_router_closes(tmp_p
     closing.join(LIMIT)
     assert told.is_set()
     assert isinstance(future.exception(0), remotesvc.Lost)
+
+
+def test_no_thread_wakes_for_a_call_whose_timeout_was_not_needed(context: Context) -> None:
+    """Its timer is cancelled where the call is settled, by whoever reads the link, here and on a child."""
+    for number in range(3):
+        assert context.options(timeout=LIMIT).submit(called.add, number).result() == number
+    context.ping()  # what was settled before is done with by now
+    assert "remotesvc-callbacks" not in {thread.name for thread in threading.enumerate()}
+    assert "remotesvc-callbacks" not in context.call(called.threads_after_calls_below, LIMIT)
