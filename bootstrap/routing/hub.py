@@ -38,12 +38,14 @@ class Hub(object):
         self.on_gone: "Callable[[Set[int]], Any]" = lambda gone: None
         self._spoken: "Dict[Optional[int], Dict[int, None]]" = {}
         self._strikes: "Dict[int, int]" = {}
+        self._children: "Dict[int, Link]" = {}
 
     def add_child(self, link: "Link") -> "None":
         """A neighbour below us; the router's lock is held."""
         assert link.context is not None
         self.routes.add_child(link.context)
         link.flight.gauge = Gauge()
+        self._children[link.context] = link
 
     # -- on the reader thread of the link
 
@@ -151,10 +153,19 @@ class Hub(object):
             links = [router.links[neighbour] for neighbour in told if neighbour in router.links]
         router.lose(gone, reason, make_error or Lost)
         self.on_gone(gone)
+        _release(self._children.pop(context, None))
         payload, teller = reason.encode("utf-8", "replace")[:512], router.id if teller is None else teller
         for link in links:
             for each in gone:
                 _say_gone(link, wire.Frame(wire.ROUTE_DROP, src=teller, handle=each, payload=payload))
+
+
+def _release(link: "Optional[Link]") -> "None":
+    """Who waits for room on a link that is closed need not wait; here, since only large frames to children do."""
+    room = link and link.flight.gauge.room
+    if link and room:
+        with link.lock:
+            room.notify_all()
 
 
 def _say_gone(link: "Link", frame: "wire.Frame") -> "None":

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 # With no more than this in flight, and a frame, a write does not wait: the windows of SSH servers and our own pipes
 # take 1 MiB and more. So whoever sends is not held by a target that has stopped reading.
 _SURELY_TAKEN = 2 * MIN_FLIGHT
-# Seconds between two looks whether anybody still wants it.
+# Seconds between two looks whether anybody still wants it; the hub wakes us when the link is gone.
 _LOOK = 0.5
 
 

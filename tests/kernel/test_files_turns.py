@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from remotesvc import Lost, NotSent, Router
 from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.links.credit import MIN_FLIGHT
 from remotesvc.bootstrap.links.gauge import Gauge
@@ -16,7 +20,10 @@ from remotesvc.bootstrap.routing.closing import part
 from remotesvc.files import turns
 from remotesvc.files.records import LARGEST
 from remotesvc.testing.memory import pair
+from tests.kernel.contexts import until
 from tests.kernel.rawpeer import LIMIT
+
+pytest_plugins = ("tests.kernel.call_fixtures",)
 
 SIZE = LARGEST + wire.SIZE
 
@@ -159,3 +166,42 @@ def test_on_a_long_line_frames_wait_in_the_queue(line: Line) -> None:
 def test_a_closed_link_takes_nothing(line: Line) -> None:
     line.link.fail("closed for this test")
     assert not line.write(20, 1)
+
+
+def test_who_waits_for_room_is_woken_when_the_link_is_lost(
+    router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without looking: that would be too late for this test."""
+    monkeypatch.setattr(turns, "_LOOK", 10 * LIMIT)
+    context = router.local()
+    pid = context.call("os:getpid")
+    link = context.tree.router.links[context.id]
+    link.flight.gauge.sent = lambda flight, now: None  # what this line carries is not the question
+
+    class Source:
+        """Endless; when the transfer is on its way, its target stops."""
+
+        reads = 0
+
+        def read(self, size: int) -> bytes:
+            self.reads += 1
+            if self.reads == 3:
+                os.kill(pid, signal.SIGSTOP)
+            return bytes(size)
+
+    source, errors = Source(), list[BaseException]()
+
+    def push() -> None:
+        try:
+            context.push(source, str(tmp_path / "there"))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=push)
+    thread.start()
+    flight = link.flight
+    until(lambda: source.reads >= 3 and flight.gauge.room is not None and flight.flying >= flight.limit)
+    os.kill(pid, signal.SIGKILL)
+    thread.join(LIMIT)
+    assert not thread.is_alive()
+    assert isinstance(errors[0], (Lost, NotSent))
