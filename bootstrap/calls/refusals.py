@@ -14,6 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, List, Optional
 
+# The flag of a DEAD by which a pool says that a call had begun: that word goes ahead of all that is queued, also of
+# what would have told so. Where calls of functions wait, the same flag means Busy.
+BEGUN = 1
+
 
 class ServiceRefused(NotSent):
     """The service did not take the call; nothing was run."""

@@ -4,7 +4,7 @@ import collections
 import threading
 
 from ..bootstrap.calls.ask import error_untrusted
-from ..bootstrap.errors import Lost, NotSent
+from ..bootstrap.errors import Busy, Lost, NotSent
 from ..bootstrap.links import wire
 
 TYPE_CHECKING = False
@@ -33,7 +33,8 @@ class Arrivals(object):
 
     def on_closed(self, error: "BaseException") -> "None":
         """On whatever thread noticed: there will be no more."""
-        self._put(Lost(error.message) if type(error) is NotSent else error)  # what has begun was surely sent
+        # What has begun was surely sent.
+        self._put(Lost(error.message) if type(error) is NotSent or type(error) is Busy else error)
 
     def _put(self, item: "Any") -> "None":
         with self._wake:

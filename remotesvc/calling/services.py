@@ -3,7 +3,7 @@
 import time
 
 from ..bootstrap.calls.refusals import from_reply_untrusted, without_pool
-from ..bootstrap.errors import EncodeError, Error, UsageError
+from ..bootstrap.errors import Busy, EncodeError, Error, Lost, UsageError
 from ..bootstrap.links import wire
 from .invocation import Invocation
 from .plain import marshalled
@@ -84,6 +84,10 @@ class ServiceInvocation(Invocation):
                 if not found:
                     told.add(module)
         return modules
+
+    def on_closed(self, error: "BaseException") -> "None":
+        """There will be no reply; see ``refusals.BEGUN``."""
+        super().on_closed(Lost(error.message) if type(error) is Busy else error)
 
     def _give_up(self, handle: "int") -> "None":
         give_up(self.router, self.context.id, handle)

@@ -3,7 +3,7 @@
 import collections
 import threading
 
-from ..bootstrap.calls.refusals import ServiceInactive
+from ..bootstrap.calls.refusals import BEGUN, ServiceInactive
 from ..bootstrap.errors import UsageError
 from ..bootstrap.links import wire
 from .activation import Activation, Job
@@ -159,10 +159,10 @@ class Pool(object):
     def _refuse(self, message: "Any") -> "None":
         message.release()
         if message.reply_to:
-            self._dead(message.src, message.reply_to)
+            self._dead(message.src, message.reply_to, 0)
 
-    def _dead(self, dst: "int", handle: "int") -> "None":
-        self.kernel.control(wire.Frame(wire.DEAD, dst=dst, handle=handle, payload=CLOSING.encode()))
+    def _dead(self, dst: "int", handle: "int", flags: "int") -> "None":
+        self.kernel.control(wire.Frame(wire.DEAD, flags, dst=dst, handle=handle, payload=CLOSING.encode()))
 
     # -- the end
 
@@ -192,7 +192,7 @@ class Pool(object):
                 work.fail(error, True)
         for request in self.callers.streams():  # who iterates may take for ever
             request.call.cancel()
-            self._dead(request.src, request.reply_to)
+            self._dead(request.src, request.reply_to, BEGUN)
         self.workers.finish()
 
     def join(self, timeout: "Optional[float]" = None) -> "bool":

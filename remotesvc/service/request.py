@@ -6,7 +6,7 @@ import types
 
 from ..bootstrap.calls.current import enter, running
 from ..bootstrap.calls.execute import Full
-from ..bootstrap.calls.refusals import ServiceRefused, refusal
+from ..bootstrap.calls.refusals import BEGUN, ServiceRefused, refusal
 from ..bootstrap.data.codec import Bindings
 from ..bootstrap.data.pack import Encoded
 from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, Error, Lost
@@ -194,7 +194,7 @@ class Request(object):
                              lambda: self.given_up)
             return True
         except CallTimeout:
-            self.router.control(wire.Frame(wire.DEAD, dst=self.src, handle=self.reply_to,
+            self.router.control(wire.Frame(wire.DEAD, BEGUN, dst=self.src, handle=self.reply_to,
                                            payload=b"there is an answer, and you take none"))
             if caller is not None and not self.hurry:
                 caller.deaf()

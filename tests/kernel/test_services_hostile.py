@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import remotesvc
 from remotesvc.bootstrap.calls.unfold import Unfolder
 from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.links import wire
@@ -174,6 +175,31 @@ def test_generators_that_begin_at_once_are_counted(
     ask(raw, call("stream"), 251)
     assert answer(raw, 251)[0] == "busy"
     go.set()
+
+
+def test_a_generator_is_lost_with_its_pool_whatever_its_caller_hears_first(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That the pool closes overtakes the announcement of the generator, which its method has returned already: the
+    call has begun, and must not be told as one that was not sent."""
+    begins, go, begin = threading.Event(), threading.Event(), Unfolder.__call__
+
+    def slowly(*args: Any) -> Any:
+        begins.set()
+        assert go.wait(LIMIT)
+        return begin(*args)
+
+    monkeypatch.setattr(Unfolder, "__call__", slowly)
+    with MemoryTree() as tree:
+        caller = tree.add()
+        context = caller.tree().context(tree.root.id, "root")
+        with Pool(tree.root, services=[Desk], size=2) as pool:
+            future = context.call_service_async(NAME, "stream")
+            assert begins.wait(LIMIT)
+            pool.close()
+            error = future.exception(LIMIT)
+            go.set()
+    assert type(error) is remotesvc.Lost and "the pool of services is closing" in str(error)
 
 
 def test_a_generator_that_begins_while_the_pool_closes_ends(raw: RawPeer, pool: Pool) -> None:
