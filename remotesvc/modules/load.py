@@ -73,16 +73,18 @@ class Load:
     """What goes to one child at once: entries, and an announcement of those that follow. Under the server's lock.
 
     left: bytes that still fit. follow: whether what does not fit may wait, or has to be asked for. one: whether one
-    entry goes even if it does not fit.
+    entry goes even if it does not fit. call: whether it goes with a call, which may have to wait there for calls that
+    run: what those were promised must not wait with it, so it comes by itself.
     """
 
     def __init__(
-        self, entries: Entries, child: Child, code: bool, left: int, follow: bool, one: bool = False
+        self, entries: Entries, child: Child, code: bool, left: int, follow: bool, one: bool = False, call: bool = False
     ) -> None:
         self.entries: list[Any] = []
         self.left = left
         self.follow = follow
         self.one = one
+        self.call = call
         self.child = child
         self._stock = entries
         self._code = code
@@ -113,7 +115,7 @@ class Load:
 
         What the target may have itself is a guess, and limited, unless it is of the distribution that it lacks.
         """
-        promised = name in self.child.promised
+        promised = name in self.child.promised and not self.call
         if not promised and ((name, self._code) in self.child.sent or _in_bundle(name)):
             return True
         ruling = course.rule(name)

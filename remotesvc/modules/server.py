@@ -92,7 +92,7 @@ class ModuleServer:
             if start is not None and start.stdlib:
                 return []
             closure = self._plans.closure(name, called=True)
-            load = Load(self._entries, child, magic == MAGIC, budget, follow)
+            load = Load(self._entries, child, magic == MAGIC, budget, follow, call=True)
             return self._begin(load, closure, lambda each: self._ruling(child, each, HERE))
 
     def more(self, child_id: int, magic: bytes) -> list[Any]:

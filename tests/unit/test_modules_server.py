@@ -58,6 +58,17 @@ class TestAhead:
         assert "lazy" not in names(server.more(1, b""))
         assert not server.waiting(1)
 
+    def test_what_one_call_was_promised_does_not_wait_with_another(self, server: ModuleServer) -> None:
+        """The other may be queued there behind calls that wait for just that."""
+        server.ahead(1, "task", 600, magic=b"", follow=True)
+        with_another = names(server.ahead(1, "installed", 1 << 20, follow=True))
+        assert not {"installed", "installed.part", "lazy"} & set(with_another)
+        rest: list[str] = []
+        while server.waiting(1):
+            rest += names(server.more(1, b""))
+        assert {"installed", "installed.part", "lazy"} <= set(rest)
+        assert len(rest) == len(set(rest))
+
     def test_what_was_announced_and_cannot_be_sent_is_sent_when_asked_for(self, server: ModuleServer) -> None:
         server.ahead(1, "task", 600, follow=True)
         server.give_up(1)
