@@ -6,7 +6,8 @@ import _imp
 import importlib.util
 import marshal
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.machinery import SourceFileLoader
 from types import CodeType
 
@@ -47,16 +48,7 @@ class Codes:
     def marshalled(self, found: Found, label: str) -> bytes | None:
         """The code of a module for others, with a label in place of its path; None if it is not valid here."""
         known = self._compiled.get(found.name)
-        data = known or _cached_data(found)
-        relabelled = _relabelled(data, found.origin or "", label) if data is not None else None
-        if relabelled is not None:
-            return relabelled
-        code = self.code(found)
-        if code is None:
-            return None
-        # What importlib does to bytecode that was moved; the nested code objects included.
-        _imp._fix_co_filename(code, label)  # type: ignore[attr-defined]
-        return marshal.dumps(code)
+        return _labelled(known or _cached_data(found), found.origin or "", label, lambda: self.code(found))
 
 
 def kernel_codes(sources: Mapping[str, tuple[bool, bytes]]) -> dict[str, bytes]:
@@ -65,13 +57,23 @@ def kernel_codes(sources: Mapping[str, tuple[bool, bytes]]) -> dict[str, bytes]:
     for name, (is_pkg, source) in sources.items():
         path, label = os.path.join(top, *name.split("."), *["__init__"] * is_pkg) + ".py", label_of(name, is_pkg)
         data = _cached_data(Found(name, "source", is_pkg, source, path, modified=int(os.stat(path).st_mtime)))
-        marshalled = _relabelled(data, path, label) if data is not None else None
-        if marshalled is None:
-            code = SourceFileLoader(name, path).get_code(name)
-            _imp._fix_co_filename(code, label)  # type: ignore[attr-defined]
-            marshalled = marshal.dumps(code)
-        codes[name] = marshalled
+        code = _labelled(data, path, label, partial(SourceFileLoader(name, path).get_code, name))
+        if code is not None:
+            codes[name] = code
     return codes
+
+
+def _labelled(data: bytes | None, origin: str, label: str, make: Callable[[], CodeType | None]) -> bytes | None:
+    """Marshalled code with a label for its path: from ``data``, if that can be, else of what ``make()`` gives."""
+    relabelled = _relabelled(data, origin, label) if data is not None else None
+    if relabelled is not None:
+        return relabelled
+    code = make()
+    if code is None:
+        return None
+    # What importlib does to bytecode that was moved; the nested code objects included.
+    _imp._fix_co_filename(code, label)  # type: ignore[attr-defined]
+    return marshal.dumps(code)
 
 
 def _relabelled(data: bytes, origin: str, label: str) -> bytes | None:
