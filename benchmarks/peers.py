@@ -69,10 +69,11 @@ def mitogen_router() -> Iterator[Any]:
         broker.join()
 
 
-def mitogen_ssh(router: Any, server: OpenSSHServer) -> Any:
-    """A context of Mitogen's on the server: same cipher as ours, and uncompressed, which suits it on loopback."""
+def mitogen_ssh(router: Any, server: OpenSSHServer, compression: bool = False) -> Any:
+    """A context of Mitogen's on the server: same cipher as ours, and uncompressed, which suits it on loopback; what it
+    does by default is to compress."""
     return router.ssh(hostname=server.host, port=server.port, username=server.user, identity_file=server.key_file,
-                      check_host_keys="ignore", python_path=sys.executable, compression=False,
+                      check_host_keys="ignore", python_path=sys.executable, compression=compression,
                       ssh_args=["-F", "none", "-o", f"Ciphers={CIPHER}"])
 
 

@@ -163,9 +163,13 @@ class Start(object):
                 diagnostics=(self._handshake.noise + "\n" + self.path.diagnostics()).strip(),
                 hint="Raise connect_timeout if the host is that slow.")
             self.note_times(late)
-            self.error = late
-            self.link.fail(str(self.error))
-            self._ready.set()
+            self.fail(late)
+
+    def fail(self, error: "ConnectError") -> "None":
+        """It will not come up."""
+        self.error = error
+        self.link.fail(str(error))
+        self._ready.set()
 
     def _why(self, reason: "str") -> "BaseException":
         explain = getattr(self.path, "explain", None)  # who stands between us and the kernel may know better

@@ -123,10 +123,10 @@ class Tree(Caller):
         try:
             start.begin(self.bundle, config, budget)
         except RuntimeError as error:  # it may have no more threads
-            start.link.fail(str(error))
             failure = BootstrapError("cannot attend to a new process: %s" % error, host=host, stage="boot",
                                      hint=LIMITS[0][1])
             start.note_times(failure)
+            start.fail(failure)
             raise failure from None
         return Context(self, number, host)
 

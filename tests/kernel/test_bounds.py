@@ -15,6 +15,7 @@ from remotesvc import Router
 from remotesvc.bootstrap.calls.pending import Pending
 from remotesvc.bootstrap.errors import CallTimeout, DecodeError, Error, Lost, NotSent
 from remotesvc.bootstrap.links import patience, wire
+from remotesvc.bootstrap.links.stdio import FdPath
 from remotesvc.bootstrap.links.wire import RANDOM, Frame
 from remotesvc.bootstrap.routing import hub
 from remotesvc.bootstrap.routing.lineage import Lineage
@@ -298,6 +299,27 @@ def test_a_process_that_floods_and_stays_is_killed(monkeypatch: pytest.MonkeyPat
     path.join(LIMIT)
     assert path.exit_status() == -9
     assert ends == [path.CLOSED]
+
+
+def test_a_child_that_nobody_can_attend_to_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the user may have no more threads."""
+
+    def start(*_ignored: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    path = ProcessPath([sys.executable, "-c", "import time; time.sleep(600)"], "there")
+    monkeypatch.setattr(FdPath, "start", start)
+    with Router() as router:
+        tree = router._tree
+        with pytest.raises(BootstrapError, match="cannot attend to a new process: can't start new thread") as caught:
+            tree.adopt(path, "there", LIMIT, {})
+        assert caught.value.hint
+        (begun,) = tree.ledger.starts.values()
+        assert begun.decided
+        assert begun.error is caught.value
+        assert not tree.lives(begun.context)
+        path.join(LIMIT)
+        assert path.exit_status() is not None
 
 
 # -- requests for modules
