@@ -9,16 +9,19 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import remotesvc
-from benchmarks import peers, simulated
+from benchmarks import peers, simulated, tasks
 from benchmarks.conftest import Report
-from benchmarks.rounds import median, ratio
+from benchmarks.rounds import alternate, median, ratio
+from benchmarks.test_throughput import CALLS, MITOGEN_CALLS, pipeline
 from remotesvc.testing.tree import MemoryTree
 from tests.integration.ssh_servers import OpenSSHServer
 
 HOSTS, AT_ONCE = 64, 8
 MANY = 200
+CHUNK = 100
 
 
 def fleet_of(server: OpenSSHServer, count: int, forks: int) -> remotesvc.Fleet:
@@ -52,6 +55,23 @@ def test_the_engine_beside_a_bare_loop(busy: OpenSSHServer, report: Report) -> N
     rates = ", ".join(f"{name} {HOSTS / median(samples, name):.1f}" for name in samples)
     report(f"{HOSTS} hosts on loopback by Fleet.run, {AT_ONCE} at once: time of a bare connect-and-call loop",
            "<= 1.05 x", f"{ratio(samples, 'fleet', 'loop'):.2f} x (hosts/s: {rates})")
+
+
+def test_many_short_calls_in_chunks(server: OpenSSHServer, mitogen_router: Any, report: Report) -> None:
+    theirs = peers.mitogen_ssh(mitogen_router, server)
+    with fleet_of(server, 1, 1) as fleet, fleet.executor() as executor:
+        def chunks() -> None:
+            values = executor.map(tasks.add, range(CALLS), [1] * CALLS, chunksize=CHUNK)
+            assert list(values) == list(range(1, CALLS + 1))
+
+        def pipelined() -> None:
+            pipeline(lambda number: theirs.call_async(tasks.add, number, 1),
+                     lambda receiver: receiver.get().unpickle(), MITOGEN_CALLS)
+
+        samples = alternate({"chunks": chunks, "mitogen": pipelined}, 4)
+    ours, mitogen = CALLS / median(samples, "chunks"), MITOGEN_CALLS / median(samples, "mitogen")
+    report(f"{CALLS:,} calls over SSH by executor().map(chunksize={CHUNK}), of Mitogen's pipelined rate", "",
+           f"{ours / mitogen:.1f} x (calls/s: {ours:,.0f} beside {mitogen:,.0f})")
 
 
 def test_a_second_call_to_many(busy: OpenSSHServer, report: Report) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from remotesvc.bootstrap.errors import Lost, NotSent, UsageError
 from remotesvc.bootstrap.unreachable import ConnectError
+from remotesvc.calling.many import many
 from remotesvc.futures import Cancelled
 
 from .attempt import Attempt, call_all
@@ -116,6 +118,24 @@ class FleetExecutor(Executor):
             starts = self._starts()
         self._start(starts)
         return task.future
+
+    def map(self, fn: Callable[..., Any] | str, *iterables: Iterable[Any],
+            timeout: float | None = None, chunksize: int = 1) -> Iterator[Any]:
+        """The values of `fn` for the items of `iterables`, in order; all are submitted at once, as by `Executor.map`.
+
+        With a `chunksize`, that many calls are one task, which runs them one after the other on one host: the larger,
+        the less a short call costs. A call that raises takes the values of its chunk with it, and what is lost, or
+        has its time limit from `options`, is the chunk. Raises UsageError, and what `submit` does.
+        """
+        if chunksize < 1:
+            raise UsageError("chunksize must be at least 1")
+        if chunksize == 1:
+            return super().map(fn, *iterables, timeout=timeout)  # type: ignore[arg-type]
+        if self._policy == "sticky":
+            raise UsageError("a policy that places each task by its first argument leaves no chunks: chunksize is 1")
+        calls = zip(*iterables, strict=False)
+        chunks = iter(lambda: list(itertools.islice(calls, chunksize)), [])
+        return _joined(super().map(many(fn), chunks, timeout=timeout))  # type: ignore[arg-type]
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more tasks; `wait` until those taken have ended. cancel_futures drops what has not begun.
@@ -250,6 +270,13 @@ class FleetExecutor(Executor):
                 task.future.set_exception(error)
             else:
                 task.future.set_result(value)
+
+
+def _joined(chunks: Generator[list[Any], None, None]) -> Iterator[Any]:
+    """What is in the chunks; who reads no further gives up those that have not begun."""
+    with closing(chunks):
+        for chunk in chunks:
+            yield from chunk
 
 
 def _no_host_left(error: BaseException | None) -> BrokenExecutor:

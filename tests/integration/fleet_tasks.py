@@ -41,6 +41,19 @@ def die_at_first(directory: str, host: remotesvc.Host) -> str:
     os._exit(3)
 
 
+def noted(file: str, gate: str) -> int:
+    """Note that it ran, and wait until there is such a file."""
+    with open(file, "a") as runs:
+        runs.write("x")
+    while not os.path.exists(gate):
+        remotesvc.current().wait(0.01)
+    return 1
+
+
+async def later(value: int) -> int:
+    return value
+
+
 def counted_and_exit(file: str) -> None:
     with open(file, "a") as runs:
         runs.write("x")

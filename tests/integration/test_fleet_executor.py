@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import os
 from concurrent.futures import BrokenExecutor, CancelledError, as_completed, wait
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from remotesvc import Fleet, Lost
+from remotesvc import CallError, Fleet, Lost, UsageError
 from tests.integration import fleet_tasks as tasks
 from tests.kernel.contexts import appears
 
@@ -121,3 +124,57 @@ def test_executor_shutdown_drops_what_has_not_begun(fleet: Fleet, tmp_path: Path
     waiting[-1].add_done_callback(lambda future: over.touch())  # the shutdown waits for the one, and drops the others
     executor.shutdown(cancel_futures=True)
     assert running.result(0) == str(over) and all(future.cancelled() for future in waiting)
+
+
+# -- many calls as one task
+
+
+def test_executor_maps_in_chunks(fleet: Fleet) -> None:
+    with fleet.executor() as executor:
+        assert list(executor.map(tasks.add, range(1000), chunksize=64)) == list(range(1000))
+        assert list(executor.map("operator:mul", range(7), itertools.count(2), chunksize=3)) == [
+            number * (number + 2) for number in range(7)]
+        assert list(executor.map(abs, [], chunksize=3)) == []
+
+
+def test_a_chunk_is_one_task(fleet: Fleet) -> None:
+    with fleet.executor(slots=3) as executor:
+        hosts = [host for _, host in executor.map(tasks.square, range(40), chunksize=10)]
+    for first in range(0, 40, 10):
+        assert len(set(hosts[first:first + 10])) == 1
+
+
+@pytest.mark.parametrize("fn", [functools.partial(tasks.add, 1000), lambda number: number + 1000],
+                         ids=["partial", "lambda"])
+def test_chunks_of_what_has_no_name(fleet: Fleet, fn: Any) -> None:
+    with fleet.executor() as executor:
+        assert list(executor.map(fn, range(10), chunksize=4)) == [number + 1000 for number in range(10)]
+
+
+def test_a_call_that_raises_takes_its_chunk_along(fleet: Fleet) -> None:
+    with fleet.executor() as executor:
+        values = executor.map(os.listdir, ["/", "/", "/nonexistent", "/"], chunksize=2)
+        assert [next(values), next(values)] == [os.listdir("/")] * 2
+        with pytest.raises(FileNotFoundError) as caught:
+            next(values)
+        assert "/nonexistent" in str(caught.value)
+
+
+def test_chunks_whose_values_nobody_wants_are_not_begun(fleet: Fleet, tmp_path: Path) -> None:
+    ran, gate = str(tmp_path / "ran"), tmp_path / "gate"
+    with fleet.filter("web1").executor() as executor:
+        values = executor.map(tasks.noted, [ran] * 100, itertools.chain(["/"] * 2, itertools.repeat(str(gate))),
+                              chunksize=2)
+        assert next(values) == 1
+        values.close()  # type: ignore[attr-defined]
+        gate.touch()
+    assert len((tmp_path / "ran").read_text()) <= 4
+
+
+def test_what_cannot_go_in_chunks(fleet: Fleet) -> None:
+    with fleet.executor() as executor, pytest.raises(UsageError, match="chunksize must be at least 1"):
+        executor.map(abs, [1], chunksize=0)
+    with fleet.executor("sticky") as executor, pytest.raises(UsageError, match="no chunks"):
+        executor.map(abs, [1], chunksize=2)
+    with fleet.executor() as executor, pytest.raises(CallError, match="fleet_tasks:later is a coroutine function"):
+        list(executor.map(tasks.later, [1], chunksize=2))
