@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotesvc.cli.arguments.convert import Unconvertible, convert, convert_bytes
+from remotesvc.cli.arguments.convert import convert, convert_bytes
+from remotesvc.cli.arguments.scalars import Unconvertible
 from remotesvc.cli.arguments.typespec import Annotations, TypeSpec
 
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from remotesvc.cli.arguments.convert import Unconvertible, convert, convert_bytes, from_json
+from remotesvc.cli.arguments.convert import convert, convert_bytes, from_json
+from remotesvc.cli.arguments.scalars import Unconvertible
 from remotesvc.cli.arguments.signature import Callee, Parameter
 from remotesvc.cli.arguments.typespec import ANY, TypeSpec
 from remotesvc.cli.problems import BadUsage

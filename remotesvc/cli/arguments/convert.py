@@ -25,35 +25,46 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from remotesvc.calling.made import FLAG, RECORD
+from remotesvc.calling.made import RECORD
 from remotesvc.cli.arguments import standard
 from remotesvc.cli.arguments.classes import UNKNOWN
 from remotesvc.cli.arguments.made import Made
+from remotesvc.cli.arguments.scalars import SCALARS, Unconvertible, quote
 from remotesvc.cli.arguments.typespec import ANY, TypeSpec
 
-_TRUE = ("true", "yes", "on", "1")
-_FALSE = ("false", "no", "off", "0")
-_SHOWN = 60
+_SEQUENCES: dict[str, Callable[[list[Any]], Any]] = {
+    "list": list, "tuple": tuple, "set": set, "frozenset": frozenset,
+}  # fmt: skip
+_CONTAINERS = (*_SEQUENCES, "dict", RECORD)
+_OF_JSON: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
+"""What JSON has a type of its own for."""
+_OF_TEXTS = (*standard.KINDS, "enum", "flag")
+"""What JSON writes as a text, in the same words as the command line."""
+_OF_NUMBERS = ("decimal", "fraction", "complex", "timedelta", "enum", "flag")
+"""What a number of JSON may stand for, too."""
 
-
-class Unconvertible(ValueError):
-    """The text is not what the annotation asks for; the message says what was expected and what was given."""
+_ORDER = (
+    "none", "literal", "bool", "int", "float", "decimal", "fraction", "complex", "enum", "flag", "uuid",
+    "date", "datetime", "time", "timedelta", "record", "dict", "list", "tuple", "set", "frozenset", "path", "bytes",
+)  # fmt: skip
+"""How a union tries its members, narrow types first: "1" for `str | int` is an int, or the annotation would have no
+effect. What is left, str and Any, takes every text: `_union` comes to it last."""
 
 
 def convert(text: str, spec: TypeSpec) -> Any:
     """The value of `text` as `spec`. Unconvertible when it is none."""
-    return _READERS[spec.kind](text, spec)
+    if spec.kind == "union":
+        return _union(text, spec)
+    if spec.kind in _CONTAINERS:
+        return _container(text, spec)
+    return SCALARS[spec.kind](text, spec)
 
 
 def convert_bytes(data: bytes, spec: TypeSpec) -> Any:
-    """The same for what was read from stdin: `bytes` gets the data untouched, everything else its text
-    (UTF-8).
-    """
+    """The same for what was read from stdin: `bytes` gets the data untouched, everything else its text (UTF-8)."""
     if spec.kind == "bytes" or (spec.kind == "union" and any(item.kind == "bytes" for item in spec.items)):
         return data
     text = data.decode("utf-8", "surrogateescape")
@@ -62,72 +73,101 @@ def convert_bytes(data: bytes, spec: TypeSpec) -> Any:
 
 
 def from_json(text: str) -> Any:
-    """`text` as JSON, for arguments whose types nobody knows."""
+    """`text` as JSON, for arguments whose types nobody knows. Unconvertible when it is none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Unconvertible(f"not JSON: {_quote(text)} ({error})") from None
+        raise Unconvertible(f"not JSON: {quote(text)} ({error})") from None
 
 
-def _quote(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+def _union(text: str, spec: TypeSpec) -> Any:
+    kinds = {item.kind for item in spec.items}
+    members = [item for kind in _ORDER for item in spec.items if item.kind == kind]
+    if "int" in kinds or "float" in kinds:  # then 1 and 0 are numbers, and only the words are booleans
+        members.sort(key=lambda item: item.kind == "bool")
+    for item in members:
+        try:
+            return convert(text, item)
+        except Unconvertible:
+            continue
+    if kinds & {"str", "any"}:
+        return text
+    if only := _only(spec):
+        return convert(text, only)  # whose error says what is allowed
+    raise Unconvertible(f"expected {spec}, got {quote(text)}")
 
 
-def _int(text: str, spec: TypeSpec) -> int:
-    body = text.strip().lstrip("+-").lower()
+def _only(spec: TypeSpec) -> TypeSpec | None:
+    """The one type of a union that is None otherwise, if its error says more than its name."""
+    members = [item for item in spec.items if item.kind != "none"]
+    return members[0] if len(members) == 1 and members[0].kind in (*_OF_TEXTS, RECORD, "literal") else None
+
+
+def _container(text: str, spec: TypeSpec) -> Any:
+    """A text that is JSON."""
+    is_object = spec.kind in ("dict", RECORD)
+    wanted = "object" if is_object else "array"
+    example = '{"a": 1}' if is_object else '["a", "b"]'
     try:
-        return int(text, 0 if body.startswith(("0x", "0o", "0b")) else 10)
-    except ValueError:
-        raise Unconvertible(f"expected an int, got {_quote(text)}") from None
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unconvertible(f"expected a JSON {wanted} such as {example}, got {quote(text)} ({error})") from None
+    return _fit(value, spec, "")
 
 
-def _float(text: str, spec: TypeSpec) -> float:
+def _fit(value: Any, spec: TypeSpec, where: str) -> Any:
+    """A JSON value as `spec`; `where` is its place in the argument."""
+    if spec.kind == "any":
+        return value
+    if spec.kind == "union":
+        return _fit_union(value, spec, where)
+    if spec.kind in _SEQUENCES and isinstance(value, list):
+        return _fit_sequence(value, spec, where)
+    if spec.kind == "dict" and isinstance(value, dict):
+        key, item = spec.items if len(spec.items) == 2 else (ANY, ANY)
+        return {convert(k, key): _fit(v, item, f"{where}[{k!r}]") for k, v in value.items()}
+    if spec.kind == "none" and value is None:
+        return None
+    if spec.kind == "literal" and any(value == choice and type(value) is type(choice) for choice in spec.choices):
+        return value
+    if spec.kind == "float" and type(value) is int:
+        return float(value)
+    if spec.kind in _OF_JSON and type(value) is _OF_JSON[spec.kind]:
+        return value
+    if spec.kind == RECORD and isinstance(value, dict):
+        return _record(value, spec, where)
+    if isinstance(value, str) and spec.kind in ("path", "bytes", *_OF_TEXTS):
+        return _convert_at(value, spec, where)
+    if spec.kind in _OF_NUMBERS and type(value) in (int, float):
+        return _convert_at(repr(value), spec, where)
+    place = f" at {where}" if where else ""
+    raise Unconvertible(f"expected {spec}{place}, got {quote(json.dumps(value))}")
+
+
+def _fit_union(value: Any, spec: TypeSpec, where: str) -> Any:
+    # Of texts, too, the narrow types come first.
+    for item in sorted(spec.items, key=lambda item: {"any": 2, "str": 1}.get(item.kind, 0)):
+        try:
+            return _fit(value, item, where)
+        except Unconvertible:
+            continue
+    if only := _only(spec):
+        return _fit(value, only, where)
+    raise Unconvertible(f"expected {spec}{f' at {where}' if where else ''}, got {quote(json.dumps(value))}")
+
+
+def _fit_sequence(value: list[Any], spec: TypeSpec, where: str) -> Any:
+    types = spec.items
+    if spec.kind == "tuple" and types and not spec.ellipsis:
+        if len(value) != len(types):
+            raise Unconvertible(f"expected {spec} with {len(types)} items, got {len(value)}")
+    else:
+        types = (types[0] if types else ANY,) * len(value)
+    items = [_fit(item, kind, f"{where}[{i}]") for i, (item, kind) in enumerate(zip(value, types, strict=True))]
     try:
-        return float(text)
-    except ValueError:
-        raise Unconvertible(f"expected a float, got {_quote(text)}") from None
-
-
-def _bool(text: str, spec: TypeSpec) -> bool:
-    word = text.strip().lower()
-    if word in _TRUE or word in _FALSE:
-        return word in _TRUE
-    raise Unconvertible(f"expected true or false, got {_quote(text)}")
-
-
-def _none(text: str, spec: TypeSpec) -> None:
-    if text.strip() not in ("None", "null"):
-        raise Unconvertible(f"expected None, got {_quote(text)}")
-
-
-def _literal(text: str, spec: TypeSpec) -> Any:
-    for choice in spec.choices:
-        if text == (choice if isinstance(choice, str) else str(choice)):
-            return choice
-    allowed = ", ".join(repr(choice) for choice in spec.choices)
-    raise Unconvertible(f"expected one of {allowed}, got {_quote(text)}")
-
-
-def _standard(text: str, spec: TypeSpec) -> Any:
-    try:
-        return standard.read(spec.kind, text)
-    except ValueError as error:
-        raise Unconvertible(f"{error}, got {_quote(text)}") from None
-
-
-def _member(text: str, spec: TypeSpec) -> Made:
-    """A member of an Enum, by its name or its value."""
-    assert spec.made is not None
-    source = spec.made.source
-    texts = [part.strip() for part in text.split("|")] if spec.kind == FLAG else [text]
-    names = []
-    for part in texts:
-        by_value = (name for name, value in source.members.items() if value is not UNKNOWN and str(value) == part)
-        found = part if part in source.members else next(by_value, None)
-        if found is None and UNKNOWN not in source.members.values():
-            raise Unconvertible(f"expected one of {', '.join(source.members)} ({source.node.name}), got {_quote(text)}")
-        names.append(part if found is None else found)  # what the source does not settle, the target does
-    return Made(source.address, spec.kind, "|".join(names))
+        return _SEQUENCES[spec.kind](items)
+    except TypeError as error:  # a list inside a set
+        raise Unconvertible(f"expected {spec}: {error}") from None
 
 
 def _record(value: dict[str, Any], spec: TypeSpec, where: str) -> Made:
@@ -149,156 +189,9 @@ def _record(value: dict[str, Any], spec: TypeSpec, where: str) -> Made:
     return Made(source.address, RECORD, made)
 
 
-# A union tries the narrow types first: "1" for `str | int` is an int, or the annotation would have no effect.
-_ORDER = (
-    "none",
-    "literal",
-    "bool",
-    "int",
-    "float",
-    "decimal",
-    "fraction",
-    "complex",
-    "enum",
-    "flag",
-    "uuid",
-    "date",
-    "datetime",
-    "time",
-    "timedelta",
-    "record",
-    "dict",
-    "list",
-    "tuple",
-    "set",
-    "frozenset",
-    "path",
-    "bytes",
-)
-
-
-def _union(text: str, spec: TypeSpec) -> Any:
-    kinds = {item.kind for item in spec.items}
-    members = [item for kind in _ORDER for item in spec.items if item.kind == kind]
-    if "int" in kinds or "float" in kinds:  # then 1 and 0 are numbers, and only the words are booleans
-        members.sort(key=lambda item: item.kind == "bool")
-    for item in members:
-        try:
-            return convert(text, item)
-        except Unconvertible:
-            continue
-    if kinds & {"str", "any"}:
-        return text
-    if only := _only(spec):
-        return convert(text, only)  # whose error says what is allowed
-    raise Unconvertible(f"expected {spec}, got {_quote(text)}")
-
-
-def _only(spec: TypeSpec) -> TypeSpec | None:
-    """The one type of a union that is None otherwise, if its error says more than its name."""
-    members = [item for item in spec.items if item.kind != "none"]
-    return members[0] if len(members) == 1 and members[0].kind in (*_TEXTUAL, RECORD, "literal") else None
-
-
-def _container(text: str, spec: TypeSpec) -> Any:
-    is_object = spec.kind in ("dict", RECORD)
-    wanted = "object" if is_object else "array"
-    example = '{"a": 1}' if is_object else '["a", "b"]'
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Unconvertible(f"expected a JSON {wanted} such as {example}, got {_quote(text)} ({error})") from None
-    return _fit(value, spec, "")
-
-
-def _fit(value: Any, spec: TypeSpec, where: str) -> Any:
-    """A JSON value as `spec`; `where` is its place in the argument."""
-    if spec.kind == "any":
-        return value
-    if spec.kind == "union":
-        return _fit_union(value, spec, where)
-    if spec.kind in _SEQUENCES and isinstance(value, list):
-        return _fit_sequence(value, spec, where)
-    if spec.kind == "dict" and isinstance(value, dict):
-        key, item = spec.items if len(spec.items) == 2 else (ANY, ANY)
-        return {convert(k, key): _fit(v, item, f"{where}[{k!r}]") for k, v in value.items()}
-    if spec.kind == "none" and value is None:
-        return None
-    if spec.kind == "literal" and any(value == choice and type(value) is type(choice) for choice in spec.choices):
-        return value
-    if spec.kind == "float" and type(value) is int:
-        return float(value)
-    if spec.kind in _SCALARS and type(value) is _SCALARS[spec.kind]:
-        return value
-    if spec.kind == RECORD and isinstance(value, dict):
-        return _record(value, spec, where)
-    if isinstance(value, str) and spec.kind in ("path", "bytes", *_TEXTUAL):
-        return convert_at(value, spec, where)
-    if spec.kind in _NUMERIC and type(value) in (int, float):
-        return convert_at(repr(value), spec, where)
-    place = f" at {where}" if where else ""
-    raise Unconvertible(f"expected {spec}{place}, got {_quote(json.dumps(value))}")
-
-
-def convert_at(text: str, spec: TypeSpec, where: str) -> Any:
+def _convert_at(text: str, spec: TypeSpec, where: str) -> Any:
     """The same as `convert`, of a text inside an argument."""
     try:
         return convert(text, spec)
     except Unconvertible as error:
         raise Unconvertible(f"{where}: {error}" if where else str(error)) from None
-
-
-def _fit_union(value: Any, spec: TypeSpec, where: str) -> Any:
-    # Of texts, too, the narrow types come first.
-    for item in sorted(spec.items, key=lambda item: {"any": 2, "str": 1}.get(item.kind, 0)):
-        try:
-            return _fit(value, item, where)
-        except Unconvertible:
-            continue
-    if only := _only(spec):
-        return _fit(value, only, where)
-    raise Unconvertible(f"expected {spec}{f' at {where}' if where else ''}, got {_quote(json.dumps(value))}")
-
-
-def _fit_sequence(value: list[Any], spec: TypeSpec, where: str) -> Any:
-    types = spec.items
-    if spec.kind == "tuple" and types and not spec.ellipsis:
-        if len(value) != len(types):
-            raise Unconvertible(f"expected {spec} with {len(types)} items, got {len(value)}")
-    else:
-        types = (types[0] if types else ANY,) * len(value)
-    items = [_fit(item, kind, f"{where}[{i}]") for i, (item, kind) in enumerate(zip(value, types, strict=True))]
-    try:
-        return _SEQUENCES[spec.kind](items)
-    except TypeError as error:  # a list inside a set
-        raise Unconvertible(f"expected {spec}: {error}") from None
-
-
-_SEQUENCES: dict[str, Callable[[list[Any]], Any]] = {
-    "list": list, "tuple": tuple, "set": set, "frozenset": frozenset,
-}  # fmt: skip
-_TEXTUAL = (*standard.KINDS, "enum", "flag")
-_NUMERIC = ("decimal", "fraction", "complex", "timedelta", "enum", "flag")
-"""What a number of JSON may stand for, too."""
-_SCALARS: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
-_READERS: dict[str, Callable[[str, TypeSpec], Any]] = {
-    "any": lambda text, spec: text,
-    "str": lambda text, spec: text,
-    "int": _int,
-    "float": _float,
-    "bool": _bool,
-    "bytes": lambda text, spec: os.fsencode(text),
-    "path": lambda text, spec: Path(text),
-    "none": _none,
-    **dict.fromkeys(standard.KINDS, _standard),
-    "enum": _member,
-    "flag": _member,
-    "record": _container,
-    "list": _container,
-    "tuple": _container,
-    "set": _container,
-    "frozenset": _container,
-    "dict": _container,
-    "literal": _literal,
-    "union": _union,
-}
