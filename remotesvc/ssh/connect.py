@@ -22,7 +22,7 @@ from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 from remotesvc.escape import one_line
 
 from .busy import BANNED, BUSY, LONGEST_PAUSE, RETRIES
-from .configuration.config import OTHER_TRANSPORT, ResolvedHost
+from .configuration.resolved import OTHER_TRANSPORT, ResolvedHost
 from .hostkeys import known_hosts
 from .hostkeys.algorithms import SIGNATURES
 from .hostkeys.host_key import HostKeys

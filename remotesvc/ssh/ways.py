@@ -17,8 +17,9 @@ import paramiko
 
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, ConnectTimeout, UnknownHost
 
-from .configuration.config import ResolvedHost, resolve
+from .configuration.config import resolve
 from .configuration.options import MOST_HOPS, SSHOptions
+from .configuration.resolved import ResolvedHost
 from .connect import Again, Peer, connect
 from .login.keyring import KeyRing
 from .paths import dial, proxy

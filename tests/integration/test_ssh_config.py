@@ -13,7 +13,8 @@ import pytest
 from remotesvc.bootstrap.errors import UsageError
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 from remotesvc.ssh import SSHOptions
-from remotesvc.ssh.configuration.config import ResolvedHost, resolve
+from remotesvc.ssh.configuration.config import resolve
+from remotesvc.ssh.configuration.resolved import ResolvedHost
 from tests.integration.ssh_servers import OpenSSHServer, running
 
 pytest_plugins = ("tests.integration.sshd_fixture",)

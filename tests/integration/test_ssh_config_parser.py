@@ -12,7 +12,8 @@ import pytest
 
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.ssh import SSHOptions
-from remotesvc.ssh.configuration.config import ResolvedHost, resolve
+from remotesvc.ssh.configuration.config import resolve
+from remotesvc.ssh.configuration.resolved import ResolvedHost
 
 FILES = {
     "plain": "Host web1\n  HostName 10.0.0.1\n  Port 2200\nHost *\n  Port 99\n  User all\n",

@@ -14,7 +14,7 @@ import shlex
 
 from remotesvc.bootstrap.unreachable import HostKeyError
 
-from ..configuration.config import ResolvedHost
+from ..configuration.resolved import ResolvedHost
 from ..terminal import Interview
 from . import certificate, host_names, known_hosts
 from .certificate import Certificate

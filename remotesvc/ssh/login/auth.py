@@ -16,7 +16,7 @@ import paramiko
 
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectTimeout
 
-from ..configuration.config import OTHER_TRANSPORT, ResolvedHost
+from ..configuration.resolved import OTHER_TRANSPORT, ResolvedHost
 from ..paths.packets import GuardedPacketizer
 from ..terminal import Interview
 from . import keyfile

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import paramiko
 from paramiko.message import Message
 
-from ..configuration.config import ResolvedHost
+from ..configuration.resolved import ResolvedHost
 from ..hostkeys import certificate, known_hosts
 from . import keyfile
 from .agent import AgentKey
