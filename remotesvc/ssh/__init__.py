@@ -1,16 +1,16 @@
 """Programs on other machines over SSH, as byte paths (zone M).
 
-    hostspec, options     what the user wrote, checked
-    config                what ssh_config adds to it (openssh_config, configfile, keywords, tokens, algorithms)
-    dial, proxy, tunnel   a stream there: TCP, a program, a channel of a jump host's connection
-    socket, packets       what streams have in common; SSH packets with limits and a deadline
-    known_hosts, host_key is it the right machine? (host_names, certificate, revoked, transport)
-    auth, candidates      are we welcome? (login, keyring, keyfile, agent)
-    terminal              questions to the person who sits there
-    connect               an authenticated transport
-    ways                  all of that for a host and for the jump hosts in front of it
-    session, channel      a program on it; its input and output
-    openssh               the same by the ssh program (openssh_plan, openssh_log, openssh_errors, askpass)
+    configuration   what the user wrote, and what ssh_config adds to it: a host as `resolved`
+    reach           a stream there: TCP, a program, or a channel of a jump host's connection
+    keyexchange     algorithms that are sound, and an encrypted connection
+    hostkeys        is it the right machine? known_hosts, certificates, revoked keys
+    login           are we welcome? keys, agents, passwords
+    terminal        questions to the person who sits there
+    connect         all of these after one another: an authenticated transport
+    ways            the same for a host and for the jump hosts in front of it, which hosts share
+    paths           streams and paramiko's transport, tamed; a program on the other side as a byte path
+    openssh         everything by the ssh program instead
+    contexts        contexts over either, for `Router.ssh`
 
 `open` does it all. Nothing here imports paramiko before it is called.
 """

@@ -1,4 +1,4 @@
-"""The ways to hosts: directly, by a program, or through a jump host whose one connection all behind it share.
+"""The ways to hosts: directly, by a program, or through a jump host, whose one connection all hosts behind it share.
 
 As with ssh, the master speaks to each host itself, through a channel of the connection to the host in front of
 it: it checks every host key, keys stay here, and a jump host sees bytes it cannot read.
@@ -6,25 +6,19 @@ it: it checks every host key, keys stay here, and a jump host sees bytes it cann
 
 from __future__ import annotations
 
-import errno
-import socket
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import paramiko
+from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, ConnectTimeout
 
-from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, ConnectTimeout, UnknownHost
-
+from . import reach
 from .configuration.config import resolve
 from .configuration.options import MOST_HOPS, SSHOptions
 from .configuration.resolved import ResolvedHost
-from .connect import Again, Peer, connect
+from .connect import Peer, connect
 from .login.keyring import KeyRing
-from .paths import dial, proxy
 from .paths.socket import Stream
-from .paths.tunnel import WINDOW, Tunnel
 
 HANDSHAKES = 8
 """Hosts behind one jump host that are connected to at the same time. More is no faster: two cores do no more key
@@ -40,10 +34,13 @@ class _Bastion:
 
     options: SSHOptions
     deadline: float
+    """`time.monotonic()` until which the first that wanted it tries to connect."""
     users: int = 0
+    """Who holds it: those that are connecting through it, and every open tunnel."""
     peer: Peer | None = None
     error: BaseException | None = None
     settled: threading.Event = field(default_factory=threading.Event)
+    """Either `peer` or `error` is there."""
     turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(HANDSHAKES))
 
     @property
@@ -76,7 +73,7 @@ class Ways:
         host = resolve(options, deadline - started)
         phases["config"] = time.monotonic() - started
         if host.jump is None:
-            return connect(host, lambda limit: _open(host, limit), deadline, phases, keys, log_in)
+            return connect(host, lambda limit: reach.directly(host, limit), deadline, phases, keys, log_in)
         _check_loop(host, (*behind, options))
         return self._connect_through(host, host.jump, deadline, phases, keys, (*behind, options), log_in)
 
@@ -104,22 +101,23 @@ class Ways:
                     f"{HANDSHAKES} other hosts behind {jump.host} were still being connected to", host.name, "jump"
                 )
             try:
-
-                def through(limit: float) -> Stream:
-                    with self._lock:
-                        bastion.users += 1
-                    try:
-                        return _tunnel(bastion, host, limit, lambda: self._release(bastion))
-                    except BaseException:  # Ctrl-C, too: the bastion's count of users must be right
-                        self._release(bastion)
-                        raise
-
-                peer = connect(host, through, deadline, phases, keys, log_in)
+                peer = connect(host, lambda limit: self._tunnel(bastion, host, limit), deadline, phases, keys, log_in)
             finally:
                 bastion.turns.release()
         finally:
             self._release(bastion)  # the tunnel has a hold of its own
         return replace(peer, notices=notices + peer.notices)
+
+    def _tunnel(self, bastion: _Bastion, host: ResolvedHost, deadline: float) -> Stream:
+        """A stream through a jump host that is held. It holds the connection itself for as long as it is open."""
+        assert bastion.peer is not None
+        with self._lock:
+            bastion.users += 1
+        try:
+            return reach.through(bastion.peer, host, deadline, lambda: self._release(bastion))
+        except BaseException:  # Ctrl-C, too: the count of users must be right
+            self._release(bastion)
+            raise
 
     def _hold(
         self,
@@ -129,7 +127,10 @@ class Ways:
         behind: tuple[SSHOptions, ...],
         phases: dict[str, float],
     ) -> tuple[_Bastion, tuple[str, ...]]:
-        """The connection to a jump host, made now if there is none; `_release` it. Also what is new of the host."""
+        """The connection to a jump host, made now if there is none, and what the user should hear of that host.
+
+        Whoever gets it calls `_release` when done with it.
+        """
         while True:
             with self._lock:
                 bastion = self._bastions.get(options)
@@ -212,83 +213,6 @@ def _check_loop(host: ResolvedHost, way: tuple[SSHOptions, ...]) -> None:
             stage="config",
             hint=f"Give {jump.host} a ProxyJump none in ssh_config.",
         )
-
-
-def _open(host: ResolvedHost, limit: float) -> Stream:
-    """A stream to a host that nothing is in front of, or only a program."""
-    where = f"port {host.port}" if host.hostname == host.name else f"{host.hostname} port {host.port}"
-    try:
-        if host.proxy_command is not None:
-            return proxy.start(host.proxy_command, limit)
-        return dial.connect(
-            host.hostname, host.port, limit, host.address_family, host.bind_address, host.bind_interface
-        )
-    except socket.gaierror as error:
-        raise UnknownHost(
-            f"the name {host.hostname} does not resolve: {error.strerror}",
-            host=host.name,
-            stage="tcp",
-            hint="This machine is local:, with a colon." if host.name == "local" else
-            "Is it spelt right? A short name may need a HostName line in ssh_config.",
-        ) from error
-    except TimeoutError as error:
-        timeout = ConnectTimeout(
-            f"{where} did not answer within the time allowed",
-            host=host.name,
-            stage="tcp",
-            hint="The host may be down, or a firewall drops the packets.",
-        )
-        raise Again(timeout, host.connection_attempts) from error
-    except OSError as error:
-        hint = ""
-        if error.errno == errno.ECONNREFUSED:
-            hint = "The host is up, but no SSH server listens there. Is the port right?"
-        refused = ConnectError(
-            f"cannot connect to {where}: {error.strerror or error}", host=host.name, stage="tcp", hint=hint
-        )
-        refused.__cause__ = error
-        raise Again(refused, host.connection_attempts) from error
-
-
-_REASONS = {
-    1: "it does not forward connections (AllowTcpForwarding, PermitOpen, or a key that may not)",
-    2: "refused or unreachable from there, or a name unknown there",
-    4: "it has no resources left",
-}
-
-
-def _tunnel(bastion: _Bastion, host: ResolvedHost, limit: float, release: Callable[[], None]) -> Stream:
-    """A stream to a host through an open connection to the one in front of it."""
-    peer = bastion.peer
-    assert peer is not None
-    left = max(limit - time.monotonic(), 0.001)
-    through = f"jump host {peer.host.name}"
-    try:
-        channel = peer.transport.open_channel(
-            "direct-tcpip", (host.hostname, host.port), ("127.0.0.1", 0), window_size=WINDOW, timeout=left
-        )
-    except paramiko.ChannelException as error:
-        reason = _REASONS.get(error.code, error.text)
-        refused = ConnectError(
-            f"{through} cannot reach {host.hostname} port {host.port}: {reason}",
-            host=host.name,
-            stage="tcp",
-        )
-        raise Again(refused, host.connection_attempts if error.code == 2 else 1) from error
-    except (paramiko.SSHException, EOFError, OSError) as error:
-        if peer.transport.is_active():
-            raise ConnectTimeout(
-                f"{through} did not reach {host.hostname} port {host.port} within the time allowed",
-                host=host.name,
-                stage="tcp",
-                hint=f"The host may be down, or a firewall between it and {peer.host.name} drops the packets.",
-            ) from error
-        raise ConnectError(
-            f"the connection to {through} broke: {str(error) or type(error).__name__}", host=host.name, stage="jump"
-        ) from error
-    tunnel = Tunnel(channel, release)
-    tunnel.deadline = limit
-    return tunnel
 
 
 def _of_jump_host(error: ConnectError, host: ResolvedHost, jump: SSHOptions) -> ConnectError:

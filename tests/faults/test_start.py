@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from remotesvc import ConnectTimeout, Router
-from remotesvc.ssh import connect
+from remotesvc.ssh import keyexchange
 from tests.faults.network import RemoteHost
 from tests.kernel import called
 from tests.stopwatch import Stopwatch
@@ -21,7 +21,7 @@ MARGIN = 5.0
 def test_case_10_a_path_that_swallows_large_packets(
     remote: RemoteHost, router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connect, "STAGE_TIMEOUT", 2.0)
+    monkeypatch.setattr(keyexchange, "STAGE_TIMEOUT", 2.0)
     for chain in ("INPUT", "OUTPUT"):
         remote.rule(chain, "-p", "tcp", "-m", "length", "--length", "600:65535", "-j", "DROP")
     begun = Stopwatch()
@@ -38,7 +38,7 @@ def test_case_10_a_path_that_swallows_large_packets(
 def test_case_11_the_first_packet_is_dropped(
     remote: RemoteHost, router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connect, "STAGE_TIMEOUT", 2.0)
+    monkeypatch.setattr(keyexchange, "STAGE_TIMEOUT", 2.0)
     remote.rule("INPUT", "-p", "tcp", "--syn", "-j", "DROP")
     begun = Stopwatch()
     with pytest.raises(ConnectTimeout) as caught:

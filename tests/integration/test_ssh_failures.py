@@ -21,7 +21,7 @@ from paramiko.common import (
 )
 
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout, UnknownHost
-from remotesvc.ssh import SSHOptions, connect
+from remotesvc.ssh import SSHOptions, keyexchange
 from remotesvc.ssh.paths.channel import LAST_WORDS
 from remotesvc.ssh.paths.packets import PACKET_LIMIT
 from tests.integration.ssh_servers import (
@@ -128,7 +128,7 @@ def test_a_server_that_says_nothing() -> None:
 
 
 def test_a_stage_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connect, "STAGE_TIMEOUT", 1.5)
+    monkeypatch.setattr(keyexchange, "STAGE_TIMEOUT", 1.5)
     with tcp_server(silent) as options:
         error, seconds = timed_error(options, 30.0)
     assert error.stage == "kex"
