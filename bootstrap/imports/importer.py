@@ -8,96 +8,32 @@ Nothing here waits for anything but answers of the parent. Python holds one lock
 looks for a module; that lock is given back for as long as an answer is awaited.
 """
 
-import marshal
 import sys
 import threading
 import time
 import zlib
 from _frozen_importlib import ModuleSpec, module_from_spec
-from _frozen_importlib_external import MAGIC_NUMBER, SourceLoader
+from _frozen_importlib_external import MAGIC_NUMBER
 
 from ..finder import ROOT, Unlocked, spec_for
-from .lines import tell, tell_all
+from .lines import tell_all
+from .loader import DistributionFinder, ModuleLoader
 from .modules import ABSENT, MAIN, MODULE, NAMESPACE, REFUSED, SOURCE, TARGET, TEXT, Entry, Request, announced, unpack
+from .requests import Requests
 from .target import Target, statement, wanted_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-    from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+    from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set
 
     from ..finder import MemoryFinder
-
-    Reply = Dict[str, Any]
-    Ask = Callable[[Dict[str, Any]], Reply]
+    from .requests import Ask, Reply
 
 NOWHERE = "the master has no such module either"
 
 ARRIVAL_LIMIT = 30.0
 """Seconds without any module that an import waits for one that was announced, before it asks for it after all."""
-
-
-class _Flight(object):
-    """A request on its way: its first sender asks, others with the same request wait for the outcome."""
-
-    def __init__(self) -> "None":
-        self.done = threading.Event()
-        self.reply: "Optional[Reply]" = None
-
-
-class ModuleLoader(SourceLoader):
-    """Loader of one module that came from the parent."""
-
-    def __init__(self, importer: "Importer", entry: "Entry") -> "None":
-        self.importer = importer
-        self.entry = entry
-
-    def get_filename(self, fullname: "str") -> "str":
-        return self.entry.label
-
-    def get_code(self, fullname: "str") -> "Any":
-        """Its code object. Unmarshalling is safe: this came from our parent, which may run what it likes here."""
-        tell(sys.modules.get(fullname))
-        data = zlib.decompress(self.entry.data)
-        if self.entry.magic is None:
-            return self.source_to_code(data, self.entry.label)
-        return marshal.loads(data)
-
-    def get_data(self, path: "str") -> "bytes":
-        """The module's own source, or a data file under ``dirname(__file__)``; OSError if there is none."""
-        if path == self.entry.label:
-            if self.entry.magic is not None:
-                return self.importer.text(self.entry)
-            return zlib.decompress(self.entry.data)
-        from .resources import data
-        return data(self.importer, path)
-
-    def get_resource_reader(self, fullname: "str") -> "Any":
-        """For `importlib.resources`; None for a module that is not a package."""
-        if not self.entry.is_pkg:
-            return None
-        from .resources import Reader
-        return Reader(self.importer, self.entry)
-
-    @property
-    def archive(self) -> "Any":
-        """What `importlib.resources.files` of Python 3.9 asks a loader for."""
-        from .resources import archive
-        return archive(self.importer, self.entry)
-
-
-class DistributionFinder(object):
-    """What `importlib.metadata` asks for distributions; finds no modules."""
-
-    def __init__(self, importer: "Importer") -> "None":
-        self._importer = importer
-
-    def find_spec(self, name: "str", path: "Any" = None, target: "Any" = None) -> "None":
-        """The finders behind it answer."""
-
-    def find_distributions(self, context: "Any") -> "Iterable[Any]":
-        from .metadata import find_distributions
-        return find_distributions(self._importer, context)
 
 
 class Importer(object):
@@ -107,7 +43,6 @@ class Importer(object):
     `finder`   the finder of the kernel's own modules.
     `patience` says how many seconds the running call has left; None: as many as it takes.
     `entries`  what the parent has said so far, by name of module. To be read only.
-    `asked`    how many requests went to the parent.
     `distributions`  metadata the parent has given, by name; `paths`: of data files kept in memory, by label.
     """
 
@@ -117,9 +52,8 @@ class Importer(object):
         self.entries: "Dict[str, Entry]" = {}
         self.distributions: "Dict[str, Reply]" = {}
         self.paths: "Dict[str, str]" = {}
-        self.asked = 0
         self.python = sys.version_info[:2]
-        self._ask = ask
+        self._requests = Requests(ask)
         self._patience = patience
         self._finder = finder
         self._texts: "Dict[str, bytes]" = {}
@@ -127,7 +61,6 @@ class Importer(object):
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
         self._expected: "Set[str]" = set()
-        self._flights: "Dict[Tuple[Any, ...], _Flight]" = {}
         self._main: "Optional[ModuleType]" = None
         self._main_lock = threading.RLock()
         self._relay: "Any" = None
@@ -275,26 +208,13 @@ class Importer(object):
         return text
 
     def request(self, wanted: "Request") -> "Reply":
-        """The parent's reply; threads with equal requests share it. If the one asking fails, another asks."""
-        key = wanted.key
-        while True:
-            with self._lock:
-                theirs = self._flights.get(key)
-                if theirs is None:
-                    flight = self._flights[key] = _Flight()
-                    self.asked += 1
-            if theirs is None:
-                break
-            theirs.done.wait()
-            if theirs.reply is not None:
-                return theirs.reply
-        try:
-            flight.reply = self._ask(wanted.plain())
-            return flight.reply
-        finally:
-            with self._lock:
-                del self._flights[key]
-            flight.done.set()
+        """The parent's reply; equal requests of several threads share one."""
+        return self._requests.reply_to(wanted)
+
+    @property
+    def asked(self) -> "int":
+        """How many requests went to the parent."""
+        return self._requests.sent
 
     def _path_hook(self, path: "str") -> "Any":
         if not path.startswith(ROOT):

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Tuple
 
     from ..finder import MemoryFinder
-    from .importer import Importer, Reply
+    from .importer import Importer
     from .modules import Request
+    from .requests import Reply
 
 REFUSALS_KEPT = 1000
 """How many "there is no such module" are kept: a child may ask for any name it makes up."""

@@ -186,7 +186,7 @@ def test_imports_of_several_threads_do_not_wait_for_each_other(
         code = """
 import threading
 first, second = threading.Event(), threading.Event()
-real = importer()._ask
+real = ask
 def ask(request):
     if request["name"] == "later":
         second.wait(20)
@@ -194,7 +194,6 @@ def ask(request):
     if request["name"] == "shop":
         second.set()
     return real(request)
-importer()._ask = ask
 def one():
     import later
 thread = threading.Thread(target=one)

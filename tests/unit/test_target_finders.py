@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from remotesvc.bootstrap.finder import MemoryFinder
-from remotesvc.bootstrap.imports.importer import DistributionFinder
+from remotesvc.bootstrap.imports.loader import DistributionFinder
 from remotesvc.bootstrap.imports.target import Target, ours
 
 NOBODY: Any = None
