@@ -40,6 +40,7 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
         "failures.callerror", "failures.describe", "failures.rebuild",
         "imports.modules",
         "links.credit", "links.fragments", "links.gauge", "links.wire",
+        "output.units",
         "routing.lineage", "routing.routes",
     ),
     "I/O": (

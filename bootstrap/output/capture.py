@@ -3,7 +3,7 @@
 Fds 1 and 2 become pipes, so subprocesses and C code are caught too; `sys.stdout` and `sys.stderr` become
 streams of ours, so that it is known which call printed. Both meet in one queue: a pipe is read only into the
 queue, under its lock, and who prints a line reads the pipes first, so the queue has the order of writing. The
-capture thread empties it; it alone splits lines and emits.
+capture thread empties it; it alone puts lines together (`units`) and emits.
 
 Locks. `_lock` is a leaf: nothing blocks under it, no other lock is taken under it. `emit`, which blocks when
 credit is out and takes the locks of the link, runs on the capture thread, which holds nothing then: so a
@@ -19,20 +19,21 @@ import threading
 import time
 
 from ..forks import end
-from .stdstreams import Binary, Text
+from .stdstreams import Binary, Text, flush_others
+from .units import Units
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Set, Tuple
-    Key = Tuple[int, int, int]  # fd, call (0: not known), thread (0: came by the pipe)
+    from typing import Any, Callable, Deque, List, Optional, Sequence, Set, Tuple
 
-LINE = 65536  # bytes after which a line is cut; also the size of a read
-UNIT = 32768  # whole lines go together up to this many bytes
+    from .units import Key
+
+READ = 65536  # bytes of one read of a pipe
 PIPE = 1 << 20  # no pipe holds more: 16 pages of at most 64 KiB
 QUEUE = 65536  # bytes in the queue above which a writer waits
 FULL = 64 * QUEUE  # above this its patience has no end, and `never_wait` threads are not heard
 PARTIAL = 0.1  # seconds after which a line goes without its end
-PATIENCE = 5.0
+PATIENCE = 5.0  # seconds that a write or flush waits at a time for the capture thread, and `close` altogether
 
 
 class Capture(object):
@@ -46,7 +47,6 @@ class Capture(object):
     def __init__(self, emit: "Callable[[int, int, bytes], Any]", current_call: "Callable[[], int]") -> "None":
         self.never_wait: "Set[int]" = set()
         self.error: "Optional[BaseException]" = None
-        self._emit = emit
         self._current_call = current_call
         self._pid = self._queued = 0
         self._closed = True
@@ -56,9 +56,7 @@ class Capture(object):
         self._queue: "Deque[Tuple[Callable[..., Any], Any, int]]" = collections.deque()
         self._pipes: "Tuple[Tuple[int, int], ...]" = ()
         self.streams: "Tuple[Any, ...]" = ()
-        # The capture thread's own: lines without an end and when they began; what goes with the next emit.
-        self._partial: "Dict[Key, Tuple[bytearray, float]]" = {}
-        self._unit, self._unit_key = bytearray(), (0, 0)
+        self._units = Units(lambda *unit: self._unless_broken(emit, *unit))  # the capture thread's own
 
     def install(self, pipes: "Sequence[Tuple[int, int]]" = ()) -> "None":
         """Take over fds 1 and 2, `sys.stdout` and `sys.stderr`. Before: fds 0 to 2 open, a copy of each kept.
@@ -116,13 +114,13 @@ class Capture(object):
         """Like `drain`, the call's partial lines included: before its reply goes."""
         streams = self.streams
         if sys.stdout is not streams[0] or sys.stderr is not streams[1]:
-            _flush_others(streams)
+            flush_others(streams)
         if not self._here():
             if os.getpid() != self._pid:  # a fork, whose call has ended
                 end()
             return
         with self._mutex:  # most calls print nothing: one look is all that costs them
-            if not (self._queue or self._busy or self._partial or self._closed or self._look(0)):
+            if not (self._queue or self._busy or self._units.partial or self._closed or self._look(0)):
                 return
         self._sync(call, 0)
 
@@ -170,14 +168,14 @@ class Capture(object):
         self._pulling = True
         try:
             for fd, end in self._pipes:
-                for _ in range(PIPE // LINE):  # who writes without pause must not keep us here
+                for _ in range(PIPE // READ):  # who writes without pause must not keep us here
                     try:
-                        data = os.read(end, LINE)
+                        data = os.read(end, READ)
                     except BlockingIOError:
                         break
                     self._queue.append((self._line, ((fd, 0, 0), data), len(data)))
                     self._queued += len(data)
-                    if len(data) < LINE:
+                    if len(data) < READ:
                         break
         finally:
             self._pulling = False
@@ -189,7 +187,7 @@ class Capture(object):
         done: "List[bool]" = []
         with self._lock:
             self._pull()
-            if self._queue or self._busy or self._partial:
+            if self._queue or self._busy or self._units.partial:
                 self._queue.append((self._mark, (call, thread, done), 0))
                 self.tick()
                 while not (done or self._closed or self._pulling) and self._lock.wait(patience):
@@ -214,11 +212,11 @@ class Capture(object):
                 for action, args, _ in work:
                     action(*args)
                 old = time.monotonic() - PARTIAL
-                for key, (_, since) in list(self._partial.items()):
-                    if last or since <= old:
-                        self._flush(key)
-                self._release()
-                ages = [since - old for _, since in self._partial.values()]
+                if last:
+                    self._units.cut_all()
+                self._units.cut_older(old)
+                self._units.release()
+                ages = [since - old for _, since in self._units.partial.values()]
                 wait = int(min(ages) * 1000) + 1 if ages else None
                 with self._lock:
                     self._busy = False
@@ -240,61 +238,22 @@ class Capture(object):
             os.close(null)
 
     def _line(self, key: "Key", data: "bytes") -> "None":
-        """Add to the line of `key`; send what is whole of it."""
-        for start in range(0, len(data), LINE):
-            line, since = self._partial.pop(key, (bytearray(), time.monotonic()))
-            piece = data[start:start + LINE]
-            line += piece
-            while b"\n" in piece or len(line) >= LINE:
-                end = line.rfind(b"\n", 0, UNIT) + 1 or line.find(b"\n", UNIT, LINE) + 1
-                if not end and len(line) < LINE:
-                    break
-                self._send(key, line[:end or LINE])
-                del line[:end or LINE]
-                since = time.monotonic()
-            if line:
-                self._partial[key] = (line, since)
-
-    def _flush(self, key: "Key") -> "None":
-        if key in self._partial:
-            self._send(key, self._partial.pop(key)[0])
-
-    def _send(self, key: "Key", data: "bytearray") -> "None":
-        if key[2]:  # printed: what came by the pipe before it goes before it, even without its end
-            self._flush((key[0], 0, 0))
-        if key[:2] != self._unit_key or len(self._unit) + len(data) > UNIT:
-            self._release()
-            self._unit_key = key[:2]
-        self._unit += data
-
-    def _release(self) -> "None":
-        unit, self._unit = self._unit, bytearray()
-        if unit:
-            self._act(lambda: self._emit(self._unit_key[0], self._unit_key[1], bytes(unit)))
-
-    def _act(self, action: "Callable[[], Any]") -> "None":
-        self._release()
-        try:
-            if self.error is None:
-                action()
-        except Exception as error:
-            self.error = error
+        self._units.add(key, data, time.monotonic())
 
     def _mark(self, call: "int", thread: "int", done: "List[bool]") -> "None":
-        for key in list(self._partial):
-            if not key[2] or key[1] == call and thread in (0, key[2]):
-                self._flush(key)
-        self._release()
+        self._units.cut_of(call, thread)
+        self._units.release()
         with self._lock:
             done.append(True)
             self._lock.notify_all()
 
+    def _act(self, action: "Callable[[], Any]") -> "None":
+        self._units.release()
+        self._unless_broken(action)
 
-def _flush_others(ours: "Sequence[Any]") -> "None":
-    """Flush what a user put in the place of our streams, perhaps around them."""
-    for stream, own in zip((sys.stdout, sys.stderr), ours):
-        if stream is not own:
-            try:
-                stream.flush()
-            except Exception:
-                pass  # or put there broken
+    def _unless_broken(self, action: "Callable[..., Any]", *args: "Any") -> "None":
+        try:
+            if self.error is None:
+                action(*args)
+        except Exception as error:
+            self.error = error

@@ -4,10 +4,11 @@ They stay usable whatever a call does with them (closes, detaches or wraps them)
 too. No TextIOWrapper is among them: its buffer could mix what threads of different calls write.
 """
 import io
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Sequence
 
 
 class Binary(io.BufferedIOBase):
@@ -62,3 +63,13 @@ class Text(io.TextIOBase):
 
     def reconfigure(self, **options: "Any") -> "None":
         """Accepted and ignored."""
+
+
+def flush_others(ours: "Sequence[Any]") -> "None":
+    """Flush what a user put in the place of our streams, perhaps around them."""
+    for stream, own in zip((sys.stdout, sys.stderr), ours):
+        if stream is not own:
+            try:
+                stream.flush()
+            except Exception:
+                pass  # or put there broken

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..bootstrap.errors import WireError
-from ..bootstrap.output.capture import LINE
 from ..bootstrap.output.logs import EXTRAS, TEXT
+from ..bootstrap.output.units import LINE
 
 MOST_TEXT = TEXT + 256  # the child cuts at TEXT and says how much is missing
 MOST_ITEMS = 8 * TEXT  # characters and items of extras: the child stops at TEXT, but has to say "..." for the rest

@@ -1,7 +1,8 @@
 """The capture of stdout and stderr in an interpreter of its own.
 
 A few lines of Python go to a fresh interpreter that has installed the capture. What was emitted comes back over a spare
-descriptor, record by record. Asserts among those lines fail the test too.
+descriptor, record by record. Asserts among those lines fail the test too. They may put another `emit` in the place of
+ours.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def so_far():
 
 # Where this process is starved, the capture's thread may take longer than its users are patient.
 capture.PATIENCE = 50
-cap = capture.Capture(emit, lambda: getattr(local, "call", 0))
+cap = capture.Capture(lambda *unit: emit(*unit), lambda: getattr(local, "call", 0))
 status = 0
 try:
     if sys.argv[4] == "install":

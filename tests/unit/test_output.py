@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remotesvc.bootstrap.errors import WireError
-from remotesvc.bootstrap.output.capture import LINE
+from remotesvc.bootstrap.output.units import LINE
 from remotesvc.output import Console, OutputEvent, Outputs
 from remotesvc.output.events import MOST_PENDING, Decoder
 from tests.unit.outputs import Collector, Terminal, a_record, bare_logging, name_of, output
