@@ -13,15 +13,15 @@ from remotesvc.bootstrap.errors import UsageError
 from remotesvc.calling.options import Options
 from remotesvc.router import Router
 
-from .arguments import facts_parameter, named, small, spread
+from .arguments import small, spread
 from .beside import beside, follow
+from .call import Arguments, Call
+from .chosen import Source, choose
 from .connection import Become
 from .gather import Stop, gather
 from .hooks import Hooks
-from .inventory import load
 from .links import Links
-from .matcher import Matcher, cluster_group
-from .member import Member, members_of
+from .member import Member
 from .outcome import Outcome
 from .printed import Printed
 from .results import Results
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from .executor import FleetExecutor
 
-Source = str | os.PathLike[str]
 
 class Fleet:
     """Many hosts as one. A context manager: leaving it closes every connection.
@@ -79,18 +78,12 @@ class Fleet:
         become: bool | None = None, become_user: str | None = None, become_password: str | Secret | None = None,
         become_method: str | None = None, **connection: Any,
     ) -> None:  # fmt: skip
-        sources = [inventory] if isinstance(inventory, (str, os.PathLike)) else list(inventory)
-        known = load(sources)
-        matcher = Matcher(known, bool(sources), _read, cluster_group, os.path.exists)
-        pattern = hosts if isinstance(hosts, str) else ",".join(hosts)
-        entries = matcher.hosts(pattern, _many(limit), _many(exclude))
-        self._members = tuple(members_of(entries, known))
+        self._matcher, self._members = choose(hosts, inventory, limit, exclude)
         secret = Secret(become_password) if isinstance(become_password, str) else become_password
         wanted = True if become is None and become_user is not None else become
         other = Become(wanted, become_user, become_method, secret)
         for member in self._members:
             member.check(connection, other)
-        self._matcher = matcher
         self._limits = Limits(forks, tuple(serial), max_fail_percentage, fail_fast, retries, retry_delay)
         self._deadline = deadline
         self._hooks = Hooks(on_start=on_start, on_connect=on_connect, on_retry=on_retry, on_lost=on_lost,
@@ -251,21 +244,9 @@ class Fleet:
         found = {outcome.host: outcome for outcome in outcomes}
         return Results(found[host] for host in self.hosts if host in found)
 
-    def _each(self, fn: Any, arguments: Callable[[Member], tuple[tuple[Any, ...], dict[str, Any]]],
-              stop: Stop | None = None) -> Iterator[Outcome]:
-        wants = facts_parameter(fn)
-
-        def given(member: Member) -> tuple[tuple[Any, ...], dict[str, Any]]:
-            args, kwargs = arguments(member)
-            if wants is not None and wants not in kwargs:
-                kwargs = {**kwargs, wants: member.facts()}
-            return args, kwargs
-
-        def call(context: Any, member: Member) -> Any:
-            args, kwargs = given(member)
-            return context.submit(fn, *args, **kwargs)
-
-        return self._outcomes(call, stop, lambda member: named(fn) and small(*given(member)))
+    def _each(self, fn: Any, arguments: Callable[[Member], Arguments], stop: Stop | None = None) -> Iterator[Outcome]:
+        call = Call(fn, arguments)
+        return self._outcomes(call.begin, stop, call.small)
 
     def _outcomes(self, begin: Callable[[Any, Member], Any], stop: Stop | None = None,
                   small: Callable[[Member], bool] = lambda member: False) -> Iterator[Outcome]:
@@ -281,14 +262,3 @@ class Fleet:
                               deadline=deadline, retried=retried):
             self._hooks.tell("on_result", outcome)
             yield outcome
-
-
-def _many(patterns: str | Sequence[str]) -> Sequence[str]:
-    return [patterns] if isinstance(patterns, str) else patterns
-
-
-def _read(name: str) -> str:
-    if name == "-":
-        raise UsageError("a program reads standard input itself; give the hosts as a list")
-    with open(os.path.expanduser(name), encoding="utf-8") as file:
-        return file.read()

@@ -1,0 +1,36 @@
+"""A function and what it is called with on each host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .arguments import facts_parameter, named, small
+from .member import Member
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional arguments and keywords."""
+
+
+class Call:
+    """`arguments(member)` says what the function is called with; a parameter for the facts of the host is filled in."""
+
+    def __init__(self, fn: Any, arguments: Callable[[Member], Arguments]) -> None:
+        self._fn = fn
+        self._arguments = arguments
+        self._facts = facts_parameter(fn)
+
+    def begin(self, context: Any, member: Member) -> Any:
+        """The future of the call on one host."""
+        args, kwargs = self._given(member)
+        return context.submit(self._fn, *args, **kwargs)
+
+    def small(self, member: Member) -> bool:
+        """Whether all that has to be sent for it goes out at once."""
+        return named(self._fn) and small(*self._given(member))
+
+    def _given(self, member: Member) -> Arguments:
+        args, kwargs = self._arguments(member)
+        if self._facts is not None and self._facts not in kwargs:
+            kwargs = {**kwargs, self._facts: member.facts()}
+        return args, kwargs
