@@ -10,9 +10,7 @@ Machine = namedtuple("Machine", "node system python cpus uptime_s")
 
 
 def inventory(path: str = "/") -> "Machine":
-    """Print a line, then return a namedtuple. The master knows nothing of its class, so a Record arrives
-    there.
-    """
+    """Print a line, then return a namedtuple. The master knows nothing of its class, so a Record arrives there."""
     print("looking around on", platform.node())
     space = os.statvfs(path)
     free = space.f_bavail * space.f_frsize
