@@ -10,6 +10,7 @@ from remotesvc import ConnectTimeout, Router
 from remotesvc.ssh import keyexchange
 from tests.faults.network import RemoteHost
 from tests.kernel import called
+from tests.scripts import shell_script
 from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.faults.plugin",)
@@ -52,9 +53,7 @@ def test_the_network_goes_while_the_kernel_is_on_its_way(
     remote: RemoteHost, router: Router, tmp_path: Path
 ) -> None:
     """What comes after the login is within the same budget."""
-    python = tmp_path / "python"
-    python.write_text("#!/bin/sh\nexec sleep 600\n")
-    python.chmod(0o755)
+    python = shell_script(tmp_path / "python", "exec sleep 600")
     begun = Stopwatch()
     context = remote.connect(router, connect_timeout=8, python=str(python))  # of which most is for getting that far
     remote.cut()

@@ -20,6 +20,7 @@ from tests import interpreters
 from tests.integration.ssh_servers import OpenSSHServer
 from tests.kernel import called, called_failing, called_output, called_processes, called_waiting
 from tests.kernel.contexts import LIMIT, Heard, alive, appears, end, gone, until
+from tests.scripts import shell_script
 from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
@@ -271,11 +272,8 @@ def test_no_python_there(connect: Connect, python: str) -> None:
 
 
 def test_a_python_that_dies_there(connect: Connect, tmp_path: Path) -> None:
-    python = tmp_path / "python"
-    python.write_text(
-        f"""#!/bin/sh\nexec {sys.executable} "$1" "import sys;sys.modules['threading']=None;$2" "$3" "$4"\n"""
-    )
-    python.chmod(0o755)
+    without = "import sys;sys.modules['threading']=None;"
+    python = shell_script(tmp_path / "python", f'exec {sys.executable} "$1" "{without}$2" "$3" "$4"')
     watch = Stopwatch()
     with pytest.raises(remotesvc.BootstrapError, match="threading") as caught:
         connect(python=str(python)).call(called.add, 1, 2)

@@ -11,27 +11,19 @@ import pytest
 from remotesvc import BecomeError, BootstrapError, ConnectError, ConnectTimeout, Context, PythonNotFound, Router
 from tests.integration.openssh_client import connect_to
 from tests.integration.ssh_servers import OpenSSHServer
+from tests.kernel.bootstrap_fixtures import Fake
+from tests.scripts import shell_script
 
 pytest_plugins = (
-    "tests.integration.docker_fixtures", "tests.integration.sshd_fixture", "tests.kernel.call_fixtures"
+    "tests.integration.docker_fixtures", "tests.integration.sshd_fixture", "tests.kernel.bootstrap_fixtures",
+    "tests.kernel.call_fixtures",
 )  # fmt: skip
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Callable[[str, str], str]:
-    def make(name: str, body: str) -> str:
-        path = tmp_path / name
-        path.write_text(f"#!/bin/sh\n{body}\n")
-        path.chmod(0o755)
-        return str(path)
-
-    return make
-
-
-@pytest.fixture
-def slow(program: Callable[[str, str], str]) -> str:
+def slow(fake: Fake) -> str:
     """A Python that takes everything, and says nothing until its stdin ends."""
-    return program("slow", "cat >/dev/null; exit")
+    return fake("cat >/dev/null; exit", "slow")
 
 
 def failed(open_it: Callable[[], Context], kind: type[ConnectError], stage: str) -> ConnectError:
@@ -71,15 +63,13 @@ def test_one_that_another_context_starts(router: Router, slow: str) -> None:
     failed(lambda: router.local(via=below, python=slow, connect_timeout=1), ConnectTimeout, "boot")
 
 
-def test_another_user(
-    router: Router, slow: str, program: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_another_user(router: Router, slow: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    program("doas", "echo 'doas: Operation not permitted' >&2; exit 1")
+    shell_script(tmp_path / "doas", "echo 'doas: Operation not permitted' >&2; exit 1")
     failed(router.doas, BecomeError, "become")
-    program("doas", "cat >/dev/null; exit")
+    shell_script(tmp_path / "doas", "cat >/dev/null; exit")
     failed(lambda: router.doas(connect_timeout=1), ConnectTimeout, "become")
-    program("doas", 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"')
+    shell_script(tmp_path / "doas", 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"')
     failed(lambda: router.doas(python="/bin/true"), BecomeError, "become")
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from remotesvc.cli.main import main
 from tests.integration.ssh_servers import MISSING, SSHD, OpenSSHServer, make_key, openssh_server
+from tests.scripts import shell_script
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
 pytestmark = pytest.mark.skipif(SSHD is None, reason=MISSING)
@@ -170,16 +171,12 @@ def no_python(setup: SetUp, stack: contextlib.ExitStack) -> None:
 
 
 def broken_python(setup: SetUp, stack: contextlib.ExitStack) -> None:
-    script = setup.directory / "python"
-    script.write_text("#!/bin/sh\necho 'libpython3.so: cannot open shared object file' >&2\nexit 127\n")
-    script.chmod(0o755)
+    script = shell_script(setup.directory / "python", "echo 'libpython3.so: cannot open shared file' >&2\nexit 127")
     setup.flags = ["--python", str(script)]
 
 
 def slow_python(setup: SetUp, stack: contextlib.ExitStack) -> None:
-    script = setup.directory / "python"
-    script.write_text("#!/bin/sh\nexec sleep 60\n")
-    script.chmod(0o755)
+    script = shell_script(setup.directory / "python", "exec sleep 60")
     setup.flags = ["--python", str(script), "--connect-timeout", "8"]  # of which most is for getting that far
 
 

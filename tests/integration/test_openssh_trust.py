@@ -22,6 +22,7 @@ from tests.integration.ssh_servers import (
     openssh_server,
 )
 from tests.integration.test_ssh_passwords import _PasswordServer
+from tests.scripts import shell_script
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
 pytestmark = pytest.mark.skipif(SSHD is None, reason=MISSING)
@@ -210,9 +211,7 @@ def test_a_jump_host_is_not_told_the_password(
 
 def test_what_only_ssh_can_decide(connect: Connect, sshd: OpenSSHServer, tmp_path: Path) -> None:
     """Each is an error that names this transport by the other one, and works, or is refused for its own sake, here."""
-    known = tmp_path / "known"
-    known.write_text(f"#!/bin/sh\ncat {sshd.known_hosts_file}\n")
-    known.chmod(0o755)
+    known = shell_script(tmp_path / "known", f"cat {sshd.known_hosts_file}")
     options = ("IdentityAgent=none", f"KnownHostsCommand={known}", "RekeyLimit=1M 1h", "StrictHostKeyChecking=yes")
     settings: dict[str, Any] = {"known_hosts": tmp_path / "none", "extra_options": options}
     with pytest.raises(remotesvc.ConnectError, match="--transport openssh"):

@@ -16,6 +16,7 @@ from remotesvc.ssh import SSHOptions
 from remotesvc.ssh.configuration.config import resolve
 from remotesvc.ssh.configuration.resolved import ResolvedHost
 from tests.integration.ssh_servers import OpenSSHServer, running
+from tests.scripts import shell_script
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
 
@@ -189,9 +190,7 @@ def test_a_key_file_that_is_not_there(file: Path) -> None:
 
 
 def test_ssh_that_hangs_is_a_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = tmp_path / "ssh"
-    fake.write_text("#!/bin/sh\nexec sleep 5\n")
-    fake.chmod(0o755)
+    shell_script(tmp_path / "ssh", "exec sleep 5")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(ConnectTimeout) as caught:
         resolve(SSHOptions.parse("web1"), timeout=0.2)

@@ -15,6 +15,7 @@ from remotesvc.ssh.configuration.config import resolve
 from remotesvc.ssh.paths import interfaces
 from tests.integration.ssh_servers import OpenSSHServer, connect_error, connects, make_key, openssh_server, running
 from tests.kernel.contexts import until
+from tests.scripts import shell_script
 from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
@@ -139,13 +140,11 @@ TOKENS = "%H %I %t %K %f %h %p %r %n %%"
 @pytest.fixture
 def command(tmp_path: Path, sshd: OpenSSHServer) -> Path:
     """A program that notes how it is called, and prints the server's line."""
-    program = tmp_path / "known hosts"
-    program.write_text(
-        f'#!/bin/sh\nfor each; do printf "%s|" "$each"; done >> {tmp_path}/calls\necho >> {tmp_path}/calls\n'
-        f"cat {sshd.known_hosts_file}\n"
+    return shell_script(
+        tmp_path / "known hosts",
+        f'for each; do printf "%s|" "$each"; done >> {tmp_path}/calls\necho >> {tmp_path}/calls\n'
+        f"cat {sshd.known_hosts_file}",
     )
-    program.chmod(0o755)
-    return program
 
 
 def without_files(command: str) -> list[str]:
@@ -166,9 +165,7 @@ def test_a_command_names_the_keys_as_it_does_for_ssh(sshd: OpenSSHServer, comman
 
 def test_a_command_that_knows_another_key(sshd: OpenSSHServer, tmp_path: Path) -> None:
     other = make_key(tmp_path / "other")
-    program = tmp_path / "program"
-    program.write_text(f"#!/bin/sh\necho '[127.0.0.1]:{sshd.port} {other}'\n")
-    program.chmod(0o755)
+    program = shell_script(tmp_path / "program", f"echo '[127.0.0.1]:{sshd.port} {other}'")
     options = without_files(str(program))
     assert b"HAS CHANGED" in ssh(sshd, *options).stderr
     error = connect_error(sshd.options(known_hosts=None, extra_options=options))
@@ -183,9 +180,7 @@ def test_a_command_that_knows_another_key(sshd: OpenSSHServer, tmp_path: Path) -
     ("", "no line for"),
 ])  # fmt: skip
 def test_a_command_that_fails(sshd: OpenSSHServer, tmp_path: Path, script: str, says: str) -> None:
-    program = tmp_path / "program"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
+    program = shell_script(tmp_path / "program", script)
     options = without_files(str(program))
     watch = Stopwatch()
     # The one that hangs has what is left of it: enough to get that far on a busy machine.

@@ -30,6 +30,7 @@ from tests.integration.ssh_servers import (
     openssh_server,
     running,
 )
+from tests.scripts import shell_script
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
 
@@ -217,9 +218,7 @@ def recorded_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
     directory = tmp_path / "bin"
     directory.mkdir()
     record = tmp_path / "record"
-    script = directory / "ssh"
-    script.write_text(f'#!/bin/sh\n{{ printf "%s\\n" "$@"; env; }} >> {record}\nexec {real} "$@"\n')
-    script.chmod(0o755)
+    shell_script(directory / "ssh", f'{{ printf "%s\\n" "$@"; env; }} >> {record}\nexec {real} "$@"')
     monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
     return lambda: record.read_text() if record.exists() else ""
 

@@ -19,6 +19,7 @@ from remotesvc.ssh import SSHOptions
 from tests.integration.ssh_servers import OpenSSHServer, make_key, openssh_server
 from tests.kernel import called
 from tests.kernel.contexts import LIMIT
+from tests.scripts import shell_script
 from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
@@ -153,9 +154,7 @@ def test_no_shell_reads_the_command(router: Router, sshd: OpenSSHServer, tmp_pat
     """A PATH of one program, which shows the arguments it was given."""
     with contextlib.ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        fake = tmp_path / "ssh"
-        fake.write_text(f'#!/bin/sh\nfor each in "$@"; do printf "%s\\n" "$each"; done >> {tmp_path}/seen\n')
-        fake.chmod(0o755)
+        shell_script(tmp_path / "ssh", f'for each in "$@"; do printf "%s\\n" "$each"; done >> {tmp_path}/seen')
         patch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
         with pytest.raises(remotesvc.ConnectError):
             router.ssh("web1", transport="openssh", python="/a b/$HOME").wait_ready()

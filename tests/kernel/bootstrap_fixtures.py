@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.scripts import shell_script
+
 Fake = Callable[..., str]
 
 
@@ -22,10 +24,7 @@ def fake(tmp_path: Path) -> Fake:
     def make(body: str, name: str = "python3", python: str = sys.executable) -> str:
         directory = tmp_path / "bin"
         directory.mkdir(exist_ok=True)
-        path = directory / name
-        path.write_text(f"#!/bin/sh\nPYTHON='{python}'\n{body}\n")
-        path.chmod(0o755)
-        return str(path)
+        return str(shell_script(directory / name, f"PYTHON='{python}'\n{body}"))
 
     return make
 

@@ -2,11 +2,11 @@
 
 import collections
 import functools
-import linecache
 import pathlib
 import re
 
 import remotesvc
+from tests.kernel.notebooks import CELLS, Notebook
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,53 +135,19 @@ def objects(python: str, known: bool) -> "list[Any]":
     return said
 
 
-CELLS = ("""
-import collections, os.path
-FACTOR = 5
-def helper(x, by=FACTOR):
-    return x * by + even(x)
-def even(n):
-    return 1 if n == 0 else odd(n - 1)
-def odd(n):
-    return 0 if n == 0 else even(n - 1)
-""", """
-class Base:
-    kind = FACTOR
-    def __init__(self, value):
-        self.value = value
-    def double(self):
-        return helper(self.value) * self.kind
-class Thing(Base):
-    def double(self):
-        return super().double() + 1
-    @property
-    def next(self):
-        return Thing(self.value + 1)
+USES = """
 def of(thing):
     return thing.double(), thing.next.value, isinstance(thing, Base)
-def base(path):
-    return os.path.basename(path), collections.Counter("aab")["a"]
-""")
-
-
-def run_cells(*cells: str, kept: bool = True) -> "dict[str, Any]":
-    """The names of cells that ran here, one after the other. ``kept``: whether their source is known."""
-    names = {"__name__": "__main__"}  # type: dict[str, Any]
-    for number, cell in enumerate(cells):
-        name = f"<cell-{number}-{len(linecache.cache)}>"  # never one that is known from before
-        if kept:
-            linecache.cache[name] = len(cell), None, cell.splitlines(True), name
-        exec(compile(cell, name, "exec", 0, True), names)
-    return names
+"""
 
 
 def notebook(python: str, known: bool) -> "list[Any]":
-    names = run_cells(*CELLS)
+    book = Notebook(*CELLS, USES)
     with below(python, known) as context:
         return [
-            context.call(names["helper"], 4),
-            context.call(names["of"], names["Thing"](2)),
-            context.call(names["base"], "/a/b"),
+            context.call(book.helper, 4),
+            context.call(book.of, book.Thing(2)),
+            context.call(book.base, "/a/b"),
         ]
 
 
@@ -196,7 +162,7 @@ def made_in_a_function(python: str, known: bool) -> str:
 
 def refused(python: str, known: bool, cell: str, kept: bool = True) -> str:
     """What the error says of calling a cell's ``f``; empty if there is none."""
-    return _refused(python, known, run_cells(cell, kept=kept)["f"])
+    return _refused(python, known, Notebook(cell, known=kept).f)
 
 
 def _refused(python: str, known: bool, function: "Callable[[], Any]") -> str:

@@ -1,10 +1,11 @@
-"""Cells of a notebook, whose functions have no module that others could import."""
-
-from __future__ import annotations
+"""Cells of a notebook, whose functions have no module that others could import; for any Python from 3.6 on."""
 
 import itertools
 import linecache
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 NUMBERS = itertools.count()
 
@@ -60,7 +61,7 @@ def fail():
 
 
 class Notebook:
-    """Cells that ran one after the other, as IPython runs them."""
+    """Cells that ran one after the other, as IPython runs them. ``known``: their source can be had."""
 
     def __init__(self, *cells: str, known: bool = True) -> None:
         self.names: dict[str, Any] = {"__name__": "__main__"}
@@ -74,5 +75,5 @@ class Notebook:
             linecache.cache[name] = (len(cell), None, cell.splitlines(keepends=True), name)
         exec(compile(cell, name, "exec", 0, True), self.names)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> "Any":
         return self.names[name]

@@ -13,6 +13,7 @@ from remotesvc import Context, Lost, NotSent, Router
 from tests.interpreters import Interpreter
 from tests.kernel import called, called_processes, called_waiting
 from tests.kernel.contexts import LIMIT, appears
+from tests.scripts import shell_script
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -50,9 +51,7 @@ def test_a_crash_in_a_process_of_its_own_says_where_too(context: Context) -> Non
 
 
 def test_what_was_said_before_it_was_up_is_not_quoted(router: Router, tmp_path: Path) -> None:
-    python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\necho a banner >&2\nexec {shlex.quote(sys.executable)} "$@"\n')
-    python.chmod(0o755)
+    python = shell_script(tmp_path / "python", f'echo a banner >&2\nexec {shlex.quote(sys.executable)} "$@"')
     for function, said in (("os:abort", ABORTED), ("os:_exit", "")):
         context = router.local(str(python))
         context.wait_ready()

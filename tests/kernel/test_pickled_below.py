@@ -61,7 +61,7 @@ def test_decorated_functions(below: Below, interpreter: Interpreter) -> None:
 
 
 def test_functions_and_classes_of_cells(below: Below, interpreter: Interpreter) -> None:
-    value = [21, (56, 3, True), ("b", 2)]
+    value = [13, (22, 3, True), ("b", 2)]
     assert below(called_below.notebook) == everywhere(interpreter, value)
 
 

@@ -25,6 +25,7 @@ from remotesvc.launch.handshake import Handshake
 from remotesvc.launch.start import near
 from remotesvc.modules import codes
 from tests import interpreters
+from tests.scripts import shell_script
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 60
@@ -146,9 +147,7 @@ def test_arguments_are_short_and_constant(bundle: Bundle) -> None:
 def link_interpreter(directory: Path, name: str, old: bool = False) -> None:
     """An interpreter on a PATH of our own; an old one is ours saying that it is old."""
     lie = "import sys; sys.version_info = (3, 5, 9, 'final', 0)\n" if old else ""
-    script = directory / name
-    script.write_text(f'#!/bin/sh\nshift\ncode=$1\nshift\nexec {sys.executable} -ESsc "{lie}$code" "$@"\n')
-    script.chmod(0o755)
+    shell_script(directory / name, f'shift\ncode=$1\nshift\nexec {sys.executable} -ESsc "{lie}$code" "$@"')
 
 
 @pytest.fixture
@@ -173,8 +172,7 @@ def test_candidates_are_tried_in_order(small: Bundle, own_path: Path) -> None:
 def test_a_shim_without_a_python_behind_it_is_passed_over(shell: str, small: Bundle, own_path: Path) -> None:
     shims = own_path / "shims"
     shims.mkdir()
-    (shims / "python3").write_text("#!/bin/sh\necho 'pyenv: python3: command not found' >&2\nexit 127\n")
-    (shims / "python3").chmod(0o755)
+    shell_script(shims / "python3", "echo 'pyenv: python3: command not found' >&2\nexit 127")
     link_interpreter(shims, "python3.12")
     line, search = small.shell_command("x", None), f"{shims}:{own_path}"
     _, kernel, status = run([str(shutil.which(shell)), "-c", line], small.preamble(MARKER) + b"frames", search)

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests import containers
+from tests.scripts import shell_script
 
 
 def command(directory: Path, name: str, status: int) -> None:
-    path = directory / name
-    path.write_text(f"#!/bin/sh\nexit {status}\n")
-    path.chmod(0o755)
+    shell_script(directory / name, f"exit {status}")
 
 
 @pytest.mark.parametrize(("plugin", "older", "expected"), [
