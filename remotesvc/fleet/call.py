@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .arguments import facts_parameter, named, small
 from .member import Member
+
+if TYPE_CHECKING:
+    from remotesvc.calling.context import Context
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional arguments and keywords."""
@@ -20,7 +23,7 @@ class Call:
         self._arguments = arguments
         self._facts = facts_parameter(fn)
 
-    def begin(self, context: Any, member: Member) -> Any:
+    def begin(self, context: Context, member: Member) -> Any:
         """The future of the call on one host."""
         args, kwargs = self._given(member)
         return context.submit(self._fn, *args, **kwargs)

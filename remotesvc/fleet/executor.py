@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.errors import Lost, NotSent, UsageError
 from remotesvc.bootstrap.unreachable import ConnectError
@@ -20,6 +20,9 @@ from remotesvc.futures import Cancelled
 from .attempt import Attempt, call_all
 from .links import Links
 from .member import Member
+
+if TYPE_CHECKING:
+    from remotesvc.calling.context import Context
 
 MOST_WAITING = 100_000
 """Tasks that may wait for a host; `submit` waits beyond it, rather than fill the memory."""
@@ -206,7 +209,7 @@ class FleetExecutor(Executor):
             task = following  # this thread goes on with the host's next task
 
     def _attempt(self, worker: _Worker, task: _Task) -> tuple[Any, BaseException | None]:
-        context: Any = None
+        context: Context | None = None
         try:
             context = self._links.context(worker.member)
             calls, attempt = context.options(**self._options), task.future._attempt

@@ -29,6 +29,7 @@ from .schedule import Limits
 from .work import Work
 
 if TYPE_CHECKING:
+    from remotesvc.calling.context import Context
     from remotesvc.output import LogEvent, OutputEvent
 
     from .executor import FleetExecutor
@@ -68,7 +69,7 @@ class Fleet:
         serial: Sequence[str | int] = (), max_fail_percentage: float | None = None, fail_fast: bool = False,
         retries: int = 0, retry_delay: float = Limits.retry_delay, deadline: float | None = None,
         reconnect: bool = False,
-        on_start: Callable[[str], object] | None = None, on_connect: Callable[[str, Any], object] | None = None,
+        on_start: Callable[[str], object] | None = None, on_connect: Callable[[str, Context], object] | None = None,
         on_retry: Callable[[str, int, BaseException], object] | None = None,
         on_lost: Callable[[str, BaseException], object] | None = None,
         on_result: Callable[[Outcome], object] | None = None,
@@ -155,7 +156,7 @@ class Fleet:
         other._options = self._options if options is None else options
         return other
 
-    def context(self, host: str) -> Any:
+    def context(self, host: str) -> Context:
         """The context on a host, opened if there is none. Raises KeyError, ConnectError."""
         for member in self._members:
             if member.text == host:
@@ -222,7 +223,7 @@ class Fleet:
 
         check_file_names(self._members)
 
-        def pull(context: Any, member: Member) -> Any:
+        def pull(context: Context, member: Member) -> Any:
             directory = os.path.join(os.fspath(dst), file_name(member.label))
             os.makedirs(directory, exist_ok=True)
             return context.pull(src, directory + os.sep, **options)
@@ -248,7 +249,7 @@ class Fleet:
         call = Call(fn, arguments)
         return self._outcomes(call.begin, stop, call.small)
 
-    def _outcomes(self, begin: Callable[[Any, Member], Any], stop: Stop | None = None,
+    def _outcomes(self, begin: Callable[[Context, Member], Any], stop: Stop | None = None,
                   small: Callable[[Member], bool] = lambda member: False) -> Iterator[Outcome]:
         """One outcome a host of `begin(context, member)`; see `Work`."""
         work = Work(self._links, self._hooks, self._options, begin, small, self._printed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.errors import Lost, RouterClosed
 from remotesvc.bootstrap.unreachable import ConnectError
@@ -13,7 +13,11 @@ from remotesvc.bootstrap.unreachable import ConnectError
 from .connection import Become
 from .member import Member
 
-Opened = Callable[[Member, Any], object]
+if TYPE_CHECKING:
+    from remotesvc.calling.context import Context
+    from remotesvc.router import Router
+
+Opened = Callable[[Member, "Context"], object]
 Gone = Callable[[Member, BaseException], object]
 
 
@@ -24,7 +28,7 @@ class Links:
     called by whoever opened the context, `on_lost` on the router's thread for callbacks.
     """
 
-    def __init__(self, router: Any, given: Mapping[str, Any], become: Become, reconnect: bool,
+    def __init__(self, router: Router, given: Mapping[str, Any], become: Become, reconnect: bool,
                  on_connect: Opened, on_lost: Gone) -> None:
         self.router = router
         self._given = given
@@ -34,10 +38,10 @@ class Links:
         self._on_lost = on_lost
         self._lock = threading.Lock()
         self._opening: dict[str, threading.Lock] = {}
-        self._contexts: dict[str, Any] = {}
+        self._contexts: dict[str, Context] = {}
         self._closed = False
 
-    def context(self, member: Member) -> Any:
+    def context(self, member: Member) -> Context:
         """The context on a host; opens it if there is none. Raises ConnectError, RouterClosed."""
         with self._lock:
             if self._closed:
@@ -48,7 +52,7 @@ class Links:
         with opening:  # two calls to one host must not make two connections
             if member.text in self._contexts:
                 return self._contexts[member.text]
-            context = member.open(self.router, self._given, self._become)
+            context: Context = member.open(self.router, self._given, self._become)
             with self._lock:
                 late = self._closed
                 if not late:
@@ -60,13 +64,13 @@ class Links:
         self._watch(member, context)
         return context
 
-    def _watch(self, member: Member, context: Any) -> None:
+    def _watch(self, member: Member, context: Context) -> None:
         router, number = self.router.kernel, context.id
         handle = router.open(_Watch(number, lambda error: self._gone(member, context, error)))
         if number in router.hub.lost:  # meanwhile: nobody told the mailbox, perhaps
             router.close_mailbox(handle, context.tree.failure_of(number) or Lost(router.hub.lost[number]))
 
-    def idle(self, member: Member) -> Any:
+    def idle(self, member: Member) -> Context | None:
         """The context on a host if it is up and nobody waits for an answer of it, so that a small call to it goes out
         at once; else None."""
         with self._lock:
@@ -76,13 +80,13 @@ class Links:
         tree, number = context.tree, context.id
         return context if tree.start_of(number).ready and not tree.peer(number).unanswered else None
 
-    def failed(self, member: Member, context: Any, error: BaseException) -> None:
+    def failed(self, member: Member, context: Context, error: BaseException) -> None:
         """A call ended with this error: a context that never came up is forgotten."""
         if isinstance(error, ConnectError) and self._forget(member, context):
             with suppress(Exception):
                 context.close()
 
-    def _gone(self, member: Member, context: Any, error: BaseException) -> None:
+    def _gone(self, member: Member, context: Context, error: BaseException) -> None:
         """A context is gone, on any thread, the reader's as a rule; calls there have not been told yet."""
         if self._closed or not isinstance(error, Lost):  # else it never came up, which the call tells
             return
@@ -90,7 +94,7 @@ class Links:
             context.tree.callbacks.run(context.close)  # and what it was started through
         context.tree.callbacks.run(self._on_lost, member, context.again(error, ""))
 
-    def _forget(self, member: Member, context: Any) -> bool:
+    def _forget(self, member: Member, context: Context) -> bool:
         with self._lock:
             mine = self._contexts.get(member.text) is context
             if mine:

@@ -63,9 +63,7 @@ class Outcome:
 
 
 def classify(error: BaseException) -> Status:
-    """The status an exception of the call stands for. What is not one of our outcome errors counts as
-    failed.
-    """
+    """The status an exception of the call stands for. What is not one of our outcome errors counts as failed."""
     from remotesvc.bootstrap import errors, unreachable
     from remotesvc.bootstrap.calls import refusals
 

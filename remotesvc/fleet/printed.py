@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from remotesvc.calling.context import Context
     from remotesvc.output import OutputEvent
 
 KEPT = 8 * 1024 * 1024
@@ -57,7 +58,7 @@ class Printed:
         if self._then is not None:
             self._then(event)
 
-    def take(self, context: Any, before: Kept | None = None) -> Kept:
+    def take(self, context: Context, before: Kept | None = None) -> Kept:
         """What a context has printed since it was last asked for, behind what it had printed `before`."""
         with self._lock:
             now = self._kept.pop(context.name, None) or Kept()

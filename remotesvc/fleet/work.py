@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .attempt import Attempt, Begun
 from .hooks import Hooks
 from .links import Links
 from .member import Member
 from .printed import Printed
+
+if TYPE_CHECKING:
+    from remotesvc.calling.context import Context
 
 
 class Work:
@@ -21,7 +24,7 @@ class Work:
     printed  keeps what hosts print, for their outcomes; None: nobody does
     """
 
-    def __init__(self, links: Links, hooks: Hooks, options: Mapping[str, Any], begin: Callable[[Any, Member], Any],
+    def __init__(self, links: Links, hooks: Hooks, options: Mapping[str, Any], begin: Callable[[Context, Member], Any],
                  small: Callable[[Member], bool], printed: Printed | None) -> None:
         self._links = links
         self._hooks = hooks
@@ -54,10 +57,10 @@ class Work:
         return Begun(future, partial(self._ended, context, member, attempt, future.result),
                      partial(self._items, context, member, attempt))
 
-    def _begun(self, context: Any, member: Member, attempt: Attempt) -> Any:
+    def _begun(self, context: Context, member: Member, attempt: Attempt) -> Any:
         return attempt.start(lambda: self._begin(context.options(**self._options), member))
 
-    def _items(self, context: Any, member: Member, attempt: Attempt, items: Any) -> Any:
+    def _items(self, context: Context, member: Member, attempt: Attempt, items: Any) -> Any:
         """Generators are taken to their end."""
         try:
             return self._ended(context, member, attempt, lambda: attempt.whole(items))
@@ -66,7 +69,7 @@ class Work:
                 self._links.router.flush_output()  # unlike that of a call, their end is told at once
                 self._keep(context, attempt)
 
-    def _ended(self, context: Any, member: Member, attempt: Attempt, value: Callable[[], Any]) -> Any:
+    def _ended(self, context: Context, member: Member, attempt: Attempt, value: Callable[[], Any]) -> Any:
         try:
             return value()
         except BaseException as error:
@@ -76,6 +79,6 @@ class Work:
             attempt.phases.update(context.phases)
             self._keep(context, attempt)
 
-    def _keep(self, context: Any, attempt: Attempt) -> None:
+    def _keep(self, context: Context, attempt: Attempt) -> None:
         if self._printed is not None:
             attempt.printed = self._printed.take(context, attempt.printed)
