@@ -121,7 +121,7 @@ def _problem(error: BaseException) -> str:
 def _of_connection(context: ContextLike) -> dict[str, str]:
     """What was learnt on the way, by step. Empty for a process of this machine."""
     tree: Any = getattr(context, "tree", None)
-    peer = getattr(getattr(tree and tree.start_of(context.id), "path", None), "peer", None)  # type: ignore[attr-defined]
+    peer = getattr(getattr(tree and tree.start_of(context.id), "path", None), "peer", None)
     if peer is None:
         return {}
     host = peer.host

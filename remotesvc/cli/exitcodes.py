@@ -47,9 +47,7 @@ def combine(outcomes: Iterable[Outcome]) -> int:
 
 
 def of_exec(outcome: Outcome) -> int:
-    """`exec` on one host: the command's own code, 255 when the connection failed, else the bit of the
-    status.
-    """
+    """`exec` on one host: the command's own code, 255 when the connection failed, else the bit of the status."""
     if outcome.rc is not None:
         return outcome.rc
     if outcome.status in (Status.UNREACHABLE, Status.LOST):

@@ -1,6 +1,4 @@
-"""The part that every command over hosts shares: a router, one piece of work a host, a report, an exit
-code.
-"""
+"""The part that every command over hosts shares: a router, one piece of work a host, a report, an exit code."""
 
 from __future__ import annotations
 
@@ -9,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remotesvc.cli import exitcodes
 from remotesvc.cli.descriptors import forks_that_fit
@@ -28,6 +26,9 @@ from remotesvc.fleet.member import Member, shown_host
 from remotesvc.fleet.outcome import Outcome, Status
 from remotesvc.fleet.results import fold_names
 from remotesvc.fleet.schedule import Limits
+
+if TYPE_CHECKING:
+    from remotesvc.output import LogEvent
 
 Work = Callable[["Session", Member, ContextLike, Attempt], Any]
 _WARNING, _INFO, _DEBUG = 30, 20, 10
@@ -107,7 +108,7 @@ class Session:
             progress.began(host.text)
             context = open_context(router, host, settings)
             try:
-                self.live.name(context, host.text)
+                self.live.name(context.id, host.text)
                 return work(self, host, context, attempt)
             finally:
                 self.backend.settle(router)
@@ -179,7 +180,7 @@ class Session:
         except OSError as error:
             raise OurError(f"cannot write the failed hosts to {path}: {error.strerror}") from None
 
-    def _on_log(self, event: Any) -> None:
+    def _on_log(self, event: LogEvent) -> None:
         if not self.console.quiet:
             stamp = time_stamp() if self.settings.timestamps else ""
             self.console.remote(f"{stamp}{log_line(event, self.live.host_of(event))}\n")

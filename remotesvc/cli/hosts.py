@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from remotesvc.bootstrap.failures.callerror import CallError
     from remotesvc.fleet.connection import Become
     from remotesvc.fleet.member import Member
+    from remotesvc.output import LogEvent, OutputEvent
 
 _SETTLING = 60.0
 """Seconds to wait for output that is on its way: a pager that nobody scrolls must not hold a run for ever."""
@@ -44,6 +45,9 @@ class CallsLike(Protocol):
 
 class ContextLike(Protocol):
     """What commands use of a context."""
+
+    @property
+    def id(self) -> int: ...
 
     @property
     def phases(self) -> Mapping[str, float]: ...
@@ -82,8 +86,8 @@ class Backend:
         *,
         path: Sequence[str],
         log_level: int,
-        on_output: Callable[[Any], object],
-        on_log: Callable[[Any], object],
+        on_output: Callable[[OutputEvent], object],
+        on_log: Callable[[LogEvent], object],
         interactive: bool,
         imports: Mapping[str, str] | None = None,
         allow: Sequence[str] = (),

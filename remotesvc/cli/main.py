@@ -1,6 +1,4 @@
-"""The `remotesvc` command: dispatches to the commands, and turns what goes wrong into a message and an exit
-code.
-"""
+"""The `remotesvc` command: dispatches to the commands, and turns what goes wrong into a message and an exit code."""
 
 from __future__ import annotations
 

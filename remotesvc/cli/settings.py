@@ -111,9 +111,7 @@ class Settings:
 
 
 def use_color(flag: str | None, environment: Mapping[str, str], is_terminal: bool) -> bool:
-    """Whether to colour a stream: --color, then NO_COLOR, CLICOLOR_FORCE, CLICOLOR, then whether it is a
-    terminal.
-    """
+    """Whether to colour a stream: --color, then NO_COLOR, CLICOLOR_FORCE, CLICOLOR, then whether it is a terminal."""
     if flag in ("always", "never"):
         return flag == "always"
     if environment.get("NO_COLOR"):

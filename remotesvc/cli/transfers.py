@@ -20,6 +20,8 @@ from remotesvc.escape import one_line
 from remotesvc.fleet.outcome import Outcome
 
 if TYPE_CHECKING:
+    from remotesvc.cli.hosts import ContextLike
+    from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -164,14 +166,14 @@ def run_transfers(ctx: click.Context, hosts: str, shared: dict[str, Any], check:
     if to_stdout and as_json:
         raise BadUsage("standard output can be the file or JSON, not both")
 
-    def for_host(session: Any, host: Any, context: Any, attempt: Any) -> dict[str, Any]:
+    def for_host(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Moves | dict[str, Any]:
         stop, moves = threading.Event(), Moves()
         attempt.on_stop(stop.set)
         options = {"progress": meter.progress(host.label), "stop": stop, "timeout": settings.timeout or None}
         for copied in work(context, host.text, options):
             meter.ended(host.label)
             moves.copied.append(copied)
-        return moves if not as_json else moves.as_data()  # type: ignore[return-value]
+        return moves.as_data() if as_json else moves
 
     def text(outcome: Outcome) -> str | None:
         if to_stdout:

@@ -6,7 +6,7 @@ import errno
 import io
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -14,6 +14,7 @@ from remotesvc.cli.settings import Settings, use_color, use_progress
 from remotesvc.cli.show.console import Console, Stream
 from remotesvc.cli.show.live import Live
 from remotesvc.fleet.printed import KEPT
+from remotesvc.output import OutputEvent
 
 HOSTILE = "a\x1b]0;owned\x07\rb\n"
 SHOWN = "a\\x1b]0;owned\\x07\\rb\n"
@@ -163,12 +164,8 @@ def test_when_progress_is_drawn() -> None:
     assert not use_progress(Settings(quiet=True), {}, True)
 
 
-class Event:
-    """An output event as the router makes them."""
-
-    def __init__(self, data: str, host: str = "h", stream: str = "stdout") -> None:
-        self.context: int = ord(host)
-        self.host, self.stream, self.data, self.call = host, stream, data, 1
+def printed(data: str, host: str = "h", stream: Literal["stdout", "stderr"] = "stdout") -> OutputEvent:
+    return OutputEvent(ord(host), host, stream, data, 1)
 
 
 @pytest.fixture
@@ -179,7 +176,7 @@ def streams() -> Iterator[tuple[io.StringIO, io.StringIO]]:
 def test_lines_of_hosts_do_not_mix(streams: tuple[io.StringIO, io.StringIO]) -> None:
     live = Live(console(*streams), keep=False, labels=True, own_streams=False)
     for data, host in (("one ", "a"), ("two ", "b"), ("more\n", "a"), ("last", "a"), ("end\n", "b")):
-        live(Event(data, host))
+        live(printed(data, host))
     live.finish("a")
     live.finish("b")
     assert streams[1].getvalue() == "[a] one more\n[b] two end\n[a] last\n"
@@ -189,16 +186,16 @@ def test_lines_of_hosts_do_not_mix(streams: tuple[io.StringIO, io.StringIO]) -> 
 def test_an_endless_line_is_not_kept_in_memory(streams: tuple[io.StringIO, io.StringIO]) -> None:
     live = Live(console(*streams), keep=False, labels=True, own_streams=True)
     for _ in range(100):
-        live(Event("x" * 1000))
+        live(printed("x" * 1000))
     assert len(streams[0].getvalue()) > 60_000
 
 
 def test_what_is_kept_for_json_is_bounded(streams: tuple[io.StringIO, io.StringIO]) -> None:
     live = Live(console(*streams), keep=True, labels=False, own_streams=False)
-    live(Event("x" * (KEPT - 1)))
-    live(Event("yz"))
-    live(Event("more"))
-    live(Event("e", stream="stderr"))
+    live(printed("x" * (KEPT - 1)))
+    live(printed("yz"))
+    live(printed("more"))
+    live(printed("e", stream="stderr"))
     kept = live.finish("h")
     assert kept.truncated
     assert kept.text("stdout") == "x" * (KEPT - 1) + "y"

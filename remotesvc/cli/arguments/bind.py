@@ -21,9 +21,7 @@ from remotesvc.cli.problems import BadUsage
 
 @dataclass(frozen=True)
 class Word:
-    """One word after the target. `literal`: it stood after `--`, so it is an argument whatever it looks
-    like.
-    """
+    """One word after the target. `literal`: it stood after `--`, so it is an argument whatever it looks like."""
 
     text: str
     literal: bool = False

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _OPAQUE = ast.Pass()
-"""Stands for a binding whose value only running the code would tell: an import, a loop variable, two
-branches.
-"""
+"""Stands for a binding whose value only running the code would tell: an import, a loop variable, two branches."""
 
 # Calls by which code binds module names without writing them down.
 _BINDING_CALLS = frozenset(("globals", "vars", "exec", "setattr", "locals"))
@@ -47,9 +45,7 @@ class Scope:
 
     @classmethod
     def of_class(cls, node: ast.ClassDef) -> Scope:
-        """The body of a class; whatever has bases, a metaclass or a decorator may have more names than
-        that.
-        """
+        """The body of a class; whatever has bases, a metaclass or a decorator may have more names than that."""
         scope = cls(is_class=True)
         scope._walk(node.body, conditional=False)
         plain = [base for base in node.bases if not (isinstance(base, ast.Name) and base.id == "object")]
@@ -57,9 +53,7 @@ class Scope:
         return scope
 
     def find(self, name: str) -> ast.AST | None:
-        """What `name` is bound to: a definition, an expression, or something opaque. None if not bound
-        here.
-        """
+        """What `name` is bound to: a definition, an expression, or something opaque. None if not bound here."""
         return self._bound.get(name)
 
     def classes(self) -> dict[str, ast.ClassDef]:
@@ -123,9 +117,7 @@ class Scope:
             self._bind_all(_stored(target), _OPAQUE)
 
     def _other(self, node: ast.stmt) -> None:
-        """If, try, with, loops, match: their bodies bind here too, perhaps. Everything else they bind is
-        opaque.
-        """
+        """If, try, with, loops, match: their bodies bind here too, perhaps. Everything else they bind is opaque."""
         bodies = [
             body
             for holder in (node, *getattr(node, "handlers", ()), *getattr(node, "cases", ()))

@@ -19,9 +19,7 @@ _OPERANDS = 2
 
 
 def split_words(words: Iterable[str], options: Mapping[str, bool]) -> tuple[list[str], list[Word]]:
-    """(ours, the function's). `options`: each option string of ours, dashes included, and whether it takes
-    a value.
-    """
+    """(ours, the function's). `options`: each option string of ours, dashes included, and whether it takes a value."""
     ours: list[str] = []
     theirs: list[Word] = []
     operands = 0

@@ -25,9 +25,7 @@ LARGEST = 256 * 1024
 
 @dataclass(frozen=True)
 class Target:
-    """A parsed target: `module:qualname` as the call names it, and the directories that come first to find
-    it.
-    """
+    """A parsed target: `module:qualname` as the call names it, and the directories that come first to find it."""
 
     module: str
     qualname: str
@@ -41,9 +39,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Source:
-    """A module this machine has. `text` is None where there is no Python source (native, namespace
-    package).
-    """
+    """A module this machine has. `text` is None where there is no Python source (native, namespace package)."""
 
     module: str
     file: str

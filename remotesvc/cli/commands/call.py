@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.commands.run import WORDS, RunCommand, examine, exhaust, explain_type_errors, stdin_reader
+from remotesvc.cli.calls import WORDS, RunCommand, examine, exhaust, explain_type_errors, stdin_reader
 from remotesvc.cli.options import (
     connection_options,
     here,

@@ -15,6 +15,8 @@ from remotesvc.cli.hosts import python_version
 if TYPE_CHECKING:
     from remotesvc.cli.hosts import Backend, ContextLike, RouterLike
     from remotesvc.cli.show.console import Console
+    from remotesvc.output import OutputEvent
+    from remotesvc.testing.sshd import EmbeddedServer
 
 _TASKS = "demo_tasks"
 """A module beside `remotesvc.testing.sshd`, found by --path as one of the user's own would be."""
@@ -61,7 +63,7 @@ def demo(ctx: click.Context, color: str | None) -> int:
     return 0 if show.good == len(_STEPS) else 1
 
 
-def _connect(router: RouterLike, server: Any) -> tuple[ContextLike, float]:
+def _connect(router: RouterLike, server: EmbeddedServer) -> tuple[ContextLike, float]:
     """The context, and the seconds it took until Python answered there."""
     began = time.monotonic()
     context = router.ssh(
@@ -112,7 +114,7 @@ class _Show:
     def line(self, text: str) -> None:
         self._console.result(text + "\n")
 
-    def output(self, event: Any) -> None:
+    def output(self, event: OutputEvent) -> None:
         self._console.result("".join(f"     target's {event.stream}: {line}\n" for line in event.data.splitlines()))
 
     def connected(self, context: ContextLike, seconds: float) -> None:

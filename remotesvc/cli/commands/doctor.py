@@ -32,12 +32,11 @@ def doctor(ctx: click.Context, /, hosts: str | None, **shared: Any) -> int:
     from remotesvc.cli.checkup import examine
     from remotesvc.cli.fanout import make_console
     from remotesvc.cli.hosts import check
+    from remotesvc.cli.secrets import with_passwords
     from remotesvc.cli.selection import select_hosts
     from remotesvc.cli.versions import version_block
 
     settings = Settings.take(shared)
-    from remotesvc.cli.secrets import with_passwords
-
     members = [] if hosts is None else select_hosts(hosts, settings)
     check(members, settings)
     settings = with_passwords(settings)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from remotesvc.cli.problems import BadUsage, OurError
 from remotesvc.cli.transfers import copy_command, run_transfers, take_options
+
+if TYPE_CHECKING:
+    from remotesvc.fleet.member import Member
 
 
 @click.command(
@@ -43,7 +46,7 @@ def push(
     origins: list[Any] = []
     with ExitStack() as stack:
 
-        def check(hosts: Any) -> None:
+        def check(hosts: Sequence[Member]) -> None:
             from remotesvc.files.errors import TransferError
             from remotesvc.files.shared import share
 

@@ -3,54 +3,31 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from remotesvc.cli.calls import STDIN, WORDS, RunCommand, examine, exhaust, explain_type_errors, stdin_reader
 from remotesvc.cli.options import (
     connection_options,
     here,
     hosts_argument,
     module_options,
-    option_table,
     output_options,
     result_option,
 )
-from remotesvc.cli.problems import BadUsage, NoSuchFunction
 from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from remotesvc.cli.arguments.signature import Callee
-    from remotesvc.cli.arguments.target import Target
     from remotesvc.cli.fanout import Session
     from remotesvc.cli.hosts import ContextLike
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
 
-STDIN = "/dev/stdin"
-"""What -: in front of a function becomes, for click would take that for an option."""
-WORDS = "remotesvc.words"
-"""Where the words of the function wait in click's meta until the command runs."""
-
 EXPLAIN_LIMIT = 10.0
 """Seconds for asking a target what it has imported."""
-
-
-class RunCommand(click.Command):
-    """A command behind whose target other options than ours may stand: those of the function."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        from remotesvc.cli.arguments.split import split_words
-
-        ours, theirs = split_words(args, option_table(self))
-        ctx.meta[WORDS] = theirs
-        return super().parse_args(ctx, [STDIN + word[1:] if word.startswith("-:") else word for word in ours])
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return [*super().collect_usage_pieces(ctx), "[ARG]...", "[--NAME VALUE]..."]
 
 
 @click.command(
@@ -130,36 +107,6 @@ def run(
     return code
 
 
-def examine(target: Target, of_service: bool = False) -> Callee:
-    """What this machine knows of the target's function; BadUsage if it knows that it cannot be called."""
-    from remotesvc.cli.arguments.signature import parse_source, read_callee, unchecked
-    from remotesvc.cli.arguments.target import find_source, module_finder
-
-    source = find_source(target)
-    if source is None:
-        return unchecked(target.call, f"there is no module {target.module} here; the target may have it")
-    if source.text is None:
-        return unchecked(target.call, f"{target.module} has no Python source here")
-    tree = parse_source(source.text, source.file)
-    try:
-        return read_callee(tree, target.module, target.qualname, source.submodules, of_service, module_finder(target))
-    except NoSuchFunction:
-        if not source.standard:
-            raise
-        # The standard library is the target's own, and that may be another version.
-        return unchecked(target.call, f"{target.module} of this machine has no such function")
-
-
-def explain_type_errors(session: Session) -> None:
-    """A hint where a call failed because its arguments were texts."""
-    from remotesvc.cli.show.jsonout import error_type
-
-    if any(outcome.error is not None and error_type(outcome.error) == "TypeError" for outcome in session.outcomes):
-        session.console.note(
-            "Arguments without an annotation travel as strings; --json-args reads 4 as a number and [1, 2] as a list."
-        )
-
-
 def _explain_imports(session: Session, host: Member, context: Any) -> None:
     from remotesvc.bootstrap.errors import Error
 
@@ -171,38 +118,6 @@ def _explain_imports(session: Session, host: Member, context: Any) -> None:
     total = sum(each.bytes for each in origins)
     lines = [f"{host.label}: {len(origins)} modules, {total} bytes", *(f"  {each}" for each in origins)]
     session.console.note("\n".join(lines))
-
-
-def stdin_reader(settings: Settings) -> Any:
-    """What reads standard input for the argument -."""
-
-    def read() -> bytes:
-        if settings.no_stdin:
-            raise BadUsage("an argument is -, and -n forbids reading standard input")
-        if sys.stdin is None:
-            raise BadUsage("an argument is -, and standard input is closed")
-        return sys.stdin.buffer.read()
-
-    return read
-
-
-def exhaust(session: Session, host: Member, attempt: Attempt, items: Any, whole: bool) -> Any:
-    """The value of a generator function: a list where it is wanted whole, else each item is printed as it comes.
-
-    Raises Cancelled when the run is stopped before it has ended.
-    """
-    from remotesvc.cli.show.render import value_text
-    from remotesvc.cli.show.report import Streamed
-
-    if whole:
-        return attempt.whole(items)
-    for item in attempt.each(items):
-        text = value_text(item)
-        if session.several:
-            session.console.labelled_result(host.label, text)
-        else:
-            session.console.result(text if text.endswith("\n") else text + "\n")
-    return Streamed()
 
 
 @contextmanager

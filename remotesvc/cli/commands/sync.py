@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from remotesvc.cli.options import connection_options, hosts_argument, output_options
 from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.transfers import run_transfers, take_options, transfer_options
+
+if TYPE_CHECKING:
+    from remotesvc.fleet.member import Member
 
 
 @click.command(
@@ -42,7 +45,7 @@ def sync(
     """
     options = take_options(shared)
 
-    def check(hosts: Any) -> None:
+    def check(hosts: Sequence[Member]) -> None:
         if not os.path.isdir(source):
             raise BadUsage(f"{source} is no directory here; push copies files")
 

@@ -27,9 +27,7 @@ _ECHO = 3
 
 
 class Stream:
-    """One output stream: encodes what the terminal or file can take, escapes on a terminal, survives its
-    reader.
-    """
+    """One output stream: encodes what the terminal or file can take, escapes on a terminal, survives its reader."""
 
     def __init__(self, file: TextIO | None, color: bool) -> None:
         self._file = file

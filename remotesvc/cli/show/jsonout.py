@@ -108,9 +108,7 @@ def _frame(frame: Any) -> dict[str, Any]:
 
 
 def encode(value: Any) -> Any:
-    """`value` as json.dumps takes it. One stack frame a nesting level: a value of the codec's depth still
-    fits.
-    """
+    """`value` as json.dumps takes it. One stack frame a nesting level: a value of the codec's depth still fits."""
     kind = type(value)
     if value is None or kind is bool or kind is str:
         return value

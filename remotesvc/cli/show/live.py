@@ -1,17 +1,18 @@
-"""What targets print while a call runs: shown as it comes, and kept where JSON wants it. Called from any
-thread.
-"""
+"""What targets print while a call runs: shown as it comes, and kept where JSON wants it. Called from any thread."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from remotesvc.cli.show.console import Console
 from remotesvc.fleet.member import shown_host
 from remotesvc.fleet.printed import Kept
+
+if TYPE_CHECKING:
+    from remotesvc.output import LogEvent, OutputEvent
 
 _LONGEST_LINE = 64 * 1024
 
@@ -37,16 +38,16 @@ class Live:
         self._partial: dict[tuple[str, str], str] = {}
         self._line_open = False
 
-    def name(self, context: Any, host: str) -> None:
-        """From now on output of `context` belongs to `host`, the text the user gave."""
-        self._names[_key(context)] = host
+    def name(self, context: int, host: str) -> None:
+        """From now on output of the context of this id belongs to `host`, the text the user gave."""
+        self._names[context] = host
 
-    def host_of(self, event: Any) -> str:
+    def host_of(self, event: OutputEvent | LogEvent) -> str:
         """The user's text for the host an event comes from."""
-        return self._names.get(_key(event.context)) or str(event.host)
+        return self._names.get(event.context) or event.host
 
-    def __call__(self, event: Any) -> None:
-        """Take one event: context, host, stream ("stdout" or "stderr"), data."""
+    def __call__(self, event: OutputEvent) -> None:
+        """Show or keep what a target has printed."""
         host = self.host_of(event)
         with self._lock:
             if self._keep:
@@ -106,12 +107,7 @@ def time_stamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z ")
 
 
-def _key(context: Any) -> int:
-    """Contexts are known by their ids; events name theirs by it."""
-    return context if isinstance(context, int) else context.id
-
-
-def log_line(event: Any, host: str) -> str:
+def log_line(event: LogEvent, host: str) -> str:
     """One record of the target's logging as one line; its traceback, if any, below."""
     record = f"[{shown_host(host)}] {event.levelname} {event.name}: {event.msg}"
     return record + (f"\n{event.exc}" if event.exc else "")

@@ -36,9 +36,7 @@ def value_text(value: Any) -> str:
 
 
 def pretty(value: Any, width: int = WIDTH) -> str:
-    """A repr on one line where it fits into `width`, else a line an item; what is too deep or too much is
-    `...`.
-    """
+    """A repr on one line where it fits into `width`, else a line an item; what is too deep or too much is `...`."""
     return _Printer(width).text(value, 0, DEEPEST)
 
 
