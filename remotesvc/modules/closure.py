@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 
 from .codes import Codes
-from .find import Finder, Found
+from .find import Finder
+from .found import Found
 from .scan import Imported, imports_of
 
 

@@ -15,7 +15,7 @@ import remotesvc
 from remotesvc.bootstrap.finder import label_of
 from remotesvc.bootstrap.imports.modules import MAIN
 
-from .find import Found
+from .found import Found
 
 MAGIC = importlib.util.MAGIC_NUMBER
 

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 
-from .find import Found
+from .found import Found
 
 SIZE_LIMIT = 64 << 20
 """Bytes of the largest data file that is served through an import; larger ones are for a file transfer."""

@@ -12,7 +12,8 @@ from remotesvc.bootstrap.imports.modules import ABSENT, MAIN, NAMESPACE, REFUSED
 from .codes import MAGIC, Codes
 from .datafiles import data_files
 from .distributions import Distribution
-from .find import Finder, Found
+from .find import Finder
+from .found import Found
 from .policy import HERE, Policy, Ruling
 
 RESOURCES_LISTED = 32

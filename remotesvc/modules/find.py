@@ -7,63 +7,24 @@ entry is asked for a spec, and the directories in that spec are where the next p
 from __future__ import annotations
 
 import os
-import pkgutil
 import sys
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
-from typing import Any, Literal
+from importlib.machinery import ModuleSpec
 
 import remotesvc
 import remotesvc.bootstrap
 
 from .directories import modules_in
 from .distributions import Distribution, Distributions
+from .found import Found
+from .specs import content_of, modified_of, spec_in
 from .standins import STAND_INS, stand_in
-
-Kind = Literal["source", "namespace", "native", "builtin", "unreadable"]
 
 # Of the finders on sys.meta_path only those of editable installs are asked; the modules of all that make them are
 # named so. Others do more than finding: some import what they are asked for, some remember every name, and the
 # names asked for are made up by children.
 _ASKED = "editable"
-
-
-@dataclass(frozen=True)
-class Found:
-    """What was found under a module's name; a snapshot that is never read again.
-
-    kind: "source"; "namespace" (a package without ``__init__.py``); "native" (an extension module without a
-    ``.py`` beside it); "builtin" (inside the interpreter); "unreadable" (it exists, but without source).
-    origin: file name, None for namespace packages. modified: in seconds, of that file when it was read.
-    directories: of a package, where its parts are looked for.
-    entry: the path entry it was found under, None if a finder of its own (an editable install) knew it.
-    installed: of a namespace package, which may belong to many distributions: whether all its directories lie
-    where distributions are installed.
-    """
-
-    name: str
-    kind: Kind
-    is_pkg: bool = False
-    source: bytes = field(default=b"", repr=False)
-    origin: str | None = None
-    directories: tuple[str, ...] = ()
-    entry: str | None = None
-    stdlib: bool = False
-    distribution: Distribution | None = None
-    installed: bool = False
-    modified: int | None = None
-
-    @property
-    def own(self) -> bool:
-        """Whether it is part of this package, which every child gets from its parent."""
-        return self.name.partition(".")[0] == "remotesvc"
-
-    @property
-    def first_party(self) -> bool:
-        """Whether it is the user's own code: of no installed distribution, or of an editable one."""
-        return not self.stdlib and not self.own and self.distribution is None and not self.installed
 
 
 class Finder:
@@ -128,7 +89,7 @@ class Finder:
             return self._found_in(name, above.directories, above) or self._loaded(name)
         if tail in STAND_INS:
             source, origin = stand_in(tail)
-            return Found(name, "source", source=source, origin=origin, stdlib=True, modified=_modified(origin))
+            return Found(name, "source", source=source, origin=origin, stdlib=True, modified=modified_of(origin))
         if tail in sys.builtin_module_names:
             return Found(name, "builtin", stdlib=True)
         if tail in sys.stdlib_module_names:
@@ -143,7 +104,7 @@ class Finder:
         portions: list[str] = []
         first = None
         for entry in entries:
-            spec = _spec_in(name, entry)
+            spec = spec_in(name, entry)
             if spec is None:
                 continue
             if spec.loader is not None:
@@ -185,29 +146,15 @@ class Finder:
         return found if found.kind == "source" else None
 
     def _describe(self, name: str, spec: ModuleSpec, entry: str | None, above: Found | None) -> Found:
-        origin = spec.origin
-        is_pkg = spec.submodule_search_locations is not None
-        kind: Kind = "source"
-        source = None
-        modified = _modified(origin)
-        if origin is not None and origin.endswith(tuple(EXTENSION_SUFFIXES)):
-            beside = os.path.join(os.path.dirname(origin), _stem(origin) + ".py")
-            if os.path.isfile(beside):
-                modified = _modified(beside)
-                origin, source = beside, _read(beside)
-            else:
-                kind = "native"
-        else:
-            source = _source(spec)
-            if source is None:
-                kind = "unreadable"
+        kind, origin, source, modified = content_of(spec)
         root = self._path_entry(origin, entry)
         stdlib = above.stdlib if above is not None else self._is_stdlib(name, origin)
         owner = None
         if origin is not None and root is not None and not stdlib and name.partition(".")[0] != "remotesvc":
             owner = self._distributions.owner(origin, root)
+        is_pkg = spec.submodule_search_locations is not None
         directories = tuple(spec.submodule_search_locations or ())
-        return Found(name, kind, is_pkg, source or b"", origin, directories, root, stdlib, owner, modified=modified)
+        return Found(name, kind, is_pkg, source, origin, directories, root, stdlib, owner, modified=modified)
 
     def _path_entry(self, origin: str | None, entry: str | None) -> str | None:
         """The deepest path entry that a file lies under; None for one that only a finder knew."""
@@ -232,52 +179,9 @@ def _stdlib_directories() -> list[str]:
     return [pure, *(entry for entry in sys.path if os.path.basename(entry) == "lib-dynload")]
 
 
-def _spec_in(name: str, entry: str) -> ModuleSpec | None:
-    """What the finder of one path entry has under a name. It looks at the last part of the name only."""
-    finder: Any = pkgutil.get_importer(entry)
-    if finder is None or not hasattr(finder, "find_spec"):
-        return None
-    try:
-        spec: ModuleSpec | None = finder.find_spec(name)
-    except (OSError, ImportError, ValueError):
-        return None
-    return spec
-
-
 def _working_directory() -> str:
     """What "" in sys.path stands for; "" itself if it has been deleted."""
     try:
         return os.getcwd()
     except FileNotFoundError:
         return ""
-
-
-def _source(spec: ModuleSpec) -> bytes | None:
-    """The source behind a spec as bytes; None if its loader has none."""
-    loader: Any = spec.loader
-    try:
-        if spec.origin is not None and spec.origin.endswith(".py") and hasattr(loader, "get_data"):
-            data: bytes = loader.get_data(spec.origin)
-            return data
-        text: str | None = loader.get_source(spec.name)
-        return None if text is None else text.encode()
-    except (AttributeError, OSError, ImportError):
-        return None
-
-
-def _modified(path: str | None) -> int | None:
-    """When a file was written, in whole seconds, as bytecode has it; None if it is no file."""
-    try:
-        return None if path is None else int(os.stat(path).st_mtime)
-    except OSError:
-        return None
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def _stem(path: str) -> str:
-    """``md`` of ``/x/md.cpython-311-x86_64-linux-gnu.so``."""
-    return os.path.basename(path).partition(".")[0]

@@ -51,22 +51,24 @@ class Course:
 
 @dataclass
 class Child:
-    """What one child was sent, and may have. Bounded by what there is on the master.
-
-    sent: (name, whether as code). courses: what is on its way, in order. promised: announced to the child and still to
-    be sent. told: names of modules that it knows it cannot have. lacking: it asked for parts of a distribution it would
-    have taken its own of.
-    """
+    """What one child was sent, and may have. Bounded by what there is on the master."""
 
     sent: set[tuple[str, bool]] = field(default_factory=set)
+    """(name, whether as code)."""
     courses: list[Course] = field(default_factory=list)
+    """What is on its way, in order."""
     promised: set[str] = field(default_factory=set)
+    """Announced to the child and still to be sent."""
     told: set[str] = field(default_factory=set)
+    """Names of modules that it knows it cannot have."""
     lacking: bool = False
-    refusals: int = 0
+    """It asked for parts of a distribution of which it would have taken its own."""
     granted: set[str] = field(default_factory=set)
+    """Modules that it may ask for: what called code imports."""
     distributions: set[str] = field(default_factory=set)
+    """Keys of the distributions of which it may ask for any module."""
     called: set[str] = field(default_factory=set)
+    """Modules with a function that was called there."""
 
 
 class Load:

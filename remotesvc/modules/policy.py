@@ -20,7 +20,7 @@ from typing import Literal, cast, get_args
 from remotesvc.bootstrap.errors import UsageError
 
 from .distributions import Distribution
-from .find import Found
+from .found import Found
 
 Verdict = Literal["master", "prefer-target", "target", "absent", "refused"]
 Origin = Literal["master", "target", "deny"]

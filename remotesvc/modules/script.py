@@ -11,7 +11,7 @@ from types import ModuleType
 from remotesvc.bootstrap.errors import UsageError
 from remotesvc.bootstrap.imports.modules import MAIN
 
-from .find import Found
+from .found import Found
 
 _HINT = """\
 {file} has no guard, so importing it on a target would run all of it again. Put what it does under

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import zlib
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -17,15 +17,14 @@ from .datafiles import Unavailable, data_files, read_data_file
 from .distributions import Distribution
 from .entry import Entries
 from .explain import ImportOrigin
-from .find import Finder, Found
+from .find import Finder
+from .found import Found
 from .load import CHUNK, FIRST, GUESS_BUDGET, RELAYED_BUDGET, Child, Course, Load
 from .metadata import metadata
 from .policy import HERE, Origin, Policy, Ruling
+from .refusals import Refusals
 from .script import main_name, main_script
 from .sent import Sent
-
-REFUSALS_LOGGED = 200
-"""Refusals of one child that are logged: it may ask for any number of names."""
 
 log = logging.getLogger("remotesvc.modules")
 
@@ -51,12 +50,10 @@ class ModuleServer:
         self._entries = Entries(self._finder, self._codes, self._policy)
         self._children: dict[int, Child] = {}
         self._counts: Counter[str] = Counter()
-        self._refused: Counter[str] = Counter()
+        self.refusals = Refusals()
         self._lock = threading.RLock()
         self.sent = Sent(self._finder, self._policy, self._entries, self._lock)
         """What can be said of them afterwards."""
-        self.refusals: deque[tuple[int, str, str]] = deque(maxlen=100)
-        """The latest refusals: (child id, name, rule)."""
 
     # Calls
 
@@ -139,6 +136,7 @@ class ModuleServer:
         """The child is gone."""
         with self._lock:
             self._children.pop(child_id, None)
+        self.refusals.forget(child_id)
 
     # Requests
 
@@ -154,7 +152,7 @@ class ModuleServer:
         try:
             wanted = check_request(request)
         except ValueError as error:
-            self._refuse(child_id, "?", "malformed")
+            self.refusals.note(child_id, "?", "malformed")
             return {"reason": str(error)}
         name = wanted.name
         with self._lock:
@@ -164,7 +162,7 @@ class ModuleServer:
                 return self._metadata(child_id, child, name)
             ruling = self._ruling(child, name, wanted.python)
             if not ruling.served:
-                self._refuse(child_id, name, ruling.rule)
+                self.refusals.note(child_id, name, ruling.rule)
                 refusal = self._entries.refusal(name, ruling)
                 return {"modules": [refusal]} if wanted.kind == MODULE else {"reason": ruling.reason}
             found = self._located(name)
@@ -190,8 +188,7 @@ class ModuleServer:
         """Where what a child says it has imported came from, and why; then what it was refused."""
         with self._lock:
             origins = self.sent.origins(report)
-            refused = dict.fromkeys((name, rule) for number, name, rule in self.refusals if number == child_id)
-        return origins + [ImportOrigin(name, "refused", rule) for name, rule in refused]
+        return origins + [ImportOrigin(name, "refused", rule) for name, rule in self.refusals.of(child_id)]
 
     def statistics(self) -> dict[str, Any]:
         """Counters: requests by kind; modules sent, their bytes; compressed, compiled, scanned; refusals by rule."""
@@ -203,7 +200,7 @@ class ModuleServer:
                 "compressed": self._entries.compressed,
                 "compiled": self._codes.compiled,
                 "scanned": self._plans.scanned,
-                "refused": dict(self._refused),
+                "refused": self.refusals.by_rule(),
             }
 
     def _with_imports(self, child: Child, wanted: Request, found: Found, ruling: Ruling) -> list[Any]:
@@ -243,7 +240,7 @@ class ModuleServer:
             return {"reason": f"the master has no distribution {name}"}
         ruling = self._policy.distribution(distribution, child.granted, child.distributions)
         if not ruling.served:
-            self._refuse(child_id, name, ruling.rule)
+            self.refusals.note(child_id, name, ruling.rule)
         return metadata(distribution, ruling)
 
     def _text(self, found: Found) -> dict[str, Any]:
@@ -272,14 +269,3 @@ class ModuleServer:
 
     def _child(self, child_id: int) -> Child:
         return self._children.setdefault(child_id, Child())
-
-    def _refuse(self, child_id: int, name: str, rule: str) -> None:
-        with self._lock:
-            child = self._child(child_id)
-            child.refusals += 1
-            self._refused[rule] += 1
-            self.refusals.append((child_id, name, rule))
-        if child.refusals <= REFUSALS_LOGGED:
-            log.debug("context %d was not given %s: %s", child_id, name, rule)
-        elif child.refusals == REFUSALS_LOGGED + 1:
-            log.debug("context %d was refused %d names; no more of them are logged", child_id, REFUSALS_LOGGED)

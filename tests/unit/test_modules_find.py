@@ -11,7 +11,8 @@ import pytest
 
 from remotesvc.modules.datafiles import Unavailable, data_files, read_data_file
 from remotesvc.modules.distributions import Distribution
-from remotesvc.modules.find import Finder, Found
+from remotesvc.modules.find import Finder
+from remotesvc.modules.found import Found
 from tests.kernel.importing import write
 
 NATIVE = EXTENSION_SUFFIXES[0]

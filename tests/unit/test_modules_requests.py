@@ -24,7 +24,8 @@ from remotesvc.bootstrap.imports.modules import (
     unpack,
 )
 from remotesvc.modules.policy import HERE
-from remotesvc.modules.server import REFUSALS_LOGGED, ModuleServer
+from remotesvc.modules.refusals import LOGGED
+from remotesvc.modules.server import ModuleServer
 from tests.unit.module_answers import ask, request
 
 pytest_plugins = ("tests.unit.module_fixtures",)
@@ -84,10 +85,10 @@ class TestHostileRequests:
 
     def test_refusals_are_logged_up_to_a_limit(self, server: ModuleServer, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level("DEBUG", "remotesvc.modules")
-        for number in range(REFUSALS_LOGGED + 100):
+        for number in range(LOGGED + 100):
             ask(server, f"made_up{number}")
-        assert len(caplog.records) == REFUSALS_LOGGED + 1
-        assert server.statistics()["refused"] == {"absent": REFUSALS_LOGGED + 100}
+        assert len(caplog.records) == LOGGED + 1
+        assert server.statistics()["refused"] == {"absent": LOGGED + 100}
 
     def test_ten_thousand_names_cost_no_memory_and_import_nothing(self, server: ModuleServer) -> None:
         chance = random.Random(1)

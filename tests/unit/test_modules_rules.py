@@ -111,7 +111,7 @@ class TestClosedSet:
     def test_refusals_are_counted_and_named(self, server: ModuleServer) -> None:
         ask(server, "private", child=7)
         assert server.statistics()["refused"] == {"closed set": 1}
-        assert list(server.refusals) == [(7, "private", "closed set")]
+        assert list(server.refusals.latest) == [(7, "private", "closed set")]
 
 
 class TestOrigin:

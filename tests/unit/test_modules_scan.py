@@ -14,7 +14,8 @@ import pytest
 from remotesvc.bootstrap.errors import UsageError
 from remotesvc.modules.closure import Plans, Scanner
 from remotesvc.modules.codes import Codes
-from remotesvc.modules.find import Finder, Found
+from remotesvc.modules.find import Finder
+from remotesvc.modules.found import Found
 from remotesvc.modules.scan import Imported, imports_of
 from remotesvc.modules.script import main_name, main_script, without_guarded
 from tests.kernel.importing import write
