@@ -100,7 +100,7 @@ class SSHContexts:
         path: ParamikoPath | OpenSSHPath
         deadline = begun + options.connect_timeout
         if options.transport == "openssh":
-            from .openssh import path as openssh
+            from .openssh import opening as openssh
 
             self._tree.router.alive()  # before there is a process that nobody would end
             path = openssh.open(options, lambda host: command_at(_place_by_way(host)), deadline, phases,

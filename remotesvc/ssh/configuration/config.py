@@ -37,10 +37,7 @@ def resolve(options: SSHOptions, timeout: float = 10.0) -> ResolvedHost:
 
     Raises UsageError (a key file that is not there), ConnectError (stage "config") and ConnectTimeout.
     """
-    for what, paths in (("key", options.key_filenames), ("certificate", options.certificates)):
-        for path in paths:
-            if not os.path.exists(os.path.expanduser(path)):
-                raise UsageError(f"{what} file not found: {path}")
+    options.check_files()
     program = shutil.which("ssh")
     try:
         values = openssh_config.ask(program, options, timeout) if program else _read_files(options)

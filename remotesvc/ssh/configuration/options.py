@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -85,6 +86,13 @@ class SSHOptions:
             raise UsageError(f"transport is one of {', '.join(TRANSPORTS)}, not {self.transport!r}")
         if not self.connect_timeout > 0:
             raise UsageError(f"connect_timeout is a positive number of seconds, not {self.connect_timeout!r}")
+
+    def check_files(self) -> None:
+        """Raises UsageError for a key or a certificate that is named and not there."""
+        for what, paths in (("key", self.key_filenames), ("certificate", self.certificates)):
+            for path in paths:
+                if not os.path.exists(os.path.expanduser(path)):
+                    raise UsageError(f"{what} file not found: {path}")
 
     @classmethod
     def parse(

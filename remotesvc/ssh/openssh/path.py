@@ -1,4 +1,4 @@
-"""SSH by the `ssh` program that is installed here: whatever it can do, this can.
+"""The byte path through the `ssh` program that is installed here: whatever that can do, this can.
 
 One process a context. Its log (`-E`, level DEBUG1) says how far it came, so the stages have their times and errors
 their types; its stdin and stdout are the byte path; what it asks, `askpass` answers.
@@ -7,36 +7,25 @@ their types; its stdin and stdout are the byte path; what it asks, `askpass` ans
 from __future__ import annotations
 
 import os
-import random
 import select
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from remotesvc.bootstrap.errors import Lost, UsageError
-from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
+from remotesvc.bootstrap.errors import Lost
+from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.launch.process import STATUS_WAIT, ProcessPath
-from remotesvc.launch.times import note_times
 
-from ..busy import LONGEST_PAUSE, RETRIES
-from ..configuration.options import SSHOptions
 from ..hostkeys.known_hosts import KnownHosts
-from ..login.keyring import KeyRing
 from ..terminal import MOST_PATIENCE
-from . import config as openssh_config
 from . import errors as openssh_errors
-from . import plan as openssh_plan
-from .askpass import Desk, Replies, Secretary
+from .askpass import Desk
 from .log import Progress
 from .plan import OpenSSHHost
 
 LOG_READ = 64 * 1024
 """Bytes of one read of the log: all that a pipe holds."""
-
-FIRST_PAUSE = 0.2
-"""Seconds before a busy server is asked again, at most; doubled each time. As the other transport."""
 
 
 @dataclass(frozen=True)
@@ -166,100 +155,3 @@ class OpenSSHPath(ProcessPath):
     def _close_reading(self) -> None:
         super()._close_reading()
         os.close(self._log)
-
-
-def open(
-    options: SSHOptions,
-    command_for: Callable[[OpenSSHHost], str],
-    deadline: float,
-    phases: dict[str, float],
-    secretary: Secretary,
-    note: Callable[[str], object],
-) -> OpenSSHPath:
-    """Connect, log in and have a program run, before `deadline` (monotonic; `phases["asked"]` comes on top).
-
-    `command_for` is asked for the command line; `note` is told what a person is to do, such as to touch a key. Raises
-    UsageError for what ssh cannot be told, and the ConnectErrors that `ssh.open` does; no process is left then.
-    """
-    started = time.monotonic()
-    program = shutil.which("ssh")
-    if program is None:
-        raise UsageError("transport openssh needs OpenSSH's client, ssh, and there is none on the PATH")
-    for what, paths in (("key", options.key_filenames), ("certificate", options.certificates)):
-        for path in paths:
-            if not os.path.exists(os.path.expanduser(path)):
-                raise UsageError(f"{what} file not found: {path}")
-    try:
-        values = openssh_config.ask(program, options, deadline - started)
-        try:
-            host = openssh_plan.describe(options, values)
-        except UsageError as error:
-            raise ConnectError(f"ssh_config does not make sense: {error}", options.host, "config") from error
-        known = KnownHosts(host.known_hosts)
-        phases["config"] = time.monotonic() - started
-        asks = secretary.questions is not None and values.get("batchmode") != ["yes"]
-        replies = None
-        if asks or options.password is not None or options.passphrase is not None:
-            replies = Replies(options, secretary if asks else Secretary(KeyRing()))
-
-        def attempt() -> OpenSSHPath:
-            desk = Desk(replies)
-            try:
-                argv = openssh_plan.command_line(program, options, values, host, openssh_plan.stricter(host, known),
-                                                 desk.log_path, replies is not None, command_for(host))
-            except BaseException:  # Ctrl-C, too: nobody else has the desk yet
-                os.close(desk.log)
-                desk.close()
-                raise
-            return _attempt(argv, host, known, desk, options.password is not None, deadline, phases, note)
-
-        return _patiently(attempt, deadline)
-    except ConnectError as error:
-        note_times(error, started, phases)
-        raise
-
-
-class _Busy(Exception):
-    """A server turned us away before anything was said of the user."""
-
-    def __init__(self, error: ConnectError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-def _patiently(attempt: Callable[[], OpenSSHPath], deadline: float) -> OpenSSHPath:
-    """Ask a busy server again, after random pauses that grow, while there is time."""
-    for count in range(RETRIES + 1):
-        try:
-            return attempt()
-        except _Busy as busy:
-            pause = random.uniform(0, min(FIRST_PAUSE * 2**count, LONGEST_PAUSE))
-            if count == RETRIES or time.monotonic() + pause >= deadline:
-                raise busy.error from None
-            time.sleep(pause)
-    raise AssertionError("not reached")
-
-
-def _attempt(
-    argv: list[str], host: OpenSSHHost, known: KnownHosts, desk: Desk, secrets: bool, deadline: float,
-    phases: dict[str, float], note: Callable[[str], object],
-) -> OpenSSHPath:
-    try:
-        path = OpenSSHPath(argv, host, desk)
-        try:
-            if path.log_in(desk, deadline + phases.get("asked", 0.0), note):
-                path.progress.phases["exec"] = time.monotonic() - path.asked - path.progress.since
-                return path
-            error = path.failure(known, secrets)
-            if openssh_errors.busy(path.progress) and not isinstance(error, ConnectTimeout) and host.direct:
-                raise _Busy(error)
-            raise error
-        except BaseException:  # Ctrl-C, too: the program must not go on
-            path.abandon()
-            raise
-        finally:
-            phases.update(path.progress.phases)
-            if path.asked:
-                phases["asked"] = phases.get("asked", 0.0) + path.asked
-    finally:
-        desk.close()
