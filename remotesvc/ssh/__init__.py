@@ -29,7 +29,8 @@ from .configuration.options import SSHOptions as SSHOptions
 if TYPE_CHECKING:
     from .connect import Peer
     from .login.keyring import KeyRing
-    from .paths.channel import Buffer, ParamikoPath
+    from .paths.channel import ParamikoPath
+    from .paths.packing import Buffer
     from .ways import Ways
 
 

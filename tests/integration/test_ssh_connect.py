@@ -20,6 +20,7 @@ from remotesvc import ssh
 from remotesvc.ssh import SSHOptions
 from remotesvc.ssh.paths import channel, session
 from remotesvc.ssh.paths.packets import GuardedPacketizer
+from remotesvc.ssh.paths.packing import Buffer, packed
 from remotesvc.ssh.paths.socket import TunedSocket
 from remotesvc.testing.sshd import EmbeddedServer
 from tests.integration.ssh_servers import (
@@ -355,10 +356,10 @@ def test_closing_the_embedded_server_kills_what_it_runs() -> None:
 
 
 def test_packets_are_full_but_for_the_last() -> None:
-    buffers: list[channel.Buffer] = [b"a", b"bc" * 3, bytearray(b"d" * 10), b"", memoryview(b"e" * 25), b"f"]
-    cut = [bytes(packet) for packet in channel.packets(buffers, 8)]
+    buffers: list[Buffer] = [b"a", b"bc" * 3, bytearray(b"d" * 10), b"", memoryview(b"e" * 25), b"f"]
+    cut = [bytes(packet) for packet in packed(buffers, 8)]
     assert b"".join(cut) == b"".join(bytes(buffer) for buffer in buffers)
     assert {len(packet) for packet in cut[:-1]} == {8}
-    assert list(channel.packets([], 8)) == []
+    assert list(packed([], 8)) == []
     whole = bytes(100)
-    assert next(iter(channel.packets([whole], 1000))) is whole
+    assert next(iter(packed([whole], 1000))) is whole

@@ -15,25 +15,21 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import paramiko
 
 from ..connect import Peer
 from ..noise import Noise
 from .packets import GuardedPacketizer, signal_number
+from .packing import PACKET, Buffer, packed
 from .socket import TunedSocket
-
-Buffer = bytes | bytearray | memoryview
 
 WINDOW = 2**31 - 1
 """Bytes the server may send before it hears of us; some implementations count in signed 32 bits."""
 
 GIVE_BACK = 256 * 1024 * 1024
 """Used window that is worth a message. Above the tenth of WINDOW below which paramiko says nothing."""
-
-PACKET = 32768 - 64
-"""Payload of a full packet: what every server accepts, less paramiko's allowance for the header."""
 
 LAST_WORDS = 0.5
 """Seconds between the end of output and the end of the channel in which the exit status may come."""
@@ -193,7 +189,7 @@ class ParamikoPath:
         if len(buffers) == 1 and isinstance(buffers[0], bytes) and len(buffers[0]) <= PACKET:
             self._send(buffers[0])
         else:
-            for packet in packets(buffers):
+            for packet in packed(buffers):
                 self._send(packet)
         if not self.peer.transport.is_active():  # where it drops what it is given, saying nothing
             raise OSError(errno.EPIPE, self._reason or "the connection is closed")
@@ -256,32 +252,6 @@ class ParamikoPath:
     def diagnostics(self) -> str:
         """What the remote program wrote to stderr, at most 64 KiB, the middle left out; not escaped."""
         return self._noise.text()
-
-
-def packets(buffers: Sequence[Buffer], size: int = PACKET) -> Iterator[Buffer]:
-    """Cut and join `buffers` into packets that are full but for the last; what is large is not copied."""
-    small: list[Buffer] = []
-    filled = 0
-    for buffer in buffers:
-        view: Buffer = buffer
-        if filled + len(view) >= size or not isinstance(view, bytes):
-            view = memoryview(view).cast("B")
-            if filled:
-                small.append(view[: size - filled])
-                filled += len(small[-1])
-                view = view[len(small[-1]) :]
-                if filled == size:
-                    yield b"".join(small)
-                    small, filled = [], 0
-            if not filled:
-                while len(view) >= size:
-                    yield view[:size]
-                    view = view[size:]
-        if view:
-            small.append(view)
-            filled += len(view)
-    if filled:
-        yield small[0] if len(small) == 1 else b"".join(small)
 
 
 def _nothing() -> None:

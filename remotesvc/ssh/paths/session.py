@@ -10,7 +10,8 @@ import paramiko
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 
 from ..connect import Peer
-from .channel import WINDOW, Buffer, ParamikoPath
+from .channel import WINDOW, ParamikoPath
+from .packing import Buffer
 
 
 def open_path(
