@@ -1,8 +1,8 @@
-"""The books of one run over hosts, and its threads.
+"""The books of one run over hosts.
 
 One thread, the desk, has every host begun when its turn has come, and books the answers. What has to be waited for
-(connecting, files, a generator's items) is work for other threads, started as they are needed; a call to a host that is
-connected needs none. An answer that wakes a thread of its own costs twice what one costs that is booked with others.
+(connecting, files, a generator's items) is done by `workers`; a call to a host that is connected needs none. An answer
+that wakes a thread of its own costs twice what one costs that is booked with others.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from functools import partial
 from typing import Any
 
 from .attempt import Attempt, Begun, call_all
-from .outcome import Outcome, Status, classify
+from .outcome import Outcome, Status, classify, worth_retrying
 from .printed import Kept
 from .schedule import Limits, Schedule, Wait
+from .workers import Workers
 
 TOGETHER = 32
 """Outcomes that may be handed out at once; fewer, as soon as there is nothing else to do."""
@@ -53,9 +54,7 @@ class Desk:
         self._schedule = Schedule(len(hosts), limits)
         self._lock = threading.Lock()
         self._events: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        self._jobs: queue.SimpleQueue[tuple[int, Attempt, Work] | None] = queue.SimpleQueue()
-        self._free = 0  # workers that have no job
-        self._workers = 0
+        self._workers = Workers(lambda: self._events.put(_WAKE))
         self._ended: list[Outcome] = []  # to be handed out
         self._running: dict[int, Attempt] = {}
         self._begun: dict[int, tuple[float, float]] = {}
@@ -95,8 +94,8 @@ class Desk:
                 continue
             if event is not _WAKE:
                 event()
-        self._events.put(_WAKE)  # for another thread at the desk, and one for the workers
-        self._jobs.put(None)
+        self._events.put(_WAKE)  # for another thread at the desk
+        self._workers.close()
 
     def _begin_hosts(self) -> float | None:
         """Begin whoever's turn it is; returns the seconds until it is somebody's, None: when a host ends."""
@@ -140,32 +139,12 @@ class Desk:
         if ended:
             self.outcomes.put(ended)
 
-    # -- work that waits
-
     def _hand_over(self, index: int, attempt: Attempt, work: Work) -> None:
-        with self._lock:
-            free = self._free > 0
-            if free:
-                self._free -= 1
-            else:
-                self._workers += 1
-        if not free:
-            name = f"remotesvc-host-{self._workers}"
-            try:
-                threading.Thread(target=self._worker, name=name, daemon=True).start()
-            except RuntimeError as error:  # no more threads
-                self._finish(index, attempt, None, error)
-                return
-        self._jobs.put((index, attempt, work))
-
-    def _worker(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            index, attempt, work = job
-            self._finish(index, attempt, *_outcome_of(work))
-            with self._lock:
-                self._free += 1
-            self._events.put(_WAKE)
-        self._jobs.put(None)  # for the next one
+        """What has to be waited for is done on another thread."""
+        try:
+            self._workers.do(lambda: self._finish(index, attempt, *_outcome_of(work)))
+        except RuntimeError as error:  # no more threads
+            self._finish(index, attempt, None, error)
 
     # -- the books
 
@@ -240,22 +219,3 @@ def _outcome_of(work: Work) -> tuple[Any, BaseException | None]:
         return work(), None
     except BaseException as error:
         return None, error
-
-
-def worth_retrying(error: BaseException, idempotent: bool = False) -> bool:
-    """Whether another try may end better: no connection came about, for a reason that may pass. One that was lost may
-    have done what it was to do: that is only for what is idempotent."""
-    from remotesvc.bootstrap import unreachable
-    from remotesvc.bootstrap.errors import Lost
-
-    if isinstance(error, Lost):
-        return idempotent
-
-    lasting = (
-        unreachable.AuthenticationError,
-        unreachable.HostKeyError,
-        unreachable.PythonNotFound,
-        unreachable.PythonTooOld,
-        unreachable.UnknownHost,
-    )
-    return isinstance(error, unreachable.ConnectError) and not isinstance(error, lasting)

@@ -84,3 +84,22 @@ def classify(error: BaseException) -> Status:
             # A remote KeyboardInterrupt arrives as a CallError, so the builtin here is always our own.
             return status
     return Status.FAILED
+
+
+def worth_retrying(error: BaseException, idempotent: bool = False) -> bool:
+    """Whether another try may end better: no connection came about, for a reason that may pass. One that was lost may
+    have done what it was to do: that is only for what is idempotent."""
+    from remotesvc.bootstrap import unreachable
+    from remotesvc.bootstrap.errors import Lost
+
+    if isinstance(error, Lost):
+        return idempotent
+
+    lasting = (
+        unreachable.AuthenticationError,
+        unreachable.HostKeyError,
+        unreachable.PythonNotFound,
+        unreachable.PythonTooOld,
+        unreachable.UnknownHost,
+    )
+    return isinstance(error, unreachable.ConnectError) and not isinstance(error, lasting)
