@@ -10,22 +10,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 
 import paramiko
 
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectTimeout
 
-from ..configuration.resolved import OTHER_TRANSPORT, ResolvedHost
+from ..configuration.resolved import ResolvedHost
 from ..paths.packets import GuardedPacketizer
 from ..terminal import Interview
 from . import keyfile
 from .agent import Agent, AgentError, AgentKey
 from .candidates import MAX_TRIES, Candidate, arrange
-from .dialogue import Answer, Login, Respond
+from .dialogue import Login, Respond
 from .keyring import KeyRing
-
-PASSWORD_METHODS = ("password", "keyboard-interactive")
+from .record import PASSWORD_METHODS, Record
 
 
 def authenticate(
@@ -39,20 +37,6 @@ def authenticate(
         attempts = _Attempts(transport, host, deadline, keys, interview, stack)
         if not attempts.succeed():
             raise attempts.failure()
-
-
-@dataclass
-class _Record:
-    """What has been tried, for the error message."""
-
-    tried: list[str] = field(default_factory=list)
-    offered: tuple[str, ...] | None = None
-    """The methods the server named; None as long as it named none."""
-    failures: int = 0
-    """What servers count."""
-    late: bool = False
-    question: str = ""
-    """What the server asked that nobody here can answer."""
 
 
 class _Attempts:
@@ -74,7 +58,7 @@ class _Attempts:
         self._interview = interview
         self._stack = stack
         self._login = Login(transport, host.user)
-        self._record = _Record()
+        self._record = Record()
         # Made when first needed, and gone on with when a server wants a second key.
         self._candidates = self._arranged()
         self._spent: set[str] = set()
@@ -88,13 +72,13 @@ class _Attempts:
         while (method := self._next_method()) is not None:
             if self._record.offered is None and method != "publickey":
                 # Passwords are few and attempts counted: first hear which method takes them. That is free.
-                if self._take(self._login.ask_methods(self._deadline)):
+                if self._record.take(self._login.ask_methods(self._deadline)):
                     return True
                 continue
             if self._try(method):
                 return True
         if self._record.offered is None and self._transport.is_active():
-            return self._take(self._login.ask_methods(self._deadline))
+            return self._record.take(self._login.ask_methods(self._deadline))
         return False
 
     def _next_method(self) -> str | None:
@@ -127,9 +111,9 @@ class _Attempts:
         password = self._host.options.password
         assert password is not None  # `_methods` would not have named it
         if method == "password":
-            return self._take(self._login.say_password(password.reveal(), self._deadline), "password")
+            return self._record.take(self._login.say_password(password.reveal(), self._deadline), "password")
         answer = self._login.converse(self._responder(password.reveal()), self._deadline)
-        return self._take(answer, "password by keyboard-interactive", self._record.question)
+        return self._record.take(answer, "password by keyboard-interactive", self._record.question)
 
     # -- keys
 
@@ -173,12 +157,12 @@ class _Attempts:
             if candidate.costly:
                 answer = self._login.would_do(algorithm, blob, self._deadline)
                 if answer.kind != "welcome":
-                    return self._take(answer, candidate.shown)
+                    return self._record.take(answer, candidate.shown)
             answer = self._login.show_key(candidate.load(), algorithm, blob, self._deadline)
         except (keyfile.Unusable, AgentError) as error:
             self._record.tried.append(f"{candidate.label}: {error}")
             return False
-        return self._take(answer, candidate.shown)
+        return self._record.take(answer, candidate.shown)
 
     # -- passwords
 
@@ -199,68 +183,14 @@ class _Attempts:
 
     # -- what came of it
 
-    def _take(self, answer: Answer, what: str = "", question: str = "") -> bool:
-        """Note the answer to `what`, which left the server's `question` open; True if we are in."""
-        record = self._record
-        if answer.kind == "in":
-            return True
-        if answer.methods:
-            record.offered = answer.methods
-        elif answer.kind in ("no", "partial"):
-            record.offered = ()
-        record.late = answer.kind == "late"
-        if not what:
-            return False
-        outcome = {
-            "no": "rejected",
-            "partial": "accepted, but the server asks for more: " + ", ".join(answer.methods),
-            "expired": "right, but it has expired and must be changed; log in with ssh once",
-            "closed": "the server closed the connection",
-            "late": "no answer in time",
-        }[answer.kind]
-        if answer.kind in ("no", "closed"):
-            record.failures += 1
-        if question:
-            outcome += f" (the server asked {question}, which the password does not answer)"
-        record.tried.append(f"{what}: {outcome}")
-        return False
-
     def failure(self) -> AuthenticationError | ConnectTimeout:
-        """The error for the caller: what was tried, what the server takes, what it said, what to do."""
-        host, record = self._host, self._record
-        if host.options.password is not None and record.offered and not {*PASSWORD_METHODS} & {*record.offered}:
-            record.tried.append("password: the server does not take one")
-        tried = "; ".join(record.tried) or "nothing: no agent, no key file and no password"
-        said = self._said()
-        if record.late or time.monotonic() >= self._deadline:
-            return ConnectTimeout(
-                f"the time to connect ran out while logging in as {host.user}; tried {tried}",
-                host=host.name,
-                stage="auth",
-                diagnostics=said,
-            )
-        message = f"login as {host.user} failed; tried {tried}"
-        if record.offered:
-            message += f"; the server takes {', '.join(record.offered)}"
-        hint = "Name a key, load one into ssh-agent, or give a password."
-        if not self._transport.is_active():
-            message += f"; the server closed the connection after {record.failures} attempt(s)"
-            hint = "Name the right key and set IdentitiesOnly=yes, so that fewer are tried."
-        elif record.question or _only_openssh(record.offered):
-            hint = OTHER_TRANSPORT
-        elif record.offered and not {"publickey"}.intersection(record.offered):
-            if host.options.password is None:
-                hint = "Give a password: -k asks for one (password=)."
-            elif not any(method in PASSWORD_METHODS for method in self._methods()):
-                hint = "ssh_config forbids to use the password: PasswordAuthentication, PreferredAuthentications."
-        return AuthenticationError(message, host=host.name, stage="auth", hint=hint, diagnostics=said)
+        """The error for the caller."""
+        if self._record.late or time.monotonic() >= self._deadline:
+            return self._record.timeout(self._host, self._said())
+        return self._record.failure(self._host, self._said(), self._transport.is_active(), self._methods())
 
     def _said(self) -> str:
         """The server's own words, which may well explain it. ConnectError takes the escapes out."""
         packetizer = self._transport.packetizer
         farewell = packetizer.farewell if isinstance(packetizer, GuardedPacketizer) else ""
         return "\n".join(filter(None, (self._login.said.strip(), farewell)))
-
-
-def _only_openssh(offered: tuple[str, ...] | None) -> bool:
-    return bool(offered) and not {"publickey", *PASSWORD_METHODS}.intersection(offered or ())
