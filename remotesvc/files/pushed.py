@@ -2,7 +2,6 @@
 
 import collections
 import hashlib
-import os
 import threading
 import time
 
@@ -11,48 +10,17 @@ from ..calling.invocation import Invocation
 from ..calling.options import Options
 from ..service.base import Service, expose
 from ..service.message import CALLER, Message
+from .contents import Contents, read_small
 from .errors import RAISES, DigestMismatch, TransferRefused
-from .regular import open_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Set
 
-# The largest file that is sent ahead: each hop holds it in memory. Larger ones are for ``Context.push``.
-MAX_FILE = 16 << 20
-# Bytes that one context keeps; what was used longest ago goes first. Nothing is written to a disk.
-MAX_CACHE = 64 << 20
 # Paths that one context knows, and contents it remembers to have sent to each neighbour.
 MAX_PATHS = 10000
 # Seconds that ``get`` waits unless told otherwise.
 PATIENCE = 60.0
-
-
-class Contents(object):
-    """Contents by digest, the least recently used leaving first. Not thread-safe."""
-
-    def __init__(self, limit: "int" = MAX_CACHE) -> "None":
-        self._limit = limit
-        self._held: "Any" = collections.OrderedDict()
-        self.size = 0
-
-    def put(self, digest: "bytes", data: "bytes") -> "None":
-        """Keep a content."""
-        if digest in self._held:
-            self._held.move_to_end(digest)
-            return
-        self._held[digest] = data
-        self.size += len(data)
-        while self.size > self._limit:
-            _digest, old = self._held.popitem(last=False)
-            self.size -= len(old)
-
-    def get(self, digest: "bytes") -> "Optional[bytes]":
-        """A content, None if it is not here (any more)."""
-        data: "Optional[bytes]" = self._held.get(digest)
-        if data is not None:
-            self._held.move_to_end(digest)
-        return data
 
 
 class Neighbour(object):
@@ -87,7 +55,7 @@ class PushFileService(Service):
 
         Raises OSError, TransferRefused for what is larger than 16 MiB or no regular file.
         """
-        data = _read(path)
+        data = read_small(path)
         digest = hashlib.sha256(data).digest()
         self._keep(path, digest, data)
         self._pass_on(path, digest, getattr(context, "id", context))
@@ -204,22 +172,6 @@ class PushFileService(Service):
 
 def _late(path: "str", timeout: "float") -> "CallTimeout":
     return CallTimeout("%s was not pushed here within %g s" % (path, timeout))
-
-
-def _read(path: "str") -> "bytes":
-    """A small file. Raises OSError, TransferRefused."""
-    fd = open_regular(path)
-    try:
-        parts: "List[bytes]" = []
-        size = 0
-        for block in iter(lambda: os.read(fd, 1 << 20), b""):
-            size += len(block)
-            if size > MAX_FILE:
-                raise TransferRefused("%s is larger than %d bytes; push it to each context instead" % (path, MAX_FILE))
-            parts.append(block)
-        return b"".join(parts)
-    finally:
-        os.close(fd)
 
 
 class _Named(object):

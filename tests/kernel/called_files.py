@@ -104,7 +104,8 @@ def push_to_master(path: str) -> None:
 
 def forget_pushed() -> None:
     """What was pushed here is dropped, as if there had been too much."""
-    from remotesvc.files.pushed import Contents, PushFileService
+    from remotesvc.files.contents import Contents
+    from remotesvc.files.pushed import PushFileService
     from remotesvc.service import current_pool
     service = current_pool().get_service(PushFileService)
     service._contents = Contents()  # type: ignore[attr-defined]

@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 import pytest
 
 from remotesvc import CallTimeout, Context, Router, SourceChanged, TransferRefused
+from remotesvc.files.contents import MAX_FILE, Contents
 from remotesvc.files.fileservice import FileService
 from remotesvc.files.grants import Grants, open_plainly
-from remotesvc.files.pushed import MAX_FILE, Contents, PushFileService
+from remotesvc.files.pushed import PushFileService
 from remotesvc.files.records import CHUNK
 from remotesvc.service import Pool, ServiceForbidden
 from tests.kernel import called, called_files
