@@ -136,8 +136,8 @@ class Provisions(object):
 
     def pool(self) -> "Any":
         """The pool of this context's services, made at the first service call."""
-        # Not the module itself: who imports it holds its lock while it waits for the package, and another thread may be
-        # importing the package, and wait for that module.
+        # From the package, and not from its module: whoever imports the module holds its lock while it waits for the
+        # package, and another thread may be importing the package and waiting for that module.
         from remotesvc.service import pool_of
         return pool_of(self._router, True)
 
@@ -162,8 +162,8 @@ class Provisions(object):
         """Send the records of `logging` to the master."""
         from .output.logs import install
         router = self._router
-        # By way of the capture's thread: a record keeps its place among what was printed, and logging never waits for
-        # a lock of the link that its own thread may hold.
+        # Through the capture's thread, so that a record keeps its place among what was printed, and logging never waits
+        # for a lock of the link that its own thread may hold.
         install(lambda record: router.outlet.capture().post(
             lambda: self._tell(wire.EMIT_LOG, record, wire.LOGS), len(record["msg"])), router.config["log_level"])
 

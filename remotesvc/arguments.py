@@ -1,4 +1,4 @@
-"""What arguments of `Router` mean, or why they mean nothing: said at once, not by a call much later."""
+"""Arguments of `Router`, checked at once: a mistake would otherwise show in a call much later."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .bootstrap.errors import UsageError
 
 
 def several(name: str, values: Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
-    """A list of names, patterns or paths. UsageError for one that stands alone: each of its letters would be a pattern,
-    and a `deny` that denies nothing is not noticed."""
+    """Names, patterns or paths as a list. UsageError for a single text: each of its letters would be a pattern, and
+    nobody would notice a `deny` that denies nothing."""
     if isinstance(values, (str, bytes, os.PathLike)):
         raise UsageError(f"{name}={values!r}: give a list, {name}=[{values!r}]")
     found = tuple(values)
@@ -30,7 +30,7 @@ def level(value: int | str) -> int:
 
 
 def settings(concurrency: int | None) -> dict[str, int]:
-    """What a context is told besides its router's own settings: how many calls it runs at once, if that is said."""
+    """Settings of one context, over those of its router: how many calls it runs at once; empty for None."""
     if concurrency is None:
         return {}
     if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:

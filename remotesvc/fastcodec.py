@@ -7,8 +7,8 @@ together.
 
 What the C package would do otherwise:
 
-* it takes 1,024 levels: a prefix of as many levels as are too many makes it find the rest too deep, without
-  building anything;
+* it takes 1,024 levels, more than we do: it is given the value inside so many levels of ours that one which is
+  too deep for us is too deep for it, and fails before anything is built;
 * it counts no nodes: bytes that could begin one are counted, and only where those are too many, the nodes;
 * it hashes whatever stands as a key of a map: only str and bytes, whose hashes are seeded, are let through;
   other keys cost a second parse in which `guard` sees them first;

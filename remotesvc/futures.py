@@ -39,7 +39,7 @@ class CallFuture(concurrent.futures.Future[Any]):
         return self._invocation.context
 
     def begin(self) -> CallFuture:
-        """Send the call. Raises what is wrong here, EncodeError for one; how a call ends the future tells."""
+        """Send the call. Raises what goes wrong on this side, such as EncodeError; how it ends, the future tells."""
         try:
             self._invocation.start()
         except (errors.OutcomeError, ConnectError) as error:

@@ -67,7 +67,7 @@ class MasterTree(Tree):
         # What is further away asks its parent, and so on up to our own child: each link carries a module once.
         keeper = hops[0] if hops else number
         start = self.ledger.starts.get(keeper)
-        # Foretold, it is right as a rule, and if not, they ask once more.
+        # As long as the child is not up this is a guess, mostly right; where it is wrong, the child asks once more.
         magic = b"" if start is None else start.magic
         entries = self._modules.ahead(keeper, module, budget, (*hops[1:], number) if hops else (), magic, follow=True)
         if hops and entries:

@@ -49,7 +49,8 @@ class Router:
     interactive  whether a person at the terminal, if there is one, may be asked: for the passphrase of a key, and
                  about host keys where host_keys is "ask"
     remember     a file that keeps from run to run which bytecode the Pythons of hosts take, so that the first flight
-                 to a host that is near has it; default: this router alone knows. What is wrong with it is no error
+                 to a host that is near has it; default: this router alone knows. One that cannot be read or written is
+                 no error
     """
 
     def __init__(self, path: Iterable[str | os.PathLike[str]] = (), log_level: int | str = logging.WARNING,
@@ -131,7 +132,7 @@ class Router:
     def su(self, user: str = "root", via: Context | None = None, password: str | Secret | None = None,
            python: str | None = None, name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT,
            concurrency: int | None = None, close_via: bool = False) -> Context:
-        """The same by su, which asks for the password of ``user``, and root for none. user is a name.
+        """The same by su, which asks for the password of ``user``, unless root runs it. user is a name.
 
         The environment is that of ``via`` but for HOME, SHELL, USER and LOGNAME.
         """
@@ -140,7 +141,7 @@ class Router:
     def doas(self, user: str = "root", via: Context | None = None, password: str | Secret | None = None,
              python: str | None = None, name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT,
              concurrency: int | None = None, close_via: bool = False) -> Context:
-        """The same by doas. With a password it is given a terminal, for it asks nowhere else."""
+        """The same by doas. If there is a password it is given a terminal, for it asks for one nowhere else."""
         return self._become("doas", user, via, password, python, name, connect_timeout, concurrency, close_via)
 
     def _become(self, method: str, user: str, via: Context | None, password: str | Secret | None, python: str | None,
@@ -204,8 +205,8 @@ class Router:
         return self._events.flush(timeout)
 
     def limit_output(self, most: int) -> None:
-        """Give ``on_output`` no more than ``most`` bytes from now on: for who wants to leave, and not to wait until all
-        that a target has printed was shown."""
+        """Give ``on_output`` no more than ``most`` bytes from now on: for programs that want to end, and not to wait
+        until all that a target has printed was shown."""
         self._outputs.limit(most)
 
     @property

@@ -44,7 +44,7 @@ ATTRIBUTES = ("errno", "strerror", "filename", "filename2", "winerror", "name", 
               "value", "message")
 """What exceptions of the standard library keep outside their `__dict__`."""
 
-# The real thing, whatever a subclass defines under these names.
+# The base class's own, whatever a subclass defines under these names.
 _REAL = {name: BaseException.__dict__[name].__get__ for name in (
     "args", "__dict__", "__cause__", "__context__", "__suppress_context__", "__traceback__")}
 _MRO, _MODULE, _QUALNAME, _NAME = (type.__dict__[name].__get__ for name in (

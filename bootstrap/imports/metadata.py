@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def find_distributions(importer: "Importer", context: "Any") -> "Iterator[Any]":
-    """What the master has of the name in a context; without a name, of what this process was given modules of.
+    """The master's distribution of the name in a context; without a name, all of which this process was given modules.
 
-    The context says by its class whether `importlib.metadata` asks or the package of the same kind for older Pythons.
+    Its class tells who asks: `importlib.metadata`, or the package that older Pythons have in its place.
     """
     library = sys.modules[type(context).__module__]
     importer.target.restore_site()

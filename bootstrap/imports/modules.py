@@ -111,7 +111,7 @@ def unpack(value: "Any") -> "Entry":
 
 
 def announcement(follow: "Iterable[str]", absent: "Iterable[str]") -> "bytes":
-    """What may stand before entries: names of modules that follow by themselves, and of some that nobody has."""
+    """What may stand in front of entries: names of modules that will follow unasked, and of some that nobody has."""
     return zlib.compress(("\n".join(follow) + "\n\n" + "\n".join(absent)).encode())
 
 
@@ -129,7 +129,7 @@ class Request(object):
     `python`   (major, minor) of the one who will run it; `magic`: of its bytecode.
     `path`     of a data file, for RESOURCE.
     `goal`     the module that is really wanted, for the sake of which its packages are imported first.
-    `relayed`  whether the one who asks does so for another.
+    `relayed`  whether it is asked on behalf of another context.
     """
 
     __slots__ = ("kind", "name", "python", "path", "magic", "goal", "relayed")

@@ -156,7 +156,7 @@ class Resource(object):
             fd = os.memfd_create(self.name[:200])
             with open(fd, "wb", closefd=False) as file:
                 file.write(content)
-            # By our number: it is for our children, too.
+            # With our process id instead of "self", so that our children can open it, too.
             paths[key] = "/proc/%d/fd/%d" % (os.getpid(), fd)
         return paths[key]
 

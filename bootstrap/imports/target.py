@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..finder import MemoryFinder
 
 SITE_LIMIT = 10.0
-"""Seconds that an import waits for another thread's `site.main()`; that imports what .pth files name."""
+"""Seconds that an import waits for another thread's `site.main()`, which may take long: .pth files import things."""
 
 
 _BETWEEN = ("_find_and_load", "_gcd_import", "_call_with_frames_removed")

@@ -59,9 +59,9 @@ class Capture(object):
         self._units = Units(lambda *unit: self._unless_broken(emit, *unit))  # the capture thread's own
 
     def install(self, pipes: "Sequence[Tuple[int, int]]" = ()) -> "None":
-        """Take over fds 1 and 2, `sys.stdout` and `sys.stderr`. Before: fds 0 to 2 open, a copy of each kept.
+        """Take over fds 1 and 2, `sys.stdout` and `sys.stderr`. Fds 0 to 2 are open, and the caller has copies.
 
-        `pipes`: those that fds 1 and 2 lead into already, with what was written to them; none: they are made.
+        `pipes` are those that fds 1 and 2 lead into already, with what was written to them; without, they are made.
         Raises RuntimeError, with nothing changed, if this process may have no further descriptors or threads.
         """
         import select
@@ -87,7 +87,8 @@ class Capture(object):
         os.dup2(fds[1], 1)
         os.dup2(fds[3], 2)
         self._pipes, self._look = ((1, fds[0]), (2, fds[2])), look.poll
-        # Kept: a print() that is under way in some thread, or brought us here, uses its stream without owning it.
+        # Kept alive: a print() that is under way in some thread, perhaps the one that led here, uses its stream without
+        # holding a reference.
         self._replaced = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
         self.streams = out, err = Text(Binary(self, 1)), Text(Binary(self, 2))
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = out, err  # type: ignore[assignment, misc]

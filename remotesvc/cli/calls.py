@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from remotesvc.fleet.member import Member
 
 STDIN = "/dev/stdin"
-"""What -: in front of a function becomes, for click would take that for an option."""
+"""What a target that begins with -: is rewritten to, before click takes it for an option."""
 WORDS = "remotesvc.words"
 """Where the words of the function wait in click's meta until the command runs."""
 
 
 class RunCommand(click.Command):
-    """A command behind whose target other options than ours may stand: those of the function."""
+    """A command whose target may be followed by options that are not ours but the function's."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         from remotesvc.cli.arguments.split import split_words

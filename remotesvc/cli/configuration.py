@@ -3,13 +3,13 @@
     forks = 50                      # an option of every command that has it, by its long name
     inventory = ["hosts", "cloud.py"]
 
-    imports = {yaml = "target"}     # a table: of each package what the strongest place says of it
+    imports = {yaml = "target"}     # a table: for each package the strongest place that names it counts
 
     [exec]                          # of one command
     timeout = 60
 
 The project's file is ./remotesvc.toml, or the table [tool.remotesvc] of ./pyproject.toml; REMOTESVC_CONFIG names one
-file that stands for all three. A file that anybody could have put there is ignored, with a word.
+file to be read instead of all three. A file that anybody could have put there is ignored, and that is said.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from remotesvc.cli.problems import BadUsage
 SYSTEM = Path("/etc/remotesvc/config.toml")
 _FILES = {"inventory", "private_key", "ssh_config", "path", "password_file", "become_password_file"}
 _NEVER = {"help", "list_hosts", "json", "jsonl", "no_stdin"}
-"""What is about one run only: a file that switched these on would surprise every script."""
+"""Options that concern one run only: a file that switched these on would surprise every script."""
 
 
 class Defaults(dict[str, dict[str, Any]]):
@@ -56,11 +56,11 @@ def defaults(group: click.Group, environment: Mapping[str, str], note: Callable[
 
 
 class _Table(tuple[str, ...]):
-    """What files say of an option that is a table: NAME=VALUE, the stronger ones behind."""
+    """What files say of an option that is a table: texts NAME=VALUE, those of stronger files last."""
 
 
 def _add(found: dict[str, Any], values: Mapping[str, Any]) -> None:
-    """Values of a stronger place: they stand instead of what was there, in a table for each name by itself."""
+    """Add the values of a stronger file. Each replaces what weaker ones said; of a table, each name by itself."""
     for option, value in values.items():
         before = found.get(option)
         if isinstance(value, _Table) and isinstance(before, _Table):
@@ -84,7 +84,7 @@ def _files(environment: Mapping[str, str]) -> list[Path]:
 
 
 def cache_file(environment: Mapping[str, str]) -> Path:
-    """Where is kept what makes later runs faster."""
+    """The file that keeps what makes later runs faster."""
     home = environment.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     return Path(home) / "remotesvc" / "pythons"
 

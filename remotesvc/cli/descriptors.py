@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 
 PER_HOST = 10
-"""Descriptors a host takes at most: the pipes of a program and its wake-up, and those by which it is started."""
+"""Descriptors that a host takes at most: the pipes of a program, one to wake its reader, those of its start."""
 
 OWN = 30
 """What this process has open besides: streams, modules that are read, a question to a resolver."""
 
 
 def forks_that_fit(forks: int) -> tuple[int, int]:
-    """(as many of `forks` as there are descriptors for, how many files may be open). The soft limit is raised if it is
-    in the way and the hard one permits: it is this program's own, and what it starts here can do with more."""
+    """(as many of `forks` as there are descriptors for, how many files may be open).
+
+    The soft limit is raised if it is in the way and the hard one permits: it is this process's own, and programs that
+    it starts can do with more.
+    """
     try:
         import resource
     except ImportError:  # no Unix: nobody says

@@ -50,7 +50,7 @@ class Session:
     def create(
         cls, settings: Settings, hosts: Sequence[Member], backend: Backend, own_streams: bool = False
     ) -> Session:
-        """A session that writes to this process's stdout and stderr. UsageError if the options mean nothing."""
+        """A session that writes to this process's stdout and stderr. UsageError if the options make no sense."""
         check(hosts, settings)
         if settings.write_result is not None and len(hosts) > 1:
             raise BadUsage("--write-result is for one host; for several, --outdir writes a file each")
@@ -76,7 +76,7 @@ class Session:
             log_level=(_WARNING, _INFO, _DEBUG)[min(self.settings.verbose, 2)],
             on_output=self.live,
             on_log=self._on_log,
-            # A program that reads our output, or feeds our input, is nobody to ask.
+            # With these, a program reads our output or feeds our input: there is no person to ask.
             interactive=not (self.settings.json or self.settings.jsonl or self.settings.no_stdin),
         )
         with Interrupts(self.stop, self.console.leave) as interrupts:
@@ -127,7 +127,7 @@ class Session:
                 self.outcomes.append(outcome)
                 self.live.left_out(self.backend.left_out(router))
                 printed = self.live.finish(outcome.host)
-                # Nobody reads any more: that some did not run for that is not worth a line.
+                # If nobody reads any more, hosts that did not run for that reason are not worth a line.
                 if not self.console.out.broken or outcome.status not in (Status.NOT_RUN, Status.CANCELLED):
                     reporter.outcome(outcome, printed)
                 progress.ended(outcome.host, outcome.ok)

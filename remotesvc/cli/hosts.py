@@ -1,4 +1,4 @@
-"""From a host to its context. The one place where commands meet the Router; which hosts there are, says `selection`.
+"""From a host to its context: the one place where commands meet the Router. `selection` says which hosts there are.
 
 `Backend` is the seam: commands see only these protocols, and tests of the command line bring a backend of
 their own.
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _SETTLING = 60.0
 """Seconds to wait for output that is on its way: a pager that nobody scrolls must not hold a run for ever."""
 _AFTER_INTERRUPT = 128 * 1024
-"""Bytes of output still shown after a Ctrl-C, of all hosts. Each may have a mebibyte and more in line, and as lines of
-a few characters that takes seconds."""
+"""Bytes of output still shown after a Ctrl-C, of all hosts together. Each may have more than a mebibyte waiting, which
+takes seconds to show where the lines are short."""
 _A_YEAR = 365 * 86400.0
 
 
@@ -36,7 +36,7 @@ class FutureLike(Protocol):
 
 
 class CallsLike(Protocol):
-    """`ctx.options(...)`, and what a context itself can do in this respect."""
+    """What can be called: a context, or what its `options(...)` gives."""
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> FutureLike: ...
 
@@ -115,7 +115,7 @@ class Backend:
         return context.tree.explain_error(context, error)  # type: ignore[no-any-return]
 
     def interrupted(self, router: Any) -> None:
-        """Show only the beginning of the output that is in line."""
+        """Show no more than the beginning of the output that is waiting."""
         router.limit_output(_AFTER_INTERRUPT)
 
     def left_out(self, router: Any) -> Mapping[int, int]:
@@ -130,7 +130,7 @@ def open_context(router: RouterLike, host: Member, settings: Settings) -> Contex
 
 
 def check(hosts: Sequence[Member], settings: Settings) -> None:
-    """Find out before anything is connected whether the options mean anything. Raises UsageError."""
+    """Raises UsageError, before anything is connected, if the options make no sense."""
     key = settings.private_key
     if key is not None and not os.path.exists(os.path.expanduser(key)):
         raise BadUsage(f"there is no key file {key}")

@@ -35,7 +35,7 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             self._before = signal.getsignal(signal.SIGINT)
-            # Ignored on purpose (nohup, a background job of a script): then it stays so.
+            # Where it is ignored on purpose (nohup, a background job of a script), it stays ignored.
             if self._before is not signal.SIG_IGN:
                 self._restore = terminal_restorer()
                 signal.signal(signal.SIGINT, self._on_signal)
@@ -66,7 +66,7 @@ def terminal_restorer() -> Callable[[], object]:
     try:
         number = sys.stdin.fileno()
         before = termios.tcgetattr(number)
-    except (OSError, ValueError, termios.error):  # it only says that it is one
+    except (OSError, ValueError, termios.error):  # it is no terminal after all
         return lambda: None
 
     def restore() -> None:

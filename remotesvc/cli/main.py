@@ -47,7 +47,7 @@ _PLACES = {
 }  # fmt: skip
 
 _NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What writing may fail with, click's own of a help text as well; no error of the program."""
+"""Ways in which writing fails that are no error of the program; click's writing of help texts included."""
 
 
 @click.group(cls=LazyGroup, places=_PLACES,
@@ -98,7 +98,7 @@ def _invoke(argv: Sequence[str] | None, backend: Backend) -> int:
         from remotesvc.fleet.matcher import NoMatch
 
         console.error("remotesvc", str(error))
-        # With NoMatch the command line was right: there is nobody to work on.
+        # NoMatch is no wrong usage: there is just nobody to work on.
         return exitcodes.ERROR if isinstance(error, NoMatch) else exitcodes.USAGE
     except (OurError, ConnectError) as error:
         console.error("remotesvc", str(error))

@@ -1,4 +1,4 @@
-"""The options that commands share, as decorators; `settings` says what they come to.
+"""The options that commands share, as decorators; `settings` has them as data.
 
 Each may also be given as REMOTESVC_<FLAG> in the environment; the flag wins.
 """

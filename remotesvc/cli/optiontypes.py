@@ -1,4 +1,4 @@
-"""How what stands behind an option is read where click's own types do not do: durations, batches, origins."""
+"""Values of options that click has no type for: durations, batches, origins of packages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def batches(ctx: click.Context, parameter: click.Parameter, sizes: tuple[str, ..
 
 
 class ImportsOption(click.Option):
-    """--imports NAME=ORIGIN: of each package what the strongest place says of it. Files give it as a table."""
+    """--imports NAME=ORIGIN: for each package the strongest place that names it counts. Files give it as a table."""
 
     @staticmethod
     def check_table(value: Any) -> dict[str, str]:

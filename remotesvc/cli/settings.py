@@ -1,4 +1,4 @@
-"""What the options that commands share come to: `Settings`, plain data."""
+"""The options that commands share, as plain data: `Settings`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Settings:
     ask_pass: bool = False
     password_file: str | None = None
     password: Secret | None = field(default=None, repr=False)
-    """What the two above came to; not an option: `secrets.with_passwords` sets it, and that of `become`."""
+    """Not an option: `secrets.with_passwords` sets it from the two above, and the password of `become` likewise."""
     become: bool | None = None
     become_user: str | None = None
     become_method: str | None = None

@@ -1,4 +1,4 @@
-"""What `push`, `pull` and `sync` share: their options, the run over hosts, and how an outcome is told."""
+"""What `push`, `pull` and `sync` share: their options, the run over hosts, and how an outcome is shown."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def copy_command(function: Function) -> Function:
 
 
 def _at_least_one(ctx: click.Context, parameter: click.Parameter, sources: tuple[str, ...]) -> tuple[str, ...]:
-    # A single word after PATTERN is DST to click, which would miss SRC: it is rather DST that was left out.
+    # click takes a single word after PATTERN for DST, and would say that SRC is missing: more likely DST was left out.
     if not sources and not ctx.resilient_parsing:
         raise click.UsageError("two paths are needed: what to copy, SRC, and where to, DST", ctx)
     return sources
@@ -120,8 +120,10 @@ class Moves:
         return {**{name: sum(one[name] for one in each) for name in names}, "transfers": each}
 
     def text(self, names: bool = False, planned: bool = False) -> str:
-        """One line for people; with `names`, before it one for each file that was sent or deleted. `planned` says that
-        all of it is still to be done."""
+        """One line for people; with `names`, after a line for each file that was sent or deleted.
+
+        `planned`: nothing was done, the lines say what would be.
+        """
         data, would = self.as_data(), "would " if planned else ""
         lines = [f"{would}send {name}" for copied in self.copied for name in copied.changed_names]
         lines += [f"{would}delete {name}" for copied in self.copied for name in copied.deleted_names]
@@ -151,8 +153,8 @@ def run_transfers(ctx: click.Context, hosts: str, shared: dict[str, Any], check:
                   names: bool = False, planned: bool = False) -> int:
     """Do `work(context, host, options)` for every host; it returns a `Copied` for each transfer, one by one.
 
-    `check(hosts)` may raise BadUsage before anything is connected; `options` are progress, stop and timeout. With
-    `names`, what was sent and deleted is named; `planned`: nothing was, it is only said what would be.
+    `check(hosts)` may raise BadUsage before anything is connected; `options` are progress, stop and timeout. `names`
+    and `planned` are as of `Moves.text`.
     """
     from remotesvc.cli.fanout import Session
     from remotesvc.cli.selection import select_hosts

@@ -49,7 +49,7 @@ class TransferRefused(TransferError):
 
 
 def about(error: "TransferError", path: "str") -> "TransferError":
-    """The same error, with the file it is of: whoever reads of a file knows its descriptor only."""
+    """The same error with the path of the file: code that reads a file knows only its descriptor."""
     error.args = ("%s: %s" % (path, error),)
     return error
 
@@ -67,7 +67,7 @@ def located(error: "OSError", path: "str") -> "OSError":
 def refusing_here(function: "Function") -> "Function":
     """What is refused on this side says so; what the other side refused arrives with its name already.
 
-    For what users call: code below it runs on either side and cannot know which is here.
+    For what users call: the code below runs on both sides, and cannot know which of them is "here".
     """
     @functools.wraps(function)
     def told(*args: "Any", **kwargs: "Any") -> "Any":

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     Path = Tuple[bytes, ...]
 
 MARKER = naming.PREFIX + naming.MARK + b"0" * 16 + b".part"
-# Bytes of a marker: paths of a hundred thousand directories. What lies in more than these is not gone on with.
+# Bytes of a marker: paths of a hundred thousand directories. Files in further directories are sent anew.
 _MAX_MARKER = 1 << 24
-# Files from here on are hashed once: a second time, when the sender goes on, it might be left waiting for too long.
-# Smaller ones are hashed again rather than remembered, as there may be very many.
+# Bytes of a file whose hash is remembered from the offer until the sender goes on with it: to hash it a second time
+# might keep the sender waiting for too long. Smaller files are hashed again, as there may be very many to remember.
 _REMEMBER = 1 << 26
 
 
@@ -73,7 +73,7 @@ def sweep(directory: "int", now: "float") -> "None":
     try:
         if disk.lock(fd) is True and now - os.fstat(fd).st_ctime > leftovers.KEEP_PART:
             kept = Kept(directory, fd, False, False)
-    except OSError:  # whoever only tidies up tells nobody of a bad disk
+    except OSError:  # tidying up is no occasion to report a bad disk
         pass
     finally:
         if kept is None:
@@ -151,7 +151,7 @@ class Kept(object):
         return self._begun + naming.key_of(final) + b".part"
 
     def fresh(self, directory: "int", final: "bytes") -> "bytes":
-        """The same, and nothing has it."""
+        """The same name, free to be used: what has it is removed."""
         name = self.name(final)
         if self._left:
             disk.remove(directory, name)
@@ -209,8 +209,8 @@ class Kept(object):
             walker.close()
 
     def leave(self) -> "None":
-        """All has come: remove what is left in directories that this transfer did not go into, and those of them that
-        the earlier one made, if nothing else is in them. A file may be to take the name of one."""
+        """All has come. Where this transfer did not go, remove what the earlier one left, and the directories that it
+        made, if nothing else is in them: a file may be about to take the name of one."""
         paths = [path for path in self._left if path not in self._entered]
         self._remove(paths)
         walker = directories.Walker(self._top)
@@ -235,7 +235,7 @@ class Kept(object):
             disk.remove(directory, name)
 
     def close(self, keep: "bool") -> "None":
-        """The transfer is over; ``keep`` what is there for another, for as long as a part."""
+        """The transfer is over. With ``keep`` what there is stays for another one, for as long as parts are kept."""
         try:
             if keep:
                 os.utime(self._fd)

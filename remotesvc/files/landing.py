@@ -76,7 +76,7 @@ class Landing(object):
         self.hash = hashlib.sha256()
         self.position = 0
         self.offered = 0
-        self._reserved = _RESERVED  # up to here nothing is, or all that there is to be
+        self._reserved = _RESERVED  # bytes for which nothing is reserved, or everything has been
         self._fd: "Optional[int]" = None
         if part is not None:
             self._open_part(part)
@@ -95,12 +95,12 @@ class Landing(object):
         if self._fd is None:
             self._fd = disk.open_part(self.directory, part)
         if self._fd is not None:
-            # What a crash left of the end may be zeros: the sender compares digests before it goes on.
+            # After a crash its end may be zeros: that is why the sender compares digests before it goes on.
             self._take_in(None)
             self.offered = self.position
 
     def _take_in(self, hashed: "Any") -> "None":
-        """Be where the file ends that is there already."""
+        """Move to the end of what is there already, hashing it on the way unless that has been done."""
         if hashed is not None:
             self.hash, self.position = hashed, os.lseek(self.fd, 0, os.SEEK_END)
             return
@@ -199,7 +199,7 @@ def check_written(size: "int", found: "os.stat_result") -> "None":
 def land(directory: "int", name: "bytes", content: "Any", finish: "Finish", mode: "int", mtime: "int") -> "int":
     """A new file with all its content and attributes; returns its descriptor. Raises OSError, DigestMismatch."""
     wanted = finish.mode_of(mode)
-    # Whoever may read it once it has its name may read it now, unless it is to be somebody else's.
+    # It has its final mode at once, unless it is to be somebody else's: whoever may read it later may read it now.
     fd = disk.create(directory, name, wanted & 0o777 if finish.owner is None else 0o600)
     try:
         disk.write_all(fd, content)

@@ -127,7 +127,7 @@ def _digest_of(directory: "int", name: "str", followed: "bool") -> "Tuple[bytes,
 
 
 def list_tree(path: "str", symlinks: "str", exclude: "Filter", lister: "Lister") -> "Listing":
-    """What lies in a directory; nothing if there is none. Raises OSError, TransferRefused."""
+    """What lies in a directory; an empty listing if there is no such directory. Raises OSError, TransferRefused."""
     try:
         fd = directories.open_directory(path)
     except FileNotFoundError:

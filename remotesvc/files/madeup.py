@@ -13,12 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Optional
 
-# The size of what is no such file for sure: they claim to be empty, or as large as a page, which some machines have
-# of 64 KiB.
+# A file that is said to be larger is none of these: they say that they are empty, or as large as a page, which on some
+# machines is 64 KiB.
 _LARGEST_CLAIM = 1 << 16
 # Bytes of one: all of it is held at once.
 MOST = 1 << 20
-# Reads until two in a row agree: what is new each time never will.
+# How often the whole is read until two reads in a row agree: content that is new each time never does.
 _READS = 4
 
 

@@ -34,9 +34,9 @@ def packed(entries: "List[bytes]") -> "bytes":
 
 
 class Offers(object):
-    """What the other side says that it has. Raises TransferRefused for what are no offers.
+    """What the other side says that it has. Raises TransferRefused for malformed offers.
 
-    Nothing of it is believed: of what is offered, the sender compares the digest with that of its own file.
+    None of it is believed: the sender compares the digest of what is offered with that of its own file.
     """
 
     def __init__(self, raw_untrusted: "Any") -> "None":

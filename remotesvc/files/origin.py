@@ -95,7 +95,7 @@ class FileOrigin(OpenOrigin):
 
     def content(self, sending: "Sending", fd: "int", offset: "int", digest: "Any") -> "Iterator[Any]":
         try:
-            # What lies before the offset was compared since it was opened.
+            # What lies before the offset was compared after it was opened.
             for message in sending.regular(fd, b"", offset, digest, self._opened if offset else None):
                 yield message
         except TransferError as error:
@@ -113,7 +113,7 @@ class TreeOrigin(OpenOrigin):
         self._exclude = exclude
         self._walking: "Any" = None
         self._ahead: "Deque[Any]" = collections.deque()
-        # Written with a "/" at its end, it is the content that goes to the destination.
+        # With a "/" at the end of the path, its content goes to the destination, and not the directory itself.
         self.name = b"" if path.endswith("/") else os.fsencode(os.path.basename(os.path.abspath(path)))
 
     def read_ahead(self, sending: "Sending", over: "Callable[[], bool]") -> "None":

@@ -29,7 +29,7 @@ class Plan(object):
         self.unchanged = self.files = self.bytes = 0
         self.top = not there
         self._checksum = checksum
-        # Of what is only there, and of what is no directory here, nothing below is looked at: it goes with that.
+        # What lies below an entry that is only there, or is no directory here, need not be looked at: it goes, too.
         for path, parts in here.items():
             others = there.get(path, [])
             if parts == others:

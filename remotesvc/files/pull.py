@@ -79,7 +79,7 @@ class _Pull(object):
             if sink is not None:
                 sink.close(keep)
             if self._tree is not None:
-                self._tree.close(True)  # what is there is no tree any more, or there is nothing: it may come back
+                self._tree.close(True)  # there is no tree any more at the source: it may come back
             job.close()
 
     def _over(self) -> "bool":
@@ -109,8 +109,8 @@ class _Pull(object):
         dst = self._dst
         if dst is None:
             raise UsageError("%s is a directory there; give a path to pull it to" % self._src)
-        # That it is one, the target says: it must not choose the names in a directory of ours that was meant to take
-        # a single file. One that was made for a tree, which was interrupted, was not.
+        # Only the target says that it is a tree. It must not choose names in a directory of ours that was meant to take
+        # a single file; one that an interrupted transfer made for a tree was not.
         if self._tree is not None and self._tree.made_top:
             return dst
         if not self._src.endswith("/") and not dst.endswith("/") and os.path.isdir(directories.expand(dst)):

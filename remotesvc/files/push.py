@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .copied import Copied
 
 RECEIVE = "remotesvc.files.receive:receive"
-# What is smaller goes with the call that announces it: one round trip less.
+# Bytes: less goes along with the call that announces it, which saves a round trip.
 WITH_CALL = 48 * 1024
 
 
@@ -154,7 +154,7 @@ class _Push(object):
         return False
 
     def _abandon(self, outflow: "Outflow") -> "None":
-        """What we could not read to its end must not be gone on with."""
+        """Tell the receiver to drop what we could not read to its end, so that nothing goes on with it."""
         try:
             outflow.finish(ABANDONED)
         except Error:

@@ -73,7 +73,7 @@ class PushFileService(Service):
 
     @expose
     def store(self, path: "str", digest: "bytes", data: "bytes") -> "None":
-        """Take a content from above."""
+        """Take a content from the context above."""
         if hashlib.sha256(data).digest() != digest:
             raise DigestMismatch("what arrived for %s is not what was sent" % path)
         self._keep(path, digest, data)
@@ -111,7 +111,7 @@ class PushFileService(Service):
                 self._arrived.wait(left)
 
     def _get_later(self, path: "str", timeout: "Any", msg: "Message") -> "Any":
-        """For a caller from elsewhere: on threads that wait, what they wait for could not be taken in."""
+        """Answer a caller from elsewhere later: if each held a thread, none might be left to take in what they need."""
         waiting = self._waiting.setdefault(path, [])
         waiting[:] = [each for each in waiting if not each.cancelled] + [msg]
         if timeout is not None:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from .offers import Offers
 
-# Files from here on are tried anew whether compressing them pays; among small ones the tries would cost too much.
+# Bytes: for each file from this size on it is tried anew whether compressing pays; for small ones that would cost too
+# much.
 _TRY_FROM = 1 << 20
-# A message with less is sent as it is: it tells nothing of the data behind it.
+# Bytes: a smaller message is sent uncompressed, and says nothing about how well the data after it would shrink.
 _LEAST_PACKED = 512
 # The mode of what was no file before.
 STREAM_MODE = 0o644
@@ -50,7 +51,7 @@ class Sending(object):
         self._small = min(self._chunk, HOLES_FROM)
         self.rate = rate
         self._decide = Squeeze(compress, eager)
-        # Messages, not yet sent, with which other data begins: that what came before shrank or not tells nothing of it.
+        # Messages, not yet sent, with which other data begins: whether the last data shrank says nothing about it.
         self._begins: "List[Any]" = []
 
     def _begin(self) -> "None":
@@ -209,7 +210,7 @@ class Sending(object):
         read = getattr(source, "read1", source.read)  # what is there, rather than wait until a block is full
         while True:
             data = read(self._chunk)
-            if data is None:  # as a raw stream that does not wait says it
+            if data is None:  # what a raw stream that does not block returns when there is nothing yet
                 raise TransferRefused("the source has nothing yet and does not wait; open it so that reading does")
             if not data:
                 break

@@ -139,7 +139,7 @@ class _Sync(object):
             except DigestMismatch:
                 if not delta:
                     raise
-                copied = self._send(plan, False)  # what was there changed meanwhile, or two blocks looked alike
+                copied = self._send(plan, False)  # what is there changed meanwhile, or a block was taken for another
         if plan.delete and self._delete:
             job.result(job.submit(_MIRROR + "remove", self._dst, plan.delete))
         return copied

@@ -16,7 +16,7 @@ _LEAST = 2 * WINDOW
 _RATE_SPAN = 0.25
 # Packed data must be this much smaller: less is not worth the receiver's work.
 _WORTH = 0.85
-# A line this much slower than zlib gains by it, surely.
+# On a line that is slower than zlib by this factor, compressing surely pays.
 _SURELY = 1.2
 # Blocks between two tries on data that did not shrink; doubled after each, so that the tries vanish in the whole.
 _RETRY = 64
@@ -100,7 +100,7 @@ class Squeeze(object):
         self._retry = _RETRY
 
     def begin(self) -> "None":
-        """Other data follows: what was learnt of the last may not hold for it."""
+        """Other data follows, for which nothing that was learnt so far need hold."""
         self._until_try, self._retry = 0, _RETRY
 
     def wanted(self, rate: "float") -> "bool":

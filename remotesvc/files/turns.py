@@ -32,7 +32,7 @@ def write(link: "Any", key: "Any", tag: "int", buffers: "List[Any]", size: "int"
             elif link.closed or link.writing or link.queued or flight.flying >= _SURELY_TAKEN:
                 break
             else:
-                # The writer, who has been woken for what goes ahead of it, finds that it has gone.
+                # The writer was woken for frames that go first, and will find this one gone.
                 buffers, link.controls = link.controls + buffers, []
                 link.writing = True
                 flight.send(sum(map(len, buffers)), time.monotonic(), True)

@@ -36,7 +36,7 @@ def spread(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def small(*values: Any) -> bool:
-    """Whether values are plain and certainly small: what they hold is counted until it is too much."""
+    """Whether values are plain and small. Looking stops as soon as they hold more than SMALL."""
     left = SMALL
     pending: list[Any] = [values]
     while pending and left > 0:
@@ -57,5 +57,5 @@ def small(*values: Any) -> bool:
 
 
 def named(fn: Any) -> bool:
-    """Whether a function travels by its name: what has none is pickled, with all it refers to."""
+    """Whether a function travels by its name. One without a name is pickled, with all it refers to."""
     return type(fn) is str or "<" not in getattr(fn, "__qualname__", "<")

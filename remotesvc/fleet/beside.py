@@ -11,14 +11,13 @@ from .gather import Stop
 from .outcome import Outcome
 
 _MORE_THAN_EVER_WAITS = 1000
-"""Outcomes that an asynchronous consumer may be behind; more, and the run waits for it."""
+"""How many outcomes an asynchronous consumer may be behind before the run waits for it."""
 
 
 def beside(function: Callable[[], object]) -> asyncio.Future[None]:
     """Run a function on a thread of its own; the future is done when it has returned.
 
-    The loop's own threads are few, and the program may have given them other things to do: what it does there may wait
-    for us.
+    Not on the loop's own threads: they are few, and what the program does there may be waiting for us.
     """
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()

@@ -25,10 +25,10 @@ TOGETHER = 32
 """Outcomes that may be handed out at once; fewer, as soon as there is nothing else to do."""
 
 NOTHING = Kept()
-"""What a host printed of which that is not kept."""
+"""Stands for what a host printed, where that is not kept."""
 
 STUCK = 1.0
-"""Seconds after which a host that is being begun holds up the others: then another thread takes the desk."""
+"""Seconds: if beginning one host takes longer, another thread takes the desk, so that the others need not wait."""
 
 Work = Callable[[], Any]
 _WAKE = None

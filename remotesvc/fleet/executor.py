@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST_WAITING = 100_000
 """Tasks that may wait for a host; `submit` waits beyond it, rather than fill the memory."""
 MOST_LOSSES = 3
-"""Times that an idempotent task may be lost: by then it is likely what ends its hosts, and would end all of them."""
+"""How often an idempotent task may be lost: by then the task is likely to be what ends its hosts, one after another."""
 POLICIES = ("any", "round_robin", "sticky")
 
 
@@ -223,7 +223,7 @@ class FleetExecutor(Executor):
             return None, error
 
     def _ended(self, worker: _Worker, task: _Task, value: Any, error: BaseException | None) -> _Task | None:
-        """A task is through, or goes elsewhere; returns the host's next one."""
+        """A task is through, or goes to another host; returns the next task of this host, None if there is none."""
         not_run = isinstance(error, (ConnectError, NotSent)) and not task.future._attempt.stopped
         lost = isinstance(error, Lost)
         task.losses += lost

@@ -26,8 +26,8 @@ GRACE = 3.0
 """Seconds that hosts under way have after a stop, to end in their own way."""
 
 LOOK = 1.0
-"""Seconds without a look at signals: one that comes in the instant before a wait begins does not end it, and its
-handler runs after the wait."""
+"""Seconds of one wait at most. A signal that comes just before a wait begins does not end it, and its handler runs only
+afterwards."""
 
 HostT = TypeVar("HostT")
 _WAKE = None

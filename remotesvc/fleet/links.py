@@ -71,8 +71,8 @@ class Links:
             router.close_mailbox(handle, context.tree.failure_of(number) or Lost(router.hub.lost[number]))
 
     def idle(self, member: Member) -> Context | None:
-        """The context on a host if it is up and nobody waits for an answer of it, so that a small call to it goes out
-        at once; else None."""
+        """The context on a host if it is up and nobody waits for an answer from it, so that a small call would leave at
+        once; else None."""
         with self._lock:
             context = self._contexts.get(member.text)
         if context is None:
@@ -87,7 +87,7 @@ class Links:
                 context.close()
 
     def _gone(self, member: Member, context: Context, error: BaseException) -> None:
-        """A context is gone, on any thread, the reader's as a rule; calls there have not been told yet."""
+        """A context is gone. Called on any thread, mostly the reader's, before calls there are told."""
         if self._closed or not isinstance(error, Lost):  # else it never came up, which the call tells
             return
         if self.reconnects and self._forget(member, context):

@@ -55,7 +55,7 @@ class Member:
     def ssh_arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of `Router.ssh` for this host: its text's own words win, then `given`, then the inventory.
 
-        What is left says ssh_config. Raises UsageError for what cannot be.
+        For the rest ssh_config decides. Raises UsageError for what cannot be.
         """
         said = self.connection
         arguments = {name: value for name, value in given.items() if value is not None}
@@ -81,7 +81,7 @@ class Member:
         return arguments
 
     def check(self, given: Mapping[str, Any], become: Become = NOBODY_ELSE) -> None:
-        """Find out before anything is connected whether all this means anything. Raises UsageError."""
+        """Raises UsageError, before anything is connected, if any of this makes no sense."""
         from remotesvc.ssh.configuration.options import SSHOptions
 
         become.over(self.connection.become).check(self.text)

@@ -87,8 +87,8 @@ def classify(error: BaseException) -> Status:
 
 
 def worth_retrying(error: BaseException, idempotent: bool = False) -> bool:
-    """Whether another try may end better: no connection came about, for a reason that may pass. One that was lost may
-    have done what it was to do: that is only for what is idempotent."""
+    """Whether another try may end better: there was no connection, for a reason that may pass. A call that was lost may
+    have run, so that is tried again only if it is `idempotent`."""
     from remotesvc.bootstrap import unreachable
     from remotesvc.bootstrap.errors import Lost
 

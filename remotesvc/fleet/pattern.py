@@ -44,7 +44,7 @@ def split(pattern: str) -> list[Term]:
 
 
 def whole(part: str) -> bool:
-    """Is this one term whatever colons it has: a regular expression, or a host string?"""
+    """Whether this is one term whatever colons it has: a regular expression, or a host string."""
     text = part.strip().lstrip("&!")
     if text.startswith("~"):
         return True

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from remotesvc.bootstrap.errors import UsageError
 
 LONGEST_DELAY = 300.0
-"""Seconds: growing delays between tries stop growing here."""
+"""Seconds at which the growing delays between tries stop growing."""
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ class Select(Waitable):
                 if not self._has(member):
                     continue  # removed meanwhile
                 once = member.single or (self._oneshot and member.counts)
-                # One that gives but one event is not asked again, whatever comes to it meanwhile.
+                # A member that gives only one event stays marked as queued, so that nothing queues it again meanwhile.
                 member.queued = once
             event = member.poll()
             if event is not NOTHING and once:
@@ -139,7 +139,8 @@ class Select(Waitable):
                 member.queued = True
                 self._ready.append(member)
             self._wake.notify()
-            # An outer Select that has not looked yet knows already; and circles, which two threads may just close, end.
+            # An outer Select that has not looked since it was told last need not be told again. It also ends a circle,
+            # which two threads may just have closed.
             notify = self._notify if fresh or self.select is None else None
         if notify is not None:
             notify(self)

@@ -122,7 +122,7 @@ class Sender(object):
         try:
             if error is None:
                 way.post(encoded, flags, deadline, None if call is None else lambda: call.cancelled)
-                error = way.error  # a receiver that closes gives credit back, too: what that let through nobody reads
+                error = way.error  # a receiver that closes gives credit back, too: nobody reads what that let through
             if error is None:
                 if flags == CLOSE:
                     self._end(way)

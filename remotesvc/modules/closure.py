@@ -118,7 +118,7 @@ class Scanner:
 
 
 class Plans:
-    """What goes with a module, and what comes with being called; each worked out once, whoever it is for."""
+    """What is sent along with a module, and what a call of it permits; each worked out once, whoever it is for."""
 
     def __init__(self, finder: Finder, codes: Codes) -> None:
         self._finder = finder
@@ -132,8 +132,8 @@ class Plans:
         return self._scanner.scanned
 
     def closure(self, name: str, called: bool = False) -> Closure:
-        """What to send along with a module: what it imports; of one called, what its functions import too. It may not
-        have been looked for to its end."""
+        """What to send along with a module: what it imports and, if it is called, what its functions import. Not all of
+        it may have been looked for yet."""
         known = self._closures.get((name, called))
         if known is None:
             start = self._finder.locate(name)
@@ -148,9 +148,9 @@ class Plans:
         return known
 
     def grants(self, name: str) -> tuple[frozenset[str], frozenset[str]]:
-        """What a child may have of whom a module was called: names of own modules, keys of distributions.
+        """What a child may have once a module was called there: names of own modules, keys of distributions.
 
-        Own modules: all that it imports, and these in turn, functions included: they run when they are called.
+        Own modules are all that it imports, and what these import, functions included: those may be called there.
         """
         known = self._grants.get(name)
         if known is None:

@@ -1,4 +1,4 @@
-"""Code objects of modules found: from ``__pycache__``, where the interpreter has them ready, else compiled once."""
+"""Code objects of modules: from ``__pycache__``, where the interpreter has them ready, else compiled once."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Codes:
 
 
 def kernel_codes(sources: Mapping[str, tuple[bool, bytes]]) -> dict[str, bytes]:
-    """The code of kernel modules, with their labels. What an import would leave in ``__pycache__``, this does, too."""
+    """The code of kernel modules, with their labels. It writes to ``__pycache__`` what an import would."""
     top, codes = os.path.dirname(remotesvc.__path__[0]), {}
     for name, (is_pkg, source) in sources.items():
         path, label = os.path.join(top, *name.split("."), *["__init__"] * is_pkg) + ".py", label_of(name, is_pkg)
@@ -64,7 +64,7 @@ def kernel_codes(sources: Mapping[str, tuple[bool, bytes]]) -> dict[str, bytes]:
 
 
 def _labelled(data: bytes | None, origin: str, label: str, make: Callable[[], CodeType | None]) -> bytes | None:
-    """Marshalled code with a label for its path: from ``data``, if that can be, else of what ``make()`` gives."""
+    """Marshalled code with a label for its path: made from ``data`` where that is possible, else from ``make()``."""
     relabelled = _relabelled(data, origin, label) if data is not None else None
     if relabelled is not None:
         return relabelled

@@ -20,7 +20,7 @@ RESOURCES_LISTED = 32
 """Up to so many data files are listed in the entry of their package; a longer list has to be asked for."""
 
 ENTRY_OVERHEAD = 200
-"""What an entry without source is reckoned at in a budget, in bytes."""
+"""Bytes that an entry counts for in a budget, besides its source."""
 
 CODE_LEVEL = 1
 """Of zlib, for code: the best level takes 2.2 times as long and makes it 10 % smaller."""
@@ -44,7 +44,7 @@ class Entries:
         self._packed: dict[tuple[str, bool], tuple[list[Any], int]] = {}
 
     def module(self, name: str, ruling: Ruling, code: bool) -> tuple[list[Any], int]:
-        """The packed entry of a module that is served, and how many bytes it is reckoned at.
+        """The packed entry of a module that is served, and how many bytes it counts for in a budget.
 
         code: for a Python of our magic number, which need not compile it.
         """

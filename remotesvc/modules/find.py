@@ -66,12 +66,12 @@ class Finder:
             return self._distributions.named(name, self._entries())
 
     def add(self, found: Found) -> None:
-        """Put something into the snapshot that no finder can find: the program's own script."""
+        """Take in what no finder can find: the program's own script."""
         with self._lock:
             self._found.setdefault(found.name, found)
 
     def snapshot(self, name: str) -> Found | None:
-        """What was found before under a name; never looks."""
+        """What was found before under a name; does not search."""
         return self._found.get(name)
 
     def _search(self, name: str) -> Found | None:

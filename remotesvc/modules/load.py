@@ -14,13 +14,13 @@ from .entry import Entries
 from .policy import Ruling
 
 CHUNK = 112 * 1024
-"""Compressed bytes of modules in one message, if not one module alone has more: with its header it is one frame."""
+"""Compressed bytes of modules in one message, which with its header is one frame. A single module may be larger."""
 
 FIRST = 24 * 1024
-"""The same of an answer whose rest can be announced: whoever asked waits for it, and can begin with little."""
+"""The same for an answer whose rest can be announced: the child waits for it, and can begin with little."""
 
 RELAYED_BUDGET = 1 << 20
-"""Compressed bytes of an answer to one who asks for another: to that one nothing can follow by itself."""
+"""Compressed bytes of an answer that is passed on to a context further down, to which nothing can follow by itself."""
 
 GUESS_BUDGET = 256 * 1024
 """Compressed bytes sent at once of what the target may turn out to have itself."""
@@ -29,7 +29,7 @@ MISSING_TOLD = 512
 """How many modules that are not to be had are named along with those that are."""
 
 ELSEWHERE = ("_overlapped", "_scproxy", "_winapi", "_winreg", "msvcrt", "nt", "org", "winreg")
-"""What Python's own library tries to import on other systems: every child is told what of it the master has not."""
+"""What the standard library tries to import for other systems. Every child is told at once which the master lacks."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Which Python a distribution is written for, as its metadata say: what fails on an older one fails oddly."""
+"""Which Python a distribution is for, as its metadata say: on an older one it fails with errors that do not tell."""
 
 from __future__ import annotations
 

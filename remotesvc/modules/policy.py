@@ -6,7 +6,7 @@ taken from the target where the target has it. All else that the master has come
 what runs there is what you have here.
 
 Who may have it: your own code only as far as something called imports it; installed distributions freely,
-unless `locked`. That a child asks for a name is no reason to give it.
+unless `locked`. A child gets nothing merely because it asks for it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Ruling:
 
     verdict: "master"; "prefer-target" (the target's if it has one); "target" (never the master's);
     "absent" (the master has none); "refused" (not to this child, as things are).
-    reason: for the one who sees the failed import. rule: under which refusals are counted.
+    reason: for whoever sees the import fail. rule: the name under which refusals are counted.
     """
 
     verdict: Verdict

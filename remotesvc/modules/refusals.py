@@ -10,13 +10,13 @@ LOGGED = 200
 """Refusals of one child that are logged: it may ask for any number of names."""
 
 LATEST = 100
-"""Refusals that can be asked for afterwards, those of all children together."""
+"""Refusals that are remembered, of all children together."""
 
 log = logging.getLogger("remotesvc.modules")
 
 
 class Refusals:
-    """Thread-safe."""
+    """What was refused to the children of one router. Thread-safe."""
 
     def __init__(self) -> None:
         self.latest: deque[tuple[int, str, str]] = deque(maxlen=LATEST)
@@ -38,7 +38,7 @@ class Refusals:
             log.debug("context %d was refused %d names; no more of them are logged", child_id, LOGGED)
 
     def of(self, child_id: int) -> list[tuple[str, str]]:
-        """The latest of one child, (name, rule), none twice."""
+        """The latest refusals of one child: (name, rule), none twice."""
         with self._lock:
             return list(dict.fromkeys((name, rule) for number, name, rule in self.latest if number == child_id))
 

@@ -38,7 +38,7 @@ class Sent:
             return lines[lineno - 1].strip() if 0 < lineno <= len(lines) else ""
 
     def too_new(self, labels: Iterable[str], python: tuple[int, int]) -> dict[str, tuple[int, int]]:
-        """Of the distributions that sent modules belong to, those for newer Pythons: "name version" -> the oldest."""
+        """The distributions behind these labels that need a newer Python: "name version" -> the oldest they run on."""
         with self._lock:
             places = [self._finder.locate(name) for label in labels if (name := self._name_of(label))]
         owners = {repr(found.distribution): found.distribution for found in places if found and found.distribution}
@@ -46,7 +46,7 @@ class Sent:
         return {shown: least for shown, least in needs.items() if least is not None and least > python}
 
     def skewed(self, theirs: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-        """Of distributions with the versions that a target has, those that have another here: name -> (there, here)."""
+        """Of the versions that a target has, those that differ from the ones here: name -> (there, here)."""
         found = {name: self._finder.distribution(name) for name in theirs}
         return {
             here.name: (theirs[name], here.version)

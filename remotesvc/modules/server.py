@@ -100,8 +100,8 @@ class ModuleServer:
             missing: list[str] = []
             while child.courses and load.left > 0:
                 course = child.courses[0]
-                # Further and further ahead of what is sent: what is announced need not be asked for, when a function
-                # imports it meanwhile.
+                # Look further and further ahead of what is sent: a function may import a module before its turn comes,
+                # and need not ask for one that was announced.
                 course.closure.reach(2 * course.sent)
                 load.add(course)
                 missing += course.closure.missing
@@ -180,7 +180,7 @@ class ModuleServer:
             return {"reason": str(error)}
 
     def distributions(self, child_id: int) -> list[str]:
-        """The distributions that a child was sent modules of, or may be."""
+        """The distributions of which a child was sent modules, or may be."""
         with self._lock:
             return sorted(self._child(child_id).distributions)
 
@@ -217,7 +217,7 @@ class ModuleServer:
         if guess:
             load.left = GUESS_BUDGET
         closure = self._plans.closure(goal)
-        # A part of a distribution is asked for only by a target that lacks the whole of it.
+        # A target that asks for a part of a distribution lacks the whole of it.
         lacking = None if guess else found.distribution
         return self._begin(load, closure, lambda name: self._ruling(child, name, wanted.python), lacking)
 

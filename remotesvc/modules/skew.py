@@ -1,4 +1,4 @@
-"""Distributions of which a target has another version than the master: said once, to those who read the debug log."""
+"""Distributions of which a target has another version than the master: each is logged once, at debug level."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Outputs:
         self._take_log(log_event_untrusted(context, self._name_of(context), record))
 
     def close(self) -> None:
-        """Hand over what still waits for the end of a character that will not come."""
+        """Hand over output that waits for the rest of a character, which will not come any more."""
         self._deliver(self._decoder.overdue(0))
 
     def _deliver(self, pieces: Iterator[tuple[int, Stream, int, str]]) -> None:

@@ -49,7 +49,7 @@ class Console:
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream  # None: what sys.stderr is at the time
+        self._stream = stream  # None: whatever sys.stderr is when something is written
         self._lock = threading.Lock()
         self._open: tuple[int, str, int] | None = None  # whose line the cursor stands in
 

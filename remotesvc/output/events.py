@@ -20,7 +20,7 @@ from ..bootstrap.output.units import LINE
 MOST_TEXT = TEXT + 256  # the child cuts at TEXT and says how much is missing
 MOST_ITEMS = 8 * TEXT  # characters and items of extras: the child stops at TEXT, but has to say "..." for the rest
 MOST_PENDING = 1024
-"""So many characters may be begun and not ended at a time, over all calls of a router."""
+"""How many unfinished characters are kept, over all calls of a router."""
 
 Stream = Literal["stdout", "stderr"]
 _STREAMS: dict[int, Stream] = {1: "stdout", 2: "stderr"}

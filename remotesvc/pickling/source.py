@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 LINES = 100000
-"""Lines of a file whose functions are sent: to number those of one costs the target a byte for each before it."""
+"""Lines of the largest file whose functions are sent: to keep its line numbers, a function costs the target a byte for
+each line before it."""
 
 
 class NoSource(Error):

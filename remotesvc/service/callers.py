@@ -7,12 +7,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List
 
-# Calls of one context that are without an answer; as many as it lets itself have to us (see `invocation`), and some for
-# those it gave up.
+# Unanswered calls of one context: as many as it allows itself (see `invocation`), and some more for those that it gave
+# up.
 MAX_OPEN = 12000
 # Cancels remembered that came before their call: a large call is slower than its cancel.
 MAX_EARLY = 256
-# Seconds for which a context that did not take an answer gets no time to take the next.
+# For so many seconds after a context did not take an answer in time, no answer waits for it.
 DEAF = 60.0
 # Callers without an open call that are remembered.
 MAX_IDLE = 256
@@ -42,11 +42,11 @@ class Caller(object):
         return 0.0 if time.monotonic() < self._deaf_until else seconds
 
     def deaf(self) -> "None":
-        """It did not take an answer in time."""
+        """Note that it did not take an answer in time."""
         self._deaf_until = time.monotonic() + DEAF
 
     def remember(self, handle: "int") -> "None":
-        """A cancel of a call that is not here yet."""
+        """Note the cancel of a call that is not here yet."""
         self.early[handle] = True
         if len(self.early) > MAX_EARLY:
             self.early.popitem(last=False)  # type: ignore[call-arg]
@@ -76,7 +76,7 @@ class Callers(object):
         return caller
 
     def _forget_idle(self) -> "None":
-        """The longest known of those that have no open call go."""
+        """Forget callers without an open call, those first that have been known longest."""
         for src, caller in list(self._known.items())[:-MAX_IDLE]:
             if not caller.open:
                 self._router.drop(caller.handle)

@@ -136,7 +136,7 @@ class DeduplicatingInvoker(Invoker):
         return value if request.local else reply.encoded
 
     def gave_up(self, request: "Any") -> "None":
-        """One waits less; whoever computes goes on while anybody waits."""
+        """A caller has given up. The computation goes on as long as another waits for it."""
         request.call.cancel()
         with self._lock:
             flight = request.flight
@@ -150,7 +150,7 @@ class DeduplicatingInvoker(Invoker):
             flight.call.cancel()
 
     def wanted(self, request: "Any") -> "bool":
-        """Others may wait for what one caller has given up."""
+        """Whether anybody waits for it: others may, when one caller has given up."""
         return not request.given_up if request.flight is None else bool(request.flight.waiters)
 
     def dropped(self, request: "Any", error: "BaseException") -> "None":

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-# Calls that wait for one another, at most: a peer says which.
+# Calls in one lineage, each waiting for the next, at most: what they are, a peer says.
 MAX_LINEAGE = 256
-# What stands for the parts that are left out; nobody changes them.
+# Stands for the parts of a call that are left out; nobody changes it.
 _EMPTY: "Any" = ((), (), ({}, {}, []), ({}, []), ([],), ())
 
 
@@ -60,7 +60,7 @@ class Intake(object):
             self.route(request)
 
     def _set(self, call: "Any", request: "Any", options: "Any") -> "None":
-        """What a call says besides its arguments; most say nothing."""
+        """Take in the options of a call; most have none."""
         lineage = [each for each in options.get("lineage", ())[:MAX_LINEAGE] if isinstance(each, int)]
         # A call that was caused by one that runs here must not wait for that one's thread.
         request.caused = self._router.id in lineage
@@ -71,7 +71,7 @@ class Intake(object):
         request.strict = bool(options.get("strict_types"))
 
     def _enter(self, request: "Any") -> "bool":
-        """Note the call with its caller; True if it has been given up already."""
+        """Enter the call into the books of its caller; True if it has been given up already."""
         if request.silent:
             return False
         caller = self._pool.callers.of(request.src)
@@ -113,7 +113,7 @@ class Intake(object):
             return False
 
     def admit(self, lane: "Any", request: "Any") -> "None":
-        """Hold a request against the service and queue it. Raises ServiceRefused, Busy."""
+        """Check a request against its service and queue it. Raises ServiceRefused, Busy."""
         self.check(lane, request)
         if not lane.invoker.admit(request):
             request.kwargs = {}  # another is computed for it

@@ -20,7 +20,7 @@ MAX_CALLS = 20000
 MAX_COST = 256 << 20
 # Services of one pool: each may need a thread of its own.
 MAX_LANES = 256
-# Work whose caller gave up and that still runs, that is replaced on another thread.
+# Pieces of work that go on though their callers gave up, and in whose place another thread may be used.
 MAX_ABANDONED = 32
 
 

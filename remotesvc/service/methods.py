@@ -22,8 +22,8 @@ class NoReply(object):
 
 NO_REPLY = NoReply()
 
-# Seconds that a run of a method takes at most which may run on a child's main thread: what was read with it waits for
-# it there. And runs as quick as that after one that was not, before the next is expected to be.
+# A method may run on a child's main thread, where what was read with its call has to wait for it, as long as its runs
+# take no more than QUICK seconds. After one that took longer, it has to be as quick AGAIN times before that.
 QUICK, AGAIN = 0.002, 8
 
 
@@ -86,8 +86,8 @@ def methods_of(cls: "type") -> "Dict[str, Method]":
 
 
 def method_of(cls: "Any", name: "str", known: "bool") -> "Method":
-    """An exposed method. Raises NoSuchMethod, in the same words for whatever else there is by that name; those that
-    there are it names only to callers who are ``known`` as our parents."""
+    """An exposed method. Raises NoSuchMethod, in the same words whether or not something else has that name. Which
+    methods there are, the error says only to callers who are ``known`` as our parents."""
     method = methods_of(cls).get(name)
     if method is None:
         names = ", ".join(sorted(methods_of(cls))) or "none"

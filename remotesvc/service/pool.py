@@ -107,7 +107,7 @@ class Pool(object):
         return call_here(args[0], args[1], args[2], args[3:], kwargs)
 
     def check(self, lane: "Any", request: "Any") -> "None":
-        """Hold a call of our own against its service. Raises NoSuchMethod, ArgumentError."""
+        """Check a call of our own: is there such a method, do the arguments fit? Raises NoSuchMethod, ArgumentError."""
         self._intake.check(lane, request, False)
 
     def listen(self, service: "Service") -> "None":
@@ -196,7 +196,7 @@ class Pool(object):
         self.workers.finish()
 
     def join(self, timeout: "Optional[float]" = None) -> "bool":
-        """Wait until a closed pool has ended, for ``timeout`` seconds at most; False if calls still run then."""
+        """Wait until a closed pool has ended, for ``timeout`` seconds at most; returns whether it has."""
         return self._ended.wait(timeout)
 
     def _shut_down(self) -> "None":

@@ -57,7 +57,7 @@ class Request(object):
         self.strict = False
         self.silent = not message.reply_to
         self.own_thread = self.on_pool = self.abandoned = self.given_up = False
-        # It is still being let in: who refuses it lets others in, too, and waits for nobody.
+        # True while it is being let in: the thread that may refuse it then lets others in, too, and must not wait.
         self.hurry = True
         self.key: "Any" = None
         self.flight: "Any" = None
@@ -188,7 +188,7 @@ class Request(object):
                 patience = PATIENCE + size / LEAST_RATE
                 deadline = time.monotonic() + (patience if caller is None else caller.patience(patience))
         try:
-            # While others wait to run, replies had better go together than at once.
+            # While other calls wait to be run, it is better that replies go together than at once.
             alone = not self.pool.workers.arrived and (self.lane is None or not self.lane.waiting)
             self.router.post(self.src, self._message.reply_to, encoded, 0, flags, wire.REPLIES, False, alone, deadline,
                              lambda: self.given_up)
@@ -217,7 +217,7 @@ class Request(object):
         return self._message
 
     def forgotten(self) -> "None":
-        """The method's Message is gone: whoever promised a later answer cannot give it any more. No lock is taken."""
+        """The method's Message is gone, so a later answer that was promised cannot be given any more. Takes no lock."""
         if self._later and not self._answered:
             self.router.forgotten.append(lambda: self.pool.defer(self.fail, NotAnswered(
                 "%s said that it would answer later, and forgot" % self.name), True))

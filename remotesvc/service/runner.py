@@ -19,10 +19,10 @@ class Runner(object):
     def __init__(self, pool: "Any") -> "None":
         self.router = pool.kernel
         self._pool = pool
-        # Past the outlet, as calls go; on the master, what is printed is the program's own.
+        # What a child prints for a call is drained as for other calls; on the master it is the program's own output.
         self._executor = getattr(pool.kernel, "executor", None)
         self._unfolder: "Any" = None
-        self._lock = threading.Lock()  # of who counts the generators that are open, and opens one more
+        self._lock = threading.Lock()  # held from counting the open generators until one more is open
 
     def drain(self, call: "int") -> "None":
         """Return when all that a call has printed is on its way."""
@@ -47,7 +47,7 @@ class Runner(object):
             if self._unfolder is None:
                 self._unfolder = Unfolder(self.router, self)
         request.call.request = request
-        if self._pool.closed:  # it may have looked which are open before this one was
+        if self._pool.closed:  # it may have listed the open generators before this one was among them
             request.call.open, request.hurry = False, True
             request.fail(Lost(CLOSING), True)
             return

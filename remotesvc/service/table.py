@@ -77,7 +77,7 @@ class Table(object):
         pool = self._pool
         cls = cls or pool.activator.find(lane.name, pool.kernel)
         known = self._claim(cls.name(), lane)
-        while known is not lane:  # it goes by another name, too
+        while known is not lane:  # the class is known by another name already
             if known.service is None:
                 known.activation.done.wait()
             if known.service is not None:

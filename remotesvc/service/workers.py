@@ -29,7 +29,7 @@ class Workers(object):
                  end: "Callable[[], Any]") -> "None":
         self.lanes = Lanes(size)
         self.lock = threading.Lock()
-        # A child's doorway goes on filling the queue it has begun; see there.
+        # Set by the pool: a child's doorway has begun the queue, and goes on filling it.
         self.arrived: "Deque[Any]"
         self.state = "open"
         self._kernel = kernel

@@ -1,4 +1,4 @@
-"""What a server does to those who come at the same time as many others, and how often it is asked again."""
+"""Servers that turn us away because too many connect at once: how they say so, and how often to try again."""
 
 RETRIES = 3
 """Further attempts if a server closes the connection before its greeting. A MaxStartups that is still exceeded then

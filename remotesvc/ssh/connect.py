@@ -5,8 +5,7 @@ kex       greeting and key exchange with algorithms that are still sound
 hostkey   is it the right host?
 auth      are we welcome?
 
-What a busy server does to those who come at the same time as many others is tried again, but never once
-anything was said of the user.
+An attempt that a busy server turned away is made again, but only as long as nothing has been said of the user.
 """
 
 from __future__ import annotations
@@ -57,11 +56,11 @@ def connect(
 ) -> Peer:
     """Connect and log in before `deadline` (`time.monotonic`). Seconds by stage go into `phases`.
 
-    Without `log_in` all there is to it is whether the host's key is to be trusted: nothing is said of the user.
+    Without `log_in` only the host's key is checked, and nothing is said of the user.
 
     The stream keeps the deadline until its `settle` is called. Raises a ConnectError naming the stage;
-    nothing is left open then. The seconds that answers of a person took are `phases["asked"]`; the deadline is
-    later by as much.
+    nothing is left open then. The seconds that a person took to answer are in `phases["asked"]`, and the deadline
+    is later by as much.
     """
     trusted = HostKeys(host, deadline)
     try:

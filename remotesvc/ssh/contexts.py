@@ -33,7 +33,7 @@ Asked = tuple[SSHOptions, str, tuple[tuple[str, Any], ...]]
 
 @dataclass(eq=False)
 class _Shared:
-    """One context that several may have asked for; None until it is there, and if it never is."""
+    """One context that several callers may have asked for; `context` is None until it is there, and if it fails."""
 
     done: threading.Event = field(default_factory=threading.Event)
     context: Context | None = None
@@ -150,7 +150,7 @@ class SSHContexts:
 
 
 def _place(peer: Peer) -> tuple[str, str]:
-    """Whom a host is known as: its key, and the user whose PATH was searched."""
+    """What a host is known by: its key, and the user whose PATH was searched."""
     return peer.host_key, peer.host.user
 
 

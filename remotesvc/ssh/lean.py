@@ -1,4 +1,4 @@
-"""Importing paramiko without what its own parser of ssh_config would use, and ours does not: half of its time."""
+"""Importing paramiko without what only its own parser of ssh_config needs, which would take as long again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _withdraw(stand_in: ModuleType) -> None:
 
 
 def load_paramiko() -> None:
-    """Import paramiko, if it is not there yet. To others it is the same: what it lacks, it imports when it is used."""
+    """Import paramiko, if it is not there yet. Others notice nothing: what was left out is imported when it is used."""
     if "paramiko" in sys.modules or _UNUSED in sys.modules:
         return
     stand_in = sys.modules.setdefault(_UNUSED, _Later(_UNUSED))

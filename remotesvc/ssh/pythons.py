@@ -19,20 +19,20 @@ MAGIC_SIZE = 4
 """Bytes of a bytecode magic number: `importlib.util.MAGIC_NUMBER`."""
 
 MOST_LINES = 20_000
-"""Lines of a file: two of the largest fleets. What is older is forgotten when there are twice as many."""
+"""Lines that a file is cut to, the latest, when it has twice as many: enough for two of the largest fleets."""
 
 _LINE = re.compile(r"([0-9a-f]{32}) ([0-9a-f]{8})")
 _LINE_SIZE = 32 + 1 + 2 * MAGIC_SIZE + 1
 
 Place = tuple[str, str]
-"""Whom a host is known as, by its key as a rule, and the user there."""
+"""What a host is known by, its key as a rule, and the user there."""
 
 
 class Pythons:
     """Interpreters and magic numbers by host. Thread-safe.
 
     file: where magic numbers are kept for later runs, a line each; what stands for a host and a user there is a digest.
-    Whatever is wrong with it, it is no error: then nothing is known.
+    One that cannot be read or written is no error: then less is known.
     """
 
     def __init__(self, file: str | os.PathLike[str] | None = None) -> None:

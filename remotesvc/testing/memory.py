@@ -139,7 +139,7 @@ class MemoryPath:
             if self._closed:
                 return
             self._closed = True
-        # A cut breaks both ways: who noticed it first, and closes, must not make a farewell of it for the other end.
+        # A cut breaks both ways. Whoever notices it first closes, which must not look like an orderly end to the other.
         self._outgoing.end(CUT if self._incoming.why == CUT else ENDED)
         self._incoming.stop()
 

@@ -20,7 +20,7 @@ _KW_ONLY = "dataclasses.KW_ONLY"
 _DEEPEST = 20
 
 Names = Callable[[ast.expr], "str | None"]
-"""The full name of what an expression of a module names: "enum.Enum"; of one of its own classes its bare name."""
+"""From an expression to the full name of what it means, "enum.Enum"; the module's own classes have bare names."""
 UNKNOWN = object()
 """The value of a member that only running the code would tell."""
 
@@ -77,7 +77,7 @@ class ClassSource:
 
     @cached_property
     def fields(self) -> dict[str, Field] | None:
-        """Of a RECORD: what it is made with; None if that is known only when it runs."""
+        """Of a RECORD: the fields it is made with; None if only running the code would tell."""
         found: dict[str, Field] = {}
         plain = [base for base in self.node.bases if self.full_name(base) not in (*_BASES, "object")]
         if len(plain) > len(self._parents) or any(

@@ -1,4 +1,4 @@
-"""Arguments of classes of the user's: nothing of theirs is imported here, so they are made on the target."""
+"""Arguments that are objects of the user's classes, which are not imported here: the target makes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from remotesvc.calling.made import RECORD, make
 
 
 class Made:
-    """What stands for such an object until it is there: a function's is pickled, and becomes the object then."""
+    """Stands for such an object here. It is pickled with a function's arguments, and unpickled it is the object."""
 
     __slots__ = ("address", "kind", "value")
 
@@ -32,7 +32,7 @@ class Made:
 
 
 def as_records(value: Any) -> Any:
-    """The same as data: services take nothing that is pickled, and make objects of the classes they name."""
+    """The value with a Record for each Made: services take nothing pickled, and make the objects of Records."""
     if isinstance(value, Made):
         fields = as_records(value.value) if value.kind == RECORD else {"name": value.value, "value": None}
         return Record(value.address.replace(":", "."), fields)

@@ -84,7 +84,7 @@ def _member(text: str, spec: TypeSpec) -> Made:
         found = part if part in source.members else next(by_value, None)
         if found is None and UNKNOWN not in source.members.values():
             raise Unconvertible(f"expected one of {', '.join(source.members)} ({source.node.name}), got {quote(text)}")
-        names.append(part if found is None else found)  # what the source does not settle, the target does
+        names.append(part if found is None else found)  # the target decides what the source does not tell
     return Made(source.address, spec.kind, "|".join(names))
 
 

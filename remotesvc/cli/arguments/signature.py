@@ -28,7 +28,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Callee:
-    """What is known of the function. Unchecked: `parameters` may help to convert, but nothing is refused.
+    """What is known of the function. If it is not `checked`, `parameters` may help to convert, but nothing is refused.
 
     `shown` is the signature for people; `why` says in a few words why it is unchecked.
     """
@@ -189,7 +189,7 @@ class _Reader:
 
 
 def _without_message(args: ast.arguments) -> ast.arguments:
-    """The parameters but for the one in which a method of a service gets its caller's Message."""
+    """The parameters without the one through which a method of a service gets its caller's Message."""
 
     def asks(arg: ast.arg) -> bool:
         text = ast.unparse(arg.annotation).strip("'\"") if arg.annotation is not None else ""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from remotesvc.cli.arguments.typespec import Module
 
 LARGEST = 256 * 1024
-"""Bytes of a module that is looked into for classes: larger ones take a tenth of a second and more."""
+"""Bytes of the largest module whose source is searched for classes: more would take over a tenth of a second."""
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,11 @@ from remotesvc.cli.arguments.standard import KINDS
 
 @dataclass(frozen=True)
 class TypeSpec:
-    """One annotation. `kind` says how to convert, `items` are the types inside, `choices` the values of a
-    Literal.
+    """One annotation. `kind` says how to convert, `items` are the types inside, `choices` the values of a Literal.
 
     Kinds: str int float bool bytes path none any list tuple set frozenset dict literal union host, those of
-    `standard.KINDS`, and of classes of the user's enum flag record, with `made` to say what is in them. `text` is the
-    annotation as written, for messages. In a tuple `items` holds one type a place, or one type and
-    `ellipsis`.
+    `standard.KINDS`, and, for classes of the user's, enum flag record, where `made` says what is in them. `text` is the
+    annotation as written, for messages. Of a tuple, `items` has a type for each place, or just one with `ellipsis`.
     """
 
     kind: str
@@ -71,15 +69,20 @@ _PLAIN = {
 _WRAPPERS = ("Annotated", "Final", "ClassVar", "Required", "NotRequired")
 _DEEPEST = 20
 _HOPS = 5
-"""Modules that hand a class on to others, at most."""
+"""At most so many modules may hand on a class that they import from another."""
 _BY_NAME = {name: kind for kind, (name, _, _) in KINDS.items()}
 
 
 class Annotations:
-    """Reads annotation expressions of one module. `aliases`: what imported names mean (`from typing import
-    List as L` gives L -> List); `assigned`: module-level `Name = expression`, so that simple type aliases
-    are followed; `classes`: defined in the module itself, so a `Path` among them is not pathlib's; `origins`: all of
-    what imported names name; `module`: its name; `find`: the sources of others, for classes that come from there.
+    """Reads annotation expressions of one module.
+
+    aliases   what imported names mean: `from typing import List as L` gives L -> List
+    assigned  module-level `Name = expression`, so that simple type aliases are followed
+    classes   defined in the module itself, so a `Path` among them is not pathlib's
+    origins   the full names of what imported names mean
+    module    its name
+    find      gives the sources of other modules, for classes that come from there
+    hops      how many modules have handed on what is being looked for
     """
 
     def __init__(
@@ -134,7 +137,7 @@ class Annotations:
         return TypeSpec(kind or "any", name)
 
     def full_name(self, node: ast.expr) -> str | None:
-        """All of what a name, or names with dots, names; None for other expressions."""
+        """The full name of what a name, or names with dots, means; None for other expressions."""
         if isinstance(node, ast.Attribute):
             owner = self.full_name(node.value)
             return f"{owner}.{node.attr}" if owner else None

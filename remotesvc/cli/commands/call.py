@@ -110,7 +110,7 @@ def services(ctx: click.Context, /, hosts: str, names: tuple[str, ...], **shared
     session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
 
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
-        for name in wanted:  # the name of a class is to be had of the class only: this brings its module along
+        for name in wanted:  # only the class knows its name, and asking for it brings its module along
             wait_for(context, settings, attempt, f"{name}.name")
         names = [name.replace(":", ".") for name in wanted]
         return wait_for(context, settings, attempt, "remotesvc.service.local:active", names)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from remotesvc.fleet.outcome import Outcome
 
 _PINGS = 3
-"""The best of so many: the first one finds both sides still busy with getting up."""
+"""The best of so many counts: during the first, both sides are still busy starting."""
 
 
 @click.command("ping", epilog="Example:  remotesvc ping web1,web2")

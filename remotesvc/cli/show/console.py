@@ -21,7 +21,7 @@ _RED, _BOLD, _DIM, _RESET = "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _ERASE_LINE = "\r\x1b[K"
 _SHOW_CURSOR = "\x1b[?25h"
 _COLUMNS = 80
-"""Of a terminal that does not say how wide it is."""
+"""The width of a terminal that does not say how wide it is."""
 _ECHO = 3
 """Columns left free behind the progress line: for the ^C that a terminal echoes there, and for the cursor."""
 
@@ -39,7 +39,7 @@ class Stream:
         """Another write error, such as a full disk: what was written is not complete."""
 
     def write(self, text: str) -> bool:
-        """Write and flush; `text` is trusted by now. False when the stream cannot take it any more."""
+        """Write and flush text that has been made harmless. False when the stream cannot take it any more."""
         if self._file is None or self.broken or self.failure is not None:
             return False
         try:
@@ -77,7 +77,7 @@ class Stream:
             return
         encoding = file.encoding or "utf-8"
         try:
-            # Undecodable bytes of file names travel as surrogates: out they go as the bytes they were.
+            # Undecodable bytes of file names travel as surrogates, and are written as the bytes they were.
             data = text.encode(encoding, "surrogateescape")
         except UnicodeEncodeError:
             data = text.encode(encoding, "backslashreplace")

@@ -21,7 +21,8 @@ class Gathered:
     """Keeps what hosts answer, and prints each answer once with the names of those that gave it.
 
     The most frequent answer comes first. diff: the others are shown by how they differ from it. `text` makes the text
-    of a value; what a host printed belongs to its answer. groups: named for their hosts where all of these are meant.
+    of a value; what a host printed belongs to its answer. groups: a group's name stands for its hosts where an answer
+    has them all.
     """
 
     def __init__(self, console: Console, diff: bool, text: Callable[[Outcome], str | None],
@@ -74,8 +75,8 @@ def groups_of(hosts: Sequence[Member]) -> dict[str, frozenset[str]]:
 
 
 def regrouped(hosts: Sequence[str], groups: Mapping[str, frozenset[str]]) -> tuple[list[str], list[str]]:
-    """(groups that are whole among `hosts`, the hosts that are in none of them): the largest group first, then what it
-    leaves."""
+    """(groups whose hosts are all among `hosts`, the hosts that are in none of them). The largest group is taken first,
+    then those of the hosts that are left."""
     left, named = set(hosts), []
     for group, members in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
         if members <= left:

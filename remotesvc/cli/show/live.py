@@ -82,7 +82,7 @@ class Live:
             self._console.remote(text)
 
     def left_out(self, sizes: Mapping[int, int]) -> None:
-        """Of what these contexts printed, so many bytes did not come here: what is kept of it is not all."""
+        """So many bytes that these contexts printed did not come here: what is kept of their output is incomplete."""
         with self._lock:
             for context in sizes:
                 if context in self._names:

@@ -1,4 +1,4 @@
-"""How far transfers are: bars on a terminal, now and then a line elsewhere. Called from any thread."""
+"""How far transfers are: bars on a terminal, elsewhere a line now and then. Called from any thread."""
 
 from __future__ import annotations
 
@@ -148,7 +148,8 @@ class _Bars:
     def start(self) -> None:
         from rich.live import Live
 
-        # One that was stopped remembers how many lines it had, and begins by erasing as many: they are others' now.
+        # A display that was stopped remembers how many lines it had, and erases as many when it begins again, which are
+        # somebody else's by then.
         progress = self._progress
         progress.live = Live(console=progress.console, transient=True, get_renderable=progress.get_renderable)
         progress.start()

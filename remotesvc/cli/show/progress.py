@@ -29,7 +29,7 @@ class Waiting:
         self._failed = 0
 
     def began(self, host: str) -> None:
-        """A host is being worked on; what is said again, for another try, changes nothing."""
+        """A host is being worked on. Saying it again, for another try, changes nothing."""
         if host in self._begun and self._begun[host] is None:
             self._begun[host] = self._clock()
 

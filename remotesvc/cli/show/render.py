@@ -17,7 +17,7 @@ _LONGEST_LEAF = 16 * 1024
 _SAYS = {
     "config": "ssh", "tcp": "what was to connect us", "become": "what was to let us in", "exec": "what was to start it",
 }  # fmt: skip
-"""Whose words an error quotes, by the stage that failed; from there on it is the target."""
+"""Whose words an error quotes, by the stage that failed; after these stages they are the target's."""
 _HUGE_BITS = 14_000
 _BRACKETS: dict[type, Sequence[str]] = {
     list: "[]",
@@ -116,7 +116,7 @@ _STORY = {
 def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False) -> str:
     """What went wrong on a host: the headline first, then the remote traceback or what helps to mend it.
 
-    A traceback that shows nothing but our own code there says nothing to people, unless they want to hear more.
+    A traceback that shows only our own code there tells people nothing, and is left out unless they ask for more.
     of_many: without the host's name, its address and how long it took, so that the same failure is the same text.
     """
     error = outcome.error
@@ -153,7 +153,7 @@ def _items_text(outcome: Outcome) -> list[str]:
 
 
 def _is_ours(error: BaseException) -> bool:
-    """What was called is ours, and it went wrong there or in the standard library: no code of the user's was run."""
+    """Whether no code of the user's failed: what was called is ours, and it failed there or in the standard library."""
     files = [str(frame[0]) for frame in getattr(error, "frames", ())]
     sent = [file for file in files if file.startswith("remotesvc:/")]
     return bool(sent) and sent[0] == files[0] and all(file.startswith("remotesvc:/remotesvc/") for file in sent)

@@ -1,7 +1,7 @@
 """Where in the files of an inventory a variable is written: for errors, whose reader wants to go there.
 
-Values come together from many files, and are looked at when a host is used. To remember of each where it came from
-would cost every run; so the files are searched when there is an error to tell.
+Values come from many files, and are looked at only when a host is used. Remembering for each where it came from would
+cost every run; so the files are searched when there is an error to explain.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def _loader() -> Any:
 class Place:
     """Where in a tree something stands; as text it is the source, and the line if it has one.
 
-    keys lead there from the top. The line is looked for when somebody wants to read it.
+    keys lead there from the top. The line is looked for only when this is shown.
     """
 
     def __init__(self, source: str, text: str = "", keys: tuple[Any, ...] = ()) -> None:

@@ -50,7 +50,7 @@ def resolve(options: SSHOptions, timeout: float = 10.0) -> ResolvedHost:
 
 
 def _read_files(options: SSHOptions) -> Values:
-    """The same table, for machines without OpenSSH's client."""
+    """The table that `ssh -G` would print, for machines without OpenSSH's client."""
     reader = Reader(options.host, options.user)
     if options.jump is not None:
         reader.options(["ProxyJump=none"])
@@ -183,7 +183,7 @@ def _agent(settings: Settings, tokens: Mapping[str, str]) -> str | None:
 
 
 def _strict(value: str) -> str:
-    """What is none of the words ssh knows is read as the strictest of them."""
+    """A word that ssh does not know is read as the strictest mode."""
     mode = {"true": "yes", "false": "no", "off": "no"}.get(value, value)
     return mode if mode in HOST_KEY_MODES else "yes"
 

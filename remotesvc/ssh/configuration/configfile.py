@@ -21,7 +21,7 @@ USER_CONFIG = "~/.ssh/config"
 Values = dict[str, list[str]]
 """Keyword in lower case -> its values in the order in which they were given."""
 
-# The value that counts for these is all of them; for all others the first one.
+# Of these all values count; of all others the first one.
 _SEVERAL = frozenset(
     ["certificatefile", "dynamicforward", "identityfile", "localforward", "remoteforward", "sendenv", "setenv"]
 )

@@ -38,7 +38,7 @@ class Settings:
         return number(found) if found else default
 
     def seconds(self, key: str) -> float | None:
-        """A time; None where there is none, which 0 says, too."""
+        """A time; None where there is none, and for 0, which means the same."""
         return float(self.number(key, 0)) or None
 
     def names(self, key: str) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ class Settings:
 
     def algorithms(self, key: str) -> tuple[str, ...]:
         """Those of a list that are supported here, ours where there is no list. Raises Unreadable if none is left."""
-        # Only OpenSSH knows what its own list is that such a value changes.
+        # Such a value changes OpenSSH's own list, and only OpenSSH knows that.
         if self.text(key)[:1] in ("+", "-", "^"):
             raise Unreadable(f"{key} {self.text(key)} needs OpenSSH's client, ssh, installed here")
         left = algorithms.left_of(key, self.names(key))

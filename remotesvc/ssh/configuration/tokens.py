@@ -1,4 +1,4 @@
-"""Pure: what stands for something else in the values of ssh_config: %-tokens, ${VARIABLES}, ~, units of time."""
+"""Placeholders in the values of ssh_config, and what they stand for: %-tokens, ${VARIABLES}, ~, units of time. Pure."""
 
 from __future__ import annotations
 

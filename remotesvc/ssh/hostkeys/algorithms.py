@@ -41,7 +41,7 @@ USER_KEYS = (
     *SECURITY_KEYS,
 )
 
-# A list that has the first was not made to keep the second out: it is of an ssh older than that.
+# Where a list has the first, it may have the second, too: it was written for an ssh that did not know that one yet.
 _IMPLIED = {"sntrup761x25519-sha512@openssh.com": "mlkem768x25519-sha256"}
 
 _OURS = {

@@ -1,8 +1,8 @@
 """What to do with the key a server shows: accept it, note it, ask, or refuse with the way out.
 
 Runs before anything is said about the user. A changed, revoked or unexpected key is refused in every mode, and
-so is a certificate that a known authority gave for something else; only a host of which nothing is known is a
-matter of `host_keys`.
+so is a certificate that a known authority gave for something else; the mode, `host_keys`, decides only about hosts
+of which nothing is known.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class HostKeys:
         self._remember(key_type, key)
 
     def _judge(self, blob: bytes, key: bytes) -> tuple[bool, str]:
-        """Whether the certificate proves the host; if not, what a known authority's lacks ("": unknown one)."""
+        """Whether the certificate proves the host; if not, what is wrong with it, "" if its authority is not known."""
         try:
             shown = certificate.parse(blob)
         except certificate.Malformed as error:

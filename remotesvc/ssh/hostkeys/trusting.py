@@ -21,7 +21,7 @@ class Learnt:
 
 
 class Nobody:
-    """Who agrees to no new key: only those that are known already are trusted."""
+    """Answers no to every new key: only those that are known already are trusted."""
 
     def confirm(self, question: str) -> bool:
         """No."""

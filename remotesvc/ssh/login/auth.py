@@ -167,7 +167,7 @@ class _Attempts:
     # -- passwords
 
     def _responder(self, password: str) -> Respond:
-        """Answers the one question a password is an answer to. A second one (a code, a new password) is told."""
+        """What answers the first hidden question with the password. Any other (for a code, a new password) is noted."""
         record = self._record
         said: list[str] = []
 

@@ -136,7 +136,7 @@ class Login(AuthHandler):
         """The signature algorithm for a key (or certificate) type: its own name, but for RSA; "" if none is
         among those `allowed`.
 
-        Which of RSA's the server knows it has said by the time it accepts the service.
+        Which of those for RSA keys the server knows, it has said by the time it accepts the service.
         """
         if key_type not in ("ssh-rsa", "ssh-rsa" + certificate.SUFFIX):
             return key_type if key_type in allowed else ""

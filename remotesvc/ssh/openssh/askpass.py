@@ -107,7 +107,7 @@ class Replies:
         found = _PASSPHRASE.fullmatch(asked.text)
         if found and not conversing:
             return self._passphrase(found[1], neutralise(asked.text))
-        # A jump host that asks does so before the host itself is asked for anything: it is not told.
+        # A question that comes before any method is under way is a jump host's: it is not told our password.
         if method in _BY_PASSWORD and self._options.password is not None and method not in self._password_said:
             self._password_said.add(method)  # the same word twice would be two failed logins
             return _revealed(self._options.password)
@@ -148,7 +148,7 @@ class Desk:
             os.mkfifo(self.log_path, 0o600)
             if replies is not None:
                 self._listen()
-            # Open for both, so that there is no end of it to be seen between two writers. The caller closes it.
+            # Open for writing, too: else it would end whenever there is no writer. The caller closes it.
             self.log = os.open(self.log_path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except BaseException:  # Ctrl-C, too: the directory and the socket are to go
             self.close()

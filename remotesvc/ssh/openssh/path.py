@@ -30,7 +30,7 @@ LOG_READ = 64 * 1024
 
 @dataclass(frozen=True)
 class OpenSSHPeer:
-    """Who is at the other end, as far as ssh tells; empty where a connection that was there carries the session."""
+    """Who is at the other end, as far as ssh tells: of a connection that was there already, it tells nothing."""
 
     host: OpenSSHHost
     host_key_type: str

@@ -23,8 +23,8 @@ transport."""
 GCM = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 """Ciphers that are several times as fast as the one OpenSSH likes best."""
 
-# What would keep ssh from being a plain pipe to one program, and the value that does not. Newer than the oldest ssh we
-# meet, so said only where `ssh -G` knows the word.
+# Options that would keep ssh from being a plain pipe to one program, with the value that does not. The oldest ssh that
+# we meet does not know them, so they are given only where `ssh -G` does.
 _PLAIN = {"RemoteCommand": "none", "SessionType": "default", "ForkAfterAuthentication": "no", "StdinNull": "no"}
 
 
@@ -89,7 +89,7 @@ def describe(options: SSHOptions, values: Values) -> OpenSSHHost:
 
 
 def stricter(host: OpenSSHHost, known: KnownHosts) -> str:
-    """The mode for ssh: what is known by any key is never new, whatever type of key it shows today."""
+    """The mode for ssh: a host that is known by any key is never new, whatever type of key it shows today."""
     return "yes" if any(not entry.marker for entry in known.named(host.names[0])) else host.strict
 
 
@@ -119,7 +119,8 @@ def command_line(
         if key.lower() in values and value(key.lower()) != plain:
             ours[key] = plain
     if value("controlmaster") not in ("none", "no", "false") and value("controlpersist") in ("none", "no", "false"):
-        # A master that is this very process could not end before others of the user's have; one that is there is used.
+        # This process must not become the master of other connections of the user: it could not end before they do. A
+        # master that is there already is used.
         ours["ControlMaster"] = "no"
     if options.known_hosts is not None:
         ours["UserKnownHostsFile"] = " ".join(_quoted(path) for path in options.known_hosts)

@@ -29,10 +29,10 @@ WINDOW = 2**31 - 1
 """Bytes the server may send before it hears of us; some implementations count in signed 32 bits."""
 
 GIVE_BACK = 256 * 1024 * 1024
-"""Used window that is worth a message. Above the tenth of WINDOW below which paramiko says nothing."""
+"""Bytes of used window that are worth a message: more than the tenth of WINDOW below which paramiko sends none."""
 
 LAST_WORDS = 0.5
-"""Seconds between the end of output and the end of the channel in which the exit status may come."""
+"""Seconds to wait, after the end of output, for the end of the channel: the exit status comes in between."""
 
 FIRST_WORDS = 3.0
 """The same until the kernel is up: the status tells what is wrong there, and a busy server sends it when it can."""

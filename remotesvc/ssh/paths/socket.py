@@ -30,8 +30,9 @@ QUICK_READS = 200
 """After so many reads QUICKACK is left alone even if nobody calls `relax`: a start takes some 30."""
 
 AHEAD = 4096
-"""Bytes asked for where less is wanted. paramiko reads the head of a packet, then its rest: a small one, and what
-came with it, is here after one read. Behind a large one it reads as it is told: putting pieces together costs more."""
+"""Bytes that are read where fewer are asked for. paramiko reads the head of a packet, then its rest: this way one read
+fetches a small packet and what came with it. After a large one we read only what was asked for: putting the pieces
+together would cost more."""
 
 
 _SHORTEST = 148

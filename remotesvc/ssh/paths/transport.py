@@ -1,5 +1,4 @@
-"""paramiko's transport with the host key algorithms exactly as asked for, and no wait of its own thread for itself.
-The one place that knows how.
+"""paramiko's transport with the host key algorithms exactly as asked for, and a thread that never waits for itself.
 
 paramiko appends a certificate algorithm for each plain one, behind all of them, so that a server with both
 always shows its plain key. Here the list is ours: certificates come first where an authority is known for the
@@ -20,7 +19,7 @@ from ..hostkeys import certificate
 from .packets import GuardedPacketizer
 from .socket import Stream
 
-# A few for each channel are what a server has under way when keys are exchanged: windows, ends of programs, closes.
+# When keys are exchanged a server has a few messages under way for each channel: windows, ends of programs, closes.
 _MOST_HELD_BACK = 10_000
 
 
