@@ -14,9 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Tuple
 
-# Entries of one tree: more than file systems are made with by default; a target that sends more wants to fill ours.
-MAX_FILES = 1000000
-
 
 def place_of(dst: "str", name: "bytes") -> "Tuple[str, bytes]":
     """The directory and the final name of a single file: below ``dst`` if that is, or is written as, a directory.

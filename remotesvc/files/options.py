@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
 # Seconds that the other side may neither take nor send anything: longer than a disk that wakes up, or a busy one.
 IDLE = 60.0
+# Entries of one tree: more than file systems are made with by default; a target that sends more wants to fill ours.
+MAX_FILES = 1000000
 
 
 class Options(object):
@@ -43,7 +45,7 @@ class Options(object):
     durable = True
     resume = True
     limit: "Optional[float]" = None
-    max_files = 1000000
+    max_files = MAX_FILES
     max_bytes: "Optional[int]" = None
     idle_timeout = IDLE
     timeout: "Optional[float]" = None

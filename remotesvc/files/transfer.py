@@ -49,11 +49,6 @@ class Window(object):
         """Bytes sent and not granted back."""
         return self._flight.flying
 
-    @property
-    def granted_in_all(self) -> "int":
-        """Bytes the receiver has used."""
-        return self._flight.acked
-
     def take(self, size: "int") -> "bool":
         """Book ``size`` bytes if they fit; a message larger than the window goes when nothing else is out."""
         flight = self._flight

@@ -14,12 +14,6 @@ _BRACKETS = re.compile(r"\[([^\[\]]+)\]")
 _RANGE = re.compile(r"([A-Za-z0-9]+)\s*[:-]\s*([A-Za-z0-9]+)(?:\s*[:/]\s*([0-9]+))?\Z")
 
 
-def is_range(text: str) -> bool:
-    """Tell whether a name has brackets that stand for several names (an IPv6 address in brackets does not)."""
-    return any(_RANGE.match(part.strip()) or "," in inner for inner in _BRACKETS.findall(text)
-               for part in inner.split(",") if inner.count(":") < 3)  # fmt: skip
-
-
 def expand(text: str) -> list[str]:
     """The names a pattern stands for, in order; just itself without brackets. ValueError for a range that is none."""
     if "[" not in text:
