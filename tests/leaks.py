@@ -93,7 +93,7 @@ def activity(lines: Collection[str], seconds: float = 1.0) -> list[str]:
     return [*said, "load " + " ".join(f"{load:.1f}" for load in os.getloadavg())]
 
 
-def _descriptors() -> dict[int, str]:
+def descriptors() -> dict[int, str]:
     """What each open descriptor of this process refers to; empty where there is no /proc."""
     found: dict[int, str] = {}
     try:
@@ -141,7 +141,7 @@ class Snapshot:
     def __init__(self) -> None:
         # The threads themselves, not their idents: an ident is used again when its thread has ended.
         self._threads = set(threading.enumerate())
-        self._descriptors = _descriptors()
+        self._descriptors = descriptors()
         self._processes = {process.identity for process in _processes()}
 
     def left_over(self) -> list[str]:
@@ -186,7 +186,7 @@ class Snapshot:
     def _new_descriptors(self) -> list[str]:
         return [
             f"descriptor {number}: {target}"
-            for number, target in sorted(_descriptors().items())
+            for number, target in sorted(descriptors().items())
             if self._descriptors.get(number) != target
         ]
 

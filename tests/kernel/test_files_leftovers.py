@@ -19,6 +19,7 @@ from remotesvc.files.origin import FileOrigin
 from remotesvc.files.source import Sending
 from tests.kernel.filetrees import digest
 from tests.kernel.landings import file_into
+from tests.leaks import descriptors
 
 
 def test_what_was_reserved_and_not_needed_is_given_back(tmp_path: Path) -> None:
@@ -83,13 +84,11 @@ def test_leftovers_are_swept_and_nothing_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize("durable", [True, False])
 def test_a_flusher_closes_all_it_was_given(tmp_path: Path, durable: bool) -> None:
     flusher = Flusher(durable)
-    fds = []
     for number in range(100):
-        fd = os.open(tmp_path / str(number), os.O_CREAT | os.O_WRONLY)
-        fds.append(fd)
-        flusher.put(fd)
+        flusher.put(os.open(tmp_path / str(number), os.O_CREAT | os.O_WRONLY))
     flusher.wait()
     flusher.close()
+    assert not [name for name in descriptors().values() if name.startswith(str(tmp_path))]
 
 
 def test_a_flusher_tells_of_the_first_error(tmp_path: Path) -> None:

@@ -158,9 +158,8 @@ def test_generators_of_one_caller_are_limited(root: Node, raw: RawPeer, pool: Po
     other.close()
 
 
-def test_generators_that_begin_at_once_are_counted(
-    raw: RawPeer, pool: Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def held_generators(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Generators wait where their sending begins: the first event says that one does, the second lets them go on."""
     begins, go, begin = threading.Event(), threading.Event(), Unfolder.__call__
 
     def slowly(*args: Any) -> Any:
@@ -169,6 +168,13 @@ def test_generators_that_begin_at_once_are_counted(
         return begin(*args)
 
     monkeypatch.setattr(Unfolder, "__call__", slowly)
+    return begins, go
+
+
+def test_generators_that_begin_at_once_are_counted(
+    raw: RawPeer, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begins, go = held_generators(monkeypatch)
     monkeypatch.setattr(runner_module, "MAX_STREAMS", 1)
     ask(raw, call("stream"), 250)
     assert begins.wait(LIMIT)
@@ -182,14 +188,7 @@ def test_a_generator_is_lost_with_its_pool_whatever_its_caller_hears_first(
 ) -> None:
     """That the pool closes overtakes the announcement of the generator, which its method has returned already: the
     call has begun, and must not be told as one that was not sent."""
-    begins, go, begin = threading.Event(), threading.Event(), Unfolder.__call__
-
-    def slowly(*args: Any) -> Any:
-        begins.set()
-        assert go.wait(LIMIT)
-        return begin(*args)
-
-    monkeypatch.setattr(Unfolder, "__call__", slowly)
+    begins, go = held_generators(monkeypatch)
     with MemoryTree() as tree:
         caller = tree.add()
         context = caller.tree().context(tree.root.id, "root")

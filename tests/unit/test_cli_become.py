@@ -12,6 +12,7 @@ import pytest
 
 from remotesvc.cli.main import main
 from tests.unit.cli_backend import FakeBackend
+from tests.unit.outputs import Terminal
 
 
 def become(line: str, **changes: Any) -> list[tuple[str, str | None]]:
@@ -51,10 +52,6 @@ def test_the_inventory_says_it_and_the_flag_wins(tmp_path: Path, monkeypatch: py
 
 
 def test_asked_once_for_all_hosts_and_ssh_s_password_may_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     asked: list[str] = []
 
     def ask(prompt: str) -> str:

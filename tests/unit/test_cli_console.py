@@ -15,14 +15,10 @@ from remotesvc.cli.show.console import Console, Stream
 from remotesvc.cli.show.live import Live
 from remotesvc.fleet.printed import KEPT
 from remotesvc.output import OutputEvent
+from tests.unit.outputs import Terminal
 
 HOSTILE = "a\x1b]0;owned\x07\rb\n"
 SHOWN = "a\\x1b]0;owned\\x07\\rb\n"
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def console(out: Any = None, err: Any = None, color: bool = False, **options: Any) -> Console:
