@@ -1,5 +1,5 @@
 """Sends what does not fit into one frame, and the last message of a stream."""
-from ..errors import CallTimeout, EncodeError, NotSent
+from ..errors import EncodeError, NotSent
 from . import wire
 from .fragments import RESULT, body, fragments
 
@@ -33,10 +33,10 @@ def post_large(router: "Any", dst: "int", handle: "int", encoded: "Any", reply_t
             frame_flags = flags & ~wire.END | more | (0 if more & wire.MORE else last)
             frame = wire.Frame(wire.MESSAGE, frame_flags, stream, dst, router.id, router.id, handle, reply_to)
             payload.insert(0, frame.header(length))
+            begun = True
             if not link.send(queue, reply_to or handle, payload, length + wire.SIZE, False):
                 raise NotSent("the link is closed: %s" % link.closed)
-            begun = True
-    except (NotSent, CallTimeout):
+    except BaseException:  # Ctrl-C, too: the room that is kept for the rest of it would be lost
         if begun:
             abort = wire.Frame(wire.MESSAGE, wire.ABORT | last, stream, dst, router.id, router.id, handle)
             link.send(queue, 0, [abort.pack()], wire.SIZE, False)

@@ -39,7 +39,6 @@ class Link(object):
         self.heard = time.monotonic()
         self.suspect = False
         self.strikes = 0
-        self.refused = 0
         self.received = 0
         self.taken = self.freed = 0  # what messages of it took and gave back here; the first is the reader's to count
         self.closed = self.parting = ""  # why it ended, or is about to from here
@@ -92,7 +91,7 @@ class Link(object):
                     return
         except WireError as error:
             self.fail("the stream is corrupt: %s" % error)
-        except Exception as error:  # a reader that dies silently would look like a dead target
+        except Exception as error:  # else it would look like a dead target
             self.fail("cannot read from the link: %s: %s" % (type(error).__name__, error))
         # Each wakes the writer, so within a frame only if it takes its time.
         if self.received - self._acked >= ACK_EVERY and (
@@ -106,7 +105,6 @@ class Link(object):
 
     def strike(self, what: "str") -> "None":
         """Count a frame the neighbour had no right to send; the third closes the link."""
-        self.refused += 1
         self.strikes += 1
         if self.strikes >= STRIKES:
             self.fail("the peer broke the rules %d times, last: %s" % (self.strikes, what))
@@ -121,7 +119,6 @@ class Link(object):
             full = len(self.controls) >= MAX_CONTROL
             if not full:
                 self.controls.append(frame.pack())
-                # The reader must not write: on an SSH link that would stop the transport's own thread.
                 if not self.corked:
                     self.wake_writer()
         if full:
@@ -133,22 +130,28 @@ class Link(object):
         ``key`` names the stream it belongs to (streams take turns), ``tag`` the call it could be withdrawn with,
         ``direct`` says that the caller waits for the answer, so that the hand-off to the writer is worth saving.
         """
-        with self.lock:
-            if self.closed:
-                return False
-            if not (direct and not self.writing and not self.queued and not self.controls
-                    and self.flight.sent - self.flight.acked + size <= DIRECT):
-                queue = self.queues.get(key)
-                if queue is None:
-                    queue = self.queues[key] = collections.deque()
-                queue.append((tag, buffers, size))
-                self.queued += size
-                if not self.corked or self.queued > BATCH // 4:
-                    self.wake_writer()
-                return True
-            self.writing = True
-            self.flight.sent += size
-        self.write_own(buffers)
+        mine = False
+        try:
+            with self.lock:
+                if self.closed:
+                    return False
+                if not (direct and not self.writing and not self.queued and not self.controls
+                        and self.flight.sent - self.flight.acked + size <= DIRECT):
+                    queue = self.queues.get(key)
+                    if queue is None:
+                        queue = self.queues[key] = collections.deque()
+                    queue += ((tag, buffers, size),)
+                    self.queued += size
+                    if not self.corked or self.queued > BATCH // 4:
+                        self.wake_writer()
+                    return True
+                self.writing = mine = True
+                self.flight.sent += size
+            self.write(buffers)
+        finally:
+            if mine:  # after Ctrl-C, too
+                self.writing = False
+                self.wrote()
         return True
 
     def waiting(self, key: "Any") -> "bool":
@@ -159,11 +162,11 @@ class Link(object):
         """Something is to be written; the lock is held."""
         if self._thread is None:
             thread = threading.Thread(target=self._loop, name="remotesvc-writer", daemon=True)
-            thread.start()  # may fail: then the next frame tries again
+            thread.start()  # may fail
             self._thread = thread
         elif self._sleeping and not self.writing:
+            self._wake.notify_all()
             self._sleeping = False
-            self._wake.notify()
 
     def _loop(self) -> "None":
         while True:
@@ -211,9 +214,14 @@ class Link(object):
             self.broken = self.broken or (time.monotonic(), "cannot write to the link: %s" % error)
 
     def write_own(self, buffers: "List[Any]") -> "None":
-        """Write on this thread, which has set ``writing``, and let others go on."""
-        self.write(buffers)
-        self.writing = False
+        """Write on this thread, which has set ``writing``."""
+        try:
+            self.write(buffers)
+        finally:
+            self.writing = False
+            self.wrote()
+
+    def wrote(self) -> "None":
         # Only now: who queues something looks at `writing` after that, so one of us sees the other.
         if self.queued or self.controls:
             with self.lock:

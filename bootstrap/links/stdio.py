@@ -18,6 +18,7 @@ class FdPath(object):
     """The byte path that a Link reads with ``start``, writes with ``write`` and ends with ``close``."""
 
     CLOSED = "we closed the link"
+    _writev = staticmethod(os.writev)
 
     def __init__(self, read_fd: "int", write_fd: "int") -> "None":
         import select
@@ -108,7 +109,7 @@ class FdPath(object):
 
     def _write_some(self, buffers: "List[Any]") -> "List[Any]":
         try:
-            done = os.writev(self._write_fd, buffers[:IOV])
+            done = self._writev(self._write_fd, buffers[:IOV])
         except BlockingIOError:
             # sudo and friends may leave our pipe non-blocking.
             import select

@@ -39,7 +39,8 @@ class Timers(object):
         self._late = late
         self._failed = failed
         self._heap: "List[Timer]" = []
-        self._wake = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
         self._most = 1000
         self._thread: "Optional[threading.Thread]" = None
         self._closed = False
@@ -47,7 +48,7 @@ class Timers(object):
     def after(self, delay: "float", run: "Callable[[], Any]") -> "Timer":
         """Run ``run`` in ``delay`` seconds on the timer thread."""
         timer = Timer(time.monotonic() + delay, run)
-        with self._wake:
+        with self._lock:
             if self._closed:
                 timer.run = None
                 return timer
@@ -65,7 +66,7 @@ class Timers(object):
 
     def close(self) -> "None":
         """Drop every timer and end the thread."""
-        with self._wake:
+        with self._lock:
             self._closed = True
             del self._heap[:]
             self._wake.notify()
@@ -75,7 +76,7 @@ class Timers(object):
 
     def _loop(self) -> "None":
         while True:
-            with self._wake:
+            with self._lock:
                 while not self._closed and (
                         not self._heap or self._heap[0].run and self._heap[0].when > time.monotonic()):
                     self._wake.wait(self._heap[0].when - time.monotonic() if self._heap else None)

@@ -53,8 +53,8 @@ class Chain(object):
             invocation.chained = (self._number, self._turn)
             try:
                 future = self._context.tree.future(invocation)
-            except Exception as error:
-                self._broken = str(error)
+            except BaseException as error:  # Ctrl-C, too: its turn may come, or not
+                self._broken = str(error) or type(error).__name__
                 raise
             self._turn += 1
             self._futures = [each for each in self._futures if not each.done()] + [future]

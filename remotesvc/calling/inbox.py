@@ -28,7 +28,8 @@ class Inbox(object):
         self._handle = handle
         self._failed = failed
         self._queue: "Deque[Any]" = collections.deque()
-        self._wake = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
         self._thread: "Any" = None
         self._working = False
         self._closed = False
@@ -66,7 +67,7 @@ class Inbox(object):
         return len(self._queue)
 
     def _put(self, item: "Any") -> "None":
-        with self._wake:
+        with self._lock:
             if self._closed:
                 return
             if self._thread is None:
@@ -78,7 +79,7 @@ class Inbox(object):
 
     def _loop(self) -> "None":
         while True:
-            with self._wake:
+            with self._lock:
                 self._working = False
                 while not self._queue:
                     if self._closed:
@@ -114,7 +115,7 @@ class Inbox(object):
 
     def close(self) -> "None":
         """End the thread once it has done what is here; waits a moment for it."""
-        with self._wake:
+        with self._lock:
             self._closed = True
             self._wake.notify()
         if self._thread is not None and self._thread is not threading.current_thread():

@@ -37,7 +37,8 @@ class Peer(object):
         self.told: "Set[str]" = set()
         self.unanswered: "Set[int]" = set()  # the handles of calls; a set changes in one step, so that takes no lock
         self._waiting = 0
-        self._wake = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
 
     def enter(self, handle: "int", deadline: "Optional[float]") -> "int":
         """One more call; waits while there are MAX_UNANSWERED. Returns how many there are. Raises CallTimeout."""
@@ -48,7 +49,7 @@ class Peer(object):
         return len(unanswered)
 
     def _wait(self, deadline: "Optional[float]") -> "None":
-        with self._wake:
+        with self._lock:
             self._waiting += 1  # first: who leaves looks at it afterwards, so that one of us sees the other
             try:
                 while len(self.unanswered) >= MAX_UNANSWERED:
@@ -63,7 +64,7 @@ class Peer(object):
         """One call less, if it was not less already."""
         self.unanswered.discard(handle)
         if self._waiting:
-            with self._wake:
+            with self._lock:
                 self._wake.notify()
 
 
@@ -92,15 +93,15 @@ class Invocation(Pending):
 
     def result(self) -> "Any":
         """Send it, wait, and return or raise what it ended with."""
-        self.start()
         try:
+            self.start()
             if not self.wait(None if self.deadline is None else self.deadline - time.monotonic()):
                 raise self.late()
+            self.tree.after_output()
         except BaseException:  # Ctrl-C while waiting, too
             self.abandon()
             discard(self)
             raise
-        self.tree.after_output()
         return self.value()
 
     def start(self) -> "None":
@@ -109,6 +110,8 @@ class Invocation(Pending):
         try:
             self.send(handle, self.peer.enter(handle, self.deadline) <= DIRECT_UP_TO)
         except BaseException as error:
+            if not isinstance(error, Exception):  # Ctrl-C: it may have left
+                self.abandon()
             self.router.drop(handle)
             self.peer.leave(handle)
             self.notify = None  # whoever made it learns it from this error
@@ -194,17 +197,18 @@ class Invocation(Pending):
         """The value of an answered call; raises its error. Only once."""
         outcome, classes = self.outcome, self.options.classes
         self.outcome = taken
-        self.peer.leave(self.handle)
-        if type(outcome) is not Message:
-            if isinstance(outcome, Arrivals):
-                return Items(outcome)
-            self.router.drop(self.handle)
-            raise self._failed(outcome) from None
-        self.router.drop(self.handle)
         try:
+            self.peer.leave(self.handle)
+            if type(outcome) is not Message:
+                if isinstance(outcome, Arrivals):
+                    return Items(outcome)
+                self.router.drop(self.handle)
+                raise self._failed(outcome) from None
+            self.router.drop(self.handle)
             value = outcome.decode(self.context.bindings(classes) if classes else None)
         finally:
-            outcome.release()
+            if type(outcome) is Message:  # after Ctrl-C, too
+                outcome.release()
         if outcome.flags & wire.ERROR:
             self._raise(self.context.again(self._error(value), self.call))
         return value

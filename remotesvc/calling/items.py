@@ -24,7 +24,8 @@ class Arrivals(object):
         self._call = call
         self._classes = classes
         self._queue: "Deque[Any]" = collections.deque()
-        self._wake = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
         self._closed = False
 
     def on_message(self, message: "Any") -> "None":
@@ -37,7 +38,7 @@ class Arrivals(object):
         self._put(Lost(error.message) if type(error) is NotSent or type(error) is Busy else error)
 
     def _put(self, item: "Any") -> "None":
-        with self._wake:
+        with self._lock:
             if not self._closed:
                 self._queue.append(item)
                 self._wake.notify()
@@ -46,7 +47,7 @@ class Arrivals(object):
 
     def take(self) -> "Any":
         """The next item; waits for it. Raises StopIteration, what the generator raised, or Lost."""
-        with self._wake:
+        with self._lock:
             while not self._queue and not self._closed:
                 self._wake.wait()
             if self._closed:
@@ -67,13 +68,13 @@ class Arrivals(object):
 
     def wait(self, timeout: "float") -> "bool":
         """Wait until ``take`` would not: True; False after ``timeout`` seconds."""
-        with self._wake:
+        with self._lock:
             if not self._queue and not self._closed:
                 self._wake.wait(timeout)
             return bool(self._queue) or self._closed
 
     def _finish(self) -> "None":
-        with self._wake:
+        with self._lock:
             self._closed = True
             unused = list(self._queue)
             self._queue.clear()

@@ -25,13 +25,14 @@ class Inflow(object):
         self.received = 0
         self._router = router
         self._queue: "Deque[Any]" = collections.deque()
-        self._wake = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
         self._closed = False
         self.handle = router.open(self)
 
     def on_message(self, message: "Any") -> "None":
         """On the reader thread: the next message."""
-        with self._wake:
+        with self._lock:
             if not self._closed:
                 self._queue.append(message)
                 self._wake.notify()
@@ -40,7 +41,7 @@ class Inflow(object):
 
     def on_closed(self, error: "BaseException") -> "None":
         """On whatever thread noticed: there will be no more."""
-        with self._wake:
+        with self._lock:
             self._queue.append(error)
             self._wake.notify()
 
@@ -63,7 +64,7 @@ class Inflow(object):
 
     def _take(self, idle: "Optional[float]", over: "Callable[[], bool]") -> "Any":
         begun = time.monotonic()
-        with self._wake:
+        with self._lock:
             while not self._queue:
                 if over():
                     raise Cancelled("the transfer was given up")
@@ -74,13 +75,13 @@ class Inflow(object):
 
     def look(self) -> "None":
         """Whoever waits here asks ``over`` again; on any thread."""
-        with self._wake:
+        with self._lock:
             self._wake.notify()
 
     def close(self) -> "None":
         """Take no more; what still comes is dropped and its room given back. Idempotent."""
         self._router.drop(self.handle)
-        with self._wake:
+        with self._lock:
             self._closed = True
             unused, self._queue = self._queue, collections.deque()
         for message in unused:

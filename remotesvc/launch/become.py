@@ -95,7 +95,11 @@ class BecomePath(ProcessPath):
 
     def write(self, buffers: "List[Any]") -> "None":
         """See ``FdPath.write``; waits until the Python behind the program is there, or the path is closed."""
-        self._up.wait()
+        try:
+            self._up.wait()
+        except BaseException:  # Ctrl-C: what is not written now would be missed
+            self.close()
+            raise
         super().write(buffers)
 
     @property

@@ -52,6 +52,7 @@ class ProcessPath(FdPath):
             process.wait()
             raise _cannot(argv[0], error, name, begun) from None
         self.name = name
+        self._noted: "List[int]" = []  # bytes that each step of a write has taken
         self._stderr = fds[2]
         self._said = b""
         self.listen(self._stderr, self._hear_more)
@@ -89,6 +90,27 @@ class ProcessPath(FdPath):
 
     def settled(self) -> "None":
         """The kernel at the other end is up; a socket may have been in a hurry until now, a pipe is not."""
+
+    def write(self, buffers: "List[Any]") -> "None":
+        """See ``FdPath.write``. Where a signal's handler raises, as Ctrl-C does, what has begun is written first: half
+        a frame would be the end of the link. A second signal, while the pipe is full, ends that and the link."""
+        written: "List[int]" = []
+        self._noted = written
+        try:
+            super().write(buffers)
+        except OSError:
+            raise
+        except BaseException:
+            try:
+                super().write([memoryview(b"".join(buffers))[sum(written):]])
+            except BaseException:
+                self.close()
+            raise
+
+    def _writev(self, fd: "int", buffers: "List[Any]") -> "int":  # type: ignore[override]
+        # Noted in the same step: between two a handler may run.
+        self._noted.extend(map(os.writev, (fd,), (buffers,)))
+        return self._noted[-1]
 
     def _read(self, feed: "Callable[[bytes], None]", ended: "Callable[[str], None]") -> "None":
         def finish(reason: "str") -> "None":

@@ -73,7 +73,7 @@ class Channel(Receiver):
         if self._other is None and not self._closed:
             self._meet()
             handle = self.invitation.handle
-            with self._wake:
+            with self._lock:
                 late = self._other is None and handle in self._book.lines
                 if late:
                     self._book.close(handle)
@@ -107,13 +107,13 @@ class Channel(Receiver):
 
     def _greet(self, first: "Message") -> "None":
         if isinstance(first.value, Sender) and first.value.context_id == first.src_id:
-            with self._wake:
+            with self._lock:
                 self._other, self._source = first.value, first.src_id
                 self._wake.notify_all()
 
     def _await_join(self, deadline: "Optional[float]") -> "None":
         call = running()
-        with self._wake:
+        with self._lock:
             while self._closed or self._other is None and (not self._queue or isinstance(self._queue[0], Gone)):
                 if self._closed or self._queue or self._over_locked():
                     raise Closed("the channel is closed" if self._closed else "the other side is gone")

@@ -30,7 +30,7 @@ class Latch(Waitable):
     def put(self, item: "Any", timeout: "Optional[float]" = None, block: "bool" = True) -> "None":
         """Add an item; waits for room as ``get`` waits for items. Raises WaitTimeout, and Closed."""
         deadline = deadline_of(timeout, block)
-        with self._wake:
+        with self._lock:
             while len(self._queue) >= self._limit and not self._closed:
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
@@ -46,7 +46,7 @@ class Latch(Waitable):
 
     def poll(self) -> "Any":
         """The next item, or NOTHING; never waits."""
-        with self._wake:
+        with self._lock:
             if len(self._queue) >= self._limit:
                 self._wake.notify_all()  # those who wait for room
             return self._queue.popleft() if self._queue else NOTHING
@@ -58,7 +58,7 @@ class Latch(Waitable):
 
     def close(self) -> "None":
         """Nothing more is put: what is here can still be taken, whoever waits wakes. Idempotent."""
-        with self._wake:
+        with self._lock:
             self._closed = True
         self._stir()
 

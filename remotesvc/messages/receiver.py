@@ -54,7 +54,7 @@ class Receiver(Waitable):
             if line.source is not None and line.source != router.id:
                 router.link_to(line.source)
                 attend(router, line.source)
-            with self._wake:
+            with self._lock:
                 if self._closed:
                     raise Closed("the receiver is closed")
                 if not self._book.open(line.handle):
@@ -71,7 +71,7 @@ class Receiver(Waitable):
 
     def close(self) -> "None":
         """Nobody reads any more: what is here is dropped, senders are told, whoever waits wakes. Idempotent."""
-        with self._wake:
+        with self._lock:
             if self._closed:
                 return
             self._closed = True
@@ -123,7 +123,7 @@ class Receiver(Waitable):
     def on_message(self, line: "Line", message: "Any") -> "None":
         """What came on a line."""
         writer, flags, reason, first, ended = (message.src, message.reply_to), message.flags, "", None, False
-        with self._wake:
+        with self._lock:
             if self._closed or line.handle not in self._book.lines:
                 reason = "the receiver is closed" if self._closed else "the sender is closed"
             elif flags & LEAVE != VALUE:
@@ -153,7 +153,7 @@ class Receiver(Waitable):
 
     def on_line_lost(self, line: "Line", error: "BaseException") -> "None":
         """The context that alone may write to a line is lost, or the router is closed."""
-        with self._wake:
+        with self._lock:
             if line.handle not in self._book.lines or self._closed:
                 return
             self._book.close(line.handle)
@@ -162,7 +162,7 @@ class Receiver(Waitable):
 
     def on_lost(self, context: "int", error: "BaseException") -> "None":
         """A context is lost that has written."""
-        with self._wake:
+        with self._lock:
             if self._closed or not self._book.writes(context):
                 return
             self._watches.pop(context, None)
@@ -187,7 +187,7 @@ class Receiver(Waitable):
             watch.handle = router.open(watch)
         except Error:
             return  # our router was just closed, which says it all
-        with self._wake:
+        with self._lock:
             wanted = self._book.writes(context) and context not in self._watches and not self._closed
             if wanted:
                 self._watches[context] = watch
@@ -199,7 +199,7 @@ class Receiver(Waitable):
             self.on_lost(context, Lost(router.hub.lost[context]))
 
     def _unwatch(self, context: "int") -> "None":
-        with self._wake:
+        with self._lock:
             watch = None if self._book.writes(context) else self._watches.pop(context, None)
         if watch is not None:
             self._router.drop(watch.handle)

@@ -61,7 +61,7 @@ class Select(Waitable):
         Raises UsageError if it is in a Select already, or would make a circle; Closed if this one is closed.
         """
         member = make_member(source, key, self)
-        with self._wake:
+        with self._lock:
             if self._closed:
                 raise Closed("the select is closed")
             if id(source) in self._members:
@@ -70,13 +70,13 @@ class Select(Waitable):
         try:
             member.attach()
         except BaseException:  # Ctrl-C, too: what is not attached must not be waited for
-            with self._wake:
+            with self._lock:
                 self._members.pop(id(source), None)
             raise
 
     def remove(self, source: "Any") -> "None":
         """Do not wait for it any more; what it holds stays in it. Raises UsageError if it is no member."""
-        with self._wake:
+        with self._lock:
             member = self._members.pop(id(source), None)
         if member is None:
             raise UsageError("it is not in this Select")
@@ -85,7 +85,7 @@ class Select(Waitable):
 
     def close(self) -> "None":
         """Remove all members, which stay as they are, and wake whoever waits. Idempotent."""
-        with self._wake:
+        with self._lock:
             self._closed = True
             members = list(self._members.values())
             self._members.clear()
@@ -105,7 +105,7 @@ class Select(Waitable):
     def poll(self) -> "Any":
         """The next Event, or NOTHING; never waits."""
         while True:
-            with self._wake:
+            with self._lock:
                 if not self._ready:
                     return NOTHING
                 member = self._ready.popleft()
@@ -131,7 +131,7 @@ class Select(Waitable):
 
     def on_ready(self, member: "Any") -> "None":
         """A member may have an event. On any thread."""
-        with self._wake:
+        with self._lock:
             if not self._has(member):
                 return
             fresh = not member.queued
@@ -150,7 +150,7 @@ class Select(Waitable):
         return found is member
 
     def _discard(self, member: "Any") -> "bool":
-        with self._wake:
+        with self._lock:
             mine = self._has(member)
             if mine:
                 del self._members[id(member.source)]

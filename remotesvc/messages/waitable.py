@@ -27,7 +27,8 @@ class Waitable(object):
     """
 
     def __init__(self) -> "None":
-        self._wake = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()  # taken as such: to enter a Condition takes steps, and a signal may come between
+        self._wake = threading.Condition(self._lock)
         self._queue: "Deque[Any]" = collections.deque()
         self._closed = False
         self._notify: "Optional[Callable[[Any], Any]]" = None
@@ -63,7 +64,7 @@ class Waitable(object):
             item = self.poll()
             if item is not NOTHING:
                 return item
-            with self._wake:
+            with self._lock:
                 if self._ready_locked():
                     continue
                 if over_locked():
@@ -77,19 +78,19 @@ class Waitable(object):
 
     def poll(self) -> "Any":
         """The next item, or NOTHING; never waits."""
-        with self._wake:
+        with self._lock:
             return self._queue.popleft() if self._queue else NOTHING
 
     @property
     def ready(self) -> "bool":
         """Would ``get`` return or raise at once?"""
-        with self._wake:
+        with self._lock:
             return self._ready_locked() or self._over_locked()
 
     @property
     def over(self) -> "bool":
         """Is nothing here, and will nothing come?"""
-        with self._wake:
+        with self._lock:
             return not self._ready_locked() and self._over_locked()
 
     def _ready_locked(self) -> "bool":
@@ -108,7 +109,7 @@ class Waitable(object):
 
     def _stir(self) -> "None":
         """Wake everyone: what they wait for may have changed."""
-        with self._wake:
+        with self._lock:
             self._wake.notify_all()
             notify = self._notify
         if notify is not None:
@@ -127,7 +128,7 @@ class Waitable(object):
 
     def hook(self, select: "Any", function: "Callable[[Any], Any]") -> "None":
         """For a Select: have the hook. Raises UsageError if it is taken."""
-        with self._wake:
+        with self._lock:
             if self.select is not None or self._notify is not None:
                 raise UsageError("it is in a Select already" if self.select is not None else
                                  "its notify hook is in use")
@@ -136,14 +137,14 @@ class Waitable(object):
 
     def unhook(self, select: "Any") -> "None":
         """For a Select: give the hook back."""
-        with self._wake:
+        with self._lock:
             if self.select is select:
                 self.select = self._notify = None
 
     def _set_hook(self, select: "Any", function: "Optional[Callable[[Any], Any]]") -> "None":
         if function is not None and not callable(function):
             raise UsageError("notify is a function, or None, not %r" % (function,))
-        with self._wake:
+        with self._lock:
             if self.select is not select:
                 raise UsageError("it is in a Select, which waits for it")
             self._notify = function

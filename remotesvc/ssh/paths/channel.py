@@ -184,13 +184,23 @@ class ParamikoPath:
         """Send every byte, in full packets. Blocks while the target does not read; one thread at a time, and
         never the reader. Raises OSError when the path has ended.
         """
-        if self.received - self._given_back > GIVE_BACK:
-            self.give_back()
-        if len(buffers) == 1 and isinstance(buffers[0], bytes) and len(buffers[0]) <= PACKET:
-            self._send(buffers[0])
-        else:
-            for packet in packed(buffers):
-                self._send(packet)
+        try:
+            if self.received - self._given_back > GIVE_BACK:
+                self.give_back()
+            if len(buffers) == 1 and isinstance(buffers[0], bytes) and len(buffers[0]) <= PACKET:
+                self._send(buffers[0])
+            else:
+                for packet in packed(buffers):
+                    self._send(packet)
+        except OSError:
+            raise
+        except BaseException:
+            # A signal's handler raised, as Ctrl-C does. How far it has come nobody can tell, and the transport thread
+            # may wait for ever for a lock of the channel that was taken: it is not waited for.
+            self._fail("it was interrupted while something was written to it")
+            self._channel_over.set()
+            self._on_closed()
+            raise
         if not self.peer.transport.is_active():  # where it drops what it is given, saying nothing
             raise OSError(errno.EPIPE, self._reason or "the connection is closed")
 

@@ -1,0 +1,83 @@
+"""What a signal's handler raises, as Ctrl-C does, in the main thread of a program while that calls: wherever it comes,
+the call ends with it, and the context goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.kernel import programs
+
+# Enough that each place where a call may be has its turn; what a link could not bear it met within ten or twenty.
+INTERRUPTIONS = 250
+
+HEAD = """
+    import random
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(*_):
+        if armed:
+            raise Stopped
+
+    armed = False
+    signal.signal(signal.SIGALRM, stop)
+    context = router.local()
+    context.call("os:getpid")
+"""
+
+
+@pytest.mark.parametrize("what", [
+    "context.call('builtins:abs', -1)",
+    "next(context.call(called.count, 3))",
+    "context.call('builtins:bytes', 200000)",
+    "context.call('builtins:len', bytes(200000))",
+])
+def test_interrupted_calls(tmp_path: Path, what: str) -> None:
+    script = programs.start(tmp_path, HEAD + f"""
+    moments = random.Random(1)
+    for _ in range({INTERRUPTIONS}):
+        # Again and again: nobody hears of what is raised in a finaliser.
+        signal.setitimer(signal.ITIMER_REAL, moments.uniform(0.0001, 0.004), 0.5)
+        try:
+            armed = True
+            while True:
+                {what}
+        except Stopped:
+            armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert context.options(timeout=20).call("builtins:abs", -3) == 3
+    say("fine")
+    router.close()
+    """)
+    with script:
+        assert script.line() == "fine"
+
+
+def test_the_room_of_large_arguments_that_were_interrupted_is_free_again(tmp_path: Path) -> None:
+    script = programs.start(tmp_path, HEAD + """
+    from remotesvc.bootstrap.links.wire import DYNAMIC
+
+    def poke():
+        # A large message has a stream of its own, which lasts until it has been sent.
+        while not any(stream >= DYNAMIC for _, stream in list(router.kernel.streams._outgoing)):
+            pass
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    large = bytes(100 << 20)  # two of these are all there may be on their way to one process
+    for _ in range(4):
+        helper = threading.Thread(target=poke)
+        helper.start()
+        try:
+            armed = True
+            context.call("builtins:len", large)
+        except Stopped:
+            armed = False
+        helper.join()
+    say(context.options(timeout=60).call("builtins:len", large))
+    router.close()
+    """)
+    with script:
+        assert script.line() == str(100 << 20)
