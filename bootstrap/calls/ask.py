@@ -54,6 +54,7 @@ def withdraw(router: "Any", dst: "int", stream: "int", tag: "int") -> "bool":
 def discard(pending: "Pending") -> "None":
     """Nobody waits any more: an answer that came just now, or is about to come, gives its room back."""
     if not pending.settle(CallTimeout("nobody waits any more")):
+        pending.wait(1.0)  # whoever settled it may not have said how
         outcome = pending.outcome
         if hasattr(outcome, "release"):
             outcome.release()

@@ -21,7 +21,7 @@ class Pending(object):
     """
 
     single = True  # just one answer is waited for: a PONG may be that
-    __slots__ = ("source", "handle", "call", "outcome", "notify", "_lock")
+    __slots__ = ("source", "handle", "call", "outcome", "notify", "_unsettled", "_lock")
 
     def __init__(self, source: "int", call: "str", notify: "Optional[Callable[[Any], Any]]" = None) -> "None":
         self.source = source
@@ -29,6 +29,7 @@ class Pending(object):
         self.call = call
         self.outcome: "Any" = None
         self.notify = notify
+        self._unsettled = [None]
         self._lock = threading.Lock()
         self._lock.acquire()
 
@@ -37,14 +38,12 @@ class Pending(object):
         items = self.items() if message.flags & wire.STREAM else None
         if items is not None:
             # Many will come: this announces them, and whatever follows is for the iterator.
-            router = message.router
+            mailboxes = message.router.mailboxes
             message.release()
-            with router.lock:
-                wanted = router.mailboxes.pop(self.handle, None) is self  # else it was given up in this instant
-                if wanted:
-                    router.mailboxes[self.handle] = items
-            if wanted:
-                self.settle(items)
+            if mailboxes.get(self.handle) is self:  # else it was given up
+                mailboxes[self.handle] = items
+                if not self.settle(items):  # in this instant
+                    items.forget()
         elif not self.settle(message):
             message.release()  # a second answer; its room must not be lost
 
@@ -57,13 +56,12 @@ class Pending(object):
 
     def settle(self, outcome: "Any") -> "bool":
         """Give it its outcome, a Message, an iterator or an exception; only the first counts, and returns True."""
-        if self.outcome is not None:
+        try:
+            self._unsettled.pop()  # one step, so that of two threads just one goes on
+        except IndexError:
             return False
         self.outcome = outcome
-        try:
-            self._lock.release()
-        except RuntimeError:  # two threads settled at once: released already
-            return False
+        self._lock.release()
         # It leads back to us: kept, each call would be a cycle, and thousands of those hold up the garbage collector.
         notify, self.notify = self.notify, None
         if notify is not None:
