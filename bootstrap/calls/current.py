@@ -31,11 +31,14 @@ class Call(object):
     def cancel(self) -> "None":
         """Note that the caller gave up."""
         self.cancelled = True
-        while self._on_cancel:
-            self._on_cancel.pop()()
+        try:
+            while True:
+                self.router.timers.after(0, self._on_cancel.pop())
+        except IndexError:
+            pass
 
     def on_cancel(self, function: "Callable[[], Any]") -> "None":
-        """Call ``function()`` when the caller gives up, at once if it has; on any thread, so it must be quick."""
+        """Call ``function()`` when the caller gives up, at once if it has; on the timer thread: be quick."""
         self._on_cancel.append(function)
         if self.cancelled:
             self.cancel()

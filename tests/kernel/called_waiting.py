@@ -70,3 +70,14 @@ def say_and_wait(text: str, path: str) -> None:
     sys.stdout.write(text)
     wait_exists(path)
     sys.stdout.write("\n")
+
+
+def fail_when_cancelled(path: str, after: str) -> None:
+    """What it wants to be called when the caller gives up fails, and then it has another called."""
+    import remotesvc
+
+    call = remotesvc.current()
+    call.on_cancel(lambda: touch(after))
+    call.on_cancel(lambda: 1 // 0)
+    touch(path)
+    call.wait(60)

@@ -250,3 +250,15 @@ def test_a_callback_for_output_that_raises_hurts_nobody() -> None:
             context.call(called_output.say, "text\n")
         context.call(called_output.log, 30, "text")
         usable(context)
+
+
+def test_what_fails_when_a_call_is_given_up_is_told_and_ends_nothing_else(
+    context: Context, heard: Heard, tmp_path: Path
+) -> None:
+    begun, after = tmp_path / "begun", tmp_path / "after"
+    future = context.submit(called_waiting.fail_when_cancelled, str(begun), str(after))
+    appears(begun)
+    future.cancel()
+    appears(after)
+    until(lambda: "ZeroDivisionError" in heard.text("stderr"))
+    usable(context)
