@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Contexts that are gone and that we still know something of.
 MAX_LOST = 4096
+# Contexts behind one neighbour at once: more than a tree of real processes has, and 10 MB here.
+MAX_BEHIND = 65536
 # Contexts that one neighbour has written to and will hear of the loss of; more push its own oldest out.
 MAX_SPOKEN = 4096
 
@@ -126,6 +128,8 @@ class Hub(object):
                 self.forget(context, text(frame.payload), None, frame.src if honest else link.context)
         elif link.context is None or not self.routes.announce(link.context, context):
             link.strike("it announced context %d" % context)
+        elif self.routes.behind(link.context) > MAX_BEHIND:
+            link.fail("it announced more than %d contexts" % MAX_BEHIND)
         else:
             self.behind[context] = link.context
             if None in router.links:

@@ -16,6 +16,8 @@ class RouteTable(Lineage):
         super().__init__(own, ancestors)
         # For each neighbour the ids its subtree may use, as [first, end]; blocks that touch are joined.
         self._leases: "Dict[int, List[List[int]]]" = {}
+        # How many contexts are reached through each neighbour, itself not counted.
+        self._behind: "Dict[int, int]" = {}
 
     def add_child(self, context: "int") -> "None":
         """A child of ours: its own neighbour."""
@@ -40,15 +42,24 @@ class RouteTable(Lineage):
         """A child says that ``context`` lies behind it; False if that id was never leased to its subtree."""
         if not self._is_leased(neighbour, context):
             return False
+        if context not in self.via:
+            self._behind[neighbour] = self.behind(neighbour) + 1
         self.via[context] = neighbour
         return True
+
+    def behind(self, neighbour: "int") -> "int":
+        """How many contexts are there behind a neighbour."""
+        return self._behind.get(neighbour, 0)
 
     def drop(self, context: "int") -> "Set[int]":
         """Forget a context and all that was reached through it; returns the ids."""
         gone = {context} | {other for other, neighbour in self.via.items() if neighbour == context}
         for other in gone:
-            self.via.pop(other, None)
+            neighbour = self.via.pop(other, None)
+            if neighbour in self._behind and neighbour != other:
+                self._behind[neighbour] -= 1
             self._leases.pop(other, None)
+        self._behind.pop(context, None)
         return gone
 
     def may_speak(self, neighbour: "Optional[int]", src: "int", auth: "int") -> "bool":

@@ -13,6 +13,7 @@ import pytest
 
 from remotesvc import Router
 from remotesvc.bootstrap.calls.pending import Pending
+from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.errors import CallTimeout, DecodeError, Error, Lost, NotSent
 from remotesvc.bootstrap.links import patience, wire
 from remotesvc.bootstrap.links.stdio import FdPath
@@ -196,6 +197,26 @@ def test_contexts_that_are_gone_are_forgotten(tree: MemoryTree, monkeypatch: pyt
     for table in (root.tree().ledger.starts, root.tree().ledger.hops, root.hub.lost):
         assert set(table) == set(numbers[-5:])
     assert set(root.tree().ledger.peers) == {*numbers[-5:], kept.id}
+
+
+def test_contexts_behind_one_child_are_limited(
+    tree: MemoryTree, raw: RawPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "MAX_BEHIND", 50)
+    raw.message(wire.LEASE_IDS, None, stream=wire.CALLS, reply_to=RANDOM | 1)
+    first, _count = codec.decode(raw.kind(wire.MESSAGE, handle=RANDOM | 1).payload)
+
+    def say(kind: int, *numbers: int) -> None:
+        raw.send(*[Frame(kind, src=raw.id, auth=raw.id, handle=number) for number in numbers])
+
+    for number in range(first, first + 200):  # as many as there are ids, one after the other
+        say(wire.ROUTE_ADD, number)
+        say(wire.ROUTE_DROP, number)
+    say(wire.ROUTE_ADD, *range(first, first + 50), first)
+    raw.sync()
+    say(wire.ROUTE_ADD, first + 50)
+    assert raw.wait_end() == "it announced more than 50 contexts"
+    assert set(tree.root.routes.via) == {node.id for node in tree.nodes if node is not tree.root}
 
 
 def test_of_a_context_that_is_gone_its_story_is_kept_and_not_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
