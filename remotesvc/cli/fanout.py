@@ -183,7 +183,7 @@ class Session:
     def _on_log(self, event: LogEvent) -> None:
         if not self.console.quiet:
             stamp = time_stamp() if self.settings.timestamps else ""
-            self.console.remote(f"{stamp}{log_line(event, self.live.host_of(event))}\n")
+            self.console.remote(f"{log_line(event, self.live.host_of(event), stamp)}\n")
 
 
 def make_console(settings: Settings, progress: bool = False, on_broken: Callable[[], object] = lambda: None) -> Console:

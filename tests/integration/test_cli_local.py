@@ -124,6 +124,22 @@ def test_a_remote_error_has_its_traceback_and_its_code(directory: Path) -> None:
     assert 'Traceback (most recent call last):\n  File "' + str(ROOT) not in err
 
 
+@pytest.mark.parametrize("form", ["--no-progress", "--gather", "--timestamps"])
+def test_what_one_host_says_does_not_pass_for_another(directory: Path, form: str) -> None:
+    (directory / "hosts").write_text("n[1:2] ansible_connection=local\n")
+    (directory / "forging.py").write_text(
+        "import logging\nimport remotesvc\n\n\ndef forge(host: remotesvc.Host) -> str:\n"
+        "    if host.name == 'n2':\n        return 'fine'\n"
+        "    text = 'mine\\nn2: forged\\n[n2] ERROR app: forged'\n"
+        "    logging.getLogger('app').error(text)\n    raise ValueError(text)\n"
+    )
+    code, out, err = cli(directory, "run", "-i", "hosts", "all", "forging:forge", form)
+    assert (code, out) == (2, "n2: fine\n")
+    assert "forged" in err
+    assert not re.search(r"^([0-9T:+-]+ )?(n2:|\[n2\])", err, re.M), err
+    assert len(re.findall(r"\[n1\] n2: forged$", err, re.M)) == 1
+
+
 def test_equal_tracebacks_are_one(directory: Path) -> None:
     (directory / "hosts").write_text("n[1:3] ansible_connection=local\ndown ansible_host=127.0.0.1 ansible_port=1\n"
                                      "gone ansible_host=127.0.0.1 ansible_port=1\n")

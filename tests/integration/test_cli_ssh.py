@@ -31,7 +31,7 @@ def test_hosts_that_fail_alike_are_gathered(hosts: list[str], tmp_path: Path) ->
     """What only times or the host's own name differ in."""
     code, out, err = cli(tmp_path, "run", "web[1-3]", "tasks:fail", "no disk", "--gather", *hosts)
     assert (code, out) == (2, "")
-    assert err.startswith("web[1-3] (3): ValueError: no disk\nRemote traceback, calling tasks:fail (most")
+    assert err.startswith("web[1-3] (3): ValueError: no disk\n  Remote traceback, calling tasks:fail (most")
     assert err.count("no disk") == 2 and "raise ValueError(what)" in err  # the headline, and the end of one traceback
     code, out, err = cli(tmp_path, "ping", "down[1-9],web1", "--gather", *hosts)
     assert code == 4

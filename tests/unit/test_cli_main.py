@@ -93,8 +93,8 @@ def test_several_hosts_are_labelled_and_codes_are_ored(capsys: pytest.CaptureFix
     assert main(["run", "-f", "1", "a,b,c,d,e,a", "m:f"], backend) == 2 | 4 | 8
     out, err = capsys.readouterr()
     assert out == "a: 5\ne:\n  two\n  lines\n"
-    assert "b: ValueError: bad value\nRemote traceback" in err
-    assert "c: no connection: ConnectError: connection refused\nis sshd running?\n" in err
+    assert "b: ValueError: bad value\n  Remote traceback" in err
+    assert "c: no connection: ConnectError: connection refused\n  is sshd running?\n" in err
     assert "d: timed out: no answer within 5 s\n" in err
     assert [host for host, _ in backend.opened] == ["a", "b", "c", "d", "e"]
     assert sorted(backend.closed) == ["a", "b", "d", "e", "router"]

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 
 from remotesvc.cli.show.console import Console
-from remotesvc.cli.show.render import failure_text
+from remotesvc.cli.show.render import below, failure_text
 from remotesvc.fleet.member import Member, shown_host
 from remotesvc.fleet.outcome import Outcome
 from remotesvc.fleet.printed import Kept
@@ -53,7 +53,7 @@ class Gathered:
                 answer = _difference(answers[0][0], answer)
             self._console.labelled_result(self._names(hosts), answer)
         for failure, hosts in _by_frequency(self._failures):
-            self._console.error(self._names(hosts), failure.rstrip("\n"))
+            self._console.error(self._names(hosts), below(failure))
 
     def _names(self, hosts: list[str]) -> str:
         groups, others = regrouped(hosts, self._groups)

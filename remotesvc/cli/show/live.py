@@ -107,7 +107,8 @@ def time_stamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z ")
 
 
-def log_line(event: LogEvent, host: str) -> str:
-    """One record of the target's logging as one line; its traceback, if any, below."""
-    record = f"[{shown_host(host)}] {event.levelname} {event.name}: {event.msg}"
-    return record + (f"\n{event.exc}" if event.exc else "")
+def log_line(event: LogEvent, host: str, stamp: str = "") -> str:
+    """One record of the target's logging as one line; its traceback, if any, below. Each line has the host in front:
+    what a record says must not pass for another host's."""
+    record = f"{event.levelname} {event.name}: {event.msg}" + (f"\n{event.exc}" if event.exc else "")
+    return "\n".join(f"{stamp}[{shown_host(host)}] {line}" for line in record.rstrip("\n").split("\n"))

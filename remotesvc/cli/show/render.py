@@ -148,6 +148,12 @@ def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False) -> s
     return "\n".join([headline, *more])
 
 
+def below(text: str) -> str:
+    """The same with all but its first line indented: none of them passes for what another host said."""
+    first, newline, rest = text.rstrip("\n").partition("\n")
+    return first + newline + "\n".join(f"  {line}" if line else "" for line in rest.split("\n"))
+
+
 def _items_text(outcome: Outcome) -> list[str]:
     return [f"before that it gave {pretty(outcome.items)}"] if outcome.items else []
 

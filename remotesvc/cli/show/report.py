@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from remotesvc.cli.settings import Settings
 from remotesvc.cli.show.console import Console
 from remotesvc.cli.show.jsonout import dumps, result_object
-from remotesvc.cli.show.render import failure_text, phases_text, value_text
+from remotesvc.cli.show.render import below, failure_text, phases_text, value_text
 from remotesvc.fleet.member import Member, check_file_names, shown_host
 from remotesvc.fleet.outcome import Outcome
 from remotesvc.fleet.printed import Kept
@@ -50,7 +50,8 @@ class ForPeople:
             if self._several:
                 self._console.error(label, f"exit code {outcome.rc}")
         else:
-            self._console.error(label, failure_text(outcome, self._console.verbose))
+            text = failure_text(outcome, self._console.verbose)
+            self._console.error(label, below(text) if self._several else text)
         if self._console.verbose and outcome.started is not None:
             self._console.note(f"{label}: {outcome.status.value} in {phases_text(outcome)}")
 
