@@ -199,9 +199,11 @@ class Router:
         newer Python than the context has. Empty if nothing is known."""
         return self._tree.explain_error(context, error)
 
-    def flush_output(self, timeout: float = OUTPUT_PATIENCE) -> bool:
+    def flush_output(self, timeout: float = OUTPUT_PATIENCE, ended: Context | None = None) -> bool:
         """Wait until ``on_output`` and ``on_log`` have been given all that has arrived; False after ``timeout``
-        seconds."""
+        seconds. Of a context whose calls have ``ended``, bytes that only begin a character are handed over, too."""
+        if ended is not None:
+            self._events.run(self._outputs.ended, ended.id)
         return self._events.flush(timeout)
 
     def limit_output(self, most: int) -> None:

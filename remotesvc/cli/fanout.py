@@ -111,7 +111,7 @@ class Session:
                 self.live.name(context.id, host.text)
                 return work(self, host, context, attempt)
             finally:
-                self.backend.settle(router)
+                self.backend.settle(router, context)
                 attempt.phases.update(context.phases)
                 if self.several:  # a thousand hosts must not mean a thousand open connections
                     context.close()

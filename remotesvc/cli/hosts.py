@@ -103,12 +103,13 @@ class Backend:
         )  # fmt: skip
         return router  # type: ignore[no-any-return]
 
-    def settle(self, router: Any) -> None:
-        """Return when `on_output` has been given all that targets printed before the answers we have.
+    def settle(self, router: Any, context: Any) -> None:
+        """Return when `on_output` has been given all that targets printed before the answers we have, of `context`,
+        whose call is over, to the last byte.
 
         The router hands output over on a thread of its own, which may be behind the one that brought an answer.
         """
-        router.flush_output(_SETTLING)
+        router.flush_output(_SETTLING, ended=context)
 
     def explain_error(self, context: Any, error: CallError) -> str:
         """What is known here of an error's reason."""

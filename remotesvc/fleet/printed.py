@@ -11,31 +11,36 @@ if TYPE_CHECKING:
     from remotesvc.output import OutputEvent
 
 KEPT = 8 * 1024 * 1024
-"""Characters kept, a host and stream; what goes beyond is dropped, and the result marked `truncated`."""
+"""Bytes kept, a host and stream; what goes beyond is dropped, and the result marked `truncated`."""
 
 
 class Kept:
     """What one host printed, up to a limit."""
 
     def __init__(self) -> None:
-        self._parts: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._parts: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
         self._sizes = {"stdout": 0, "stderr": 0}
         self.truncated = False
 
-    def add(self, stream: str, data: str) -> None:
+    def add(self, stream: str, data: bytes) -> None:
         room = KEPT - self._sizes[stream]
         if len(data) > room:
             self.truncated, data = True, data[:room]
         self._parts[stream].append(data)
         self._sizes[stream] += len(data)
 
+    def raw(self, stream: str) -> bytes:
+        """Byte for byte."""
+        return b"".join(self._parts[stream])
+
     def text(self, stream: str) -> str:
-        return "".join(self._parts[stream])
+        """As text: what is not UTF-8 is U+FFFD."""
+        return self.raw(stream).decode("utf-8", "replace")
 
     def and_then(self, other: Kept) -> Kept:
         """This, with another behind it."""
         for stream in self._parts:
-            self.add(stream, other.text(stream))
+            self.add(stream, other.raw(stream))
         self.truncated = self.truncated or other.truncated
         return self
 
@@ -54,7 +59,7 @@ class Printed:
 
     def __call__(self, event: OutputEvent) -> None:
         with self._lock:
-            self._kept.setdefault(event.host, Kept()).add(event.stream, event.data)
+            self._kept.setdefault(event.host, Kept()).add(event.stream, event.raw)
         if self._then is not None:
             self._then(event)
 

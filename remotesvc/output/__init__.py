@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from .console import LOGGER, Console, log_record
-from .events import Decoder, LogEvent, OutputEvent, Stream, log_event_untrusted
+from .events import Decoder, LogEvent, OutputEvent, Piece, Stream, log_event_untrusted
 
 __all__ = ["LOGGER", "Console", "LogEvent", "OutputEvent", "Outputs", "log_record"]
 
@@ -54,15 +54,19 @@ class Outputs:
         """Take a log record, as it came from the context. Raises WireError."""
         self._take_log(log_event_untrusted(context, self._name_of(context), record))
 
+    def ended(self, context: int) -> None:
+        """Hand over what waits for the end of a character of this context, which prints no more for now."""
+        self._deliver(self._decoder.ended(context))
+
     def close(self) -> None:
         """Hand over output that waits for the rest of a character, which will not come any more."""
         self._deliver(self._decoder.overdue(0))
 
-    def _deliver(self, pieces: Iterator[tuple[int, Stream, int, str]]) -> None:
+    def _deliver(self, pieces: Iterator[tuple[int, Stream, int, Piece]]) -> None:
         failure: Exception | None = None
-        for context, stream, call, text in pieces:
+        for context, stream, call, (text, undecoded) in pieces:
             try:
-                self._take_output(OutputEvent(context, self._name_of(context), stream, text, call))
+                self._take_output(OutputEvent(context, self._name_of(context), stream, text, call, undecoded))
             except Exception as error:
                 failure = failure or error
         if failure is not None:

@@ -24,6 +24,8 @@ MOST_PENDING = 1024
 
 Stream = Literal["stdout", "stderr"]
 _STREAMS: dict[int, Stream] = {1: "stdout", 2: "stderr"}
+Piece = tuple[str, "bytes | None"]
+"""A line or a part of one as text, and its bytes where not all of them were UTF-8."""
 _PLAIN = frozenset([type(None), bool, int, float, str, bytes, list, tuple, dict])
 
 
@@ -32,7 +34,8 @@ class OutputEvent:
     """One line that was printed in a context, its newline included; or a part of one, without.
 
     A part comes when the rest takes longer than 100 ms, was flushed, or lies beyond 64 KiB. `call` is 0 where it
-    is not known who wrote: a subprocess, a C library, a thread that the call started.
+    is not known who wrote: a subprocess, a C library, a thread that the call started. What is not UTF-8 is U+FFFD
+    in `data`; `raw` has the bytes that were printed.
     """
 
     context: int
@@ -40,6 +43,13 @@ class OutputEvent:
     stream: Stream
     data: str
     call: int
+    undecoded: bytes | None = field(default=None, repr=False)
+    """The bytes, where not all of them were UTF-8."""
+
+    @property
+    def raw(self) -> bytes:
+        """What was printed, byte for byte."""
+        return self.data.encode() if self.undecoded is None else self.undecoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ class Decoder:
     def __init__(self) -> None:
         self._pending: dict[tuple[int, Stream, int], bytes] = {}
 
-    def feed_untrusted(self, context: int, record: object) -> Iterator[tuple[Stream, int, str]]:
+    def feed_untrusted(self, context: int, record: object) -> Iterator[tuple[Stream, int, Piece]]:
         """(stream, call, piece) for each line, and for what is left after the last, of `[fd, call, bytes]`.
 
         The record is checked at once, the pieces are cut as they are asked for. Raises WireError. What is not UTF-8
@@ -85,25 +95,40 @@ class Decoder:
             raise WireError("an output record holds no bytes, or too many")
         key = context, _STREAMS[fd], call
         data = self._pending.pop(key, b"") + data
-        text, used = codecs.utf_8_decode(data, "replace", False)
+        text, used = codecs.utf_8_decode(data, "surrogateescape", False)
         if used < len(data):
             self._pending[key] = data[used:]
-        return _pieces(key[1], call, text)
+        return ((key[1], call, _piece(line)) for line in _lines(text))
 
-    def overdue(self, most: int = MOST_PENDING) -> Iterator[tuple[int, Stream, int, str]]:
-        """(context, stream, call, "\\ufffd") for the oldest unfinished characters, until at most `most` are left."""
-        while len(self._pending) > most:
-            context, stream, call = next(iter(self._pending))
-            del self._pending[context, stream, call]
-            yield context, stream, call, "\ufffd"
+    def overdue(self, most: int = MOST_PENDING) -> Iterator[tuple[int, Stream, int, Piece]]:
+        """(context, stream, call, piece) for the oldest unfinished characters, until at most `most` are left."""
+        excess = len(self._pending) - most
+        return self._given_up(list(self._pending)[:excess] if excess > 0 else [])
+
+    def ended(self, context: int) -> Iterator[tuple[int, Stream, int, Piece]]:
+        """The same for all that a context has not finished."""
+        return self._given_up([key for key in list(self._pending) if key[0] == context])
+
+    def _given_up(self, keys: list[tuple[int, Stream, int]]) -> Iterator[tuple[int, Stream, int, Piece]]:
+        for key in keys:
+            yield *key, ("\ufffd", self._pending.pop(key))
 
 
-def _pieces(stream: Stream, call: int, text: str) -> Iterator[tuple[Stream, int, str]]:
+def _lines(text: str) -> Iterator[str]:
     start = 0
     while start < len(text):
         end = text.find("\n", start) + 1 or len(text)
-        yield stream, call, text[start:end]
+        yield text[start:end]
         start = end
+
+
+def _piece(line: str) -> Piece:
+    try:
+        line.encode()
+    except UnicodeEncodeError:  # surrogates: bytes that are no UTF-8
+        raw = line.encode("utf-8", "surrogateescape")
+        return raw.decode("utf-8", "replace"), raw
+    return line, None
 
 
 _LOG_FIELDS: dict[str, Callable[[Any], bool]] = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.command_line import ROOT, cli
+from tests.integration.command_line import LIMIT, ROOT, cli, start
 
 pytest_plugins = ("tests.integration.cli_fixtures",)
 
@@ -251,6 +251,16 @@ def test_exec(directory: Path) -> None:
     assert code == 0
     assert out.split() == [str(number) for number in range(1, 20001)]
     assert cli(directory, "exec", "local:", "--python", "/no/python", "ls")[0] == 255
+
+
+@pytest.mark.parametrize("options", [[], ["--outdir", "."]])
+def test_what_a_command_prints_goes_into_a_file_byte_for_byte(directory: Path, options: list[str]) -> None:
+    data = bytes(range(256)) * 300 + b"\r\n\xc3"  # no text in any encoding, and ends within a character of UTF-8
+    (directory / "data").write_bytes(data)
+    words = ["exec", *options, "local:", "--", "cat", str(directory / "data")]
+    with open(directory / "copy", "wb") as copy, start(directory, *words, stdout=copy) as process:
+        assert process.wait(LIMIT) == 0
+    assert (directory / ("local" if options else "copy")).read_bytes() == data
 
 
 def test_ping(directory: Path) -> None:

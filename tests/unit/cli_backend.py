@@ -63,7 +63,7 @@ class FakeBackend(Backend):
         self.made = options
         return self
 
-    def settle(self, router: Any) -> None:
+    def settle(self, router: Any, context: Any) -> None:
         pass
 
     def explain_error(self, context: Any, error: Any) -> str:
@@ -100,4 +100,5 @@ class FakeBackend(Backend):
         self.closed.append("router")
 
     def prints(self, context: FakeContext, text: str, stream: str = "stdout") -> None:
-        self.made["on_output"](SimpleNamespace(context=context, host=context.host, stream=stream, data=text, call=1))
+        event = SimpleNamespace(context=context, host=context.host, stream=stream, raw=text.encode(), call=1)
+        self.made["on_output"](event)

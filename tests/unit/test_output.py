@@ -55,7 +55,7 @@ def test_what_is_not_utf_8_is_replaced(collector: Collector, data: bytes, text: 
 def test_a_character_that_never_ends_is_replaced_on_close(collector: Collector) -> None:
     collector.feed("€".encode()[:2])
     collector.outputs.close()
-    assert collector.events == [OutputEvent(1, "host1", "stdout", "\ufffd", 5)]
+    assert collector.events == [OutputEvent(1, "host1", "stdout", "\ufffd", 5, "€".encode()[:2])]
     collector.outputs.close()
     assert len(collector.events) == 1
 
@@ -65,7 +65,7 @@ def test_unfinished_characters_are_bounded(collector: Collector) -> None:
         collector.feed(b"\xe2", call=call)
     assert collector.events == []
     collector.feed(b"\xe2", call=MOST_PENDING)
-    assert collector.events == [OutputEvent(1, "host1", "stdout", "\ufffd", 0)]
+    assert collector.events == [OutputEvent(1, "host1", "stdout", "\ufffd", 0, b"\xe2")]
     assert collector.feed("€".encode()[1:], call=1) == ["€"]
 
 
@@ -76,9 +76,19 @@ def test_text_survives_any_chunking(text: str, draw: st.DataObject) -> None:
     decoder = Decoder()
     pieces: list[str] = []
     for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
-        pieces.extend(piece for _, _, piece in decoder.feed_untrusted(1, [1, 0, data[start:end]]))
+        pieces.extend(piece for _, _, (piece, _) in decoder.feed_untrusted(1, [1, 0, data[start:end]]))
     assert "".join(pieces) == data.decode()
     assert all("\n" not in piece[:-1] and piece for piece in pieces)
+
+
+@given(st.binary(), st.data())
+def test_bytes_survive_any_chunking(data: bytes, draw: st.DataObject) -> None:
+    cuts = sorted(draw.draw(st.lists(st.integers(0, len(data)))))
+    collector = Collector()
+    for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
+        collector.feed(data[start:end])
+    collector.outputs.close()
+    assert b"".join(event.raw for event in collector.events) == data
 
 
 class Sly(bytes):
@@ -129,7 +139,7 @@ def test_lines_are_cut_one_by_one() -> None:
     """A record of nothing but newlines does not become a list of 65,536 events."""
     pieces = Decoder().feed_untrusted(1, [1, 0, b"\n" * LINE])
     assert isinstance(pieces, Iterator)
-    assert next(pieces) == ("stdout", 0, "\n")
+    assert next(pieces) == ("stdout", 0, ("\n", None))
     assert sum(1 for _ in pieces) == LINE - 1
 
 

@@ -54,7 +54,7 @@ def demo(ctx: click.Context, color: str | None) -> int:
             context, seconds = _connect(router, server)
             show.connected(context, seconds)
             for step in _STEPS:
-                show.step(step, context, lambda: backend.settle(router))
+                show.step(step, context, lambda: backend.settle(router, context))
         finally:
             router.close()
     show.line(f"\n{show.good} of {len(_STEPS)} calls did as they should, {time.monotonic() - began:.2f} s in all.")

@@ -38,8 +38,9 @@ class Stream:
         self.failure: OSError | None = None
         """Another write error, such as a full disk: what was written is not complete."""
 
-    def write(self, text: str) -> bool:
-        """Write and flush text that has been made harmless. False when the stream cannot take it any more."""
+    def write(self, text: str | bytes) -> bool:
+        """Write and flush text that has been made harmless, or bytes where this is no terminal. False when the stream
+        cannot take it any more."""
         if self._file is None or self.broken or self.failure is not None:
             return False
         try:
@@ -51,6 +52,10 @@ class Stream:
         except ValueError:  # closed by somebody else
             self.broken = True
         return not self.broken and self.failure is None
+
+    def exact(self, data: bytes) -> str | bytes:
+        """What a target printed, as this stream may have it: byte for byte where it is no terminal."""
+        return neutralise(data.decode("utf-8", "replace")) if self.is_terminal else data
 
     def safe(self, text: str) -> str:
         """Text from a target, as this stream may show it."""
@@ -69,21 +74,24 @@ class Stream:
         return f"{code}{text}{_RESET}" if self.color else text
 
     @staticmethod
-    def _put(file: TextIO, text: str) -> None:
+    def _put(file: TextIO, text: str | bytes) -> None:
         buffer: Any = getattr(file, "buffer", None)
         if buffer is None:
-            file.write(text)
+            file.write(text if isinstance(text, str) else text.decode("utf-8", "replace"))
             file.flush()
             return
-        encoding = file.encoding or "utf-8"
-        try:
-            # Undecodable bytes of file names travel as surrogates, and are written as the bytes they were.
-            data = text.encode(encoding, "surrogateescape")
-        except UnicodeEncodeError:
-            data = text.encode(encoding, "backslashreplace")
+        data = text if isinstance(text, bytes) else _encoded(text, file.encoding or "utf-8")
         file.flush()
         buffer.write(data)
         buffer.flush()
+
+
+def _encoded(text: str, encoding: str) -> bytes:
+    try:
+        # Undecodable bytes of file names travel as surrogates: out they go as the bytes they were.
+        return text.encode(encoding, "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(encoding, "backslashreplace")
 
 
 class Console:
@@ -119,8 +127,12 @@ class Console:
         self._write(self.out, self.out.safe(text))
 
     def remote(self, text: str) -> None:
-        """Write what a target printed to stderr."""
+        """Write what a target logged to stderr."""
         self._write(self.err, self.err.safe(text))
+
+    def printed(self, stream: Stream, data: bytes) -> None:
+        """Write what a target printed to `out` or `err`."""
+        self._write(stream, stream.exact(data))
 
     def error(self, label: str, text: str) -> None:
         """Tell about a failure: `label: text`, the first line standing out."""
@@ -185,14 +197,14 @@ class Console:
         if self.out.failure is not None:
             raise OurError(f"cannot write the results: {self.out.failure}")
 
-    def _write(self, stream: Stream, text: str) -> None:
+    def _write(self, stream: Stream, text: str | bytes) -> None:
         with self._lock:
             self._erase()
             if self.aside is not None:
                 self.aside[0]()
             delivered = stream.write(text)
             if stream.is_terminal and text:
-                self._open = not text.endswith("\n")
+                self._open = text[-1:] != "\n"
             if self.aside is not None:
                 self.aside[1]()
             if self._line and not self._open:

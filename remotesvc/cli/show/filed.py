@@ -30,9 +30,9 @@ class Filed:
             value = (self._text(outcome) or "") if outcome.ok else pretty(outcome.items) if outcome.items else ""
             if value and not value.endswith("\n"):
                 value += "\n"
-            _write(self._outdir / name, kept.text("stdout") + value)
+            _write(self._outdir / name, kept.raw("stdout") + _encoded(value))
         if self._errdir is not None:
-            _write(self._errdir / name, kept.text("stderr"))
+            _write(self._errdir / name, kept.raw("stderr"))
         self._then.outcome(outcome, kept)
 
     def end(self) -> None:
@@ -51,7 +51,7 @@ class Written:
         if outcome.ok and isinstance(outcome.value, (bytes, bytearray)):
             _write(self._path, outcome.value)
         elif outcome.ok:
-            _write(self._path, self._text(outcome) or "")
+            _write(self._path, _encoded(self._text(outcome) or ""))
         self._then.outcome(outcome, kept)
 
     def end(self) -> None:
@@ -68,8 +68,12 @@ def _directory(path: str | None) -> Path | None:
     return Path(path)
 
 
-def _write(path: Path, content: str | bytes | bytearray) -> None:
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _write(path: Path, content: bytes | bytearray) -> None:
     try:
-        path.write_bytes(content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content)
+        path.write_bytes(content)
     except OSError as error:
         raise OurError(f"cannot write {path}: {error.strerror}") from None

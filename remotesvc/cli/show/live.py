@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from remotesvc.output import LogEvent, OutputEvent
 
 _LONGEST_LINE = 64 * 1024
+"""Bytes of a line that is not whole yet; a longer one is shown as it comes, each part with its label."""
 
 
 class Live:
@@ -35,7 +36,7 @@ class Live:
         self._lock = threading.Lock()
         self._names: dict[int, str] = {}
         self._kept: dict[str, Kept] = {}
-        self._partial: dict[tuple[str, str], str] = {}
+        self._partial: dict[tuple[str, str], bytes] = {}
         self._line_open = False
 
     def name(self, context: int, host: str) -> None:
@@ -51,35 +52,33 @@ class Live:
         host = self.host_of(event)
         with self._lock:
             if self._keep:
-                self._kept.setdefault(host, Kept()).add(event.stream, event.data)
+                self._kept.setdefault(host, Kept()).add(event.stream, event.raw)
             elif self._own_streams or not self._console.quiet:
-                self._show(host, event.stream, event.data)
+                self._show(host, event.stream, event.raw)
 
-    def _show(self, host: str, stream: str, data: str) -> None:
+    def _show(self, host: str, stream: str, data: bytes) -> None:
         if not self._labels and self._stamp is None:
             self._write(stream, data)
-            self._line_open = not data.endswith("\n")
+            self._line_open = not data.endswith(b"\n")
             return
         # A label belongs at the start of a line, and lines of hosts must not mix: a line is shown when it
         # is whole.
-        text = self._partial.pop((host, stream), "") + data
-        *lines, rest = text.split("\n")
+        text = self._partial.pop((host, stream), b"") + data
+        *lines, rest = text.split(b"\n")
         if len(rest) > _LONGEST_LINE:
-            lines, rest = [*lines, rest], ""
+            lines, rest = [*lines, rest], b""
         if lines:
-            self._write(stream, "".join(f"{self._label(host, stream)}{line}\n" for line in lines))
+            self._write(stream, b"".join(b"%b%b\n" % (self._label(host, stream), line) for line in lines))
         if rest:
             self._partial[host, stream] = rest
 
-    def _label(self, host: str, stream: str) -> str:
+    def _label(self, host: str, stream: str) -> bytes:
         label = "" if not self._labels else f"{shown_host(host)}: " if self._own_streams else f"[{shown_host(host)}] "
-        return label if self._stamp is None else self._stamp() + label
+        return (label if self._stamp is None else self._stamp() + label).encode("utf-8", "surrogateescape")
 
-    def _write(self, stream: str, text: str) -> None:
-        if self._own_streams and stream == "stdout":
-            self._console.result(text)
-        else:
-            self._console.remote(text)
+    def _write(self, stream: str, data: bytes) -> None:
+        console = self._console
+        console.printed(console.out if self._own_streams and stream == "stdout" else console.err, data)
 
     def left_out(self, sizes: Mapping[int, int]) -> None:
         """So many bytes that these contexts printed did not come here: what is kept of their output is incomplete."""
@@ -92,9 +91,9 @@ class Live:
         """The host is done: show what is left of its last line; return what was kept."""
         with self._lock:
             for stream in ("stdout", "stderr"):
-                rest = self._partial.pop((host, stream), "")
+                rest = self._partial.pop((host, stream), b"")
                 if rest:
-                    self._write(stream, f"{self._label(host, stream)}{rest}\n")
+                    self._write(stream, b"%b%b\n" % (self._label(host, stream), rest))
             if self._line_open and not self._own_streams and self._console.err.is_terminal:
                 # The target's last line had no newline: what we say next starts on a line of its own.
                 self._console.remote("\n")
