@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from remotesvc.bootstrap.errors import Error
 from remotesvc.cli.options import connection_options, here, hosts_argument, output_options
 from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.settings import Settings, use_progress
@@ -172,9 +173,14 @@ def run_transfers(ctx: click.Context, hosts: str, shared: dict[str, Any], check:
         stop, moves = threading.Event(), Moves()
         attempt.on_stop(stop.set)
         options = {"progress": meter.progress(host.label), "stop": stop, "timeout": settings.timeout or None}
-        for copied in work(context, host.text, options):
-            meter.ended(host.label)
-            moves.copied.append(copied)
+        try:
+            for copied in work(context, host.text, options):
+                meter.ended(host.label)
+                moves.copied.append(copied)
+        except OSError as error:
+            if isinstance(error, Error):  # the target's: ours are nothing but what the system says
+                raise
+            raise type(error)(error.errno, f"here: {error.strerror}", error.filename) from None
         return moves.as_data() if as_json else moves
 
     def text(outcome: Outcome) -> str | None:

@@ -2,10 +2,10 @@
 
 import os
 
-from ..bootstrap.errors import OutcomeError, UsageError
+from ..bootstrap.errors import Error, OutcomeError, UsageError
 from . import directories, leftovers, naming
 from .destination import file_sink, finish_of, interrupted_tree, place_of, tree_sink
-from .errors import TransferRefused, refusing_here
+from .errors import TransferRefused, located, refusing_here
 from .inflow import Inflow
 from .job import Job, interrupted
 from .landing import Landing
@@ -73,6 +73,9 @@ class _Pull(object):
             keep = interrupted(error)
             if isinstance(error, OutcomeError) and error.host is None:
                 raise job.context.again(error, job.name) from None
+            # One of ours: what the target raised is an Error, too. A disk that is full names no file.
+            if isinstance(error, OSError) and not isinstance(error, Error) and sink is not None and sink.where:
+                raise located(error, sink.where) from None
             raise
         finally:
             inflow.close()

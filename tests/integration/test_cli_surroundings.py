@@ -47,6 +47,21 @@ def test_a_full_disk_behind_stdout_is_told(words: str, tmp_path: Path) -> None:
     assert done.stderr == "remotesvc: cannot write the results: [Errno 28] No space left on device\n"
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, as Linux has it")
+def test_a_full_disk_behind_a_file_on_stdout_is_told_from_one_there(tmp_path: Path) -> None:
+    done = shell("remotesvc pull local: /etc/passwd - > /dev/full", tmp_path)
+    assert (done.returncode, done.stderr) == (2, "local: OSError: [Errno 28] here: No space left on device\n")
+
+
+@pytest.mark.parametrize(("source", "named"), [("site/large", "copy/large"), ("site", "copy/site")])
+def test_a_disk_here_that_takes_no_more_is_named(source: str, named: str, tmp_path: Path) -> None:
+    """In place of a full disk, which only root could make: a limit on the size of files."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "large").write_bytes(bytes(range(256)) * 5000)
+    done = shell(f"ulimit -f 100; remotesvc pull local: {tmp_path}/{source} copy/", tmp_path)
+    assert (done.returncode, done.stderr) == (2, f"local: OSError: [Errno 27] here: File too large: '{named}'\n")
+
+
 def test_help_into_a_reader_that_left_is_fine(tmp_path: Path) -> None:
     done = shell("(sleep 0.3; remotesvc --help; echo $? >&2) | true", tmp_path)
     assert done.stderr == "0\n"
