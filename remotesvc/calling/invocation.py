@@ -11,6 +11,7 @@ from ..bootstrap.links import wire
 from ..bootstrap.routing.router import Message
 from .items import Arrivals, Items
 from .plain import marshalled
+from .waiting import wait_in_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Invocation(Pending):
         """Send it, wait, and return or raise what it ended with."""
         try:
             self.start()
-            if not self.wait(None if self.deadline is None else self.deadline - time.monotonic()):
+            if not wait_in_call(self.wait, None if self.deadline is None else self.deadline - time.monotonic()):
                 raise self.late()
             self.tree.after_output()
         except BaseException:  # Ctrl-C while waiting, too

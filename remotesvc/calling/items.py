@@ -4,8 +4,10 @@ import collections
 import threading
 
 from ..bootstrap.calls.ask import error_untrusted
-from ..bootstrap.errors import Busy, Lost, NotSent
+from ..bootstrap.calls.current import running
+from ..bootstrap.errors import Busy, Cancelled, Lost, NotSent
 from ..bootstrap.links import wire
+from .waiting import LOOK_EVERY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,13 +48,18 @@ class Arrivals(object):
         _release(item)
 
     def take(self) -> "Any":
-        """The next item; waits for it. Raises StopIteration, what the generator raised, or Lost."""
+        """The next item; waits for it. Raises StopIteration, what the generator raised, or Lost; and Cancelled in a
+        call that its caller gave up, whatever is here: a loop over all that comes would not end else."""
+        call = running()
         with self._lock:
-            while not self._queue and not self._closed:
-                self._wake.wait()
+            while not self._queue and not self._closed and (call is None or not call.cancelled):
+                self._wake.wait(None if call is None else LOOK_EVERY)
             if self._closed:
                 raise StopIteration
-            item = self._queue.popleft()
+            item = None if call is not None and call.cancelled else self._queue.popleft()
+        if item is None:
+            self.close()
+            raise Cancelled("the caller gave up", self._context.name, self._call)
         if isinstance(item, BaseException):
             self._finish()
             raise self._context.again(item, self._call)

@@ -5,6 +5,7 @@ import time
 
 from ..bootstrap.errors import CallTimeout, Cancelled, OutcomeError
 from ..bootstrap.unreachable import ConnectError
+from .waiting import wait_in_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,9 +84,10 @@ class Promise(object):
         return isinstance(self._error, Cancelled)
 
     def exception(self, timeout: "Optional[float]" = None) -> "Optional[BaseException]":
-        """What it ended with, None for a value. Raises CallTimeout after ``timeout`` seconds of waiting."""
+        """What it ended with, None for a value. Raises CallTimeout after ``timeout`` seconds of waiting, and Cancelled
+        in a call that its caller gave up."""
         begun = time.monotonic()
-        if not self._done.wait(timeout):
+        if not wait_in_call(self._done.wait, timeout):
             raise CallTimeout("not done after %g s" % (time.monotonic() - begun))
         return self._error
 

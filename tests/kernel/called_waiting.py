@@ -6,7 +6,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Iterator
 
 
 def touch(path: str) -> None:
@@ -23,6 +23,12 @@ def wait_cancelled(path: str, after: str = "", limit: float = 60) -> bool:
     if told and after:
         touch(after)
     return told
+
+
+def one_and_wait(path: str, after: str, limit: float = 60) -> "Iterator[int]":
+    """The same as items: the first comes at once."""
+    yield 1
+    wait_cancelled(path, after, limit)
 
 
 def until_told() -> None:

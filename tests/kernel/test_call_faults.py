@@ -7,6 +7,7 @@ import builtins
 import decimal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 
 import remotesvc
 from remotesvc import Context, Router
-from tests.kernel import called, called_failing, called_output, called_waiting
+from tests.interpreters import Interpreter
+from tests.kernel import called, called_failing, called_nested, called_output, called_waiting
 from tests.kernel.contexts import LIMIT, Heard, appears, until, usable
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -262,3 +264,18 @@ def test_what_fails_when_a_call_is_given_up_is_told_and_ends_nothing_else(
     appears(after)
     until(lambda: "ZeroDivisionError" in heard.text("stderr"))
     usable(context)
+
+
+@pytest.mark.parametrize("wait", [called_nested.plainly, called_nested.by_a_future, called_nested.for_an_item,
+                                  called_nested.for_items_without_end])  # fmt: skip
+def test_who_waits_for_a_call_of_its_own_ends_with_its_caller(
+    wait: Callable[..., None], interpreter: Interpreter, router: Router, tmp_path: Path
+) -> None:
+    context = router.local(interpreter.path)
+    below = router.local(via=context)
+    future = context.submit(wait, below, *(str(tmp_path / name) for name in ("begun", "told", "ended")))
+    appears(tmp_path / "begun")
+    assert future.cancel()
+    appears(tmp_path / "ended")
+    appears(tmp_path / "told")
+    assert below.call(called.add, 1, 2) == 3

@@ -1,0 +1,35 @@
+"""Waiting of called code for what it has called itself: it ends when whoever called it gives up.
+
+Only what its own code looks at stops a thread. A call that its caller gave up, and that waits for another, would else
+hold its thread, and all that is below it in the tree, for as long as the other takes.
+"""
+
+import time
+
+from ..bootstrap.calls.current import running
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Optional
+
+# Seconds between two looks whether the caller has given up: a hook in each call would have to be taken back after each
+# call that it makes. What it calls afterwards, to tidy up, has so long, too.
+LOOK_EVERY = 0.5
+
+
+def wait_in_call(wait: "Callable[[Optional[float]], bool]", timeout: "Optional[float]" = None) -> "bool":
+    """``wait(seconds)`` until that says True; False after ``timeout`` seconds.
+
+    Raises Cancelled in a call that its caller gave up.
+    """
+    call = running()
+    if call is None:
+        return wait(timeout)
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = LOOK_EVERY if end is None else min(LOOK_EVERY, end - time.monotonic())
+        if wait(left):
+            return True
+        call.check()
+        if left < LOOK_EVERY:
+            return False
