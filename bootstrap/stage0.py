@@ -1,8 +1,6 @@
 """The first code on a target: find the bundle on stdin, unpack it, start the kernel.
 
-It travels compressed in an argument of ``python -c``: one script without imports of ours, which Python 2 must be able
-to compile, for it is what tells that a Python is too old. ``argv`` is ``[-c, name, this text, the code that runs it,
-interpreters to try...]``. What it says, ``<remotesvc:WHAT detail>``, is looked at only when the kernel never comes.
+Python 2 has to compile it, for it tells that a Python is too old. Its ``argv`` is in `launch/bundle.py`.
 """
 import os
 import sys
@@ -31,6 +29,11 @@ def read(size):
     return data
 
 
+def again(python, end):
+    # type: (str, int) -> None
+    os.execvp(python, [python, "-BESsc", sys.argv[3]] + sys.argv[1:end])
+
+
 def start():
     # type: () -> None
     if sys.version_info < (3, 6):
@@ -38,10 +41,15 @@ def start():
         while sys.argv[4:]:
             each = sys.argv.pop(4)
             try:
-                os.execvp(each, [each, "-BESsc", sys.argv[3]] + sys.argv[1:])
+                again(each, 99)
             except OSError:
                 pass
         os._exit(86)
+    if sys.getfilesystemencoding() == "ascii":
+        os.environ["LC_CTYPE"] = "C.UTF-8"  # as 3.7 does by itself
+        if sys.argv[3:]:
+            again(sys.executable, 3)
+        del os.environ["LC_CTYPE"]
     import _signal  # type: ignore[import-not-found]  # what signal wraps, without its enums
     import binascii
     import zlib

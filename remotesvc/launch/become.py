@@ -9,7 +9,7 @@ from ..bootstrap.calls.current import current
 from ..bootstrap.errors import UsageError
 from ..bootstrap.unreachable import BecomeError, ConnectError, as_reply
 from . import terminal
-from .bundle import BARE, FLAGS, LOAD, quote_word, safe_name
+from .bundle import BARE, CODE, FLAGS, LOAD, quote_word, safe_name
 from .doas import Doas
 from .process import ProcessPath
 from .prompts import Conversation
@@ -63,7 +63,7 @@ class BecomePath(ProcessPath):
         self._terminal = terminal.Terminal(host) if asks and method.on_terminal else None
         here = _HERE if self._terminal is None else terminal.SURVIVE + _HERE + terminal.SURVIVED
         code = BARE + _language(os.environ.get("LC_ALL", "")) + here + LOAD
-        argv = method.argv([python, FLAGS, code, safe_name(process), bundle.stage0], user, asks)
+        argv = method.argv([python, FLAGS, code, safe_name(process), bundle.stage0, CODE], user, asks)
         try:
             super().__init__(argv if self._terminal is None else self._terminal.argv(argv), host)
         except BaseException:

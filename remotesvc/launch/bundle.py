@@ -22,7 +22,12 @@ _SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@.:_-/"
 # The kernel imports its own modules in one form only, and at the top of a module at the beginning of a line.
 _IMPORT = re.compile(rb"^from (\.+)([\w.]*) import (?:\(([\w, \n]+)\)|([\w, ]+))", re.M)
 _WORD = re.compile(rb"\w+")
-# What is imported before this is the current directory's, if it has a file of that name.
+# Stage 0 travels compressed in an argument of ``python -c``, as one script without imports of ours. Its ``argv`` is
+# ``[-c, name, its text, CODE, interpreters to try...]``: it goes on in another Python where this one is too old, and in
+# a new one of 3.6 where the locale is C, for that one's file names are ASCII then. What it says, ``<remotesvc:WHAT
+# detail>``, is looked at only when the kernel never comes.
+#
+# What is imported before BARE is the current directory's, if it has a file of that name.
 BARE = "import sys;del sys.path[0];"
 LOAD = "import zlib,binascii;exec(zlib.decompress(binascii.a2b_base64(sys.argv[2])))"
 CODE = BARE + LOAD
@@ -115,7 +120,7 @@ class Bundle(object):
 
     def argv(self, python: "str", name: "str") -> "List[str]":
         """Start stage 0 with a known interpreter."""
-        return [python, FLAGS, CODE, safe_name(name), self.stage0]
+        return [python, FLAGS, CODE, safe_name(name), self.stage0, CODE]
 
     def shell_command(self, name: "str", python: "Optional[str]" = None, known: "Optional[str]" = None) -> "str":
         """Start stage 0 on another machine, whatever its login shell: with ``python`` and no other, else with

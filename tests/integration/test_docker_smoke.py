@@ -91,7 +91,9 @@ def test_coroutines_where_there_is_asyncio(connect: Connect) -> None:
 
 
 def test_a_real_3_6(connect: Connect) -> None:
-    assert version(connect("python36")) == (3, 6)
+    context = connect("python36")
+    assert version(context) == (3, 6)
+    assert context.push(b"text", "/tmp/gruß €").path == "/tmp/gruß €"  # sshd there sets no locale
 
 
 def test_no_python(connect: Connect) -> None:

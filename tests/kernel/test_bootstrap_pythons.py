@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 import remotesvc
-from remotesvc import Router
+from remotesvc import Router, shell
 from remotesvc.launch.bundle import CANDIDATES
 from tests import interpreters
+from tests.interpreters import Interpreter
 from tests.kernel import called
 from tests.kernel.bootstrap_fixtures import Fake
 from tests.kernel.contexts import LIMIT
@@ -132,3 +133,23 @@ def test_a_program_that_ends_at_once(router: Router, fake: Fake, body: str) -> N
         context.wait_ready()
     with pytest.raises(remotesvc.BootstrapError):
         _ = context.info
+
+
+@pytest.mark.parametrize("setting", ["unset LC_ALL LC_CTYPE LANG", "unset LC_ALL LANG; export LC_CTYPE=none.UTF-8"])
+def test_files_have_names_in_the_c_locale(
+    interpreter: Interpreter, router: Router, fake: Fake, tmp_path: Path, setting: str
+) -> None:
+    """Of a Python 3.6 they were ASCII: sshd sets no locale, and neither does a container."""
+    context = router.local(fake(f'{setting}; exec "$PYTHON" "$@"', python=interpreter.path))
+    place = tmp_path / "gruß €"
+    context.call("os:mkdir", str(place))
+    assert context.call(shell.run, ["touch", str(place / "für")]) == 0
+    context.push(b"text", str(place / "straße"))
+    assert sorted(os.listdir(place)) == ["für", "straße"]
+    assert sorted(context.call("os:listdir", str(place))) == ["für", "straße"]
+
+
+def test_a_locale_that_was_asked_for_stays(interpreter: Interpreter, router: Router, fake: Fake) -> None:
+    context = router.local(fake('LC_ALL=C exec "$PYTHON" "$@"', python=interpreter.path))
+    assert context.call("os:getenv", "LC_ALL") == "C"
+    assert context.call("os:getenv", "LC_CTYPE") is None

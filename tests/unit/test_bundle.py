@@ -135,7 +135,7 @@ def test_it_runs_unchanged_under(shell: str, small: Bundle) -> None:
 @pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
 def test_stage0_in(interpreter: interpreters.Interpreter, small: Bundle) -> None:
     _, kernel, status = run(small.argv(interpreter.path, "x"), small.preamble(MARKER) + b"frames")
-    assert (kernel, status) == (b"remotesvc:x|frames|3", 0)
+    assert (kernel, status) == (b"remotesvc:x|frames|4", 0)
 
 
 def test_arguments_are_short_and_constant(bundle: Bundle) -> None:
@@ -212,7 +212,7 @@ def test_behind_several_that_are_too_old_comes_one_that_is_not(small: Bundle, ow
 @pytest.mark.parametrize("eaten", range(len(module.SACRIFICE) + 1))
 def test_lines_that_a_profile_eats_are_ours_to_lose(small: Bundle, eaten: int) -> None:
     _, kernel, status = run(small.argv(sys.executable, "x"), small.preamble(MARKER)[eaten:] + b"frames")
-    assert (kernel, status) == (b"remotesvc:x|frames|3", 0)
+    assert (kernel, status) == (b"remotesvc:x|frames|4", 0)
 
 
 def test_one_line_too_many_is_damage(small: Bundle) -> None:
