@@ -26,7 +26,7 @@ def run(command: "Union[str, List[str]]", stdin: "Optional[bytes]" = None) -> "i
     try:
         process = subprocess.Popen(command, shell=isinstance(command, str), stdin=source)
     except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
-        name = command if isinstance(command, str) else command[0]
+        name = "/bin/sh" if isinstance(command, str) else command[0]  # that is what could not be started
         reason = getattr(error, "strerror", None) or error
         sys.stderr.write(f"{name}: {reason}\n")
         return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_RUN

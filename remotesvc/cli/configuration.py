@@ -73,6 +73,8 @@ def _files(environment: Mapping[str, str]) -> list[Path]:
     named = environment.get("REMOTESVC_CONFIG")
     if named:
         path = Path(named).expanduser()
+        if path.is_char_device():  # /dev/null: no file at all
+            return []
         if not path.is_file():
             raise BadUsage(f"REMOTESVC_CONFIG names {named}, and there is no such file")
         return [path]

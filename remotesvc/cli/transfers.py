@@ -16,7 +16,7 @@ from remotesvc.cli.options import connection_options, here, hosts_argument, outp
 from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.settings import Settings, use_progress
 from remotesvc.cli.show.meter import Meter, size_text
-from remotesvc.cli.show.report import AsJson, ForPeople
+from remotesvc.cli.show.report import choose
 from remotesvc.escape import one_line
 from remotesvc.fleet.outcome import Outcome
 
@@ -189,7 +189,5 @@ def run_transfers(ctx: click.Context, hosts: str, shared: dict[str, Any], check:
             return None
         return str(outcome.value.text(names, planned))
 
-    reporter: Any = AsJson(session.console, settings.jsonl) if as_json else ForPeople(
-        session.console, session.several, text)
     with meter:
-        return session.run(for_host, reporter)
+        return session.run(for_host, choose(settings, session.console, session.hosts, text))

@@ -25,6 +25,19 @@ def test_what_is_refused_here_is_told_from_what_is_refused_there(tmp_path: Path)
         assert (error["type"], error["message"]) == ("TransferRefused", message)
 
 
+def test_what_is_told_of_transfers_goes_where_all_answers_go(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("[g]\na ansible_connection=local\nb ansible_connection=local\n")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "page").write_text("hello")
+    words = ["sync", "-i", "hosts", "g", "site", str(tmp_path / "there"), "--dry-run"]
+    planned = "would send page\nwould send 1 file, 5 B\n"
+    assert cli(tmp_path, *words, "--outdir", "told", "-q") == (0, "", "")
+    assert [(tmp_path / "told" / name).read_text() for name in "ab"] == [planned] * 2
+    shown = "".join(f"  {line}\n" for line in planned.splitlines())
+    assert cli(tmp_path, *words, "--gather", "-q") == (0, f"a,b (2):\n{shown}", "")
+    assert cli(tmp_path, *words, "-N", "-q") == (0, planned * 2, "")
+
+
 def test_hosts_with_addresses_that_fail_alike_are_shown_as_one(tmp_path: Path) -> None:
     """The address stands in front of the message, the times behind it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

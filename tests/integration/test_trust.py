@@ -63,6 +63,21 @@ def test_without_anybody_to_ask_only_known_keys_are_trusted(
     assert main(["trust", "--yes", "local:"]) == 64
 
 
+def test_a_program_is_not_asked_and_reads_json(
+    sshd: OpenSSHServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    known = tmp_path / "known"
+    assert main(["trust", "--json", *arguments(sshd, known)]) == 4
+    (refused,) = json.loads(capfd.readouterr().out)
+    assert (refused["status"], refused["error"]["type"]) == ("unreachable", "HostKeyError") and not known.exists()
+    for new in (True, False):
+        assert main(["trust", "--yes", "--jsonl", *arguments(sshd, known)]) == 0
+        out, err = capfd.readouterr()
+        learnt = json.loads(out)
+        assert (learnt["host"], learnt["value"]["new"], err) == (sshd.host, new, "")
+        assert learnt["value"]["fingerprint"].startswith("SHA256:")
+
+
 def test_facts(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["facts", "local:", "--json"]) == 0
     facts = json.loads(capfd.readouterr().out)[0]["value"]
