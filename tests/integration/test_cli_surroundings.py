@@ -33,10 +33,31 @@ def test_the_directory_one_is_in_may_have_been_deleted(words: str, tmp_path: Pat
 @pytest.mark.parametrize(("words", "message"), [
     ("pull local: /etc/passwd - >&-", "a DST of - is standard output, and that is closed"),
     ("push local: - there <&-", "a SRC of - is standard input, and that is closed"),
+    ("exec --stdin local: -- cat <&-", "--stdin reads standard input, and that is closed"),
 ])  # fmt: skip
 def test_a_closed_stream_is_no_file(words: str, message: str, tmp_path: Path) -> None:
     done = shell(f"remotesvc {words}", tmp_path)
     assert (done.returncode, done.stderr) == (64, f"remotesvc: {message}\n")
+
+
+def test_more_input_than_a_command_can_be_given(tmp_path: Path) -> None:
+    done = shell("truncate -s 121M much; remotesvc exec --stdin elsewhere.invalid -- wc -c < much", tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "more than 120 MiB" in done.stderr and "remotesvc push" in done.stderr
+    done = shell("truncate -s 120M much; remotesvc exec --stdin local: -- wc -c < much", tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"{120 << 20}\n"), done.stderr
+
+
+def test_a_line_that_no_shell_can_be_given(tmp_path: Path) -> None:
+    # Together they are one argument, and longer than Linux lets one be.
+    done = shell("remotesvc exec local: --shell -- echo $(seq 30000)", tmp_path)
+    assert (done.returncode, done.stderr) == (126, "/bin/sh: Argument list too long\n")
+
+
+def test_a_configuration_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "remotesvc.toml").write_text("nonsense = 3\n")
+    done = shell("REMOTESVC_CONFIG=/dev/null remotesvc hosts a,", tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a\n", "")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, as Linux has it")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remotesvc.cli.options import connection_options, here, hosts_argument, output_options
-from remotesvc.cli.problems import BadUsage
+from remotesvc.cli.problems import BadUsage, OurError
 from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
+
+_MOST_STDIN = 120 << 20
+"""Bytes of standard input: it travels with the command, in one message of 128 MiB at most."""
 
 
 @click.command(
@@ -77,4 +80,10 @@ def exec_(
 def _read_stdin(settings: Settings) -> bytes:
     if settings.no_stdin:
         raise BadUsage("--stdin and -n exclude each other")
-    return sys.stdin.buffer.read() if sys.stdin is not None else b""
+    if sys.stdin is None:
+        raise BadUsage("--stdin reads standard input, and that is closed")
+    data = sys.stdin.buffer.read(_MOST_STDIN + 1)
+    if len(data) > _MOST_STDIN:
+        raise OurError(f"standard input has more than {_MOST_STDIN >> 20} MiB, the most that a command can be given;"
+                       " copy it there first: remotesvc push PATTERN - FILE")
+    return data
