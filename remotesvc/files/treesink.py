@@ -58,6 +58,7 @@ class TreeSink(Sink):
         self._links: "List[Tuple[Tuple[bytes, ...], bytes, bytes]]" = []
         self._attributes: "List[Tuple[Tuple[bytes, ...], int, Optional[int], bool]]" = []
         self._closed = False
+        self._name = b""  # of the file or link that is being worked on
         self._handlers.update({DIRECTORY: self._on_directory, UP: self._on_up, LINK: self._on_link,
                                SMALL: self._on_small})
         if basis:
@@ -72,7 +73,7 @@ class TreeSink(Sink):
 
     @property
     def where(self) -> "str":
-        return os.path.join(self.path, *map(os.fsdecode, self._walker.path))
+        return os.path.join(self.path, *map(os.fsdecode, self._walker.path + (self._name,) * bool(self._name)))
 
     def _count(self) -> "None":
         self._entries += 1
@@ -82,6 +83,7 @@ class TreeSink(Sink):
     def _between_files(self) -> "None":
         if self._landing is not None:
             raise TransferRefused("an entry inside of a file")
+        self._name = b""
         self._count()
 
     def offers(self, check: "Callable[[], Any]") -> "bytes":
@@ -89,6 +91,7 @@ class TreeSink(Sink):
 
     def _temporary(self, final: "bytes") -> "bytes":
         """A name that is free, for a file or link on its way to a final name where we are."""
+        self._name = final
         if self._kept is not None:
             return self._kept.fresh(self._walker.fd, final)
         self._serial += 1
@@ -178,6 +181,7 @@ class TreeSink(Sink):
 
     def complete(self) -> "None":
         super().complete()
+        self._name = b""
         self._flusher.wait()
         if self._kept is not None:
             self._kept.leave()
@@ -185,12 +189,13 @@ class TreeSink(Sink):
         for entries in (self._files, self._links):
             here: "Any" = None
             while entries:
-                path, temporary, name = entries[-1]
+                path, temporary, self._name = entries[-1]
                 if path is not here:
                     here, fd = path, self._walker.go(path)
                     touched[path] = None
-                os.rename(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
+                os.rename(temporary, self._name, src_dir_fd=fd, dst_dir_fd=fd)
                 entries.pop()
+        self._name = b""
         if self._settings.durable:
             for path in touched:
                 self._flusher.put(os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC,

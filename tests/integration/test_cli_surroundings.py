@@ -74,7 +74,7 @@ def test_a_full_disk_behind_a_file_on_stdout_is_told_from_one_there(tmp_path: Pa
     assert (done.returncode, done.stderr) == (2, "local: OSError: [Errno 28] here: No space left on device\n")
 
 
-@pytest.mark.parametrize(("source", "named"), [("site/large", "copy/large"), ("site", "copy/site")])
+@pytest.mark.parametrize(("source", "named"), [("site/large", "copy/large"), ("site", "copy/site/large")])
 def test_a_disk_here_that_takes_no_more_is_named(source: str, named: str, tmp_path: Path) -> None:
     """In place of a full disk, which only root could make: a limit on the size of files."""
     (tmp_path / "site").mkdir()

@@ -91,8 +91,9 @@ def test_what_is_something_else_there(context: Context, tree: Path, tmp_path: Pa
     target = tmp_path / "t"
     (target / "large" / "x").mkdir(parents=True)
     (target / "sub").write_bytes(b"a file")
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(IsADirectoryError) as caught:
         context.sync(tree, target)
+    assert str(target / "large") in str(caught.value)
     assert leftovers(tmp_path) == []
     context.sync(tree, target, delete=True)
     assert described(target) == described(tree)
