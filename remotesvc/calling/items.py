@@ -59,7 +59,7 @@ class Arrivals(object):
             item = None if call is not None and call.cancelled else self._queue.popleft()
         if item is None:
             self.close()
-            raise Cancelled("the caller gave up", self._context.name, self._call)
+            raise Cancelled("the call is over that wanted it", self._context.name, self._call)
         if isinstance(item, BaseException):
             self._finish()
             raise self._context.again(item, self._call)
