@@ -11,7 +11,7 @@ from .errors import TransferError, TransferRefused, about
 from .filters import Filter
 from .regular import prefix
 from .tree import Tree
-from .walk import Walk
+from .walk import Walk, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ class TreeOrigin(OpenOrigin):
 
     def __init__(self, path: "str", symlinks: "str", exclude: "Filter") -> "None":
         super().__init__(directories.open_directory(path))
+        self._path = path
         self._symlinks = symlinks
         self._exclude = exclude
         self._walking: "Any" = None
@@ -149,8 +150,15 @@ class TreeOrigin(OpenOrigin):
         """The one walk through it, begun when it is first asked for."""
         if self._walking is None and self._fd is not None:
             walk = Walk(self._fd, self._symlinks, self._exclude)
-            self._walking = Tree(sending, walk, self.wanted()).messages(self._fd)
+            self._walking = self._whole_paths(Tree(sending, walk, self.wanted()).messages(self._fd))
         return self._walking or iter(())
+
+    def _whole_paths(self, messages: "Iterator[Any]") -> "Iterator[Any]":
+        """What the system says of a file below the top one, which the walk knows by its path from there."""
+        try:
+            yield from messages
+        except OSError as error:
+            raise named(error, os.path.join(self._path, os.fsdecode(error.filename or ""))) from None
 
 
 class StreamOrigin(Origin):

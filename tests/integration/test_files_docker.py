@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +93,18 @@ def test_a_destination_of_root_s(connect: Connect, router: Router, tree: Path, t
     root.pull("/srv/ours/tree", tmp_path / "back", times=True)
     assert described(tmp_path / "back") == described(tree)
     assert root.call("glob:glob", "/srv/ours/**/.remotesvc-*", recursive=True) == []
+
+
+@pytest.mark.parametrize("name", ["secret", "sub/deep/secret"])
+def test_a_file_that_may_not_be_read_is_named(connect: Connect, router: Router, tmp_path: Path, name: str) -> None:
+    base = connect("accounts", user="wheel")
+    root, top = router.sudo(via=base), f"/srv/mixed-{name.count('/')}"
+    root.call("os:makedirs", os.path.dirname(f"{top}/{name}"))
+    root.push(b"for all", f"{top}/page", mode=0o644)
+    root.push(b"for root", f"{top}/{name}", mode=0o600)
+    with pytest.raises(PermissionError) as caught:
+        base.pull(top, tmp_path / "mixed")
+    assert f"'{top}/{name}'" in str(caught.value)
 
 
 def test_root_goes_on_with_a_tree(connect: Connect, router: Router, tree: Path, tmp_path: Path) -> None:
