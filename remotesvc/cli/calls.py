@@ -11,6 +11,7 @@ import click
 from remotesvc.cli.options import option_table
 from remotesvc.cli.problems import BadUsage, NoSuchFunction
 from remotesvc.cli.settings import Settings
+from remotesvc.cli.stdin import take_stdin
 
 if TYPE_CHECKING:
     from remotesvc.cli.arguments.signature import Callee
@@ -69,10 +70,11 @@ def explain_type_errors(session: Session) -> None:
         )
 
 
-def stdin_reader(settings: Settings) -> Callable[[], bytes]:
-    """What reads standard input for the argument -."""
+def stdin_reader(settings: Settings, what: str = "an argument") -> Callable[[], bytes]:
+    """What reads standard input for the argument -, or for `what` else."""
 
     def read() -> bytes:
+        take_stdin(what)
         if settings.no_stdin:
             raise BadUsage("an argument is -, and -n forbids reading standard input")
         if sys.stdin is None:

@@ -9,6 +9,7 @@ import sys
 from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.cli.problems import BadUsage, OurError
 from remotesvc.cli.settings import Settings
+from remotesvc.cli.stdin import take_stdin
 
 # Longer than any password; a wrong file is noticed instead of sent to a server.
 _LONGEST = 1024
@@ -52,6 +53,7 @@ def _ask(settings: Settings, kind: str, prompt: str, default: Secret | None) -> 
 def _read(path: str, no_stdin: bool) -> str:
     try:
         if path == "-":
+            take_stdin("a password", whole=False)
             if no_stdin or sys.stdin is None:
                 raise BadUsage("a password file - is standard input, which -n forbids or which is closed")
             line = sys.stdin.buffer.readline(_LONGEST + 2)

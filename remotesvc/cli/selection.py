@@ -9,6 +9,7 @@ import click
 
 from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.settings import Settings
+from remotesvc.cli.stdin import take_stdin
 from remotesvc.fleet.inventory.model import Inventory
 from remotesvc.fleet.matcher import Matcher, cluster_group
 from remotesvc.fleet.member import Member, members_of
@@ -58,6 +59,7 @@ class _Reader:
         if name != "-":
             with open(os.path.expanduser(name), encoding="utf-8") as file:
                 return file.read()
+        take_stdin("the hosts")
         if self._settings.no_stdin:
             raise BadUsage("the hosts are to come from standard input (-), and -n forbids reading it")
         if self._stdin_read or sys.stdin is None:

@@ -40,6 +40,26 @@ def test_a_closed_stream_is_no_file(words: str, message: str, tmp_path: Path) ->
     assert (done.returncode, done.stderr) == (64, f"remotesvc: {message}\n")
 
 
+@pytest.mark.parametrize(("words", "one", "other"), [
+    ("exec --stdin - -- cat", "the hosts", "the input of the command"),
+    ("push - - there", "the hosts", "a SRC"),
+    ("push -l - local: - there", "the hosts", "a SRC"),
+    ("run - builtins:print -", "the hosts", "an argument"),
+    ("run - -:f", "the module", "the hosts"),
+    ("run local: -:f -", "the module", "an argument"),
+    ("ping --password-file - -o IdentityAgent=none -l - a.invalid", "the hosts", "a password"),
+])  # fmt: skip
+def test_standard_input_is_one_thing_only(words: str, one: str, other: str, tmp_path: Path) -> None:
+    """The second was empty: a file that was to be replaced by it was, too."""
+    (tmp_path / "there").write_text("old")
+    (tmp_path / "input").write_text("a.invalid\n" if "ping" in words else "local:\n" if "-:f" not in words else
+                                    "def f(x=None):\n    return x\n")
+    done = shell(f"remotesvc {words} < input", tmp_path)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr == f"remotesvc: standard input cannot be both {one} and {other}\n"
+    assert (tmp_path / "there").read_text() == "old"
+
+
 def test_more_input_than_a_command_can_be_given(tmp_path: Path) -> None:
     done = shell("truncate -s 121M much; remotesvc exec --stdin elsewhere.invalid -- wc -c < much", tmp_path)
     assert (done.returncode, done.stdout) == (1, "")

@@ -10,6 +10,7 @@ import click
 from remotesvc.cli.options import connection_options, here, hosts_argument, output_options
 from remotesvc.cli.problems import BadUsage, OurError
 from remotesvc.cli.settings import Settings
+from remotesvc.cli.stdin import take_stdin
 
 if TYPE_CHECKING:
     from remotesvc.cli.fanout import Session
@@ -82,6 +83,7 @@ def _read_stdin(settings: Settings) -> bytes:
         raise BadUsage("--stdin and -n exclude each other")
     if sys.stdin is None:
         raise BadUsage("--stdin reads standard input, and that is closed")
+    take_stdin("the input of the command")
     data = sys.stdin.buffer.read(_MOST_STDIN + 1)
     if len(data) > _MOST_STDIN:
         raise OurError(f"standard input has more than {_MOST_STDIN >> 20} MiB, the most that a command can be given;"

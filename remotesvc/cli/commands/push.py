@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remotesvc.cli.problems import BadUsage, OurError
+from remotesvc.cli.stdin import take_stdin
 from remotesvc.cli.transfers import copy_command, run_transfers, take_options
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def push(
 
             for source in sources:
                 if source == "-":
+                    take_stdin("a SRC")
                     what: Any = sys.stdin.buffer
                 elif not os.path.exists(source):
                     raise BadUsage(f"there is no {source} here")

@@ -125,7 +125,7 @@ def _module_of_stdin(settings: Settings) -> Iterator[str]:
     """The file of a module with the code that standard input gives, for as long as the command runs."""
     from tempfile import TemporaryDirectory
 
-    source = stdin_reader(settings)()
+    source = stdin_reader(settings, "the module")()
     with TemporaryDirectory(prefix="remotesvc-") as directory:
         file = os.path.join(directory, "stdin_code.py")
         with open(file, "wb") as module:
