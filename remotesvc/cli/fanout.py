@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -54,6 +55,9 @@ class Session:
         check(hosts, settings)
         if settings.write_result is not None and len(hosts) > 1:
             raise BadUsage("--write-result is for one host; for several, --outdir writes a file each")
+        for path in (settings.write_result, settings.failed_to):
+            if path is not None:
+                _check_writable(path)
         if any(host.spec.kind == "ssh" for host in hosts):
             settings = with_passwords(settings)
         stop = Stop()
@@ -184,6 +188,21 @@ class Session:
         if not self.console.quiet:
             stamp = time_stamp() if self.settings.timestamps else ""
             self.console.remote(f"{log_line(event, self.live.host_of(event), stamp)}\n")
+
+
+def _check_writable(path: str) -> None:
+    """Raise OurError for a file that cannot be written, before anything has been done whose outcome it is to hold."""
+    directory = os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        code = errno.EISDIR
+    elif os.path.lexists(path):
+        code = 0 if os.access(path, os.W_OK) else errno.EACCES
+    elif not os.path.isdir(directory):
+        code = errno.ENOENT
+    else:
+        code = 0 if os.access(directory, os.W_OK | os.X_OK) else errno.EACCES
+    if code:
+        raise OurError(f"cannot write {path}: {os.strerror(code)}")
 
 
 def make_console(settings: Settings, progress: bool = False, on_broken: Callable[[], object] = lambda: None) -> Console:

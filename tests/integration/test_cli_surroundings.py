@@ -68,6 +68,19 @@ def test_more_input_than_a_command_can_be_given(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"{120 << 20}\n"), done.stderr
 
 
+@pytest.mark.parametrize("option", ["--failed-to", "--write-result"])
+@pytest.mark.parametrize(("place", "why"), [("gone/file", "No such file or directory"), ("there", "Is a directory")])
+def test_what_cannot_be_written_is_told_before_anything_is_done(
+    option: str, place: str, why: str, tmp_path: Path
+) -> None:
+    """A call runs once: its answer has to have a place."""
+    (tmp_path / "there").mkdir()
+    done = shell(f"remotesvc run local: os:mkdir ran {option} {place}", tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"remotesvc: cannot write {place}: {why}\n"
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_line_that_no_shell_can_be_given(tmp_path: Path) -> None:
     # Together they are one argument, and longer than Linux lets one be.
     done = shell("remotesvc exec local: --shell -- echo $(seq 30000)", tmp_path)
