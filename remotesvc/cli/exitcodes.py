@@ -33,6 +33,11 @@ _BITS = {
 }
 
 
+def of_signal(number: int) -> int:
+    """A run that a signal cut short, as a shell reports it: INTERRUPTED for Ctrl-C."""
+    return 128 + number
+
+
 def of_status(status: Status) -> int:
     """The bit one host adds."""
     return _BITS[status]

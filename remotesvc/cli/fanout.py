@@ -91,7 +91,7 @@ class Session:
                 router.close()
         if interrupts.count:
             self._tell_left_out(sum(self.backend.left_out(router).values()))
-            return exitcodes.INTERRUPTED
+            return interrupts.code
         self.console.check_results()
         return (exit_code or exitcodes.combine)(self.outcomes)
 

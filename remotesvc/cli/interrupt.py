@@ -1,4 +1,5 @@
-"""Ctrl-C: the first asks for the end and keeps what arrived, the second leaves at once."""
+"""Ctrl-C, and the signals of whoever ends programs: the first asks for the end and keeps what arrived, the second
+leaves at once."""
 
 from __future__ import annotations
 
@@ -11,15 +12,19 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
-from remotesvc.cli.exitcodes import INTERRUPTED
+from remotesvc.cli.exitcodes import of_signal
 from remotesvc.fleet.gather import Stop
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C; `kill`, `timeout` and service managers; a terminal that was closed."""
 
 
 class Interrupts:
-    """While entered, SIGINT means `stop.request()`; `count` says how often it came.
+    """While entered, each of SIGNALS means `stop.request()`; `count` says how often one came, `code` what to exit with
+    then.
 
     An exception out of a signal handler would tear whatever the main thread is doing, a half-written result
-    included, so none is raised. The second SIGINT ends the process without asking anybody: the kernels on the
+    included, so none is raised. The second signal ends the process without asking anybody: the kernels on the
     targets see their links close and go. Before that `leave` is called, in the signal handler, and the terminal gets
     back the settings it had: a question for a password may have turned its echo off.
     """
@@ -28,32 +33,32 @@ class Interrupts:
         self._stop = stop
         self._leave = leave
         self._restore: Callable[[], object] = lambda: None
-        self._before: Any = None
-        self._installed = False
+        self._before: dict[signal.Signals, Any] = {}
         self.count = 0
+        self.code = 0
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.getsignal(signal.SIGINT)
-            # Where it is ignored on purpose (nohup, a background job of a script), it stays ignored.
-            if self._before is not signal.SIG_IGN:
-                self._restore = terminal_restorer()
-                signal.signal(signal.SIGINT, self._on_signal)
-                self._installed = True
+            self._restore = terminal_restorer()
+            for number in SIGNALS:
+                # Where it is ignored on purpose (nohup, a background job of a script), it stays ignored.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
+        self.code = self.code or of_signal(number)
         if self.count > 1:
             self._restore()
             self._leave()
-            os._exit(INTERRUPTED)
+            os._exit(self.code)
         self._stop.request()
 
 

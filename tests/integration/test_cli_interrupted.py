@@ -41,16 +41,17 @@ def test_pull_to_a_reader_that_left(directory: Path) -> None:
     assert "local: cancelled: nobody reads standard output any more" in err and "Error" not in err
 
 
-def test_ctrl_c_while_running_keeps_what_arrived(directory: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_while_running_keeps_what_arrived(directory: Path, number: signal.Signals) -> None:
     ready = directory / "ready"
     hosts = "local:"
     with start(directory, "run", "--jsonl", hosts, "tasks:sleep", "60", str(ready)) as process:
         wait_for(ready, process)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         watch = Stopwatch()
         out, err = process.communicate(timeout=LIMIT)
     assert watch.seconds < 10
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     result = json.loads(out)
     assert result["status"] == "cancelled"
     assert "interrupted; not finished: local" in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -213,6 +214,20 @@ def test_ctrl_c_while_bars_are_shown(terminal: Make, tmp_path: Path, times: int)
         assert shown[-2:] == ["2 hosts: 2 cancelled (h[1-2])", ""]
         assert not any("━" in line for line in shown)
     assert window.settings() == before and window.cursor_shown
+
+
+def test_a_program_that_is_ended_while_bars_are_shown_shows_the_cursor(terminal: Make, tmp_path: Path) -> None:
+    window = terminal(100)
+    (tmp_path / "large").write_bytes(os.urandom(1_000_000))
+    words = ("push", "-i", "hosts", "h1,h2", "large", str(tmp_path / "there") + "/", "--rate", "1k")
+    window.remotesvc(*words)
+    for host in ("h1", "h2"):
+        window.wait_for(rf"^{host} .*B")
+    assert not window.cursor_shown
+    window.send_signal(signal.SIGTERM)
+    code, shown = window.ended()
+    assert code == 143
+    assert shown[-2:] == ["2 hosts: 2 cancelled (h[1-2])", ""] and window.cursor_shown
 
 
 def test_what_is_said_while_bars_are_shown_stays(terminal: Make, tmp_path: Path) -> None:

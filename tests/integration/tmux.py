@@ -56,6 +56,12 @@ class Terminal:
         """Press a key as tmux names it: C-c."""
         self._tmux("send-keys", key)
 
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the program that runs in it."""
+        shell = self._tmux("display-message", "-p", "#{pane_pid}").strip()
+        (program,) = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+        os.kill(int(program), number)
+
     def remotesvc(self, *words: str, before: str = "") -> None:
         """Type a command of ours; what stands before it are assignments."""
         self.type(f'{before} "$PYTHON" -m remotesvc {shlex.join(words)}; echo "code $?"')
