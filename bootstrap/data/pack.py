@@ -31,11 +31,11 @@ class Encoded(object):
         self.strict = strict
 
 
-class _End(object):
+class End(object):
     """Stands in the list of what is to do where a container ends."""
 
 
-_END = _End()
+_END = End()
 
 
 def pack(root: "Any", state: "Encoded", where: "str") -> "None":
@@ -76,7 +76,7 @@ def pack(root: "Any", state: "Encoded", where: "str") -> "None":
                         width += 1
                     width += 4 * negative
                     out += _INTS[width](0xcc + width, value)
-            elif kind is _End:
+            elif kind is End:
                 trail.pop()
             elif value is None:
                 out.append(0xc0)

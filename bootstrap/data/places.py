@@ -28,9 +28,11 @@ def outgrown(depth: "int", nodes: "int") -> "Refused":
 def refuse(error: "Exception", value: "Any", where: "str", trail: "List[Tuple[Any, str, int]]",
            left: "int") -> "NoReturn":
     """Raise the EncodeError for a value that `pack` could not encode, and what it was doing when it gave up."""
+    from .pack import End
     known = isinstance(error, Refused)
+    kind = "" if type(value) is End else _name(type(value))  # at its end it is the whole that is refused
     text = str(error) if known else "raised %s while it was encoded" % _name(type(error))
-    raise EncodeError(text, _place(where, trail, left), _name(type(value))) from (None if known else error)
+    raise EncodeError(text, _place(where, trail, left), kind) from (None if known else error)
 
 
 def oversized(total: "int", where: "str") -> "EncodeError":
