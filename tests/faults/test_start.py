@@ -13,7 +13,7 @@ from tests.kernel import called
 from tests.scripts import shell_script
 from tests.stopwatch import Stopwatch
 
-pytest_plugins = ("tests.faults.plugin",)
+pytest_plugins = ("tests.faults.plugin", "tests.kernel.call_fixtures")
 
 MARGIN = 5.0
 
