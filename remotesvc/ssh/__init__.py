@@ -57,12 +57,13 @@ def open(
         deadline = started + options.connect_timeout
     if phases is None:
         phases = {}
+    from .connect import Effort
     from .login.keyring import KeyRing
     from .paths.session import open_path
     from .ways import Ways
 
     try:
-        peer = (ways or Ways()).connect(options, deadline, phases, keys or KeyRing())
+        peer = (ways or Ways()).connect(options, Effort(deadline, keys or KeyRing(), phases=phases))
     except ConnectError as error:
         note_times(error, started, phases)
         raise

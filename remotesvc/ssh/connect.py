@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import paramiko
 
@@ -51,17 +51,27 @@ class Peer:
         self.transport.close()
 
 
-def connect(
-    host: ResolvedHost, dial: Dial, deadline: float, phases: dict[str, float], keys: KeyRing, log_in: bool = True
-) -> Peer:
-    """Connect and log in before `deadline` (`time.monotonic`). Seconds by stage go into `phases`.
+@dataclass(frozen=True)
+class Effort:
+    """What one connection may take, what it may use, and where the time goes."""
 
-    Without `log_in` only the host's key is checked, and nothing is said of the user.
+    deadline: float
+    """`time.monotonic()` until which to try, if nobody is asked anything."""
+    keys: KeyRing
+    log_in: bool = True
+    """If not, only the host's key is checked, and nothing is said of the user."""
+    phases: dict[str, float] = field(default_factory=dict)
+    """Seconds by stage, filled in on the way; "asked" are those that a person took to answer, by which the deadline is
+    later."""
 
-    The stream keeps the deadline until its `settle` is called. Raises a ConnectError naming the stage;
-    nothing is left open then. The seconds that a person took to answer are in `phases["asked"]`, and the deadline
-    is later by as much.
+
+def connect(host: ResolvedHost, dial: Dial, effort: Effort) -> Peer:
+    """Connect to a host, check its key, and log in.
+
+    The stream keeps the deadline until its `settle` is called. Raises a ConnectError naming the stage; nothing is left
+    open then.
     """
+    deadline, phases = effort.deadline, effort.phases
     trusted = HostKeys(host, deadline)
     try:
         try:
@@ -77,14 +87,14 @@ def connect(
         key = transport.get_remote_server_key()
         sock.deadline = deadline
         _check_size(key, host)
-        interview = Interview(None if host.batch_mode else keys.questions, sock)
+        interview = Interview(None if host.batch_mode else effort.keys.questions, sock)
         try:
             trusted.verify(key.get_name(), key.asbytes(), transport.host_certificate(), interview)
-            asked = interview.seconds
-            phases["hostkey"] = -started - asked + (started := time.monotonic())
-            if log_in:
-                auth.authenticate(transport, host, deadline, keys, interview)
-                phases["auth"] = time.monotonic() - started - (interview.seconds - asked)
+            verified, asked = time.monotonic(), interview.seconds
+            phases["hostkey"] = verified - started - asked
+            if effort.log_in:
+                auth.authenticate(transport, host, deadline, effort.keys, interview)
+                phases["auth"] = time.monotonic() - verified - (interview.seconds - asked)
         finally:
             if interview.seconds:
                 phases["asked"] = phases.get("asked", 0.0) + interview.seconds

@@ -54,14 +54,15 @@ def handshake(
     limit = host.connect_timeout or STAGE_TIMEOUT
     started = time.monotonic()
     sock = dial(min(deadline, started + limit))
-    phases["tcp"] = -started + (started := time.monotonic())
+    connected = time.monotonic()
+    phases["tcp"] = connected - started
     transport: ClientTransport | None = None
     try:
-        sock.deadline = min(deadline, started + limit)
+        sock.deadline = min(deadline, connected + limit)
         sock.allowance = GREETING_LIMIT
         transport = _prepare(sock, trusted)
         _exchange_keys(transport, sock, host)
-        phases["kex"] = time.monotonic() - started
+        phases["kex"] = time.monotonic() - connected
         return transport, sock
     except BaseException:  # Ctrl-C, too: nobody else has the stream yet
         sock.close()

@@ -16,8 +16,7 @@ from . import reach
 from .configuration.config import resolve
 from .configuration.options import MOST_HOPS, SSHOptions
 from .configuration.resolved import ResolvedHost
-from .connect import Peer, connect
-from .login.keyring import KeyRing
+from .connect import Effort, Peer, connect
 from .paths.socket import Stream
 
 HANDSHAKES = 8
@@ -55,53 +54,37 @@ class Ways:
         self._lock = threading.Lock()
         self._bastions: dict[SSHOptions, _Bastion] = {}
 
-    def connect(
-        self,
-        options: SSHOptions,
-        deadline: float,
-        phases: dict[str, float],
-        keys: KeyRing,
-        behind: tuple[SSHOptions, ...] = (),
-        log_in: bool = True,
-    ) -> Peer:
-        """Find out where a host is, go there whatever the way, and log in, all before `deadline` (monotonic).
+    def connect(self, options: SSHOptions, effort: Effort, behind: tuple[SSHOptions, ...] = ()) -> Peer:
+        """Find out where a host is, go there whatever the way, and log in.
 
-        `behind` are the hosts that are waiting to go through this one; without `log_in` the host's key is checked and
-        that is all. Raises ConnectError.
+        `behind` are the hosts that are waiting to go through this one. Raises ConnectError.
         """
         started = time.monotonic()
-        host = resolve(options, deadline - started)
-        phases["config"] = time.monotonic() - started
+        host = resolve(options, effort.deadline - started)
+        effort.phases["config"] = time.monotonic() - started
         if host.jump is None:
-            return connect(host, lambda limit: reach.directly(host, limit), deadline, phases, keys, log_in)
+            return connect(host, lambda limit: reach.directly(host, limit), effort)
         _check_loop(host, (*behind, options))
-        return self._connect_through(host, host.jump, deadline, phases, keys, (*behind, options), log_in)
+        return self._connect_through(host, host.jump, effort, (*behind, options))
 
     def _connect_through(
-        self,
-        host: ResolvedHost,
-        jump: SSHOptions,
-        deadline: float,
-        phases: dict[str, float],
-        keys: KeyRing,
-        behind: tuple[SSHOptions, ...],
-        log_in: bool,
+        self, host: ResolvedHost, jump: SSHOptions, effort: Effort, behind: tuple[SSHOptions, ...]
     ) -> Peer:
         started = time.monotonic()
         try:
-            bastion, notices = self._hold(jump, deadline, keys, behind, phases)
+            bastion, notices = self._hold(jump, effort, behind)
         except ConnectError as error:
             raise _of_jump_host(error, host, jump) from error
-        asked = phases.get("asked", 0.0)
-        phases["jump"] = time.monotonic() - started - asked
-        deadline += asked
+        asked = effort.phases.get("asked", 0.0)
+        effort.phases["jump"] = time.monotonic() - started - asked
+        effort = replace(effort, deadline=effort.deadline + asked)
         try:
-            if not bastion.turns.acquire(timeout=max(deadline - time.monotonic(), 0.001)):
+            if not bastion.turns.acquire(timeout=max(effort.deadline - time.monotonic(), 0.001)):
                 raise ConnectTimeout(
                     f"{HANDSHAKES} other hosts behind {jump.host} were still being connected to", host.name, "jump"
                 )
             try:
-                peer = connect(host, lambda limit: self._tunnel(bastion, host, limit), deadline, phases, keys, log_in)
+                peer = connect(host, lambda limit: self._tunnel(bastion, host, limit), effort)
             finally:
                 bastion.turns.release()
         finally:
@@ -120,12 +103,7 @@ class Ways:
             raise
 
     def _hold(
-        self,
-        options: SSHOptions,
-        deadline: float,
-        keys: KeyRing,
-        behind: tuple[SSHOptions, ...],
-        phases: dict[str, float],
+        self, options: SSHOptions, effort: Effort, behind: tuple[SSHOptions, ...]
     ) -> tuple[_Bastion, tuple[str, ...]]:
         """The connection to a jump host, made now if there is none, and what the user should hear of that host.
 
@@ -136,18 +114,18 @@ class Ways:
                 bastion = self._bastions.get(options)
                 first = bastion is None or bastion.broken
                 if bastion is None or first:
-                    bastion = self._bastions[options] = _Bastion(options, deadline)
+                    bastion = self._bastions[options] = _Bastion(options, effort.deadline)
                 bastion.users += 1
             if first:
-                return bastion, self._connect_first(bastion, keys, behind, phases)
-            done = bastion.settled.wait(max(deadline - time.monotonic(), 0.001))
+                return bastion, self._connect_first(bastion, effort, behind)
+            done = bastion.settled.wait(max(effort.deadline - time.monotonic(), 0.001))
             error = bastion.error
             if done and error is None:
                 return bastion, ()
             self._release(bastion)
             if not done:
                 raise ConnectTimeout("another connection to it was not done in time", options.host, "jump")
-            if isinstance(error, ConnectTimeout) and bastion.deadline < deadline:
+            if isinstance(error, ConnectTimeout) and bastion.deadline < effort.deadline:
                 continue  # whoever tried it had less time than we have
             if isinstance(error, ConnectError):
                 raise type(error)(  # without the other's times
@@ -155,14 +133,12 @@ class Ways:
                 )
             raise ConnectError(f"another connection to it failed: {error}", options.host, "jump")
 
-    def _connect_first(
-        self, bastion: _Bastion, keys: KeyRing, behind: tuple[SSHOptions, ...], phases: dict[str, float]
-    ) -> tuple[str, ...]:
-        options, own = bastion.options, dict[str, float]()
+    def _connect_first(self, bastion: _Bastion, effort: Effort, behind: tuple[SSHOptions, ...]) -> tuple[str, ...]:
+        options, own = bastion.options, Effort(bastion.deadline, effort.keys)
         try:
-            peer = self.connect(options, bastion.deadline, own, keys, behind)
-            if "asked" in own:
-                phases["asked"] = phases.get("asked", 0.0) + own["asked"]
+            peer = self.connect(options, own, behind)
+            if "asked" in own.phases:
+                effort.phases["asked"] = effort.phases.get("asked", 0.0) + own.phases["asked"]
             peer.socket.settle()
             peer.socket.relax()
             bastion.peer = peer

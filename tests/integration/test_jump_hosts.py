@@ -20,6 +20,7 @@ from remotesvc import Lost, Router, ssh
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, ConnectTimeout, HostKeyError
 from remotesvc.ssh import SSHOptions, ways
 from remotesvc.ssh import connect as connecting
+from remotesvc.ssh.connect import Effort
 from remotesvc.ssh.login.keyring import KeyRing
 from remotesvc.ssh.ways import Ways
 from tests.integration.ssh_servers import (
@@ -374,5 +375,5 @@ def test_nothing_of_a_host_reaches_a_shell(host: str) -> None:
 def test_a_jump_host_that_is_none_is_an_error_of_configuration(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("Host a\n ProxyJump b;id\n")
     with pytest.raises(ConnectError) as caught:
-        Ways().connect(options(tmp_path / "config", "a"), time.monotonic() + 5, {}, KeyRing())
+        Ways().connect(options(tmp_path / "config", "a"), Effort(time.monotonic() + 5, KeyRing()))
     assert caught.value.stage == "config"

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 
 from ..configuration.options import SSHOptions
+from ..connect import Effort
 from ..login.keyring import KeyRing
 from ..terminal import Questions
 from ..ways import Ways
@@ -55,8 +56,8 @@ def learn(options: SSHOptions, ways: Ways, ask: Questions | None) -> Learnt:
     that changed, was revoked or is not wanted, and other ConnectErrors.
     """
     asked = replace(options, host_keys="ask", extra_options=("BatchMode=no", *options.extra_options))
-    deadline = time.monotonic() + options.connect_timeout
-    peer = ways.connect(asked, deadline, {}, KeyRing(Answers(ask)), log_in=False)
+    effort = Effort(time.monotonic() + options.connect_timeout, KeyRing(Answers(ask)), log_in=False)
+    peer = ways.connect(asked, effort)
     try:
         return Learnt(peer.host_key_type, peer.host_key, peer.notices)
     finally:
