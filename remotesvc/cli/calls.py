@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,7 @@ from remotesvc.cli.settings import Settings
 from remotesvc.cli.stdin import take_stdin
 
 if TYPE_CHECKING:
+    from remotesvc.cli.arguments.bind import Word
     from remotesvc.cli.arguments.signature import Callee
     from remotesvc.cli.arguments.target import Target
     from remotesvc.cli.fanout import Session
@@ -60,6 +61,17 @@ def examine(target: Target, of_service: bool = False) -> Callee:
         return unchecked(target.call, f"{target.module} of this machine has no such function")
 
 
+def arguments_for(
+    session: Session, callee: Callee, words: Sequence[Word], keywords: Sequence[str], all_json: bool
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of the call, from the words behind the target and those of --kw; see `bind`."""
+    from remotesvc.cli.arguments.bind import bind
+
+    if not callee.checked and session.settings.verbose:
+        session.console.note(f"{callee.name} is called unchecked: {callee.why}")
+    return bind(callee, words, keywords, stdin_reader(session.settings), all_json=all_json)
+
+
 def explain_type_errors(session: Session) -> None:
     """A hint where a call failed because its arguments were texts."""
     from remotesvc.cli.show.jsonout import error_type
@@ -84,15 +96,15 @@ def stdin_reader(settings: Settings, what: str = "an argument") -> Callable[[], 
     return read
 
 
-def exhaust(session: Session, host: Member, attempt: Attempt, items: Any, whole: bool) -> Any:
-    """The value of a generator function: a list where it is wanted whole, else each item is printed as it comes.
+def exhaust(session: Session, host: Member, attempt: Attempt, items: Any) -> Any:
+    """The value of a generator function: a list where it is kept for later, else each item is printed as it comes.
 
     Raises Cancelled when the run is stopped before it has ended.
     """
     from remotesvc.cli.show.render import value_text
     from remotesvc.cli.show.report import Streamed
 
-    if whole:
+    if session.settings.keeps_output or session.settings.write_result is not None:
         return attempt.whole(items)
     for item in attempt.each(items):
         text = value_text(item)

@@ -108,6 +108,11 @@ _MODULES = (
                  "time. May be repeated."),
 )  # fmt: skip
 
+_ARGUMENTS = (
+    click.option("--kw", "keywords", multiple=True, metavar="NAME=VALUE", help="A keyword argument. May be repeated."),
+    click.option("--json-args", is_flag=True, help="Read every argument as JSON, whatever the annotations say."),
+)
+
 
 def module_options(function: Function) -> Function:
     """Add the options that say where modules come from."""
@@ -118,6 +123,11 @@ def result_option(function: Function) -> Function:
     """Add the option that writes the one result to a file."""
     return click.option("--write-result", metavar="FILE",
                         help="Write what the one host answers to FILE: bytes and text as they are.")(function)
+
+
+def argument_options(function: Function) -> Function:
+    """Add the options for arguments by name, and for how arguments are read."""
+    return _add(function, _ARGUMENTS)
 
 
 def hosts_argument(function: Function) -> Function:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.calls import WORDS, RunCommand, examine, exhaust, explain_type_errors, stdin_reader
+from remotesvc.cli.calls import WORDS, RunCommand, arguments_for, examine, exhaust, explain_type_errors
 from remotesvc.cli.options import (
+    argument_options,
     connection_options,
     here,
     hosts_argument,
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 )
 @hosts_argument
 @click.argument("target", metavar="MODULE:SERVICE.METHOD")
-@click.option("--kw", "keywords", multiple=True, metavar="NAME=VALUE", help="A keyword argument. May be repeated.")
-@click.option("--json-args", is_flag=True, help="Read every argument as JSON, whatever the annotations say.")
+@argument_options
 @result_option
 @module_options
 @connection_options
@@ -53,7 +53,6 @@ def call(
     Exit code: 0 all fine, 2 a call failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed),
     64 wrong usage, 130 interrupted.
     """
-    from remotesvc.cli.arguments.bind import bind
     from remotesvc.cli.arguments.made import as_records
     from remotesvc.cli.fanout import Session, finish
     from remotesvc.cli.selection import select_hosts
@@ -64,18 +63,16 @@ def call(
     settings = settings.replace(path=parsed.path)
     callee = examine(parsed, of_service=True)
     session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
-    if not callee.checked and settings.verbose:
-        session.console.note(f"{callee.name} is called unchecked: {callee.why}")
-    args, kwargs = bind(callee, ctx.meta[WORDS], keywords, stdin_reader(settings), all_json=json_args)
+    args, kwargs = arguments_for(session, callee, ctx.meta[WORDS], keywords, json_args)
     args, kwargs = as_records(args), as_records(kwargs)
     cls, _, method = parsed.qualname.rpartition(".")
-    service, whole = f"{parsed.module}.{cls}", settings.keeps_output or settings.write_result is not None
+    service = f"{parsed.module}.{cls}"
 
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
         value = finish(
             context, settings, attempt, lambda calls: calls.call_service_async(service, method, *args, **kwargs)
         )
-        return exhaust(session, host, attempt, value, whole) if hasattr(value, "__next__") else value
+        return exhaust(session, host, attempt, value) if hasattr(value, "__next__") else value
 
     code = session.run(work, choose(settings, session.console, session.hosts))
     if not json_args and any(isinstance(value, str) for value in (*args, *kwargs.values())):

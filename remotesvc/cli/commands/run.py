@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.calls import STDIN, WORDS, RunCommand, examine, exhaust, explain_type_errors, stdin_reader
+from remotesvc.cli.calls import (
+    STDIN,
+    WORDS,
+    RunCommand,
+    arguments_for,
+    examine,
+    exhaust,
+    explain_type_errors,
+    stdin_reader,
+)
 from remotesvc.cli.options import (
+    argument_options,
     connection_options,
     here,
     hosts_argument,
@@ -39,8 +49,7 @@ EXPLAIN_LIMIT = 10.0
 )
 @hosts_argument
 @click.argument("target", metavar="MODULE:FUNCTION")
-@click.option("--kw", "keywords", multiple=True, metavar="NAME=VALUE", help="A keyword argument. May be repeated.")
-@click.option("--json-args", is_flag=True, help="Read every argument as JSON, whatever the annotations say.")
+@argument_options
 @result_option
 @module_options
 @click.option("--explain-imports", is_flag=True, help="Say on stderr where each module came from, and why.")
@@ -67,7 +76,6 @@ def run(
     Exit code: 0 all fine, 2 a call failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed),
     64 wrong usage, 130 interrupted.
     """
-    from remotesvc.cli.arguments.bind import bind
     from remotesvc.cli.arguments.target import parse_target
     from remotesvc.cli.fanout import Session
     from remotesvc.cli.selection import select_hosts
@@ -81,10 +89,7 @@ def run(
     settings = settings.replace(path=parsed.path)
     callee = examine(parsed)
     session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
-    if not callee.checked and settings.verbose:
-        session.console.note(f"{callee.name} is called unchecked: {callee.why}")
-    args, kwargs = bind(callee, ctx.meta[WORDS], keywords, stdin_reader(settings), all_json=json_args)
-    whole = settings.keeps_output or settings.write_result is not None
+    args, kwargs = arguments_for(session, callee, ctx.meta[WORDS], keywords, json_args)
 
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
         from remotesvc.bootstrap.failures.callerror import CallError
@@ -93,7 +98,7 @@ def run(
         own = kwargs if callee.facts is None else {**kwargs, callee.facts: host.facts()}
         try:
             value = wait_for(context, settings, attempt, parsed.call, *args, **own)
-            return exhaust(session, host, attempt, value, whole) if hasattr(value, "__next__") else value
+            return exhaust(session, host, attempt, value) if hasattr(value, "__next__") else value
         except CallError as error:
             error.hint = session.backend.explain_error(context, error)
             raise
