@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.kernel import called, called_failing, called_output, called_processes
 from tests.kernel.contexts import LIMIT, Heard, alive, appears, end, gone, until
 from tests.scripts import shell_script
 from tests.stopwatch import Stopwatch
+from tests.threads import together
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
 
@@ -152,11 +154,7 @@ def test_200_calls_at_once(connect: Connect) -> None:
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(LIMIT)
+    together(partial(work, number) for number in range(20))
     assert errors == []
 
 

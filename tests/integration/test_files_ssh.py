@@ -8,8 +8,8 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from tests.integration.command_line import LIMIT, cli, start
 from tests.integration.ssh_servers import OpenSSHServer
 from tests.integration.test_calls_ssh import connect_to
 from tests.kernel.filetrees import content, described, digest, leftovers
+from tests.threads import together
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
 
@@ -63,11 +64,7 @@ def test_what_goes_to_many_is_read_once(router: Router, tree: Path, tmp_path: Pa
             copied = contexts[number].push(source, tmp_path / str(number), durable=False)
             wires.append((copied.wire, copied.sent, copied.bytes))
 
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        together(partial(work, number) for number in range(4))
         assert source.reads == size
     assert len(wires) == 4
     assert len(set(wires)) == 1, "all got the same messages"

@@ -34,6 +34,7 @@ from tests.integration.ssh_servers import (
 )
 from tests.kernel.contexts import LIMIT, until
 from tests.stopwatch import Stopwatch
+from tests.threads import together
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
 pytestmark = pytest.mark.skipif(SSHD is None, reason=MISSING)
@@ -161,11 +162,7 @@ def test_hosts_behind_a_jump_host_share_its_connection_which_ends_with_the_last(
         with lock:
             paths.append(path)
 
-    threads = [threading.Thread(target=open_one) for _ in range(many)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(open_one for _ in range(many))
     assert len(paths) == many
     inner.wait("Accepted publickey", many)
     bastion.wait("Accepted publickey")
@@ -264,11 +261,7 @@ def test_one_failure_of_a_jump_host_is_the_failure_of_all_behind_it(
             ssh.open(target, lambda peer: "true", ways=shared)
         errors.append(caught.value)
 
-    threads = [threading.Thread(target=attempt) for _ in range(attempts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(attempt for _ in range(attempts))
     assert len(errors) == attempts == len(set(map(id, errors)))
     assert bastion.count("Connection from") < attempts
     assert not shared._bastions

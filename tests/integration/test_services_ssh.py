@@ -6,8 +6,8 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from tests.interpreters import Interpreter
 from tests.kernel import served, served_above, served_invokers
 from tests.kernel.contexts import LIMIT, Heard
 from tests.kernel.serving import until_busy
+from tests.threads import together
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
 
@@ -94,11 +95,7 @@ def test_many_threads_call_one_service(router: Router, server: EmbeddedServer | 
         for number in range(100):
             mine.append(context.call_service(served_invokers.Concurrent, "run", number))
 
-    threads = [threading.Thread(target=work, args=(mine,)) for mine in answers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(LIMIT)
+    together(partial(work, mine) for mine in answers)
     assert answers == [list(range(100))] * 8
 
 

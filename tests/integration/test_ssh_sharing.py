@@ -13,6 +13,7 @@ from remotesvc import ConnectError, Context, Lost, NotSent, Router
 from remotesvc.launch.bundle import Bundle
 from remotesvc.testing.sshd import EmbeddedServer
 from tests.kernel.contexts import LIMIT
+from tests.threads import together
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
 
@@ -50,11 +51,7 @@ def test_requests_at_the_same_time_are_one_connection(ask: Callable[..., Context
         gate.wait()
         found.append(ask().call("os:getpid"))
 
-    threads = [threading.Thread(target=request) for _ in range(many)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(request for _ in range(many))
     assert len(found) == many
     assert len(set(found)) == 1
     assert embedded.stats.connections == before + 1

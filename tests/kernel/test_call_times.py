@@ -7,6 +7,7 @@ import datetime
 import random
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from remotesvc import Context, Router
 from tests.kernel import called, called_failing, called_output, called_waiting
 from tests.kernel.contexts import LIMIT, appears, runs_out, until, usable
 from tests.stopwatch import Stopwatch
+from tests.threads import together
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -183,11 +185,7 @@ def test_many_threads_at_once(context: Context) -> None:
         for other in range(50):
             results.append(context.call(called.add, number * 1000, other))
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(LIMIT)
+    together(partial(work, number) for number in range(20))
     assert sorted(results) == [number * 1000 + other for number in range(20) for other in range(50)]
 
 

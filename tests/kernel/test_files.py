@@ -6,6 +6,7 @@ import io
 import os
 import stat
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.kernel import called, called_files
 from tests.kernel.contexts import until
 from tests.kernel.filetrees import SIZES, content, described, digest, leftovers, open_files
 from tests.kernel.ways import BOTH, Way, pull, push
+from tests.threads import beside
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 MIB = 1 << 20
@@ -237,12 +239,8 @@ def test_many_at_once_and_calls_between(context: Context, tmp_path: Path) -> Non
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
-    for thread in threads:
-        thread.start()
-    assert [context.call(called.add, number, 1) for number in range(50)] == list(range(1, 51))
-    for thread in threads:
-        thread.join()
+    with beside(partial(work, number) for number in range(12)):
+        assert [context.call(called.add, number, 1) for number in range(50)] == list(range(1, 51))
     assert errors == []
     assert {digest(tmp_path / f"t{number}") for number in range(12)} == {digest(tmp_path / "s")}
 

@@ -7,9 +7,9 @@ import hashlib
 import io
 import os
 import stat
-import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from remotesvc.service import Pool, ServiceForbidden
 from tests.kernel import called, called_files
 from tests.kernel.contexts import until
 from tests.kernel.filetrees import SIZES, content, digest, leftovers, meanwhile, swap_for_link
+from tests.threads import together
 
 RAISES = [TransferRefused, SourceChanged, CallTimeout, ServiceForbidden]
 
@@ -214,11 +215,7 @@ def test_each_link_carries_a_content_once(pushed: PushFileService, router: Route
     hop.call(called.add, 1, 2)
     link = router.kernel.links[hop.id]
     before = link.flight.sent
-    threads = [threading.Thread(target=pushed.propagate_to, args=(context, str(path))) for context in behind]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together(partial(pushed.propagate_to, context, str(path)) for context in behind)
     # The modules of the services go along, to the hop and through it to each behind it.
     assert pushed.sent == 1 << 20
     assert link.flight.sent - before < 2 << 20

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from remotesvc.files.records import LARGEST
 from remotesvc.testing.memory import pair
 from tests.kernel.contexts import until
 from tests.kernel.rawpeer import LIMIT
+from tests.threads import together
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -119,11 +121,7 @@ def test_threads_take_turns(line: Line) -> None:
         for number in range(200):
             assert line.link.send(key, 0, [Frame(wire.MESSAGE, stream=key, handle=number).pack()], wire.SIZE, True)
 
-    threads = [threading.Thread(target=work, args=(key,)) for key, work in ((20, post), (21, post), (22, mention))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(LIMIT)
+    together(partial(work, key) for key, work in ((20, post), (21, post), (22, mention)))
     got = line.wait(240)
     assert line.link.broken is None  # as it would be if two had written at once
     for key, count in ((20, 20), (21, 20), (22, 200)):

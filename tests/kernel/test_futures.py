@@ -18,6 +18,7 @@ import remotesvc
 from remotesvc import Context, Router
 from tests.kernel import called, called_failing, called_waiting
 from tests.kernel.contexts import LIMIT, appears, until
+from tests.threads import beside
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -54,15 +55,11 @@ def test_those_who_wait_for_a_future_learn_that_it_was_cancelled(context: Contex
         except concurrent.futures.CancelledError as error:
             seen.append(error)
 
-    threads = [threading.Thread(target=target) for target in (completed, waited, result)]
-    for thread in threads:
-        thread.start()
-    for event in ready:
-        assert event.wait(LIMIT)
-    assert future.cancel()
-    assert future.cancel()
-    for thread in threads:
-        thread.join(LIMIT)
+    with beside((completed, waited, result)):
+        for event in ready:
+            assert event.wait(LIMIT)
+        assert future.cancel()
+        assert future.cancel()
     assert len(seen) == 3
     assert future.cancelled()
     assert future.done()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import types
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from remotesvc.bootstrap.routing.closing import part
 from remotesvc.launch.process import STATUS_WAIT
 from remotesvc.testing.memory import CUT, MemoryPath, pair
 from tests.kernel.rawpeer import LIMIT
+from tests.threads import beside
 
 
 def end(link: Link, one: MemoryPath, other: MemoryPath) -> None:
@@ -50,13 +52,9 @@ def test_one_writer_at_a_time() -> None:
 
     one.start(link.feed, link.ended)
     other.start(feed, lambda reason: None)
-    threads = [threading.Thread(target=post, args=(key,)) for key in (20, 21, 22)]
-    for thread in threads:
-        thread.start()
-    for number in range(300):
-        link.control(Frame(wire.PING, handle=number))
-    for thread in threads:
-        thread.join(LIMIT)
+    with beside(partial(post, key) for key in (20, 21, 22)):
+        for number in range(300):
+            link.control(Frame(wire.PING, handle=number))
     assert whole.wait(LIMIT), (len(got), link.broken)
     assert (link.broken, link.closed) == (None, "")
     for key in (20, 21, 22):

@@ -15,6 +15,7 @@ from tests.interpreters import Interpreter
 from tests.kernel import served, served_above, served_invokers
 from tests.kernel.contexts import LIMIT, appears, until
 from tests.kernel.serving import statistics, until_busy, until_inside
+from tests.threads import together
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -254,11 +255,7 @@ def test_one_instance_and_one_invoker_for_all_first_calls(router: Router) -> Non
             gate.wait()
             answers.append(context.call_service(f"tests.kernel.served.{name}", "identity"))
 
-        threads = [threading.Thread(target=race) for _ in range(32)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(LIMIT)
+        together(race for _ in range(32))
         assert len(answers) == 32
         assert len(set(map(tuple, answers))) == 1
         assert answers[0][2] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from remotesvc.service import Pool, SerializedInvoker, Service, ServiceInactive,
 from tests.kernel import served, served_invokers
 from tests.kernel.contexts import LIMIT, Heard, until
 from tests.kernel.serving import until_busy, until_inside
+from tests.threads import together
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -268,11 +270,7 @@ def test_calls_of_ones_own(router: Router) -> None:
         def run(number: int) -> None:
             results.append(pool.call(served_invokers.Serialized, "run", number, 0.001))
 
-        threads = [threading.Thread(target=run, args=(n,)) for n in range(20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(LIMIT)
+        together(partial(run, n) for n in range(20))
         assert sorted(results) == list(range(20))
         assert pool.call(served_invokers.Serialized, "report")["most"] == 1
         assert list(pool.call(served.Plain, "items", 3)) == [0, 1, 2]
