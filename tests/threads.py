@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 PATIENCE = 60.0
 """Seconds after which a thread is taken to hang."""
@@ -36,3 +38,17 @@ def together(works: Iterable[Callable[[], object]]) -> None:
     """Do each on a thread of its own, and wait for all. Raises the first error of theirs."""
     with beside(works):
         pass
+
+
+def in_thread(function: Callable[[], Any]) -> concurrent.futures.Future[Any]:
+    """The future of what a function that may wait returns or raises, on a thread of its own."""
+    future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future

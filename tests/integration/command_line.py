@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -32,3 +33,10 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, "the call never began"
         time.sleep(0.01)
+
+
+def shell(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script of sh, in which `remotesvc` is the command."""
+    search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    words = f"remotesvc() {{ PYTHONPATH={shlex.quote(search)} {shlex.quote(sys.executable)} -m remotesvc \"$@\"; }}\n"
+    return subprocess.run(["sh", "-c", words + script], cwd=directory, capture_output=True, text=True, timeout=LIMIT)

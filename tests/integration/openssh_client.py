@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,15 @@ import pytest
 
 import remotesvc
 from remotesvc import Context, Router
+from tests.integration import connecting
 from tests.integration.ssh_servers import OpenSSHServer
 
 Connect = Callable[..., Context]
 
 
 def connect_to(router: Router, server: OpenSSHServer, **changes: Any) -> Context:
-    settings: dict[str, Any] = {
-        "user": server.user, "port": server.port, "key_filename": server.key_file, "ssh_config": "none",
-        "known_hosts": server.known_hosts_file, "extra_options": ("IdentityAgent=none",), "python": sys.executable,
-        "transport": "openssh",
-    }  # fmt: skip
-    return router.ssh("127.0.0.1", **{**settings, **changes})
+    """The same as of `connecting`, by the ssh program."""
+    return connecting.connect_to(router, server, **{"transport": "openssh", **changes})
 
 
 def fingerprint(path: Path) -> str:

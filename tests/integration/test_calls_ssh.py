@@ -18,6 +18,7 @@ import remotesvc
 from remotesvc import Context, Router
 from remotesvc.testing.sshd import EmbeddedServer
 from tests import interpreters
+from tests.integration.connecting import connect_to
 from tests.integration.ssh_servers import OpenSSHServer
 from tests.kernel import called, called_failing, called_output, called_processes, called_waiting
 from tests.kernel.contexts import LIMIT, Heard, alive, appears, end, gone, until
@@ -31,20 +32,6 @@ MEMORY = 15 * 1024
 """KiB that a child may occupy after its first call, on Python 3.11."""
 
 Connect = Callable[..., Context]
-
-
-def connect_to(router: Router, server: EmbeddedServer | OpenSSHServer, **changes: object) -> Context:
-    """A context on a server, no configuration of this machine's user involved."""
-    settings: dict[str, object] = {
-        "user": server.user,
-        "port": server.port,
-        "key_filename": server.key_file,
-        "known_hosts": server.known_hosts_file,
-        "ssh_config": "none",
-        "extra_options": ("IdentityAgent=none",),
-        "python": sys.executable,
-    }
-    return router.ssh(server.host, **{**settings, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=["openssh", "embedded", "openssh by ssh"])

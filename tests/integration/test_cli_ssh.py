@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.command_line import cli
+from tests.integration.command_line import cli, shell
 from tests.integration.ssh_servers import OpenSSHServer
-from tests.integration.test_cli_surroundings import shell
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
 

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 60
-
-
-def shell(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    """Run a script of sh, in which `remotesvc` is the command."""
-    search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    words = f"remotesvc() {{ PYTHONPATH={shlex.quote(search)} {shlex.quote(sys.executable)} -m remotesvc \"$@\"; }}\n"
-    return subprocess.run(["sh", "-c", words + script], cwd=directory, capture_output=True, text=True, timeout=LIMIT)
+from tests.integration.command_line import shell
 
 
 @pytest.mark.parametrize("words", ["run local: os:getpid", "exec local: -- true", "push local: {file} {file}.copy",

@@ -18,8 +18,8 @@ from remotesvc import Context, Router
 from remotesvc.files.records import CHUNK
 from remotesvc.files.shared import IN_MEMORY, share
 from tests.integration.command_line import LIMIT, cli, start
+from tests.integration.connecting import connect_to
 from tests.integration.ssh_servers import OpenSSHServer
-from tests.integration.test_calls_ssh import connect_to
 from tests.kernel.filetrees import content, described, digest, leftovers
 from tests.threads import together
 

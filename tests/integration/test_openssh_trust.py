@@ -12,6 +12,7 @@ import pytest
 import remotesvc
 from remotesvc import Router, Secret
 from tests.integration.openssh_client import Connect, connect_to, fingerprint, refused, ssh_of
+from tests.integration.password_server import PasswordServer
 from tests.integration.ssh_servers import (
     MISSING,
     SSHD,
@@ -21,7 +22,6 @@ from tests.integration.ssh_servers import (
     one_client_server,
     openssh_server,
 )
-from tests.integration.test_ssh_passwords import _PasswordServer
 from tests.scripts import shell_script
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
@@ -164,7 +164,7 @@ def test_an_encrypted_key(connect: Connect, asking: Callable[..., None], tmp_pat
 @pytest.mark.parametrize("method", ["password", "keyboard-interactive"])
 @pytest.mark.parametrize("password", ["open sesame", "wrong"])
 def test_a_password(method: str, password: str, router: Router, tmp_path: Path) -> None:
-    rules = _PasswordServer(method)
+    rules = PasswordServer(method)
     with one_client_server(rules, tmp_path) as settings:
         begin: dict[str, Any] = {**settings, "password": password, "transport": "openssh", "connect_timeout": 5,
                  "extra_options": ("IdentityAgent=none", f"IdentityFile={tmp_path}/absent")}  # fmt: skip
@@ -176,7 +176,7 @@ def test_a_password(method: str, password: str, router: Router, tmp_path: Path) 
     assert rules.heard == [method]
 
 
-class _Curious(_PasswordServer):
+class _Curious(PasswordServer):
     """Remembers what it was told."""
 
     def __init__(self, takes: str) -> None:

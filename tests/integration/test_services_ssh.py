@@ -16,8 +16,8 @@ from remotesvc import Context, Router
 from remotesvc.service import ArgumentError, NoSuchMethod, Pool
 from remotesvc.testing.sshd import EmbeddedServer
 from tests import interpreters
+from tests.integration.connecting import connect_to
 from tests.integration.ssh_servers import OpenSSHServer
-from tests.integration.test_calls_ssh import connect_to
 from tests.interpreters import Interpreter
 from tests.kernel import served, served_above, served_invokers
 from tests.kernel.contexts import LIMIT, Heard

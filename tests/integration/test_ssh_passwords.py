@@ -9,8 +9,6 @@ import pytest
 from paramiko.common import (
     AUTH_FAILED,
     AUTH_PARTIALLY_SUCCESSFUL,
-    AUTH_SUCCESSFUL,
-    OPEN_SUCCEEDED,
     cMSG_EXT_INFO,
     cMSG_USERAUTH_INFO_REQUEST,
 )
@@ -19,46 +17,14 @@ from paramiko.server import InteractiveQuery
 
 from remotesvc.bootstrap.unreachable import AuthenticationError
 from remotesvc.ssh import SSHOptions
+from tests.integration.password_server import PasswordServer
 from tests.integration.ssh_servers import connect_error, make_key, one_client_server, running
-
-
-class _PasswordServer(paramiko.ServerInterface):
-    """Lets anybody in who says "open sesame", by the methods of its `takes`."""
-
-    def __init__(self, takes: str) -> None:
-        self.takes = takes
-        self.heard: list[str] = []
-
-    def get_allowed_auths(self, username: str) -> str:
-        return self.takes
-
-    def _result(self, method: str, password: str) -> int:
-        self.heard.append(method)
-        right = method in self.takes and password == "open sesame"
-        return AUTH_SUCCESSFUL if right else AUTH_FAILED
-
-    def check_auth_password(self, username: str, password: str) -> int:
-        return self._result("password", password)
-
-    def check_auth_interactive(self, username: str, submethods: str) -> InteractiveQuery | int:
-        if "keyboard-interactive" not in self.takes:
-            return AUTH_FAILED
-        return InteractiveQuery("", "", ("Password: ", False))
-
-    def check_auth_interactive_response(self, responses: list[str]) -> InteractiveQuery | int:
-        return self._result("keyboard-interactive", responses[0])
-
-    def check_channel_request(self, kind: str, chanid: int) -> int:
-        return OPEN_SUCCEEDED
-
-    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        return True
 
 
 @pytest.mark.parametrize("method", ["password", "keyboard-interactive"])
 @pytest.mark.parametrize("password", ["open sesame", "wrong"])
 def test_a_password(method: str, password: str, tmp_path: Path) -> None:
-    rules = _PasswordServer(method)
+    rules = PasswordServer(method)
     with one_client_server(rules, tmp_path) as settings:
         nothing = ("IdentityAgent=none", f"IdentityFile={tmp_path}/absent")
         options = SSHOptions.parse("127.0.0.1", password=password, extra_options=nothing, **settings)
@@ -75,7 +41,7 @@ def test_a_password(method: str, password: str, tmp_path: Path) -> None:
 
 
 def test_a_password_that_nobody_gave_is_hinted_at(tmp_path: Path) -> None:
-    rules = _PasswordServer("password")
+    rules = PasswordServer("password")
     with one_client_server(rules, tmp_path) as settings:
         nothing = ("IdentityAgent=none", f"IdentityFile={tmp_path}/absent")
         error = connect_error(SSHOptions.parse("127.0.0.1", extra_options=nothing, **settings))
@@ -84,7 +50,7 @@ def test_a_password_that_nobody_gave_is_hinted_at(tmp_path: Path) -> None:
         assert rules.heard == []
 
 
-class _Talkative(_PasswordServer):
+class _Talkative(PasswordServer):
     """Keyboard-interactive in rounds: each is a list of (prompt, may be shown); the first expects the password."""
 
     def __init__(self, *rounds: list[tuple[str, bool]], takes: str = "keyboard-interactive") -> None:
@@ -150,7 +116,7 @@ def test_a_server_that_asks_without_end_is_left(tmp_path: Path) -> None:
 
 
 def test_a_count_that_a_server_announces_is_not_believed(tmp_path: Path) -> None:
-    class Liar(_PasswordServer):
+    class Liar(PasswordServer):
         def check_auth_interactive(self, username: str, submethods: str) -> int:
             message = Message()
             message.add_byte(cMSG_USERAUTH_INFO_REQUEST)
@@ -174,7 +140,7 @@ def test_extensions_that_a_server_announces_are_not_believed(tmp_path: Path) -> 
         message.add_int(2**32 - 1)
         rules.send = lambda: transport.packetizer.send_message(message)
 
-    class Liar(_PasswordServer):
+    class Liar(PasswordServer):
         send = staticmethod(lambda: None)
 
         def check_auth_none(self, username: str) -> int:
@@ -188,7 +154,7 @@ def test_extensions_that_a_server_announces_are_not_believed(tmp_path: Path) -> 
 
 
 def test_a_password_that_has_expired(tmp_path: Path) -> None:
-    class Expired(_PasswordServer):
+    class Expired(PasswordServer):
         def check_auth_password(self, username: str, password: str) -> int:
             message = Message()
             message.add_byte(cMSG_USERAUTH_INFO_REQUEST)  # the number means "change it" here
@@ -211,7 +177,7 @@ def test_methods_come_in_the_order_asked_for(tmp_path: Path) -> None:
         ("password", ["password"]),
         ("publickey", []),
     ):
-        rules = _PasswordServer(both)
+        rules = PasswordServer(both)
         with one_client_server(rules, tmp_path) as settings:
             extra = () if preferred is None else (f"PreferredAuthentications={preferred}",)
             error = connect_error(
@@ -224,18 +190,18 @@ def test_methods_come_in_the_order_asked_for(tmp_path: Path) -> None:
 
 def test_what_ssh_config_forbids_is_not_done(tmp_path: Path) -> None:
     for option in ("PasswordAuthentication=no", "KbdInteractiveAuthentication=no"):
-        rules = _PasswordServer("password,keyboard-interactive")
+        rules = PasswordServer("password,keyboard-interactive")
         with one_client_server(rules, tmp_path) as settings:
             connect_error(nothing_but_a_password(tmp_path, password="wrong", extra_options=(option,), **settings))
         assert rules.heard == (["keyboard-interactive"] if option.startswith("Password") else ["password"])
 
 
 def test_a_method_only_the_ssh_program_has_is_hinted_at(tmp_path: Path) -> None:
-    assert "--transport openssh" in failure(_PasswordServer("gssapi-with-mic,hostbased"), tmp_path).hint
+    assert "--transport openssh" in failure(PasswordServer("gssapi-with-mic,hostbased"), tmp_path).hint
 
 
 def test_what_a_server_says_reaches_no_terminal_as_a_command(tmp_path: Path) -> None:
-    class Rude(_PasswordServer):
+    class Rude(PasswordServer):
         def get_banner(self) -> tuple[str, str]:
             return "\x1b]0;owned\x07\x1b[2J\u202eevil\rFORGED\nsecond line", "en"
 
@@ -252,7 +218,7 @@ def test_what_a_server_says_reaches_no_terminal_as_a_command(tmp_path: Path) -> 
 
 
 def test_a_key_and_a_password_are_both_needed(tmp_path: Path) -> None:
-    class Both(_PasswordServer):
+    class Both(PasswordServer):
         def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
             self.takes = "password"
             return AUTH_PARTIALLY_SUCCESSFUL

@@ -11,6 +11,7 @@ from remotesvc import ssh
 from remotesvc.bootstrap.unreachable import HostKeyError
 from remotesvc.ssh.hostkeys import known_hosts
 from remotesvc.ssh.login.keyring import KeyRing
+from tests.integration.openssh_client import fingerprint
 from tests.integration.ssh_servers import (
     OpenSSHServer,
     connect_error,
@@ -21,12 +22,6 @@ from tests.integration.ssh_servers import (
 )
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
-
-
-def fingerprint(path: Path) -> str:
-    """As ssh-keygen tells it."""
-    done = subprocess.run(["ssh-keygen", "-lf", str(path)], capture_output=True, text=True, check=True)
-    return done.stdout.split()[1]
 
 
 class Silent:

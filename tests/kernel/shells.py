@@ -9,7 +9,11 @@ from remotesvc.launch.process import ProcessPath
 from remotesvc.launch.tree import process_name
 from tests.kernel.contexts import LIMIT
 
+EVERY_SHELL = list(filter(shutil.which, ("sh", "dash", "bash", "zsh", "fish", "csh", "tcsh", "ksh", "mksh")))
+"""Those found here, by name."""
+
 SHELLS = [path for path in map(shutil.which, ("sh", "dash", "bash", "ksh", "zsh")) if path]
+"""The paths of those that are like Bourne's."""
 
 
 def through(router: Router, argv: list[str], python: str | None = None, budget: float = LIMIT) -> Context:

@@ -10,8 +10,8 @@ import pytest
 
 from remotesvc import Channel, Closed, Context, Lost, Receiver, Router, Select, UsageError
 from tests import interpreters
+from tests.integration.connecting import connect_to
 from tests.integration.ssh_servers import OpenSSHServer
-from tests.integration.test_calls_ssh import connect_to
 from tests.interpreters import Interpreter
 from tests.kernel import messages_there as there
 from tests.kernel.contexts import LIMIT

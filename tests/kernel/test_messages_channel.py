@@ -8,7 +8,7 @@ from remotesvc import Channel, Closed, Error, Lost, NotSent, Select, WaitTimeout
 from remotesvc.testing.tree import MemoryTree, Node
 from tests.kernel.contexts import LIMIT, until
 from tests.kernel.mailboxes import at, no_mailbox_is_left
-from tests.unit.test_messages_select import in_thread
+from tests.threads import in_thread
 
 pytest_plugins = ("tests.kernel.tree_fixtures",)
 

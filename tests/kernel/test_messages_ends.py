@@ -10,7 +10,7 @@ from remotesvc import Closed, Lost, NotSent, Receiver
 from remotesvc.testing.tree import MemoryTree
 from tests.kernel.contexts import LIMIT, until
 from tests.kernel.mailboxes import at, fill, no_mailbox_is_left
-from tests.unit.test_messages_select import in_thread
+from tests.threads import in_thread
 
 pytest_plugins = ("tests.kernel.tree_fixtures",)
 MIB = 1 << 20

@@ -16,7 +16,7 @@ from remotesvc.testing.tree import MemoryTree
 from tests.kernel import called, called_waiting
 from tests.kernel.contexts import LIMIT, until
 from tests.kernel.mailboxes import at, fill, granted, no_mailbox_is_left
-from tests.unit.test_messages_select import in_thread
+from tests.threads import in_thread
 
 pytest_plugins = ("tests.kernel.tree_fixtures",)
 MIB = 1 << 20

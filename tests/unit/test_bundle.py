@@ -25,12 +25,12 @@ from remotesvc.launch.handshake import Handshake
 from remotesvc.launch.start import near
 from remotesvc.modules import codes
 from tests import interpreters
+from tests.kernel.shells import EVERY_SHELL
 from tests.scripts import shell_script
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 60
 MARKER = bytes(range(16))
-SHELLS = [shell for shell in ("sh", "dash", "bash", "zsh", "fish", "csh", "tcsh", "ksh", "mksh") if shutil.which(shell)]
 
 # Stands in for the kernel: says that it was reached, with what, and that what follows on stdin was left for it.
 ENTRY = b"""
@@ -125,7 +125,7 @@ def test_no_interpreter_is_tried_that_cannot_be_enough() -> None:
     assert module.CANDIDATES[-1] == "python", "which may be any version"
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EVERY_SHELL)
 def test_it_runs_unchanged_under(shell: str, small: Bundle) -> None:
     line = small.shell_command("ann@host:1", sys.executable)
     _, kernel, status = run([shell, "-c", line], small.preamble(MARKER) + b"frames")
@@ -168,7 +168,7 @@ def test_candidates_are_tried_in_order(small: Bundle, own_path: Path) -> None:
     assert kernel.startswith(b"remotesvc:x||")
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EVERY_SHELL)
 def test_a_shim_without_a_python_behind_it_is_passed_over(shell: str, small: Bundle, own_path: Path) -> None:
     shims = own_path / "shims"
     shims.mkdir()
@@ -381,7 +381,7 @@ def test_names_for_ps(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/usr/bin/python3", "python3.9", "/opt/my python/bin/python", "/opt/$HOME`x`/p"])
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EVERY_SHELL)
 def test_a_path_is_one_word(path: str, shell: str) -> None:
     command = [shell, "-c", f"printf %s {quote_word(path)}"]
     done = subprocess.run(command, capture_output=True, timeout=LIMIT, check=True)

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from remotesvc import Closed, Latch, Select, UsageError, WaitTimeout
 from remotesvc.messages.event import Event
+from tests.threads import in_thread
 
 LIMIT = 30.0
-
-
-def in_thread(function: Callable[[], Any]) -> concurrent.futures.Future[Any]:
-    """What a function that may wait returns or raises."""
-    future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-
-    def run() -> None:
-        try:
-            future.set_result(function())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future
 
 
 def filled(*items: Any) -> Latch:

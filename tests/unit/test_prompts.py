@@ -13,7 +13,7 @@ from remotesvc.bootstrap.errors import UsageError
 from remotesvc.launch.become import METHODS, method_of
 from remotesvc.launch.method import PASSWORD, Method
 from remotesvc.launch.prompts import Conversation
-from tests.unit.test_bundle import SHELLS
+from tests.kernel.shells import EVERY_SHELL
 
 TOKEN = "remotesvc-0123:"
 PROMPT = re.compile(re.escape(TOKEN))
@@ -165,7 +165,7 @@ def test_endless_talk_is_cut() -> None:
     assert talk.heard(TOKEN) == "x\n"
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EVERY_SHELL)
 def test_the_command_for_su_is_one_of_any_shell(shell: str) -> None:
     words = ["/bin/echo", "-n", 'import sys;print("a$b `c` <up>" if x else*y[0])', "remotesvc:ann@host:1", "aGk+/w=="]
     argv = method_of("su").argv(words, "bob", True)
