@@ -66,16 +66,17 @@ class Inbox(object):
         """How many wait here, besides the one being dealt with."""
         return len(self._queue)
 
-    def _put(self, item: "Any") -> "None":
+    def _put(self, item: "Any") -> "bool":
         with self._lock:
             if self._closed:
-                return
+                return False
             if self._thread is None:
                 thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
                 thread.start()  # may fail: then there is nothing here that waits for ever
                 self._thread = thread
             self._queue.append(item)
             self._wake.notify()
+            return True
 
     def _loop(self) -> "None":
         while True:
@@ -91,11 +92,12 @@ class Inbox(object):
                 if function is not None:
                     function(*item)
                 else:
-                    self._take(item)
+                    self.take(item)
             except BaseException as error:  # one bad message must not end the thread
                 self._failed(error)
 
-    def _take(self, message: "Any") -> "None":
+    def take(self, message: "Any") -> "None":
+        """Deal with a message, on this thread. Raises what is to be reported of it."""
         try:
             self._handle(message)
         except BaseException as error:

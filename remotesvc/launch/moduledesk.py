@@ -1,5 +1,5 @@
-"""The desk that children's requests for modules come to: answered in turn by one thread, unless that would keep others
-waiting."""
+"""The desk that children's requests for modules come to: answered by one thread, one of each child in turn, unless that
+would keep others waiting."""
 
 import threading
 import time
@@ -7,22 +7,21 @@ import time
 from ..bootstrap.errors import CallTimeout, Error, NotSent, RouterClosed
 from ..bootstrap.links import wire
 from ..calling.inbox import Inbox
+from ..calling.turns import TurnsInbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict
+    from typing import Any, Callable, Dict, Optional
 
 # Seconds that a child gets to take an answer, once it has a thread of its own for that.
 PATIENCE = 10.0
-# Children that may have one at once; what more of them ask for is not answered, and their imports say so.
-MAX_LANES = 64
 
 
 class ModuleDesk(object):
     """A mailbox. ``reply(child, wanted)`` makes the answer.
 
     A child that takes no answer just now, and one whose answer is large, has a thread of its own until that has gone:
-    it costs nobody's time but its own.
+    it costs nobody's time but its own. Whoever lies behind a child counts as that: it may have made them up.
     """
 
     source = None
@@ -30,15 +29,16 @@ class ModuleDesk(object):
     def __init__(self, router: "Any", reply: "Callable[[int, Any], Any]") -> "None":
         self._router = router
         self._reply = reply
-        self._inbox = Inbox("remotesvc-modules", self._answer, router.report)
-        self._lanes: "Dict[int, Inbox]" = {}
+        self._inbox = TurnsInbox(router, "remotesvc-modules", self._answer)
+        self._lanes: "Dict[Optional[int], Inbox]" = {}  # by child
         self._lock = threading.Lock()
         self.run = self._inbox.run
 
     def on_message(self, message: "Any") -> "None":
         """On a reader thread: take a request. The child's credit bounds how many wait here."""
+        child = self._router.routes.towards(message.src)
         with self._lock:
-            self._lanes.get(message.src, self._inbox).on_message(message)
+            self._lanes.get(child, self._inbox).on_message(message)
 
     def on_closed(self, error: "BaseException") -> "None":
         """A well-known handle belongs to nobody whose loss could close it."""
@@ -52,7 +52,8 @@ class ModuleDesk(object):
 
     def _answer(self, message: "Any") -> "None":
         router = self._router
-        if router.routes.towards(message.src) is None:
+        child = router.routes.towards(message.src)
+        if child is None:
             return  # only for our own subtree
         try:
             reply = self._reply(message.src, message.decode())
@@ -60,13 +61,13 @@ class ModuleDesk(object):
             reply = {"reason": str(error)}
         encoded = router.codec.encode(reply, router.bindings)
         send = self._sender(message.src, message.reply_to, encoded)
-        if message.src in self._lanes or encoded.blobs or len(encoded.data) > wire.FRAGMENT:
-            self._in_lane(message.src, send)
+        if child in self._lanes or encoded.blobs or len(encoded.data) > wire.FRAGMENT:
+            self._in_lane(child, send)
             return
         try:
             send(0.0)
         except CallTimeout:
-            self._in_lane(message.src, send)
+            self._in_lane(child, send)
         except (NotSent, RouterClosed):
             pass  # it is gone, or we are going
 
@@ -81,8 +82,6 @@ class ModuleDesk(object):
         with self._lock:
             lane = self._lanes.get(child)
             if lane is None:
-                if len(self._lanes) >= MAX_LANES:
-                    return
                 lane = self._lanes[child] = Inbox("remotesvc-modules-%d" % child, self._answer, self._router.report)
             lane.run(self._send_late, child, send)
 

@@ -33,6 +33,13 @@ MIB = 1 << 20
 ECHO = 40
 
 
+def lease(peer: RawPeer) -> int:
+    """The first of a block of ids for contexts behind a peer."""
+    peer.message(wire.LEASE_IDS, None, stream=wire.CALLS, reply_to=RANDOM | 1)
+    first: int = codec.decode(peer.kind(wire.MESSAGE, handle=RANDOM | 1).payload)[0]
+    return first
+
+
 # -- room for large messages
 
 
@@ -203,8 +210,7 @@ def test_contexts_behind_one_child_are_limited(
     tree: MemoryTree, raw: RawPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "MAX_BEHIND", 50)
-    raw.message(wire.LEASE_IDS, None, stream=wire.CALLS, reply_to=RANDOM | 1)
-    first, _count = codec.decode(raw.kind(wire.MESSAGE, handle=RANDOM | 1).payload)
+    first = lease(raw)
 
     def say(kind: int, *numbers: int) -> None:
         raw.send(*[Frame(kind, src=raw.id, auth=raw.id, handle=number) for number in numbers])
@@ -363,5 +369,46 @@ def test_a_child_that_takes_no_modules_keeps_nobody_else_waiting(tree: MemoryTre
     until(lambda: any(thread.name == f"remotesvc-modules-{raw.id}" for thread in threading.enumerate()))
     assert other.ask(tree.root, wire.ASK_MODULE, {}, timeout=LIMIT) == {"data": b"x" * 10}
     assert asked.count(other.id) == 1
+    raw.close()
+    until(lambda: not any(thread.name == f"remotesvc-modules-{raw.id}" for thread in threading.enumerate()))
+
+
+def test_who_asks_for_many_modules_keeps_nobody_else_waiting(tree: MemoryTree, raw: RawPeer) -> None:
+    asked: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def reply(child: int, wanted: Any) -> Any:
+        asked.append(child)
+        begun.set()
+        assert go_on.wait(LIMIT)
+        return {}
+
+    tree.root._tree.answer_modules = reply  # type: ignore[method-assign]
+    other = RawPeer(tree.root)
+    for number in range(1000):
+        raw.message(wire.ASK_MODULE, {}, dst=0, stream=wire.MODULES, reply_to=RANDOM | number)
+    raw.sync()
+    assert begun.wait(LIMIT)
+    for number in range(2):
+        other.message(wire.ASK_MODULE, {}, dst=0, stream=wire.MODULES, reply_to=RANDOM | number)
+    other.sync()
+    go_on.set()
+    other.kind(wire.MESSAGE, handle=RANDOM | 1)
+    until(lambda: asked.count(raw.id) == 1000)
+    assert asked[:5] == [raw.id, other.id, raw.id, other.id, raw.id]
+    other.close()
+
+
+def test_made_up_contexts_that_take_no_modules_keep_nobody_else_waiting(tree: MemoryTree, raw: RawPeer) -> None:
+    tree.root._tree.answer_modules = lambda child, wanted: {"data": b"x" * MIB}  # type: ignore[method-assign]
+    other = tree.add()
+    first = lease(raw)
+    for number in range(first, first + 100):
+        raw.say(wire.ROUTE_ADD, dst=wire.NEIGHBOUR, handle=number)
+        raw.message(wire.ASK_MODULE, {}, dst=0, src=number, auth=number, stream=wire.MODULES, reply_to=RANDOM | number)
+    raw.sync()
+    until(lambda: any(thread.name == f"remotesvc-modules-{raw.id}" for thread in threading.enumerate()))
+    assert other.ask(tree.root, wire.ASK_MODULE, {}, timeout=LIMIT) == {"data": b"x" * MIB}
+    assert sum(thread.name.startswith("remotesvc-modules-") for thread in threading.enumerate()) <= 2
     raw.close()
     until(lambda: not any(thread.name == f"remotesvc-modules-{raw.id}" for thread in threading.enumerate()))

@@ -1,0 +1,93 @@
+"""An inbox of many neighbours: one of each in turn, whatever lies behind them, and nothing lost at its end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from remotesvc.calling.turns import TurnsInbox
+
+LIMIT = 20.0
+FLOODER, OTHER, GONE = 1, 2, 3
+BEHIND_FLOODER = 10
+
+
+class Message:
+    def __init__(self, src: int, text: str, router: Any) -> None:
+        self.src = src
+        self.text = text
+        self.router = router
+        self.released = False
+
+    def release(self) -> None:
+        self.released = True
+
+
+class Desk:
+    """An inbox that waits at its first message until it may go on."""
+
+    def __init__(self) -> None:
+        ways = {FLOODER: FLOODER, OTHER: OTHER, BEHIND_FLOODER: FLOODER}
+        self.errors: list[BaseException] = []
+        self.router = SimpleNamespace(routes=SimpleNamespace(towards=ways.get), report=self.errors.append,
+                                      hub=SimpleNamespace(behind={}))
+        self.taken: list[str] = []
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.inbox = TurnsInbox(self.router, "remotesvc-desk", self._take)
+
+    def _take(self, message: Message) -> None:
+        self.begun.set()
+        assert self.go_on.wait(LIMIT)
+        self.taken.append(message.text)
+        if "!" in message.text:
+            raise ValueError(message.text)
+
+    def put(self, src: int, *texts: str) -> list[Message]:
+        messages = [Message(src, text, self.router) for text in texts]
+        for message in messages:
+            self.inbox.on_message(message)
+        return messages
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    desk = Desk()
+    desk.put(FLOODER, "first")
+    assert desk.begun.wait(LIMIT)
+    yield desk
+    desk.go_on.set()
+    desk.inbox.close()
+
+
+def test_each_in_turn(desk: Desk) -> None:
+    desk.put(FLOODER, "f1", "f2")
+    desk.put(BEHIND_FLOODER, "f3")
+    messages = desk.put(OTHER, "o1", "o2!")
+    desk.put(GONE, "g1")
+    desk.inbox.run_behind(OTHER, desk.taken.append, "behind o2")
+    assert desk.inbox.waiting == 7
+    assert not desk.inbox.idle_of(OTHER) and desk.inbox.idle_of(5)
+    assert not desk.inbox.flush_of(OTHER, 0)
+    assert desk.inbox.flush_of(5, 0)
+    desk.go_on.set()
+    assert desk.inbox.flush(LIMIT)
+    assert desk.taken == ["first", "o1", "g1", "f1", "o2!", "f2", "behind o2", "f3"]
+    assert [str(error) for error in desk.errors] == ["o2!"]
+    assert all(message.released for message in messages)
+    assert desk.inbox.flush_of(OTHER, 0) and desk.inbox.flush(0)
+
+
+def test_what_is_here_when_it_closes_is_dealt_with(desk: Desk) -> None:
+    desk.put(FLOODER, *map(str, range(100)))
+    desk.put(OTHER, "other")
+    closing = threading.Thread(target=desk.inbox.close)
+    closing.start()
+    desk.go_on.set()
+    closing.join(LIMIT)
+    assert sorted(desk.taken) == sorted([*map(str, range(100)), "first", "other"])
+    desk.put(OTHER, "late")
+    assert "late" not in desk.taken
