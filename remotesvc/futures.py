@@ -10,8 +10,8 @@ from typing import Any
 from .bootstrap import errors
 from .bootstrap.unreachable import ConnectError
 from .calling.context import Context
-from .calling.inbox import Inbox
 from .calling.invocation import Invocation
+from .calling.turns import TurnsInbox
 
 
 class Cancelled(errors.Cancelled, concurrent.futures.CancelledError):
@@ -25,7 +25,7 @@ class CallFuture(concurrent.futures.Future[Any]):
     and the target is told. Done-callbacks run on a thread of the router, never on the one that reads the link.
     """
 
-    def __init__(self, invocation: Invocation, hand_off: Callable[..., Any], shown: Inbox) -> None:
+    def __init__(self, invocation: Invocation, hand_off: Callable[..., Any], shown: TurnsInbox) -> None:
         super().__init__()
         self._invocation = invocation
         invocation.notify = self._settled
@@ -47,10 +47,10 @@ class CallFuture(concurrent.futures.Future[Any]):
         return self
 
     def _settled(self, invocation: Invocation) -> None:
-        if self._shown.idle:
+        if self._shown.idle_of(invocation.source):
             self._take(invocation)
         else:  # what the call printed is shown first
-            self._shown.run(self._take, invocation)
+            self._shown.run_behind(invocation.source, self._take, invocation)
 
     def _take(self, invocation: Invocation) -> None:
         try:

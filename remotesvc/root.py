@@ -16,6 +16,7 @@ from .bootstrap.routing.router import Router as KernelRouter
 from .calling.context import Context
 from .calling.inbox import Inbox
 from .calling.invocation import Invocation
+from .calling.turns import TurnsInbox
 from .futures import CallFuture, Cancelled
 from .launch.start import magic_in
 from .launch.tree import Tree
@@ -45,7 +46,7 @@ class MasterTree(Tree):
     def __init__(self, router: KernelRouter, settings: dict[str, Any], modules: ModuleServer) -> None:
         super().__init__(router, IdPool(_no_more_ids, 1, LAST_ID), settings)
         self._modules = modules
-        self.events: Inbox
+        self.events: TurnsInbox
         self.source_line = modules.sent.source_line
         self._pusher = Pusher(router, modules, self._magic_of)
         self._questions = Inbox("remotesvc-versions", lambda message: None, router.report)
@@ -54,8 +55,11 @@ class MasterTree(Tree):
     def make_future(self, invocation: Invocation) -> CallFuture:
         return CallFuture(invocation, self.callbacks.run, self.events)
 
-    def after_output(self) -> None:
-        self.events.flush(OUTPUT_PATIENCE)
+    def after_output(self, context: int | None = None) -> None:
+        if context is None:
+            self.events.flush(OUTPUT_PATIENCE)
+        else:
+            self.events.flush_of(context, OUTPUT_PATIENCE)
 
     def modules_for(self, number: int, target: Any) -> list[Any]:
         if not target.module:

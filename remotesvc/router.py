@@ -15,8 +15,8 @@ from .bootstrap.failures.callerror import CallError
 from .bootstrap.links import assembly, wire
 from .bootstrap.routing.router import Router as KernelRouter
 from .calling.context import Context
-from .calling.inbox import Inbox
 from .calling.known import by_name
+from .calling.turns import TurnsInbox
 from .launch.tree import CONCURRENCY, CONNECT_TIMEOUT
 from .messages.sender import Sender
 from .modules.explain import ImportOrigin
@@ -71,7 +71,7 @@ class Router:
         assembly.begin(self._router)
         self._ssh = SSHContexts(self._tree, KeyRing(terminal.find() if interactive else None), Pythons(remember))
         self._outputs = Outputs(self._name_of, on_output, on_log)
-        self._events = self._tree.events = Inbox("remotesvc-events", self._on_event, self._router.report)
+        self._events = self._tree.events = TurnsInbox(self._router, "remotesvc-events", self._on_event)
         self._router.mailboxes[wire.EMIT_OUTPUT] = self._events
         self._router.mailboxes[wire.EMIT_LOG] = self._events
 
@@ -203,7 +203,7 @@ class Router:
         """Wait until ``on_output`` and ``on_log`` have been given all that has arrived; False after ``timeout``
         seconds. Of a context whose calls have ``ended``, bytes that only begin a character are handed over, too."""
         if ended is not None:
-            self._events.run(self._outputs.ended, ended.id)
+            self._events.run_behind(ended.id, self._outputs.ended, ended.id)
         return self._events.flush(timeout)
 
     def limit_output(self, most: int) -> None:

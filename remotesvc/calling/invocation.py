@@ -98,7 +98,7 @@ class Invocation(Pending):
             self.start()
             if not wait_in_call(self.wait, None if self.deadline is None else self.deadline - time.monotonic()):
                 raise self.late()
-            self.tree.after_output()
+            self.tree.after_output(self.source)
         except BaseException:  # Ctrl-C while waiting, too
             self.abandon()
             discard(self)

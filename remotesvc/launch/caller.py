@@ -74,8 +74,9 @@ class Caller(object):
         """The error of a call that was cancelled, as this process knows it."""
         return self.cancelled_class(message, host, call)  # type: ignore[no-any-return]
 
-    def after_output(self) -> "None":
-        """Return once what has arrived before now was shown; only the master shows anything."""
+    def after_output(self, context: "Optional[int]" = None) -> "None":
+        """Return once what has arrived before now was shown, of one context or of all; only the master shows
+        anything."""
 
     def modules_for(self, number: "int", target: "Any") -> "List[Any]":
         """Modules to send along with a call. A child sends none: its children ask it."""
