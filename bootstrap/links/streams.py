@@ -126,9 +126,12 @@ class Streams(object):
     def open(self, key: "Key", streams: "Dict[Key, Any]", new: "Any") -> "Any":
         """Book a stream towards us, the lock is held. Raises WireError if there are too many."""
         if len(streams) >= MAX_STREAMS:
-            raise WireError("more than %d streams are open" % MAX_STREAMS)
+            self.full(key, streams)
         streams[key] = new
         return new
+
+    def full(self, key: "Key", streams: "Dict[Key, Any]") -> "None":
+        raise WireError("more than %d streams are open" % MAX_STREAMS)
 
     def consumed(self, src: "int", owed: "Owed") -> "None":
         """The user of a message is done with it: credit, and the room of a large one, are free again."""

@@ -7,6 +7,7 @@ from ..links import wire
 from ..links.fragments import RESULT
 from ..links.gauge import Gauge
 from ..links.link import MAX_CONTROL, MAX_QUEUE, STRIKES
+from ..links.streams import MAX_STREAMS
 from .router import text
 from .routes import RouteTable, sideways
 
@@ -41,6 +42,7 @@ class Hub(object):
         self._spoken: "Dict[Optional[int], Dict[int, None]]" = {}
         self._strikes: "Dict[int, int]" = {}
         self._children: "Dict[int, Link]" = {}
+        self._blame_opener, router.streams.full = router.streams.full, self._full  # type: ignore[method-assign]
 
     def add_child(self, link: "Link") -> "None":
         """A neighbour below us; the router's lock is held."""
@@ -72,6 +74,19 @@ class Hub(object):
         if link.context is not None:
             router.control(wire.Frame(wire.BYE, dst=src, payload=reason.encode("utf-8", "replace")[:512]))
         self.forget(src, reason)
+
+    def _full(self, key: "Any", streams: "Dict[Any, Any]") -> "None":
+        """One stream more than there may be, the lock of the books is held: the neighbour that has most of them goes,
+        be it not the one that opens this."""
+        towards = self._router.routes.towards
+        counts = collections.Counter([towards(src) for src, _number in streams])
+        neighbour, count = counts.most_common(1)[0]
+        link = self._router.links.get(neighbour)
+        if link is None or neighbour in (None, towards(key[0])):
+            self._blame_opener(key, streams)
+            return
+        reason = "it has %d streams open, of %d that there may be" % (count, MAX_STREAMS)
+        self._router.timers.after(0, lambda: link.fail(reason))  # which takes that lock, too
 
     def forbid(self, link: "Link", frame: "wire.Frame") -> "None":
         """What only an ancestor may say came from below: counted as the sender's, who may only share that link."""

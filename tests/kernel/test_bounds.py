@@ -15,7 +15,7 @@ from remotesvc import Router
 from remotesvc.bootstrap.calls.pending import Pending
 from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.errors import CallTimeout, DecodeError, Error, Lost, NotSent
-from remotesvc.bootstrap.links import patience, wire
+from remotesvc.bootstrap.links import patience, streams, wire
 from remotesvc.bootstrap.links.stdio import FdPath
 from remotesvc.bootstrap.links.wire import RANDOM, Frame
 from remotesvc.bootstrap.routing import hub
@@ -204,6 +204,29 @@ def test_contexts_that_are_gone_are_forgotten(tree: MemoryTree, monkeypatch: pyt
     for table in (root.tree().ledger.starts, root.tree().ledger.hops, root.hub.lost):
         assert set(table) == set(numbers[-5:])
     assert set(root.tree().ledger.peers) == {*numbers[-5:], kept.id}
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_who_opens_most_streams_goes_and_nobody_else(
+    tree: MemoryTree, raw: RawPeer, monkeypatch: pytest.MonkeyPatch, behind: bool
+) -> None:
+    monkeypatch.setattr(streams, "MAX_STREAMS", 100)
+    first = lease(raw)
+    for number in range(100):
+        src = raw.id
+        if behind:  # made up, each with one of the streams that small messages share
+            src = first + number
+            raw.say(wire.ROUTE_ADD, dst=wire.NEIGHBOUR, handle=src)
+        raw.say(wire.MESSAGE, src=src, auth=src, handle=ECHO, payload=struct.pack(">I", 5) + b"x",
+                **({"stream": wire.OUTPUT} if behind else {"flags": wire.FIRST | wire.MORE, "stream": 20 + number}))
+    raw.sync()
+    other = RawPeer(tree.root)
+    other.say(wire.MESSAGE, stream=wire.OUTPUT, handle=ECHO)
+    other.say(wire.MESSAGE, stream=20, handle=ECHO)
+    assert "streams open, of " in raw.wait_end()
+    other.sync()
+    assert not other.link.closed
+    other.close()
 
 
 def test_contexts_behind_one_child_are_limited(
