@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import getpass
 import os
 import shutil
 import socket
@@ -24,6 +23,7 @@ from types import TracebackType
 
 import paramiko
 
+from ..ssh.configuration.localuser import local_user
 from .programs import Program
 from .sessions import Packets, Session
 from .sessions import Stats as Stats
@@ -38,7 +38,7 @@ class EmbeddedServer:
 
     def __init__(self) -> None:
         self.host = "127.0.0.1"
-        self.user = getpass.getuser()
+        self.user = local_user()
         self.stats = Stats()
         self._lock = threading.Lock()
         self._closed = False

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.integration.command_line import cli, shell
+from tests.integration.command_line import LIMIT, ROOT, cli, shell
 from tests.integration.ssh_servers import OpenSSHServer
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
+
+NAMELESS = ["unshare", "--user", "--map-user=12345", "--map-group=12345"]
+if not shutil.which("unshare") or subprocess.run([*NAMELESS, "true"], capture_output=True, check=False).returncode:
+    NAMELESS = []
 
 
 @pytest.fixture
@@ -62,3 +69,20 @@ def test_a_file_of_known_hosts_is_named_once(hosts: list[str], tmp_path: Path) -
     code, _, err = cli(tmp_path, "ping", "web1", "-o", "UserKnownHostsFile=/dev/null", "-n", *hosts)
     assert code == 4
     assert " in /dev/null; the server shows" in err
+
+
+@pytest.mark.skipif(not NAMELESS, reason="needs util-linux's unshare with --map-user, and user namespaces")
+def test_a_user_without_a_name(hosts: list[str], tmp_path: Path) -> None:
+    """As in a container that runs under any number: ssh refuses to run there, so `ssh -G` cannot be asked."""
+    def run(*words: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [*NAMELESS, "env", "-u", "LOGNAME", "-u", "USER", sys.executable, "-m", "remotesvc", *words],
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=LIMIT)
+        return done.returncode, done.stdout, done.stderr
+
+    assert run("run", "local:", "os:getuid") == (0, "12345\n", "")
+    assert run("exec", *hosts, "web1,web2", "-N", "-q", "--", "echo", "there") == (0, "there\nthere\n", "")
+    code, _, err = run("demo")
+    assert (code, err) == (0, "")
+    code, _, err = run("ping", *hosts, "--transport", "openssh", "web1")
+    assert code == 4 and "No user exists for uid 12345" in err and "--transport paramiko" in err

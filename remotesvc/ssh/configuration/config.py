@@ -8,7 +8,6 @@ connection and cannot be honoured is an error, never ignored: `keywords` has the
 from __future__ import annotations
 
 import fnmatch
-import getpass
 import os
 import shutil
 import socket
@@ -22,6 +21,7 @@ from ..openssh import config as openssh_config
 from . import hostspec, keywords
 from .configfile import SYSTEM_CONFIG, USER_CONFIG, Reader, Unreadable, Values
 from .hops import last_hop
+from .localuser import has_entry, local_user
 from .options import HOST_KEY_MODES, SSHOptions
 from .resolved import OTHER_TRANSPORT, PREFERRED_AUTHENTICATIONS, ResolvedHost
 from .settings import Settings
@@ -38,7 +38,7 @@ def resolve(options: SSHOptions, timeout: float = 10.0) -> ResolvedHost:
     Raises UsageError (a key file that is not there), ConnectError (stage "config") and ConnectTimeout.
     """
     options.check_files()
-    program = shutil.which("ssh")
+    program = shutil.which("ssh") if has_entry() else None
     try:
         values = openssh_config.ask(program, options, timeout) if program else _read_files(options)
         _check(values, options, program)
@@ -78,7 +78,7 @@ def _check(values: Values, options: SSHOptions, program: str | None) -> None:
 
 def _build(settings: Settings, options: SSHOptions) -> ResolvedHost:
     hostname = hostspec.check_host(settings.text("hostname", options.host).replace("%h", options.host))
-    user = hostspec.check_user(options.user or settings.text("user") or getpass.getuser())
+    user = hostspec.check_user(options.user or settings.text("user") or local_user())
     port = hostspec.check_port(options.port or settings.number("port", 22))
     alias = settings.text("hostkeyalias") or None
     tokens = _tokens(options.host, hostname, port, user, alias)
@@ -154,7 +154,7 @@ def _tokens(name: str, hostname: str, port: int, user: str, alias: str | None) -
         "n": name,
         "p": str(port),
         "r": user,
-        "u": getpass.getuser(),
+        "u": local_user(),
     }
 
 

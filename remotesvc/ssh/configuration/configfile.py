@@ -6,7 +6,6 @@ What only OpenSSH can decide (Match exec, canonicalised names) is an error, neve
 from __future__ import annotations
 
 import fnmatch
-import getpass
 import glob
 import os
 import re
@@ -14,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from remotesvc.bootstrap.errors import UsageError
+
+from .localuser import local_user
 
 SYSTEM_CONFIG = "/etc/ssh/ssh_config"
 USER_CONFIG = "~/.ssh/config"
@@ -144,7 +145,7 @@ class Reader:
             return self.values.get("hostname", [self.host])[0].replace("%h", self.host)
         if criterion == "originalhost":
             return self.host
-        local = getpass.getuser()
+        local = local_user()
         return local if criterion == "localuser" else self.user or self.values.get("user", [local])[0]
 
 

@@ -8,6 +8,7 @@ import subprocess
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 
 from ..configuration.configfile import Values
+from ..configuration.localuser import has_entry
 from ..configuration.options import SSHOptions
 
 
@@ -55,7 +56,8 @@ def ask(program: str, options: SSHOptions, timeout: float) -> Values:
             "ssh does not accept this configuration",
             host=options.host,
             stage="config",
-            hint="The line named is wrong, or for a newer ssh; -F FILE reads another file, -F none no file.",
+            hint="The line named is wrong, or for a newer ssh; -F FILE reads another file, -F none no file."
+            if has_entry() else "ssh runs for users of this system only; --transport paramiko does without it.",
             diagnostics=said,
         )
     return parse(done.stdout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from remotesvc.bootstrap.errors import UsageError
 from ..configuration import hostspec
 from ..configuration.configfile import Values
 from ..configuration.hostspec import HostSpec
+from ..configuration.localuser import local_user
 from ..configuration.options import SSHOptions
 from ..configuration.tokens import expand, number
 from ..hostkeys import host_names
@@ -70,7 +70,7 @@ def describe(options: SSHOptions, values: Values) -> OpenSSHHost:
 
     hostname = hostspec.check_host(one("hostname", options.host))
     port = hostspec.check_port(number(one("port", "22")))
-    user = hostspec.check_user(one("user") or getpass.getuser())
+    user = hostspec.check_user(one("user") or local_user())
     alias = one("hostkeyalias") or None
     if options.jump:
         jump = _last(str(options.jump[-1]))
@@ -183,7 +183,7 @@ def _last(text: str) -> HostSpec | None:
 
 def _files(values: Values, options: SSHOptions, hostname: str, port: int, user: str, alias: str | None) -> list[str]:
     tokens = {"%": "%", "d": os.path.expanduser("~"), "h": hostname, "i": str(os.getuid()), "k": alias or options.host,
-              "n": options.host, "p": str(port), "r": user, "u": getpass.getuser()}
+              "n": options.host, "p": str(port), "r": user, "u": local_user()}
     files = []
     for key in ("userknownhostsfile", "globalknownhostsfile"):
         for name in values.get(key, [""])[0].split():
