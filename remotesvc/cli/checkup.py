@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STEPS = ("config", "jump", "tcp", "kex", "hostkey", "auth", "open", "exec", "boot", "call")
 """In the order in which they are taken; "jump" only where there is a jump host."""
 
-_LOCAL = ("boot", "call")
+_LOCAL = ("exec", "boot", "call")
 
 # For errors that bring no advice of their own.
 _REMEDIES = {

@@ -145,8 +145,8 @@ class BecomePath(ProcessPath):
         if self._talk.refused:
             self.close()  # at the end of its stdin it gives up by itself; we may not kill what is root's
 
-    def explain(self, host: "str") -> "Optional[ConnectError]":
-        """Why there is no kernel, if the program between is the reason."""
+    def explain(self, host: "str", noise: "str") -> "Optional[ConnectError]":
+        """Why there is no kernel, if the program between is the reason; what it says is not among the ``noise``."""
         if self._came:
             return None
         status = self.exit_status()

@@ -37,9 +37,10 @@ class ContainerPath(ProcessPath):
         self._container = container
         super().__init__(argv, name)
 
-    def explain(self, host: "str") -> "Optional[ConnectError]":
-        """Why there is no kernel, if the engine is the reason."""
-        said = self.diagnostics()
+    def explain(self, host: "str", noise: "str") -> "Optional[ConnectError]":
+        """Why there is no kernel, if the engine is the reason. Docker's says on stdout that there is no such program:
+        among the ``noise`` ahead of the kernel's marker."""
+        said = (noise + "\n" + self.diagnostics()).strip()
         found = self._engine.reason(said)
         if found is None:
             return None

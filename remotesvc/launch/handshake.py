@@ -53,6 +53,11 @@ class Handshake(object):
         """What came before the marker."""
         return bytes(self._buffer[-MAX_NOISE:]).decode("utf-8", "replace")
 
+    @property
+    def told(self) -> "bool":
+        """Whether what we start there has said why it cannot."""
+        return _SIGN.search(bytes(self._buffer)) is not None
+
     def failure(self, host: "str", reason: "str", exit_status: "Optional[int]",
                 stderr: "str") -> "Union[ConnectError, Lost]":
         """Why there is no kernel: from what stage 0 said, the exit status and stderr."""

@@ -172,8 +172,9 @@ class Start(object):
         self._ready.set()
 
     def _why(self, reason: "str") -> "BaseException":
-        explain = getattr(self.path, "explain", None)  # who stands between us and the kernel may know better
-        error = (explain and explain(self.host)) or self._handshake.failure(
+        # Who stands between us and the kernel may know better, unless we have got past it.
+        explain = None if self._handshake.told else getattr(self.path, "explain", None)
+        error = (explain and explain(self.host, self._handshake.noise)) or self._handshake.failure(
             self.host, reason, self.path.exit_status(), self.path.diagnostics())
         if isinstance(error, ConnectError):
             self.note_times(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from remotesvc import ConnectError, PythonNotFound, Router, UnknownHost, UsageError
 from remotesvc.cli.main import main
 from tests.containers import ROOT, Host, Hosts
-from tests.integration import fleet_tasks
+from tests.integration import engine_tasks, fleet_tasks
 
 pytest_plugins = ("tests.integration.docker_fixtures", "tests.kernel.call_fixtures", "pytester")
 
@@ -47,6 +48,10 @@ def test_what_is_missing_is_named(hosts: Hosts, router: Router, container: Calla
     with pytest.raises(PythonNotFound):
         router.docker(hosts["nopython"].id).wait_ready()
     stopped = container()
+    router.docker(stopped.id).call(engine_tasks.hide, "(sh|dash)$")
+    with pytest.raises(ConnectError, match="has no shell") as caught:
+        router.docker(stopped.id).wait_ready()
+    assert "A Python has to be there anyway" in caught.value.hint
     stopped.control("stop", "--time", "0")
     with pytest.raises(ConnectError, match="is not running"):
         router.docker(stopped.id).wait_ready()
@@ -65,6 +70,8 @@ def test_from_the_command_line(hosts: Hosts, capfd: pytest.CaptureFixture[str], 
     assert main(["run", "-i", str(inventory), "box", "os:getuid", "--jsonl"]) == 0
     assert '"host":"box"' in capfd.readouterr().out
     assert main(["run", "docker:nobody-has-this", "os:getuid"]) == 4
+    assert main(["doctor", "docker:nobody-has-this"]) == 4
+    assert re.search("FAILED +exec", capfd.readouterr().out)
 
 
 def test_the_fixtures_for_other_projects(

@@ -131,8 +131,8 @@ class OpenSSHPath(ProcessPath):
         self.close()
         self._process.wait()
 
-    def explain(self, host: str) -> ConnectError | Lost | None:
-        """Why there is no kernel, if ssh is the reason."""
+    def explain(self, host: str, noise: str) -> ConnectError | Lost | None:
+        """Why there is no kernel, if ssh is the reason: says its log, the ``noise`` is of the other side."""
         return openssh_errors.broken(self.progress, self.host, self.exit_status())
 
     # -- on the reader's thread
