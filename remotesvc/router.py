@@ -95,20 +95,24 @@ class Router:
 
     def container(self, container: str, engine: str = "docker", via: Context | None = None, user: str | None = None,
                   python: str | None = None, name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT,
-                  concurrency: int | None = None) -> Context:
+                  concurrency: int | None = None, options: Mapping[str, str] | None = None) -> Context:
         """Start a context in a running container of this machine, or of that of the context ``via``.
 
-        container is a name or an id; engine "docker", "podman" or "lxc" (by its `lxc-attach`). user is one of the
-        container's, for lxc its number (default: the image's, or root). Returns once the start is on its way; the first
-        call, or ``wait_ready()``, raises the ConnectError if it fails: UnknownHost when there is no such container,
-        PythonNotFound... Raises BootstrapError if the engine's program is not there.
+        engine is "docker", "podman", "buildah", "lxc" (`lxc-attach`), "lxd", "incus", "nspawn" (a systemd machine) or
+        "kubectl". container is its name or id, as behind the colon of a host string: for lxd and incus
+        "[REMOTE:]NAME", for kubectl "[CONTEXT:][NAMESPACE/]POD[/CONTAINER]". options are those parts by name, where
+        the text leaves them open, and what it has no room for: {"namespace": "shop"}, {"kubeconfig": ...}, {"project":
+        ...}. user is one of the container's (default: the image's, or root): its number for lxc, lxd and incus, and
+        none for kubectl. Returns once the start is on its way; the first call, or ``wait_ready()``, raises the
+        ConnectError if it fails: UnknownHost when there is no such container, PythonNotFound... Raises BootstrapError
+        if the engine's program is not there.
         """
         from .launch.container import container as start
 
         settings = arguments.settings(concurrency)
-        options = {"user": user, "python": python, "name": name or container, "connect_timeout": connect_timeout,
-                   "settings": settings, "engine": engine}
-        context: Context = start(self._tree, via, container, options)
+        told = {"user": user, "python": python, "name": name or container, "connect_timeout": connect_timeout,
+                "settings": settings, "engine": engine, "options": dict(options or {})}
+        context: Context = start(self._tree, via, container, told)
         return context
 
     def docker(self, container: str, via: Context | None = None, user: str | None = None, python: str | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,9 @@ from remotesvc.bootstrap.errors import UsageError
 from remotesvc.ssh.configuration.hostspec import CONTAINERS
 from remotesvc.ssh.configuration.options import TRANSPORTS
 
+from .place import KINDS, container_of
+
 _SSH = {"ssh", "smart", "paramiko", "paramiko_ssh", "ansible.netcommon.paramiko", "openssh"}
-_KINDS = {"community.docker.docker": "docker", "containers.podman.podman": "podman", "community.general.lxc": "lxc"}
 _TRUE = {"true", "yes", "on", "1", "y", "t"}
 DEFAULT_METHOD = "sudo"
 
@@ -51,8 +52,8 @@ class Become:
 class Connection:
     """What an inventory says of one host; None where it says nothing.
 
-    transport is "local", "docker", "podman" or "lxc" (None: ssh). ssh_options are "Key=value" texts with the meaning of
-    ssh's `-o`. Passwords are in no repr.
+    transport is "local" or a container engine (None: ssh), and options are the engine's. ssh_options are "Key=value"
+    texts with the meaning of ssh's `-o`. Passwords are in no repr.
     """
 
     address: str | None = None
@@ -61,6 +62,7 @@ class Connection:
     private_key: str | None = None
     python: str | None = None
     transport: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
     jump: str | None = None
     ssh_transport: str | None = None
     """Who speaks SSH: "paramiko" or "openssh"."""
@@ -73,18 +75,21 @@ class Connection:
     def of(cls, host: str, variables: Mapping[str, Any]) -> Connection:
         """What the variables of a host say. Raises UsageError that names host and variable."""
         read = _Reader(host, variables)
-        jump, config, options = _ssh_arguments(read)
+        jump, config, ssh_options = _ssh_arguments(read)
+        transport = _transport(read)
+        container, options = container_of(transport, read) if transport in CONTAINERS else (None, {})
         return cls(
-            address=read.text("ansible_host", "ansible_ssh_host"),
+            address=container or read.text("ansible_host", "ansible_ssh_host"),
             port=read.port("ansible_port", "ansible_ssh_port"),
             user=read.text("ansible_user", "ansible_ssh_user"),
             private_key=read.text("ansible_ssh_private_key_file", "ansible_private_key_file"),
             python=_python(read),
-            transport=_transport(read),
+            transport=transport,
+            options=options,
             jump=read.text("remotesvc_jump") or jump,
             ssh_transport=_ssh_transport(read),
             ssh_config=config,
-            ssh_options=options,
+            ssh_options=ssh_options,
             password=read.secret("ansible_password", "ansible_ssh_pass", "ansible_ssh_password"),
             become=Become(
                 read.flag("ansible_become"), read.text("ansible_become_user"), read.text("ansible_become_method"),
@@ -112,6 +117,9 @@ class _Reader:
     def wrong(self, name: str, expected: str, shown: str = "") -> UsageError:
         tail = f", not {shown}" if shown else ""
         return WrongVariable(f"{name} of host {self._host} must be {expected}{tail}", name, shown.strip("'\""))
+
+    def names(self) -> Iterable[str]:
+        return self._variables
 
     def _find(self, names: tuple[str, ...]) -> tuple[str, Any]:
         for name in names:
@@ -165,7 +173,7 @@ def _transport(read: _Reader) -> str | None:
     value = read.text("ansible_connection")
     if value is None or value in _SSH:
         return None
-    value = _KINDS.get(value, value)
+    value = KINDS.get(value, value)
     if value in ("local", *CONTAINERS):
         return value
     kinds = f"ssh, local, {', '.join(CONTAINERS[:-1])} or {CONTAINERS[-1]}"

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from remotesvc.bootstrap.errors import UsageError
+from remotesvc.ssh.configuration.hostspec import CONTAINERS
 
 from .inventory.model import EVERYONE, HostEntry, Inventory
 from .inventory.ranges import expand
@@ -97,8 +98,8 @@ class Matcher:
         for part, first, second in () if self._closed else without_port(pattern):
             if not any(name in self._inventory or self._inventory.is_group(name) for name in (first, second)):
                 raise UsageError(
-                    f"{second!r} in {part!r} is no port; write {first},{second} for two hosts, docker:NAME,"
-                    " podman:NAME or lxc:NAME for a container"
+                    f"{second!r} in {part!r} is no port; write {first},{second} for two hosts, and the name of a"
+                    f" container behind {', '.join(f'{kind}:' for kind in CONTAINERS[:-1])} or {CONTAINERS[-1]}:"
                 )
 
     def _term(self, text: str, depth: int, may_be_empty: bool) -> Iterable[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from remotesvc.bootstrap.data.record import Record
 from remotesvc.bootstrap.errors import UsageError
 from remotesvc.bootstrap.unreachable import ConnectError
+from remotesvc.launch.engines import ENGINES
 from remotesvc.ssh.configuration import hostspec
 
 from .connection import DEFAULT_METHOD, Become, Connection, WrongVariable
@@ -88,6 +89,8 @@ class Member:
         unknown = sorted(set(given) - set(inspect.signature(SSHOptions.parse).parameters))
         if unknown:
             raise UsageError(f"there is no option {', '.join(unknown)}, neither of a Fleet nor of Router.ssh")
+        if self.spec.kind in ENGINES:
+            ENGINES[self.spec.kind].check(self.spec.host, self.connection.options, self._user(given))
         if self.spec.kind != "ssh":
             return
         try:
@@ -118,8 +121,8 @@ class Member:
             known.update(python=given.get("python") or self.connection.python, name=self.label)
             if self.spec.kind == "local":
                 return router.local(**known)
-            user = given.get("user") or self.connection.user
-            return router.container(self.spec.host, self.spec.kind, user=user, **known)
+            return router.container(self.spec.host, self.spec.kind, user=self._user(given),
+                                    options=self.connection.options, **known)
         try:
             return router.ssh(self.spec.host, name=self.label, **self.ssh_arguments(given))
         except ConnectError as error:
@@ -128,6 +131,11 @@ class Member:
             # An address alone would not tell a reader which host of the fleet it is, nor the name where that lies.
             error.host, error.message = self.label, f"{error.host}: {error.message}"
             raise
+
+    def _user(self, given: Mapping[str, Any]) -> str | None:
+        """Whose process a container is to have."""
+        user: str | None = given.get("user") or self.connection.user
+        return user
 
 
 def members_of(entries: Iterable[HostEntry], inventory: Inventory) -> list[Member]:

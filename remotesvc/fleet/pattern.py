@@ -48,9 +48,9 @@ def whole(part: str) -> bool:
     text = part.strip().lstrip("&!")
     if text.startswith("~"):
         return True
-    check_scheme(text)
     if text == "local:" or text.startswith(("ssh://", *(f"{kind}:" for kind in CONTAINERS))):
         return True
+    check_scheme(text)
     place = text.rpartition("@")[2]
     if place.startswith("[") or place.count(":") > 1 and re.fullmatch(r"[0-9A-Fa-f:.]+(%.+)?", place):
         return True  # an IPv6 address

@@ -1,10 +1,11 @@
 """A context inside a running container, by way of its engine's own program: nothing is needed there but a Python."""
 
+import os
+
 from ..bootstrap.calls.current import current
-from ..bootstrap.errors import UsageError
-from ..bootstrap.unreachable import ConnectError, as_reply
+from ..bootstrap.unreachable import BootstrapError, ConnectError, as_reply
 from .bundle import CANDIDATES, PROBE, safe_name
-from .engines import ENGINES
+from .engines import engine_of
 from .process import ProcessPath
 from .tree import process_name
 
@@ -12,21 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
-    from .engines import Engine
-
-def argv(bundle: "Any", engine: "str", container: "str", user: "Optional[str]", python: "Optional[str]",
-         name: "str") -> "List[str]":
-    """The command that starts a kernel in a container."""
-    words = [safe_name(name), bundle.stage0] + ([python] if python else CANDIDATES)
-    return ENGINES[engine].argv(container, user, ["sh", "-c", PROBE, "sh"] + words)
-
-
-def check_container(name: "str") -> "str":
-    """The name or id of a container. Raises UsageError for what neither can be."""
-    plain = name.replace("_", "").replace(".", "").replace("-", "")
-    if not plain.isalnum() or not name[0].isalnum() or len(name) > 255 or not name.isascii():
-        raise UsageError("not the name of a container: %s" % ascii(name[:80]))
-    return name
+    from .engine import Engine
 
 
 class ContainerPath(ProcessPath):
@@ -35,26 +22,29 @@ class ContainerPath(ProcessPath):
     def __init__(self, argv: "List[str]", name: "str", engine: "Engine", container: "str") -> "None":
         self._engine = engine
         self._container = container
-        super().__init__(argv, name)
+        try:
+            # What an engine says is told by its words: they are to be the English ones.
+            super().__init__(argv, name, dict(os.environ, LC_ALL="C.UTF-8", LANGUAGE="C"))
+        except BootstrapError as error:
+            if isinstance(error.__context__, FileNotFoundError):
+                error.hint = "Install it on the machine that enters the container (Debian package %s)." % engine.package
+            raise
 
     def explain(self, host: "str", noise: "str") -> "Optional[ConnectError]":
         """Why there is no kernel, if the engine is the reason. Docker's says on stdout that there is no such program:
         among the ``noise`` ahead of the kernel's marker."""
-        said = (noise + "\n" + self.diagnostics()).strip()
-        found = self._engine.reason(said)
+        said, status = (noise + "\n" + self.diagnostics()).strip(), self.exit_status()
+        found = self._engine.reason(self._container, said, status)
         if found is None:
             return None
         error, why, hint = found
-        return error(why % self._container, host, "exec", hint, said, self.exit_status())
+        return error(why, host, "exec", hint, said, status)
 
 
 def container(tree: "Any", via: "Any", name: "str", options: "Dict[str, Any]") -> "Any":
-    """A context in a container of this machine, or of that of ``via``; see ``Router.docker``."""
-    engine = ENGINES.get(options["engine"])
-    if engine is None:
-        raise UsageError("containers are those of %s, not of %r" % (", ".join(ENGINES), options["engine"]))
-    engine.check_user(options["user"])
-    options = dict(options, container=check_container(name))
+    """A context in a container of this machine, or of that of ``via``; see ``Router.container``."""
+    engine_of(options["engine"]).check(name, options["options"], options["user"])
+    options = dict(options, container=name)
     if via is None:
         return open_container(tree, options)
     return tree.started_by(via, "remotesvc.launch.container:start_container", options, options["connect_timeout"],
@@ -64,16 +54,18 @@ def container(tree: "Any", via: "Any", name: "str", options: "Dict[str, Any]") -
 def open_container(tree: "Any", options: "Dict[str, Any]") -> "Any":
     """A context in a container of this machine, on its way up. Raises BootstrapError without the program."""
     tree.router.alive()  # before there is a process that nobody would end
-    command = argv(tree.bundle, options["engine"], options["container"], options["user"], options["python"],
-                   process_name())
-    path = ContainerPath(command, options["name"], ENGINES[options["engine"]], options["container"])
+    engine, container = engine_of(options["engine"]), options["container"]
+    words = [safe_name(process_name()), tree.bundle.stage0] + ([options["python"]] if options["python"] else CANDIDATES)
+    command = engine.argv(engine.place(container, options["options"]), options["user"],
+                          ["sh", "-c", PROBE, "sh"] + words)
+    path = ContainerPath(command, options["name"], engine, container)
     return tree.adopt(path, options["name"], options["connect_timeout"], {}, options["settings"])
 
 
 def start_container(options: "Dict[str, Any]") -> "Any":
     """On a child: its id and HELLO, or the reply that stands for a ConnectError."""
     try:
-        check_container(options["container"])
+        engine_of(options["engine"]).check(options["container"], options["options"], options["user"])
         context = open_container(current().router.tree(), options)
         return context.id, context.info
     except ConnectError as error:

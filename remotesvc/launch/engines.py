@@ -1,74 +1,147 @@
-"""The programs that run a command in a container: how each is called, and what it says when it cannot. Pure."""
+"""The container engines: one row each. Pure."""
 
 from ..bootstrap.errors import UsageError
-from ..bootstrap.unreachable import ConnectError, UnknownHost
+from .engine import (
+    DENIED,
+    MISSING,
+    NAME,
+    NO_ENGINE,
+    NO_INIT,
+    NO_PYTHON,
+    NO_SHELL,
+    NO_SUCH_USER,
+    NONE,
+    NOT_RUNNING,
+    NOT_THERE_OR_NOT_RUNNING,
+    NUMBERS,
+    SILENT,
+    Engine,
+    flags,
+    numbers,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional, Sequence, Tuple, Type
+    from typing import Dict, List, Optional
 
-    Reason = Tuple[Tuple[str, ...], Type[ConnectError], str, str]
+    from .engine import Place, Reason
 
-
-class Engine(object):
-    """How one program runs a command in a container. Pure: names in, words and reasons out.
-
-    ``command`` begins the command line; ``name`` are the words for a container, "%s" its name; ``user`` is the option
-    for a user, of whom ``numbers`` says that only the number will do. ``reasons``: (what the program says, lower case;
-    the error; our words for it; what to do), the first that fits.
-    """
-
-    def __init__(self, command: "List[str]", name: "List[str]", user: "str", numbers: "bool",
-                 reasons: "Sequence[Reason]") -> "None":
-        self.command = command
-        self._name = name
-        self._user = user
-        self._numbers = numbers
-        self._reasons = reasons
-
-    def argv(self, container: "str", user: "Optional[str]", words: "List[str]") -> "List[str]":
-        """The command that runs ``words`` in a container: stdin and stdout are ours, and no terminal."""
-        chosen = [] if user is None else [self._user, user]
-        return self.command + chosen + [word.replace("%s", container) for word in self._name] + words
-
-    def check_user(self, user: "Optional[str]") -> "None":
-        """Raises UsageError for a user that the program cannot become."""
-        if user is not None and (not user or user.startswith("-") or (self._numbers and not user.isdigit())):
-            raise UsageError("%s takes %s, not %s" % (
-                self.command[0], "a user's number" if self._numbers else "a user", ascii(user[:80])))
-
-    def reason(self, said: "str") -> "Optional[Tuple[Type[ConnectError], str, str]]":
-        """(error, why there is no kernel, what to do), from what the program said; None if that says nothing."""
-        low = said.lower()
-        for signs, error, why, hint in self._reasons:
-            if any(sign in low for sign in signs):
-                return error, why, hint
-        return None
+_TAKE_ANOTHER = "A Python has to be there anyway: take an image that has one."
+_SHELL_OF_OCI: "Reason" = (NO_SHELL, ('"sh": executable file not found', 'sh\\": executable file not found',
+                                      "failed to exec"), _TAKE_ANOTHER)
+_ENTER_AS_ROOT = "Start it by way of a context of root's: Router.sudo, and via= that."
 
 
-_NO_SHELL = (('"sh": executable file not found', "failed to exec"), ConnectError, "the container %s has no shell",
-             "A Python has to be there anyway: take an image that has one.")
+def _oci(program: "str", package: "str") -> "Engine":
+    def enter(place: "Place", user: "Optional[str]") -> "List[str]":
+        chosen = [] if user is None else ["--user", user]
+        return [program, "exec", "--interactive", *chosen, place["name"]]
+
+    return Engine(program, package, enter, (
+        (MISSING, ("no such container", "no container with name"), "Is it up? See `%s ps`." % program),
+        (NOT_RUNNING, ("is paused",), "Resume it: `%s unpause %%s`." % program),
+        (NOT_RUNNING, ("is not running", "exec sessions on running"), "Start it: `%s start %%s`." % program),
+        (NO_ENGINE, ("cannot connect to the docker daemon",), "Is it running? See `%s info`." % program),
+        (DENIED, ("permission denied while trying to connect",),
+         "Be one of those who may use the engine, or start it by way of a context that is: via=."),
+        _SHELL_OF_OCI,
+        # Podman loses the last words of what ends without having read its stdin: here, of the line that looks for one.
+        (NO_PYTHON, ("exit status 127" + SILENT,), "Install Python 3.6 or newer there, or name one with python=PATH"
+                                                   " (--python PATH).")))
 
 
-def _oci(program: "str") -> "Engine":
-    return Engine([program, "exec", "--interactive"], ["%s"], "--user", False, (
-        (("no such container", "no container with name"), UnknownHost, "there is no container %s",
-         "Is it up? See `%s ps`." % program),
-        (("is not running", "exec sessions on running", "is paused"), ConnectError, "the container %s is not running",
-         "Start it."),
-        (("cannot connect to the docker daemon", "permission denied while trying to connect"), ConnectError,
-         "the container engine cannot be reached, so %s neither", "Is it running, and may you use it?"),
-        _NO_SHELL))
+def _buildah(place: "Place", user: "Optional[str]") -> "List[str]":
+    chosen = [] if user is None else ["--user", user]
+    return ["buildah", "run", *chosen, place["name"], "--"]
+
+
+def _lxc(place: "Place", user: "Optional[str]") -> "List[str]":
+    chosen = [] if user is None else ["--uid=%s" % numbers(user)[0], "--gid=%s" % numbers(user)[1]]
+    return ["lxc-attach", "--clear-env", *chosen, "--name", place["name"], "--"]
+
+
+def _lxd(program: "str", package: "str") -> "Engine":
+    """LXD and Incus, which was made from it: the same words but for the program's name."""
+    def enter(place: "Place", user: "Optional[str]") -> "List[str]":
+        chosen = [] if user is None else ["--user=%s" % numbers(user)[0], "--group=%s" % numbers(user)[1]]
+        remote = place["remote"] + ":" if "remote" in place else ""
+        return [program, "exec", "--mode=non-interactive", *flags(place, "project"), *chosen, remote + place["name"],
+                "--"]
+
+    return Engine(program, package, enter, (
+        (MISSING, ("instance not found", "project not found", "error: not found", "the remote \""),
+         "See `%s list`, and for other servers `%s remote list`." % (program, program)),
+        (NOT_RUNNING, ("instance is not running", "instance is frozen", "container is not running"),
+         "Start it: `%s start %%s`." % program),
+        (DENIED, ("connect: permission denied", "config.yml: permission denied", "needed permissions to talk to",
+                  "not authorized", "error: forbidden"),
+         "Be in the group that may use it, or start it by way of a context that is: via=."),
+        (NO_ENGINE, ("unix.socket: connect: ", "connection refused", "daemon doesn't appear to be started"),
+         "Is it running? See `%s info`." % program),
+        (NO_SHELL, ("command not found",), _TAKE_ANOTHER)),
+        noun="instance", form="(?:(?P<remote>%s):)?(?P<name>%s)" % (NAME, NAME), shown="[REMOTE:]NAME",
+        options=("project",), users=NUMBERS)
+
+
+def _nspawn(place: "Place", user: "Optional[str]") -> "List[str]":
+    # A service of the machine's own systemd: in its cgroup and with its capabilities. `machinectl shell` would be a
+    # terminal; who enters the leader's namespaces by nsenter keeps the host's cgroup and, unless the machine has users
+    # of its own, all that root may do on the host.
+    chosen = [] if user is None else ["--uid=" + user]
+    return ["systemd-run", "--machine=" + place["name"], "--pipe", "--wait", "--quiet", "--collect", *chosen, "--"]
+
+
+def _kubectl(place: "Place", user: "Optional[str]") -> "List[str]":
+    return ["kubectl", "exec", "--stdin", *flags(place, "kubeconfig", "context", "namespace", "container"),
+            place["name"], "--"]
 
 
 ENGINES: "Dict[str, Engine]" = {
-    "docker": _oci("docker"),
-    "podman": _oci("podman"),
+    "docker": _oci("docker", "docker.io"),
+    "podman": _oci("podman", "podman"),
+    "buildah": Engine("buildah", "buildah", _buildah, (
+        (MISSING, ("container not known",), "Made by `buildah from`? See `buildah containers`."),
+        _SHELL_OF_OCI)),
     # It cannot tell a container that is stopped from one that never was.
-    "lxc": Engine(["lxc-attach", "--clear-env"], ["--name", "%s", "--"], "--uid", True, (
-        (("insufficent privileges", "insufficient privileges", "permission denied"), ConnectError,
-         "you may not enter the container %s", "Become root, with -b or Router.sudo."),
-        (("failed to get init pid", "is not running"), UnknownHost, "there is no container %s that runs",
+    "lxc": Engine("lxc-attach", "lxc", _lxc, (
+        (DENIED, ("insufficent privileges", "insufficient privileges", "permission denied", "you lack access"),
+         _ENTER_AS_ROOT),
+        (NOT_THERE_OR_NOT_RUNNING, ("failed to get init pid", "is not running"),
          "Is it up? See `lxc-ls --fancy`."),
-        _NO_SHELL)),
+        _SHELL_OF_OCI), users=NUMBERS),
+    "lxd": _lxd("lxc", "lxd-client"),
+    "incus": _lxd("incus", "incus-client"),
+    # It cannot tell a machine that is stopped from one that never was.
+    "nspawn": Engine("systemd-run", "systemd", _nspawn, (
+        (NOT_THERE_OR_NOT_RUNNING, ("connect to bus: host is down",),
+         "Is it up? See `machinectl list`; start it: `machinectl start %s`."),
+        (NO_INIT, ("connect to bus: no such file or directory", "connect to bus: connection refused"),
+         "It has to be booted, with systemd and D-Bus inside (Debian packages systemd and dbus)."),
+        (DENIED, ("connect to bus: permission denied", "access denied", "authentication required"), _ENTER_AS_ROOT),
+        (NO_SUCH_USER, ("exit status 217",), "Name one of its own, by name or number."),  # systemd's EXIT_USER
+        (NO_SHELL, ("exit status 203",), _TAKE_ANOTHER)),  # EXIT_EXEC
+        noun="machine"),
+    "kubectl": Engine("kubectl", "kubernetes-client", _kubectl, (
+        (DENIED, ("(forbidden)", "is forbidden"),
+         "Your account needs get on pods and create on pods/exec there: see `kubectl auth can-i --list`."),
+        (DENIED, ("(unauthorized)", "must be logged in"),
+         "Log in to the cluster anew: it does not take your credentials."),
+        (MISSING, ("(notfound)", "is not valid for pod", "not found in pod"),
+         "A pod is written [CONTEXT:][NAMESPACE/]POD[/CONTAINER]; see `kubectl get pods --all-namespaces`."),
+        (NOT_RUNNING, ("completed pod", "container not found (", "does not have a host assigned", "is not running"),
+         "See `kubectl describe pod` for why."),
+        (NO_ENGINE, ("unable to connect to the server", "was refused - did you specify", "error loading config",
+                     "error: context \"", "context was not found"),
+         "Is it the right context? See `kubectl config get-contexts` and `kubectl cluster-info`."),
+        _SHELL_OF_OCI),
+        noun="pod", form="(?:(?P<context>[A-Za-z0-9][A-Za-z0-9_.@:/+-]*):)?(?:(?P<namespace>%s)/)?(?P<name>%s)"
+                         "(?:/(?P<container>%s))?" % (NAME, NAME, NAME),
+        shown="[CONTEXT:][NAMESPACE/]POD[/CONTAINER]", options=("kubeconfig",), users=NONE),
 }
+
+
+def engine_of(name: "str") -> "Engine":
+    """An engine by its name. Raises UsageError if there is none."""
+    if name not in ENGINES:
+        raise UsageError("containers are those of %s, not of %r" % (", ".join(ENGINES), name))
+    return ENGINES[name]

@@ -34,9 +34,36 @@ def test_nothing_said_is_nothing() -> None:
 
 @pytest.mark.parametrize(("word", "transport"), [("ssh", None), ("smart", None), ("paramiko", None),
                                                    ("local", "local"), ("docker", "docker"),
-                                                   ("community.docker.docker", "docker")])  # fmt: skip
+                                                   ("community.docker.docker", "docker"), ("nspawn", "nspawn"),
+                                                   ("kubernetes.core.kubectl", "kubectl")])  # fmt: skip
 def test_transports(word: str, transport: str | None) -> None:
     assert Connection.of("h", {"ansible_connection": word}).transport == transport
+
+
+@pytest.mark.parametrize(("kind", "variables", "address", "options"), [
+    ("kubectl", {"ansible_host": "shop/web-0"}, "shop/web-0", {}),
+    ("kubernetes.core.kubectl", {
+        "ansible_kubectl_pod": "web-0", "ansible_kubectl_namespace": "shop", "ansible_kubectl_container": "app",
+        "ansible_kubectl_context": "prod", "ansible_kubectl_kubeconfig": "/k", "ansible_host": "else",
+    }, "web-0", {"namespace": "shop", "container": "app", "context": "prod", "kubeconfig": "/k"}),
+    ("kubectl", {"ansible_kubectl_config": "/k"}, None, {"kubeconfig": "/k"}),
+    ("community.general.incus", {"ansible_incus_host": "box", "ansible_incus_remote": "far",
+                                 "ansible_incus_project": "p"}, "box", {"remote": "far", "project": "p"}),
+    ("lxd", {"ansible_lxd_host": "box", "ansible_incus_project": "p"}, "box", {}),
+    ("docker", {"ansible_docker_extra_args": "-x"}, None, {}),
+])  # fmt: skip
+def test_where_a_container_is(
+    kind: str, variables: dict[str, Any], address: str | None, options: dict[str, str]
+) -> None:
+    found = Connection.of("box", {"ansible_connection": kind, **variables})
+    assert (found.address, found.options) == (address, options)
+
+
+def test_what_would_lead_elsewhere_is_refused_and_not_quoted() -> None:
+    with pytest.raises(UsageError, match="ansible_kubectl_token of host web1 must be left out: we follow .*context"
+                                         ) as caught:
+        Connection.of("web1", {"ansible_connection": "kubectl", "ansible_kubectl_token": "hunter2"})
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("variables", "transport"), [
@@ -56,7 +83,7 @@ def test_who_speaks_ssh(variables: dict[str, Any], transport: str | None) -> Non
     ({"ansible_port": True}, "TCP port"),
     ({"ansible_host": ["a"]}, "ansible_host of host web1 must be text, not list"),
     ({"ansible_host": "{{ other }}"}, "templates are Ansible's own"),
-    ({"ansible_connection": "winrm"}, "ssh, local, docker, podman or lxc, not 'winrm'"),
+    ({"ansible_connection": "winrm"}, "ssh, local, docker, .* or kubectl, not 'winrm'"),
     ({"ansible_ssh_common_args": "-v"}, "made of -o, -J, -F and -C, not '-v'"),
     ({"ansible_ssh_common_args": "-o"}, "nothing behind -o"),
     ({"ansible_ssh_common_args": "-o 'a"}, "ansible_ssh_common_args"),

@@ -30,6 +30,11 @@ GOOD = [
     ("ssh://root@web1:2222/", HostSpec("root", "web1", 2222)),
     ("ssh://root@[::1]:2222", HostSpec("root", "::1", 2222)),
     ("local:", HostSpec(None, "local", None, "local")),
+    ("docker:8080", HostSpec(None, "docker", 8080)),
+    ("docker:box", HostSpec(None, "box", None, "docker")),
+    ("incus:far:box", HostSpec(None, "far:box", None, "incus")),
+    ("kubectl:web-0", HostSpec(None, "web-0", None, "kubectl")),
+    ("kubectl:me@prod:shop/web-0/app", HostSpec(None, "me@prod:shop/web-0/app", None, "kubectl")),
 ]
 
 BAD = [
@@ -58,6 +63,15 @@ BAD = [
     "[::1%$(id)]",
     "ssh://",
     "ssh://web1/etc",
+    "docker:",
+    "docker:a:b",
+    "docker:a/b",
+    "kubectl://shop/web-0",
+    "kubectl:a/b/c/d",
+    "ann@kubectl:web-0",
+    "kubectl:ann@web-0",
+    "kubectl:-f/web-0",
+    "Kubectl:web-0",
     "ssh://web1?x",
     "\u0430web",  # a Cyrillic letter that looks Latin
     "a" * 256,

@@ -105,6 +105,8 @@ def test_limit_and_exclude(inventory: Inventory) -> None:
     ("ssh://deploy@web1:22", ["ssh://deploy@web1:22"]),
     ("[::1]:2222,fe80::1%eth0", ["[::1]:2222", "fe80::1%eth0"]),
     ("docker:box", ["docker:box"]),
+    ("incus:far:box,kubectl:prod:shop/web-0/app", ["incus:far:box", "kubectl:prod:shop/web-0/app"]),
+    ("kubectl:arn:aws:eks:eu-1:7:cluster/a:web-0:!x", ["kubectl:arn:aws:eks:eu-1:7:cluster/a:web-0:!x"]),
     ("web:db", ["web", "db"]),
     ("n[1:3]:m[1-2,4]", ["n[1:3]", "m[1-2,4]"]),
 ])  # fmt: skip
@@ -123,8 +125,8 @@ def test_what_is_no_port_is_not_taken_for_a_host(inventory: Inventory) -> None:
         open_to_all = matcher(known, closed=False)
         with pytest.raises(UsageError, match="'ssh' in 'me@web1:ssh' is no port; write me@web1,ssh for two hosts"):
             open_to_all.hosts("x,me@web1:ssh")
-        with pytest.raises(UsageError, match="podman:NAME or lxc:NAME for a container"):
-            open_to_all.hosts("kubectl:x")
+        with pytest.raises(UsageError, match="'x' in 'rkt:x' is no port; .* behind docker:, .* or kubectl:"):
+            open_to_all.hosts("rkt:x")
         with pytest.raises(UsageError, match="hosts have no 'ftp://' address"):
             open_to_all.hosts("ftp://x")
         assert [host.name for host in open_to_all.hosts("podman:x,docker:y")] == ["podman:x", "docker:y"]

@@ -3,7 +3,7 @@
     web1   user@web1   web1:2222   user@web1:2222
     2001:db8::1   [2001:db8::1]:2222   user@[fe80::1%eth0]
     ssh://user@web1:2222
-    local:   docker:NAME   podman:NAME   lxc:NAME
+    local:   docker:NAME   incus:REMOTE:NAME   kubectl:CONTEXT:NAMESPACE/POD/CONTAINER   (all kinds: `launch.engines`)
 
 Only characters that no shell, log or option parser treats specially are accepted: what leaves this module
 never begins with a dash and is the same after `shlex.quote`.
@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 
 from remotesvc.bootstrap.errors import UsageError
+from remotesvc.launch.engines import ENGINES
 
 # 255 is more than any host or user name may have; the limit keeps a pasted file out of error messages.
 _LONGEST = 255
@@ -22,14 +23,14 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]*\Z")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
 _SCOPE = re.compile(r"[A-Za-z0-9_.-]+\Z")
-CONTAINERS = ("docker", "podman", "lxc")
+CONTAINERS = tuple(ENGINES)
 _PORT = re.compile(r"[0-9]{1,5}\Z")
 
 
 @dataclass(frozen=True)
 class HostSpec:
-    """A parsed host string. `kind` is "ssh", "local", or one of CONTAINERS (then `host` is the container's name);
-    `user` and `port` are None where none is named."""
+    """A parsed host string. `kind` is "ssh", "local", or one of CONTAINERS (then `host` is the text that names the
+    container); `user` and `port` are None where none is named."""
 
     user: str | None
     host: str
@@ -50,9 +51,8 @@ def parse(text: str) -> HostSpec:
         return HostSpec(None, "local", None, "local")
     kind, colon, name = text.partition(":")
     if colon and kind in CONTAINERS and not _PORT.match(name):
-        from remotesvc.launch.container import check_container
-
-        return HostSpec(None, check_container(name), None, kind)
+        ENGINES[kind].place(name, {})
+        return HostSpec(None, name, None, kind)
     if len(text) > 3 * _LONGEST:
         raise UsageError(f"a host of {len(text)} characters is too long")
     check_scheme(text)
