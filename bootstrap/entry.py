@@ -56,7 +56,7 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
     # Also when it is ours, to our group: it ends us in good order.
     _signal.signal(_signal.SIGTERM, lambda *_: router.on_orphaned("terminated"))
     try:
-        path.start(link.feed, link.ended)
+        path.start(link.feed, link.fail)
     except RuntimeError as error:  # no more threads; its traceback would wait for a capture that nobody brings
         router.on_orphaned(str(error))
     router.dispatcher.serve(Seat(True))

@@ -40,7 +40,7 @@ class Link(object):
         self.suspect = False
         self.strikes = 0
         self.received = 0
-        self.taken = self.freed = 0  # what messages of it took and gave back here; the first is the reader's to count
+        self.taken = self.freed = 0  # bytes that messages of it took and gave back here; the first is the reader's
         self.closed = self.parting = ""  # why it ended, or is about to from here
         self.ping_after, self.lost_after, self.busy_lost_after = PING_AFTER, LOST_AFTER, BUSY_LOST_AFTER
         self.on_hello: "Optional[Callable[[wire.Frame], Any]]" = None
@@ -61,11 +61,6 @@ class Link(object):
         self._wake = threading.Condition(self.lock)
         self.broken: "Optional[Tuple[float, str]]" = None
         self._thread: "Optional[threading.Thread]" = None
-
-    @property
-    def held(self) -> "int":
-        """Bytes of messages it brought that nobody here has used yet."""
-        return self.taken - self.freed
 
     # -- reading: on the path's reader thread
 
@@ -91,17 +86,13 @@ class Link(object):
                     return
         except WireError as error:
             self.fail("the stream is corrupt: %s" % error)
-        except Exception as error:  # else it would look like a dead target
+        except Exception as error:  # a reader that dies silently would look like a dead target
             self.fail("cannot read from the link: %s: %s" % (type(error).__name__, error))
         # Each wakes the writer, so within a frame only if it takes its time.
         if self.received - self._acked >= ACK_EVERY and (
                 not self._decoder.pending or self.heard - self._acked_at > ACK_DELAY):
             self._acked, self._acked_at = self.received, self.heard
             self.control(wire.Frame(wire.ACK, handle=self._acked))
-
-    def ended(self, reason: "str") -> "None":
-        """The path ended: told by the path, once."""
-        self.fail(reason)
 
     def strike(self, what: "str") -> "None":
         """Count a frame the neighbour had no right to send; the third closes the link."""
@@ -119,6 +110,7 @@ class Link(object):
             full = len(self.controls) >= MAX_CONTROL
             if not full:
                 self.controls.append(frame.pack())
+                # The reader must not write: on an SSH link that would stop the transport's own thread.
                 if not self.corked:
                     self.wake_writer()
         if full:
@@ -162,7 +154,7 @@ class Link(object):
         """Something is to be written; the lock is held."""
         if self._thread is None:
             thread = threading.Thread(target=self._loop, name="remotesvc-writer", daemon=True)
-            thread.start()  # may fail
+            thread.start()  # may fail: then the next frame tries again
             self._thread = thread
         elif self._sleeping and not self.writing:
             self._wake.notify_all()
@@ -214,7 +206,7 @@ class Link(object):
             self.broken = self.broken or (time.monotonic(), "cannot write to the link: %s" % error)
 
     def write_own(self, buffers: "List[Any]") -> "None":
-        """Write on this thread, which has set ``writing``."""
+        """Write on this thread, which has set ``writing``, and let others go on."""
         try:
             self.write(buffers)
         finally:

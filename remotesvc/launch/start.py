@@ -151,7 +151,7 @@ class Start(object):
     def _ended(self, reason: "str") -> "None":
         if not self._ready.is_set() and self.error is None:
             self.error = self._why(reason)
-        self.link.ended(reason)
+        self.link.fail(reason)
         self._timer.cancel()
         self._ready.set()
 

@@ -166,8 +166,8 @@ class MemoryTree:
         node.path, node.own = pair(capacity, (f"to {node.id}", f"of {node.id}"))
         down = self.adopt(above, node.id, node.path)
         up = node.attach(node.own, None)
-        node.own.start(up.feed, up.ended)
-        node.path.start(down.feed, down.ended)
+        node.own.start(up.feed, up.fail)
+        node.path.start(down.feed, down.fail)
         self.nodes.append(node)
         if above is not self.root:
             above.ping(self.root)  # which comes behind the announcement

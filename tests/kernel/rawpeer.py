@@ -43,7 +43,7 @@ class RawPeer:
         self._changed = threading.Condition()
         self._decoder = wire.Decoder()
         self._tokens = 0
-        self.far.start(self.link.feed, self.link.ended)
+        self.far.start(self.link.feed, self.link.fail)
         if reads:
             self.read()
 

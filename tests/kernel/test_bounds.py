@@ -300,7 +300,7 @@ def test_an_answer_in_the_moment_of_the_timeout(
         else:
             root.context(node).call(called.big_items, 3, 300_000)
     monkeypatch.undo()
-    until(lambda: [link.held for link in root.links.values()] == [0], what="its room is back")
+    until(lambda: [link.taken - link.freed for link in root.links.values()] == [0], what="its room is back")
     assert root.ping(node) < LIMIT
     assert root.unanswered() == []
     until(lambda: not root.streams.large.incoming, what="its stream has ended")

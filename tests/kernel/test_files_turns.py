@@ -42,7 +42,7 @@ class Line:
         self.most = 0
         self._changed = threading.Condition()
         self._decoder = wire.Decoder()
-        self.near.start(self.link.feed, self.link.ended)
+        self.near.start(self.link.feed, self.link.fail)
         self.far.start(self._feed, lambda reason: None)
 
     def _feed(self, data: bytes) -> None:

@@ -22,7 +22,7 @@ from tests.threads import beside
 
 def end(link: Link, one: MemoryPath, other: MemoryPath) -> None:
     """Start to read, so that there is a reader to end, and part."""
-    one.start(link.feed, link.ended)
+    one.start(link.feed, link.fail)
     part(link, "the end")
     link.join(LIMIT)
     one.join(LIMIT)
@@ -50,7 +50,7 @@ def test_one_writer_at_a_time() -> None:
             frame = Frame(wire.MESSAGE, stream=key, handle=number, payload=bytes(100))
             link.send(key, 0, [frame.pack()], wire.SIZE + 100, True)
 
-    one.start(link.feed, link.ended)
+    one.start(link.feed, link.fail)
     other.start(feed, lambda reason: None)
     with beside(partial(post, key) for key in (20, 21, 22)):
         for number in range(300):

@@ -99,7 +99,7 @@ def test_a_node_without_children_forwards_nothing() -> None:
         came.set()
 
     path.start(feed, lambda reason: None)
-    far.start(link.feed, link.ended)
+    far.start(link.feed, link.fail)
     path.write([Frame(wire.MESSAGE, 0, wire.CALLS, 9, 0, 0, ECHO, RANDOM | 4).pack()])
     assert came.wait(LIMIT)
     assert [(frame.kind, frame.dst, frame.handle) for frame in got] == [(wire.DEAD, 0, RANDOM | 4)]
