@@ -7,12 +7,28 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from remotesvc.cli.optiontypes import packages
 from remotesvc.fleet.schedule import Limits
 
 if TYPE_CHECKING:
     from remotesvc.bootstrap.data.secret import Secret
+
+
+_FOR_PROGRAMS = ("json", "jsonl")
+_OPPOSITES = {
+    "gather": _FOR_PROGRAMS, "diff": _FOR_PROGRAMS, "regroup": _FOR_PROGRAMS,
+    "ask_pass": ("password_file",), "password_file": ("ask_pass",),
+    "ask_become_pass": ("become_password_file",), "become_password_file": ("ask_become_pass",),
+}  # fmt: skip
+"""An option that yields where one of the others was typed and it was not: it is a default from the environment or a
+file. Where both were typed, it is an error."""
+
+
+def _typed(name: str) -> bool:
+    context = click.get_current_context(silent=True)
+    return context is None or context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,9 @@ class Settings:
         """Remove the shared options from a command's parameters and return them as settings."""
         names = [name for name in cls.__dataclass_fields__ if name in values]
         taken = {name: values.pop(name) for name in names}
+        for name, others in _OPPOSITES.items():
+            if taken.get(name) and not _typed(name) and any(taken.get(other) and _typed(other) for other in others):
+                taken[name] = cls.__dataclass_fields__[name].default
         if taken.get("json") and taken.get("jsonl"):
             raise click.UsageError("--json and --jsonl exclude each other")
         if (taken.get("json") or taken.get("jsonl")) and (

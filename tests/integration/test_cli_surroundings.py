@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -74,6 +75,23 @@ def test_a_line_that_no_shell_can_be_given(tmp_path: Path) -> None:
     # Together they are one argument, and longer than Linux lets one be.
     done = shell("remotesvc exec local: --shell -- echo $(seq 30000)", tmp_path)
     assert (done.returncode, done.stderr) == (126, "/bin/sh: Argument list too long\n")
+
+
+@pytest.mark.parametrize("before", ["REMOTESVC_GATHER=1", "REMOTESVC_REGROUP=1", "REMOTESVC_CONFIG=gathering.toml"])
+def test_what_is_typed_overrules_a_default_that_says_the_opposite(before: str, tmp_path: Path) -> None:
+    (tmp_path / "gathering.toml").write_text("gather = true\ndiff = true\n")
+    done = shell(f"{before} remotesvc run local: os:getcwd --jsonl", tmp_path)
+    assert (done.returncode, json.loads(done.stdout)["value"], done.stderr) == (0, str(tmp_path), "")
+    done = shell("remotesvc run local: os:getcwd --jsonl --gather", tmp_path)
+    assert done.returncode == 64 and "are for people" in done.stderr
+
+
+def test_a_password_file_overrules_a_default_to_ask(tmp_path: Path) -> None:
+    words = "ping a.invalid -F none --transport paramiko"
+    done = shell(f"echo secret > word; REMOTESVC_ASK_PASS=1 remotesvc {words} --password-file word", tmp_path)
+    assert done.returncode == 4 and "does not resolve" in done.stderr
+    done = shell(f"REMOTESVC_PASSWORD_FILE=word remotesvc {words} --ask-pass < /dev/null", tmp_path)
+    assert done.returncode == 64 and "--ask-pass needs a terminal" in done.stderr
 
 
 def test_a_configuration_that_is_none(tmp_path: Path) -> None:
