@@ -169,6 +169,8 @@ def _checked(parameter: click.Option, value: Any, path: Path, option: str) -> An
         for each in values:
             if isinstance(each, (bool, float)):  # click would take 2.9 as 2, and true as 1
                 raise BadUsage(f"{path}: {option} is a whole number, not {str(each).lower()}")
+    if not parameter.is_flag and not parameter.count and any(isinstance(each, bool) for each in values):
+        raise BadUsage(f"{path}: {option} takes a value, not {str(value).lower()}")  # which is 1 s to a limit
     if parameter.name in _FILES:
         values = [_placed(each, path) for each in values]
     return tuple(values) if parameter.multiple else values[0]

@@ -139,6 +139,8 @@ def test_an_origin_typed_wrong_is_named(text: str, places: dict[str, Path], caps
     ("[run]\ntimeout = -1", "it stands in {path}."),
     ("port = 22.9", "{path}: port is a whole number, not 22.9"),
     ("forks = true", "{path}: forks is a whole number, not true"),
+    ("timeout = true", "{path}: timeout takes a value, not true"),
+    ("user = false", "{path}: user takes a value, not false"),
 ])  # fmt: skip
 def test_what_is_wrong_is_named(
     places: dict[str, Path], text: str, message: str, capsys: pytest.CaptureFixture[str]
