@@ -35,7 +35,12 @@ def leave(router: "Any", reason: "str") -> "None":
     for _ in range(int(GRACE / PIECE)):
         if router.left.wait(PIECE):
             break
-    group = os.getpid()
+    end_group(os.getpid())
+
+
+def end_group(group: "int") -> "None":
+    """End what is left in our process group, which is to be of this number; ourselves with it, if some of that takes
+    too long."""
     if os.getpgrp() != group or not _others(group):
         return
     import _signal  # type: ignore[import-not-found]

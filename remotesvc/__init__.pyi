@@ -40,6 +40,9 @@ from .fleet.results import FleetError as FleetError
 from .fleet.results import Results as Results
 from .futures import Cancelled as Cancelled
 from .host import Host as Host
+from .jobs.errors import JobError as JobError
+from .jobs.job import Job as Job
+from .jobs.record import JobInfo as JobInfo
 from .messages.channel import Channel as Channel
 from .messages.errors import Closed as Closed
 from .messages.errors import WaitTimeout as WaitTimeout
@@ -76,6 +79,9 @@ __all__ = [
     "ForkedError",
     "Host",
     "HostKeyError",
+    "Job",
+    "JobError",
+    "JobInfo",
     "Latch",
     "LogEvent",
     "Lost",

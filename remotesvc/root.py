@@ -91,6 +91,13 @@ class MasterTree(Tree):
     def modules_named(self, number: int, names: list[str]) -> list[Any]:
         return [entry for name in names for entry in self._ahead(number, name, AHEAD // len(names))]
 
+    def whole(self, context: Context, names: list[str]) -> tuple[bytes, str]:
+        def lacking(guessed: list[str], standard: list[str]) -> Any:
+            return context.call("remotesvc.jobs.begin:lacking", guessed, standard)
+
+        info = context.info
+        return self._modules.whole(context.id, names, tuple(info["version"][:2]), magic_in(info), lacking)
+
     def ask_above(self, request: Any) -> dict[str, Any]:
         return {}
 

@@ -49,9 +49,10 @@ def _check(before: Snapshot, who: str) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Commands that tests run remember hosts here, not where the user's own do."""
+    """Commands that tests run remember hosts here, and jobs are kept here, not where the user's own are."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patched.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
 
 

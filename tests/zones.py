@@ -21,6 +21,7 @@ PORTABLE = (
     "remotesvc.files",
     "remotesvc.facts",
     "remotesvc.host",
+    "remotesvc.jobs",
     "remotesvc.launch",
     "remotesvc.messages",
     "remotesvc.pickling",
@@ -64,7 +65,7 @@ _K = "remotesvc.bootstrap"
 _CALLING = (_K, "remotesvc.calling")
 _LAUNCH = (*_CALLING, "remotesvc.launch", "remotesvc.messages", "remotesvc.pickling")
 _VALUES = ("remotesvc.arguments", "remotesvc.output", "remotesvc.fastcodec", "remotesvc.futures")
-_SERVICES = ("remotesvc.files", "remotesvc.service", "remotesvc.shell")
+_SERVICES = ("remotesvc.files", "remotesvc.jobs", "remotesvc.service", "remotesvc.shell")
 _PARTS = (*_LAUNCH, *_VALUES, *_SERVICES, "remotesvc.modules", "remotesvc.ssh")
 _MASTER = (*_PARTS, "remotesvc.root", "remotesvc.router")
 
@@ -82,6 +83,7 @@ FLOOR_PLAN: dict[str, tuple[str, ...]] = {
     "remotesvc.messages": (_K,),
     "remotesvc.service": (*_CALLING, "remotesvc.messages"),
     "remotesvc.files": (*_CALLING, "remotesvc.messages", "remotesvc.service"),
+    "remotesvc.jobs": (*_CALLING, "remotesvc.launch"),
     # The master, and what is built on it.
     "remotesvc.arguments": (_K,),
     "remotesvc.escape": (),
@@ -100,7 +102,7 @@ FLOOR_PLAN: dict[str, tuple[str, ...]] = {
 }
 
 # Imported by a context's methods inside functions only: what they stand for lies above calls.
-FETCHED_BY_CALLING = ("remotesvc.files",)
+FETCHED_BY_CALLING = ("remotesvc.files", "remotesvc.jobs")
 
 # Imported by the kernel inside functions only: its parent sends them when a call needs them.
 FETCHED_BY_KERNEL = (

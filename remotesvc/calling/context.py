@@ -12,11 +12,13 @@ from .options import Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Tuple, Type, TypeVar
+    from typing import Any, Dict, List, Tuple, Type, TypeVar
 
     T = TypeVar("T")
 
     from ..files.copied import Copied
+    from ..jobs.job import Job
+    from ..jobs.record import JobInfo
 
 
 class Context(object):
@@ -120,6 +122,30 @@ class Context(object):
         """Calls in order: ``with ctx.chain() as chain: chain.submit(...)``. After the first error the rest do not run,
         and report that error."""
         return Chain(self, lambda fn, args, kwargs: Invocation(self, fn, args, kwargs, self._options))
+
+    # -- detached jobs
+
+    def detach(*args: "Any", **kwargs: "Any") -> "Job":
+        """``detach(fn, *args, **kwargs)``: have ``fn`` run there in a process of its own, which goes on when this
+        program and the connection are gone; returns its Job once it has begun.
+
+        All that it can be seen to import goes along, and nothing else: see docs/calls.md. Of the options, ``timeout``
+        is for beginning it. Raises JobError, EncodeError, VersionSkewError, and what a call raises; whether it has
+        begun after a Lost, ``jobs()`` tells.
+        """
+        from ..jobs.job import detach
+        self, fn, args = _own(args)
+        return detach(self, fn, args, kwargs)
+
+    def job(self, id: "str") -> "Job":
+        """The Job of an id, or of the beginning of one. Raises UsageError for what cannot be one; nothing is asked."""
+        from ..jobs.job import Job
+        return Job(self, id)
+
+    def jobs(self) -> "List[JobInfo]":
+        """The detached jobs of this user on that machine, those that began last at the end. Raises JobError."""
+        from ..jobs.job import jobs
+        return jobs(self)
 
     # -- files
 

@@ -168,7 +168,7 @@ class Invocation(Pending):
             unable = None
         try:
             work = (self.target.function or address, self.args, self.kwargs)
-            options["pickle"], named = self.tree.pickle(self.context, work)
+            options["pickle"], named = self._pickled(work)
         except (VersionSkewError, UsageError):
             raise
         except Exception as error:  # pickle fails with whatever the object raises
@@ -177,6 +177,9 @@ class Invocation(Pending):
             raise EncodeError("cannot be pickled: %s: %s" % (type(error).__name__, error), self.call) from None
         options["name"] = self.call
         return router.codec.encode([None, [], {}, options, modules + named], router.bindings, False, "call")
+
+    def _pickled(self, work: "Tuple[Any, Any, Any]") -> "Tuple[List[Any], List[Any]]":
+        return self.tree.pickle(self.context, work)  # type: ignore[no-any-return]
 
     def items(self) -> "Arrivals":
         """The mailbox of what a generator yields."""

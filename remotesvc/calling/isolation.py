@@ -81,6 +81,16 @@ def run_here(target: "Optional[str]", args: "List[Any]", kwargs: "Dict[str, Any]
              settings: "Dict[str, Any]") -> "Any":
     """In the fresh process: make it what was asked for, then run the function."""
     from ..bootstrap.calls.current import current
+    adapt(settings)
+    if target is None:
+        function, args, kwargs = unpickle(options["pickle"], current().router)
+    else:
+        function = resolve(target, current().router)
+    return function(*args, **kwargs)
+
+
+def adapt(settings: "Dict[str, Any]") -> "None":
+    """Make this process what a call asked for: ``umask``, ``nice``, ``env``, ``cwd``. Raises OSError."""
     if "umask" in settings:
         os.umask(settings["umask"])
     if "nice" in settings:
@@ -88,8 +98,3 @@ def run_here(target: "Optional[str]", args: "List[Any]", kwargs: "Dict[str, Any]
     os.environ.update(settings.get("env", {}))
     if "cwd" in settings:
         os.chdir(settings["cwd"])
-    if target is None:
-        function, args, kwargs = unpickle(options["pickle"], current().router)
-    else:
-        function = resolve(target, current().router)
-    return function(*args, **kwargs)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # These belong to a whole process: changing them for one call among others would change them for all.
 _OF_PROCESS = ("cwd", "env", "umask", "nice")
+# Bytes of output that a detached job is let keep at least: less holds no traceback.
+LEAST_OUTPUT = 64 * 1024
 
 
 class Options(object):
@@ -25,10 +27,13 @@ class Options(object):
                   Both add to what ``Router.register`` was given
     strict_types  refuse values whose class the other side does not know, instead of Record, dict or list
     idempotent    the call may be run twice: lets a fleet retry it
+    jobs_dir      where the target keeps what it knows of detached jobs; an absolute path, or "~/..."; default:
+                  $XDG_STATE_HOME/remotesvc/jobs, or below ~/.local/state
+    output_limit  bytes of output that are kept of a detached job: of more, the beginning and the end; default: 16 MiB
     """
 
     __slots__ = ("timeout", "thread", "isolation", "cwd", "env", "umask", "nice", "raises", "returns",
-                 "strict_types", "idempotent", "classes", "wire")
+                 "strict_types", "idempotent", "jobs_dir", "output_limit", "classes", "wire")
 
     def __init__(self) -> "None":
         self.timeout: "Optional[float]" = None
@@ -42,6 +47,8 @@ class Options(object):
         self.returns: "Tuple[type, ...]" = ()
         self.strict_types = False
         self.idempotent = False
+        self.jobs_dir: "Optional[str]" = None
+        self.output_limit: "Optional[int]" = None
         self.classes: "Dict[str, type]" = {}
         self.wire: "Dict[str, Any]" = {}  # what the target has to know: only what differs from the defaults
 
@@ -69,6 +76,10 @@ class Options(object):
             if changes.get("isolation") == "thread":
                 raise UsageError("%s belong to a whole process: they need isolation='process'" % ", ".join(_OF_PROCESS))
             self.isolation = "process"
+        if self.jobs_dir is not None and not str(self.jobs_dir).startswith(("/", "~")):
+            raise UsageError("jobs_dir=%r is no absolute path" % (self.jobs_dir,))
+        if self.output_limit is not None and (type(self.output_limit) is not int or self.output_limit < LEAST_OUTPUT):
+            raise UsageError("output_limit=%r is no number of bytes from %d on" % (self.output_limit, LEAST_OUTPUT))
         self.raises, self.returns = _many(self.raises), _many(self.returns)
         self.classes = by_name(self.raises, "raises=", values=False)
         self.classes.update(by_name(self.returns, "returns=", errors=False))

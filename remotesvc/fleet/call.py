@@ -10,6 +10,7 @@ from .member import Member
 
 if TYPE_CHECKING:
     from remotesvc.calling.context import Context
+    from remotesvc.jobs.job import Job
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 """Positional arguments and keywords."""
@@ -27,6 +28,13 @@ class Call:
         """The future of the call on one host."""
         args, kwargs = self._given(member)
         return context.submit(self._fn, *args, **kwargs)
+
+    def detach(self, context: Context, member: Member, run: str) -> Job:
+        """The call as a detached job on one host; `run`: what the ids of all have in common."""
+        from remotesvc.jobs.job import detach
+
+        args, kwargs = self._given(member)
+        return detach(context, self._fn, args, kwargs, run)
 
     def small(self, member: Member) -> bool:
         """Whether all that has to be sent for it goes out at once."""

@@ -195,6 +195,20 @@ class Fleet:
         async for outcome in follow(lambda stop: self._each(fn, lambda member: (args, kwargs), stop)):
             yield outcome
 
+    # -- detached jobs
+
+    def detach(self, fn: Any, /, *args: Any, **kwargs: Any) -> Results:
+        """Begin a job on every host; see `Context.detach`. Each value is its Job; the first half of their ids is the
+        same."""
+        from remotesvc.jobs.ids import new_run
+
+        call, run = Call(fn, lambda member: (args, kwargs)), new_run()
+        return self._in_order(self._outcomes(lambda context, member: call.detach(context, member, run)))
+
+    def jobs(self) -> Results:
+        """The detached jobs on every host, each value a list; see `Context.jobs`."""
+        return self._in_order(self._outcomes(lambda context, member: context.jobs()))
+
     # -- services and files
 
     def call_service(self, service: Any, method: str, /, *args: Any, **kwargs: Any) -> Results:

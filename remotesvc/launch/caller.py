@@ -3,7 +3,7 @@
 import threading
 
 from ..bootstrap.data.codec import Bindings
-from ..bootstrap.errors import Cancelled
+from ..bootstrap.errors import Cancelled, UsageError
 from ..calling.context import Context
 from ..calling.inbox import Inbox
 from ..calling.promise import Promise
@@ -90,6 +90,12 @@ class Caller(object):
     def modules_named(self, number: "int", names: "List[str]") -> "List[Any]":
         """Modules to send along with what names them; see ``modules_for``."""
         return []
+
+    def whole(self, context: "Context", names: "List[str]") -> "Tuple[bytes, str]":
+        """All that calls of something in these modules can be seen to import, for a process that cannot ask later:
+        packed entries and replies to other requests, marshalled, and what it is told of all else. Raises UsageError on
+        a child, which cannot tell."""
+        raise UsageError("called code begins no detached jobs: only the master can tell what they import")
 
     @property
     def pickles(self) -> "Any":

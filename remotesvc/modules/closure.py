@@ -33,7 +33,7 @@ class Closure:
         self._found: dict[str, Found | None] = {}
         self._reached: set[str] = set()
         self._stack: list[str] = []
-        self._push(list(_lineage(start)))
+        self._push(list(lineage(start)))
 
     def reach(self, count: int) -> bool:
         """Go on until so many modules are reached; False if there are not so many."""
@@ -109,7 +109,7 @@ class Scanner:
         """What one import statement imports: parents, the module, and those names that are modules in it."""
         if not stdlib and imported.module.partition(".")[0] in sys.stdlib_module_names:
             return
-        yield from _lineage(imported.module)
+        yield from lineage(imported.module)
         if imported.names:
             package = self.finder.locate(imported.module)
             if package is not None and package.is_pkg:
@@ -125,6 +125,11 @@ class Plans:
         self._scanner = Scanner(finder, codes)
         self._closures: dict[tuple[str, bool], Closure] = {}
         self._grants: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+
+    @property
+    def scanner(self) -> Scanner:
+        """What reads imports."""
+        return self._scanner
 
     @property
     def scanned(self) -> int:
@@ -178,6 +183,7 @@ class Plans:
         return owner.with_requirements() if owner is not None else set()
 
 
-def _lineage(name: str) -> Iterator[str]:
+def lineage(name: str) -> Iterator[str]:
+    """The packages that a module lies in, outermost first, then itself."""
     parts = name.split(".")
     return (".".join(parts[: count + 1]) for count in range(len(parts)))

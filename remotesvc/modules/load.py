@@ -118,7 +118,7 @@ class Load:
         What the target may have itself is a guess, and limited, unless it is of the distribution that it lacks.
         """
         promised = name in self.child.promised and not self.call
-        if not promised and ((name, self._code) in self.child.sent or _in_bundle(name)):
+        if not promised and ((name, self._code) in self.child.sent or in_bundle(name)):
             return True
         ruling = course.rule(name)
         if not ruling.served:
@@ -141,7 +141,7 @@ class Load:
         """Tell of what is imported by modules that were sent, and will follow."""
         coming = course.closure.coming
         for name in coming[course.announced :]:
-            if (name, self._code) in self.child.sent or _in_bundle(name):
+            if (name, self._code) in self.child.sent or in_bundle(name):
                 continue
             ruling = course.rule(name)
             if ruling.served and self._sure(course, name, ruling):
@@ -175,6 +175,6 @@ class Load:
         return [announcement(self._late, absent), *self.entries] if self._late or absent else self.entries
 
 
-def _in_bundle(name: str) -> bool:
+def in_bundle(name: str) -> bool:
     """Whether a child has a module from its first moment."""
     return name == "remotesvc" or f"{name}.".startswith("remotesvc.bootstrap.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import marshal
 import threading
 import zlib
 from collections import Counter
@@ -25,6 +26,7 @@ from .policy import HERE, Origin, Policy, Ruling
 from .refusals import Refusals
 from .script import main_name, main_script
 from .sent import Sent
+from .whole import ALONE, FORMAT, Lacking, Whole
 
 log = logging.getLogger("remotesvc.modules")
 
@@ -77,9 +79,7 @@ class ModuleServer:
         which it asks. magic: the child's, if it is known. UsageError if the module is a script that cannot be sent.
         """
         with self._lock:
-            name = self.called_name(module)
-            if name == MAIN and self._finder.snapshot(MAIN) is None:
-                self._finder.add(main_script())
+            name = self._called(module)
             child = self._child(child_id)
             if name in child.called:
                 return []
@@ -91,6 +91,30 @@ class ModuleServer:
             closure = self._plans.closure(name, called=True)
             load = Load(self._entries, child, magic == MAGIC, budget, follow, call=True)
             return self._begin(load, closure, lambda each: self._ruling(child, each, HERE))
+
+    def whole(
+        self, child_id: int, modules: Iterable[str], python: tuple[int, int], magic: bytes, lacking: Lacking
+    ) -> tuple[bytes, str]:
+        """All that calls of something in these modules can be seen to import, marshalled: packed entries, and replies
+        to other requests; and the reason for all else not being there. See `Whole`.
+        """
+        with self._lock:
+            names = [self._called(module) for module in modules]
+            child = self._child(child_id)
+            for name in names:
+                self._grant([child_id], name)
+        parcels = Whole(self._finder, self._plans.scanner, self._entries, self._policy)
+        parcel = parcels.parcel(
+            names, lambda name: self._ruling(child, name, python), lacking, magic == MAGIC, self._lock
+        )
+        return marshal.dumps(parcel, FORMAT), ALONE
+
+    def _called(self, module: str) -> str:
+        """The name of a called module. UsageError if it is a script that cannot be sent."""
+        name = self.called_name(module)
+        if name == MAIN and self._finder.snapshot(MAIN) is None:
+            self._finder.add(main_script())
+        return name
 
     def more(self, child_id: int, magic: bytes) -> list[Any]:
         """The next of what was announced to a child; empty if there is nothing left."""

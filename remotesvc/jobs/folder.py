@@ -1,0 +1,121 @@
+"""The files of one job, in a directory of the user's alone.
+
+They are written whole, and read as if a stranger had written them: regular files only, up to a limit.
+"""
+
+import errno
+import os
+import stat
+
+from .errors import JobError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterable, List, Optional
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Folder(object):
+    """The files of one job, by a directory that is held open. A context manager."""
+
+    def __init__(self, fd: "int") -> "None":
+        self.fd = fd
+
+    def __enter__(self) -> "Folder":
+        return self
+
+    def __exit__(self, *exc_info: "object") -> "None":
+        self.close()
+
+    def close(self) -> "None":
+        """Let go of the directory."""
+        os.close(self.fd)
+
+    def names(self) -> "List[str]":
+        """The files there are."""
+        return os.listdir(self.fd)
+
+    def create(self, name: "str") -> "int":
+        """A new file that only we may open. Raises OSError."""
+        return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600,
+                       dir_fd=self.fd)
+
+    def remove(self, name: "str") -> "None":
+        """Remove a file, if it is there."""
+        try:
+            os.unlink(name, dir_fd=self.fd)
+        except FileNotFoundError:
+            pass
+
+    def write(self, name: "str", pieces: "Iterable[bytes]") -> "None":
+        """Write a file whole: it gets its name when all of it is on the disk. Raises OSError."""
+        new = ".%s-%d" % (name, os.getpid())
+        fd = self.create(new)
+        try:
+            try:
+                for piece in pieces:
+                    write_all(fd, piece)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.rename(new, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+        except BaseException:
+            self.remove(new)
+            raise
+
+    def open(self, name: "str") -> "int":
+        """A file to be read, which may be anything but one that blocks. Raises OSError, FileNotFoundError."""
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self.fd)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise OSError(errno.EINVAL, "%s is not a regular file" % name)
+        return fd
+
+    def read(self, name: "str", limit: "int") -> "bytes":
+        """The first ``limit`` bytes of a file; empty if there is none, or none that is a file."""
+        try:
+            fd = self.open(name)
+        except OSError:
+            return b""
+        try:
+            return read_up_to(fd, limit)
+        finally:
+            os.close(fd)
+
+
+def write_all(fd: "int", data: "bytes") -> "None":
+    """Write all of it. Raises OSError."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(fd, left):]
+
+
+def read_up_to(fd: "int", size: "int") -> "bytes":
+    """So many bytes, or fewer if the file ends. Raises OSError."""
+    pieces: "List[bytes]" = []
+    while size:
+        pieces.append(os.read(fd, size))
+        if not pieces[-1]:
+            break
+        size -= len(pieces[-1])
+    return b"".join(pieces)
+
+
+def opened(path: "str", directory: "Optional[int]") -> "int":
+    """A directory of ours that is closed to others."""
+    try:
+        fd = os.open(path, DIRECTORY, dir_fd=directory)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise JobError("%s holds no jobs: it is not a directory, or a symbolic link" % path) from None
+        raise
+    found = os.fstat(fd)
+    if found.st_uid != os.geteuid():
+        trouble = "it belongs to user %d" % found.st_uid
+    elif found.st_mode & 0o077:
+        trouble = "others may open it (mode %o; chmod 700 makes it ours alone)" % stat.S_IMODE(found.st_mode)
+    else:
+        return fd
+    os.close(fd)
+    raise JobError("%s is no place for the records of jobs of user %d: %s" % (path, os.geteuid(), trouble))

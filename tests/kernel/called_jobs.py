@@ -1,0 +1,160 @@
+"""Functions that tests begin as detached jobs. Python 3.6."""
+
+import os
+import signal
+import sys
+
+from tests.kernel.called_waiting import touch, wait_exists
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+
+def in_turns(count: int) -> None:
+    """Prints to both streams, and has a subprocess print, in an order that can be told."""
+    for number in range(count):
+        print("out", number)
+        print("err", number, file=sys.stderr)
+        os.system("echo below %d" % number)  # noqa: UP031
+
+
+def flood(size: int) -> None:
+    """Prints numbered lines of 16 characters, so many bytes of them."""
+    for number in range(size // 16):
+        print("line %010d" % number)  # noqa: UP031
+
+
+def lasting(begun: str, go_on: str) -> "dict[str, Any]":
+    """Lasts until a file is there; says where it ran."""
+    touch(begun)
+    print("waiting")
+    wait_exists(go_on)
+    print("going on")
+    return {"pid": os.getpid(), "group": os.getpgrp(), "session": os.getsid(0), "stdin": os.fstat(0).st_rdev}
+
+
+def stubborn(begun: str) -> None:
+    """Takes no notice of SIGTERM, nor does its subprocess, whose pid it tells."""
+    import subprocess
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    process = subprocess.Popen(["sleep", "300"])
+    with open(begun + ".part", "w") as file:
+        file.write("%d %d" % (os.getpid(), process.pid))  # noqa: UP031
+    os.rename(begun + ".part", begun)
+    process.wait()
+    wait_exists(begun + ".never", 300)
+
+
+def tidy(begun: str, tidied: str) -> None:
+    """Tidies up when it is ended."""
+    try:
+        touch(begun)
+        wait_exists(begun + ".never", 300)
+    finally:
+        touch(tidied)
+
+
+async def patient(begun: str, cancelled: str) -> None:
+    """A coroutine that is cancelled where it waits."""
+    import asyncio
+
+    touch(begun)
+    try:
+        await asyncio.sleep(300)
+    except asyncio.CancelledError:
+        touch(cancelled)
+        raise
+
+
+def leave_subprocess(path: str) -> str:
+    """Returns while something it started still runs."""
+    import subprocess
+
+    process = subprocess.Popen(["sleep", "300"])
+    touch(path)
+    return str(process.pid)
+
+
+def count_then_fail(count: int) -> "Iterator[int]":
+    yield from range(count)
+    raise ValueError("at the end")
+
+
+def endless() -> "Iterator[int]":
+    while True:
+        yield 1
+
+
+def last_words() -> None:
+    """What is flushed is there when the process is gone in the next moment."""
+    print("flushed", flush=True)
+    os._exit(7)
+
+
+def turn_deaf(path: str) -> None:
+    """From now on nobody hears here what processes of jobs say, as if this one had died meanwhile; their names, as the
+    system shows them, go to a file."""
+    import subprocess
+
+    from remotesvc.jobs import begin
+
+    def run(argv: "list[str]", parcel: bytes) -> "Any":
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process.stdout.close()  # type: ignore[union-attr]
+        process.stdin.write(parcel)  # type: ignore[union-attr]
+        process.stdin.close()  # type: ignore[union-attr]
+        process.wait()
+        with open(path, "w") as file:
+            file.write(argv[-1])
+        return b"", ""
+
+    begin._run = run
+
+
+def chained() -> None:
+    try:
+        raise KeyError("first")
+    except KeyError as error:
+        raise FileNotFoundError(2, "No such file", "/nowhere") from error
+
+
+def by_name(name: str) -> str:
+    """An import that nobody can see ahead."""
+    import importlib
+
+    return importlib.import_module(name).__name__
+
+
+def seen_only_here() -> str:
+    """Imports in a function, of a module that imports another in a function."""
+    from tests.kernel import called_jobs_deep
+
+    return called_jobs_deep.deeper()
+
+
+def reveal(value: "Any") -> int:
+    """The length of a secret, which is none."""
+    return len(value.reveal())
+
+
+def start_another() -> None:
+    import remotesvc
+
+    remotesvc.current().router.tree().local()
+
+
+def forks() -> int:
+    """The fork comes back from the function, too."""
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+    return os.getpid()
+
+
+def detach_below() -> None:
+    import remotesvc
+
+    remotesvc.current().router.tree().local().detach("os:getpid")
