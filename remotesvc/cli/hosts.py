@@ -42,6 +42,10 @@ class CallsLike(Protocol):
 
     def call_service_async(self, service: Any, method: str, /, *args: Any, **kwargs: Any) -> FutureLike: ...
 
+    def job(self, id: str) -> Any: ...
+
+    def jobs(self) -> Any: ...
+
 
 class ContextLike(Protocol):
     """What commands use of a context."""

@@ -25,6 +25,8 @@ _PLACES = {
     "call": (_COMMANDS + "call:call", "Call a METHOD of the SERVICE on each host and print what it returns."),
     "services": (_COMMANDS + "call:services",
                  "Start the named services on each host and list what is active: methods, calls, queue lengths."),
+    "jobs": (_COMMANDS + "jobs:jobs",
+             "List the detached jobs on each host, or show the output and the result of the one with an ID."),
     "exec": (_COMMANDS + "exec_:exec_", "Run COMMAND on each host."),
     "push": (_COMMANDS + "push:push", "Copy each SRC to DST on every host."),
     "pull": (_COMMANDS + "pull:pull", "Copy each SRC of every host to DST here."),

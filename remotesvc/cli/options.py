@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from remotesvc.calling.options import LEAST_OUTPUT
 from remotesvc.cli.optiontypes import ImportsOption, Seconds, batches
 from remotesvc.fleet.schedule import Limits
 
@@ -112,6 +113,25 @@ _ARGUMENTS = (
     click.option("--kw", "keywords", multiple=True, metavar="NAME=VALUE", help="A keyword argument. May be repeated."),
     click.option("--json-args", is_flag=True, help="Read every argument as JSON, whatever the annotations say."),
 )
+
+
+def jobs_dir_option(function: Function) -> Function:
+    """Add the option that says where hosts keep what they know of detached jobs."""
+    return _option("--jobs-dir", metavar="DIR",
+                   help="Where hosts keep what they know of detached jobs. Default: remotesvc/jobs in $XDG_STATE_HOME,"
+                        " or in ~/.local/state.")(function)
+
+
+def detach_options(function: Function) -> Function:
+    """Add the options of calls that go on by themselves."""
+    options = (
+        click.option("-d", "--detach", is_flag=True,
+                     help="Have it go on by itself there, and print its id, for remotesvc jobs."),
+        jobs_dir_option,
+        _option("--output-limit", type=click.IntRange(min=LEAST_OUTPUT), metavar="BYTES",
+                help="How much is kept of what a detached job prints: the beginning and the end. Default: 16 MiB."),
+    )  # fmt: skip
+    return _add(function, options)
 
 
 def module_options(function: Function) -> Function:

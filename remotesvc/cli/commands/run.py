@@ -22,12 +22,14 @@ from remotesvc.cli.calls import (
 from remotesvc.cli.options import (
     argument_options,
     connection_options,
+    detach_options,
     here,
     hosts_argument,
     module_options,
     output_options,
     result_option,
 )
+from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ EXPLAIN_LIMIT = 10.0
 @argument_options
 @result_option
 @module_options
+@detach_options
 @click.option("--explain-imports", is_flag=True, help="Say on stderr where each module came from, and why.")
 @connection_options
 @output_options
@@ -64,6 +67,9 @@ def run(
     keywords: tuple[str, ...],
     json_args: bool,
     explain_imports: bool,
+    detach: bool,
+    jobs_dir: str | None,
+    output_limit: int | None,
     **shared: Any,
 ) -> int:
     """Call MODULE:FUNCTION on each host and print what it returns.
@@ -71,17 +77,20 @@ def run(
     FUNCTION may be Class.method, MODULE a path to a .py file, or - for code from standard input. Arguments are
     converted by the function's annotations (lists and dicts are JSON); an argument - reads standard input. --NAME VALUE
     and --kw NAME=VALUE are keyword arguments; what follows -- is never an option. A host of PATTERN is
-    user@host:port, an ssh_config alias, docker:NAME, or local: for this machine.
+    user@host:port, an ssh_config alias, docker:NAME, or local: for this machine. With --detach -T is for beginning it.
 
     Exit code: 0 all fine, 2 a call failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed),
     64 wrong usage, 130 interrupted.
     """
     from remotesvc.cli.arguments.target import parse_target
+    from remotesvc.cli.detached import detacher
     from remotesvc.cli.fanout import Session
     from remotesvc.cli.selection import select_hosts
     from remotesvc.cli.show.report import choose
 
     settings = Settings.take(shared)
+    if detach and explain_imports:
+        raise BadUsage("--explain-imports is for calls that are waited for, not for --detach")
     if target.startswith(STDIN + ":"):
         target = ctx.with_resource(_module_of_stdin(settings)) + target.removeprefix(STDIN)
         settings = settings.replace(no_stdin=True)  # it has been read
@@ -90,6 +99,7 @@ def run(
     callee = examine(parsed)
     session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
     args, kwargs = arguments_for(session, callee, ctx.meta[WORDS], keywords, json_args)
+    begin = detacher(settings, jobs_dir, output_limit) if detach else None
 
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
         from remotesvc.bootstrap.failures.callerror import CallError
@@ -97,6 +107,8 @@ def run(
 
         own = kwargs if callee.facts is None else {**kwargs, callee.facts: host.facts()}
         try:
+            if begin is not None:
+                return begin(context, attempt, parsed.call, args, own)
             value = wait_for(context, settings, attempt, parsed.call, *args, **own)
             return exhaust(session, host, attempt, value) if hasattr(value, "__next__") else value
         except CallError as error:
