@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 class Job(object):
     """A function in a lane. What it raises is reported."""
 
-    src = -1
+    payer = -1
     cost = 0
     own_thread = caused = on_pool = abandoned = quick = False
 

@@ -87,6 +87,11 @@ class Callers(object):
         for request in list(caller.open.values()):
             self._gave_up(request)
 
+    def open_of(self, payer: "int") -> "List[Any]":
+        """The open calls of all callers on one account; see ``payer_of``."""
+        return [request for caller in list(self._known.values()) for request in list(caller.open.values())
+                if request.payer == payer]
+
     def streams(self) -> "List[Any]":
         """The calls whose generators are open."""
         return [request for caller in list(self._known.values()) for request in list(caller.open.values())

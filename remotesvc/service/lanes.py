@@ -13,9 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Deque, Dict, List, Optional, Tuple
 
-# Calls that may wait for one service, and what their arguments cost in bytes (see `Request`); any one caller may have
-# half of that. A caller of ours has at most 10,000 calls under way to a context (see `invocation`), and a message has
-# at most 128 MiB.
+# Calls that may wait for one service, and what their arguments cost in bytes (see `Request`); any one caller, with all
+# behind it, may have half of that. A caller of ours has at most 10,000 calls under way to a context (see `invocation`),
+# and a message has at most 128 MiB.
 MAX_CALLS = 20000
 MAX_COST = 256 << 20
 # Services of one pool: each may need a thread of its own.
@@ -51,21 +51,21 @@ class Lane(object):
 
     def put(self, work: "Any") -> "None":
         """Queue work. Raises Busy."""
-        calls, cost = self._queued.get(work.src, (0, 0))
+        calls, cost = self._queued.get(work.payer, (0, 0))
         if len(self.waiting) >= MAX_CALLS or calls >= MAX_CALLS // 2 or (
                 cost and cost + work.cost > MAX_COST // 2) or (self._cost and self._cost + work.cost > MAX_COST):
             raise Busy("%d calls wait for %s already, %d of them of context %d"
-                       % (len(self.waiting), self.name, calls, work.src))
-        self._queued[work.src] = calls + 1, cost + work.cost
+                       % (len(self.waiting), self.name, calls, work.payer))
+        self._queued[work.payer] = calls + 1, cost + work.cost
         self._cost += work.cost
         self.waiting.append(work)
 
     def take(self) -> "Any":
         """The next work; it is running now."""
         work = self.waiting.popleft()
-        calls, cost = self._queued.pop(work.src)
+        calls, cost = self._queued.pop(work.payer)
         if calls > 1:
-            self._queued[work.src] = calls - 1, cost - work.cost
+            self._queued[work.payer] = calls - 1, cost - work.cost
         self._cost -= work.cost
         self.running += 1
         return work

@@ -26,11 +26,17 @@ PATIENCE = 20.0
 UNPACKED = 32
 
 
+def payer_of(router: "Any", src: "int") -> "int":
+    """On whose account a caller calls: of our children whoever leads to it, which may have made it up."""
+    child = router.routes.towards(src)
+    return src if child is None else child
+
+
 class Request(object):
     """A call. ``own_thread`` is true for one of this process, which runs on the thread that made it."""
 
     __slots__ = ("pool", "router", "lane", "name", "target", "method", "marks", "quick", "function", "signature",
-                 "args", "kwargs", "call", "src", "auth", "commands", "cost", "caused", "strict", "silent",
+                 "args", "kwargs", "call", "src", "payer", "auth", "commands", "cost", "caused", "strict", "silent",
                  "own_thread", "on_pool", "abandoned", "given_up", "hurry", "key", "flight", "_given", "_message",
                  "_later", "_answered", "_lock")
     local = False
@@ -50,6 +56,7 @@ class Request(object):
         self.args: "Any" = ()
         self.kwargs: "Any" = {}
         self.src: "int" = message.src
+        self.payer = payer_of(self.router, self.src)
         self.auth: "int" = message.auth
         self.commands: "bool" = message.commands or message.src == pool.kernel.id
         self.cost = 0

@@ -9,7 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Generators that one caller may have open: it must not take the threads of all others by not reading.
+# Generators that one caller may have open, with all behind it: it must not take the threads of all others by not
+# reading.
 MAX_STREAMS = 32
 
 
@@ -38,11 +39,10 @@ class Runner(object):
                 pass
             request.take_answer()
             return
-        caller = self._pool.callers.get(request.src)
         with self._lock:
-            streams = sum(each.call.open for each in list(caller.open.values())) if caller is not None else 0
+            streams = sum(each.call.open for each in self._pool.callers.open_of(request.payer))
             if streams >= MAX_STREAMS:
-                raise Full("%d generators are open for context %d, which is the limit" % (streams, request.src))
+                raise Full("%d generators are open for context %d, which is the limit" % (streams, request.payer))
             request.call.open = True
             if self._unfolder is None:
                 self._unfolder = Unfolder(self.router, self)

@@ -84,6 +84,13 @@ class RawPeer:
         self.say(wire.MESSAGE, flags=flags, stream=fields.pop("stream", wire.REPLIES), handle=handle,
                  payload=encoded.data, **fields)
 
+    def lease(self) -> int:
+        """The first of a block of ids for contexts behind us, for which we ask once."""
+        handle = wire.RANDOM | 1 << 60
+        self.message(wire.LEASE_IDS, None, stream=wire.CALLS, reply_to=handle)
+        first: int = codec.decode(self.kind(wire.MESSAGE, handle=handle).payload)[0]
+        return first
+
     # -- hearing
 
     def wait(self, found: Callable[[Frame], bool]) -> Frame:

@@ -13,7 +13,6 @@ import pytest
 
 from remotesvc import Router
 from remotesvc.bootstrap.calls.pending import Pending
-from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.errors import CallTimeout, DecodeError, Error, Lost, NotSent
 from remotesvc.bootstrap.links import patience, streams, wire
 from remotesvc.bootstrap.links.stdio import FdPath
@@ -31,13 +30,6 @@ from tests.kernel.rawpeer import LIMIT, RawPeer
 pytest_plugins = ("tests.kernel.tree_fixtures",)
 MIB = 1 << 20
 ECHO = 40
-
-
-def lease(peer: RawPeer) -> int:
-    """The first of a block of ids for contexts behind a peer."""
-    peer.message(wire.LEASE_IDS, None, stream=wire.CALLS, reply_to=RANDOM | 1)
-    first: int = codec.decode(peer.kind(wire.MESSAGE, handle=RANDOM | 1).payload)[0]
-    return first
 
 
 # -- room for large messages
@@ -211,7 +203,7 @@ def test_who_opens_most_streams_goes_and_nobody_else(
     tree: MemoryTree, raw: RawPeer, monkeypatch: pytest.MonkeyPatch, behind: bool
 ) -> None:
     monkeypatch.setattr(streams, "MAX_STREAMS", 100)
-    first = lease(raw)
+    first = raw.lease()
     for number in range(100):
         src = raw.id
         if behind:  # made up, each with one of the streams that small messages share
@@ -233,7 +225,7 @@ def test_contexts_behind_one_child_are_limited(
     tree: MemoryTree, raw: RawPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "MAX_BEHIND", 50)
-    first = lease(raw)
+    first = raw.lease()
 
     def say(kind: int, *numbers: int) -> None:
         raw.send(*[Frame(kind, src=raw.id, auth=raw.id, handle=number) for number in numbers])
@@ -425,7 +417,7 @@ def test_who_asks_for_many_modules_keeps_nobody_else_waiting(tree: MemoryTree, r
 def test_made_up_contexts_that_take_no_modules_keep_nobody_else_waiting(tree: MemoryTree, raw: RawPeer) -> None:
     tree.root._tree.answer_modules = lambda child, wanted: {"data": b"x" * MIB}  # type: ignore[method-assign]
     other = tree.add()
-    first = lease(raw)
+    first = raw.lease()
     for number in range(first, first + 100):
         raw.say(wire.ROUTE_ADD, dst=wire.NEIGHBOUR, handle=number)
         raw.message(wire.ASK_MODULE, {}, dst=0, src=number, auth=number, stream=wire.MODULES, reply_to=RANDOM | number)

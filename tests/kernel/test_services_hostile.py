@@ -158,6 +158,19 @@ def test_generators_of_one_caller_are_limited(root: Node, raw: RawPeer, pool: Po
     other.close()
 
 
+def test_whoever_a_caller_makes_up_counts_as_that_caller(root: Node, raw: RawPeer, pool: Pool) -> None:
+    first, other = raw.lease(), RawPeer(root)
+    for number in range(60):
+        made_up = first + number % 3
+        raw.say(wire.ROUTE_ADD, dst=wire.NEIGHBOUR, handle=made_up)
+        ask(raw, call("stream"), 400 + number, src=made_up, auth=made_up)
+    until(lambda: pool.statistics()[0]["errors"] == 28)
+    ask(other, call("stream"), 16)
+    assert answer(other, 16) is None, "a stream begins"
+    assert pool.statistics()[0]["errors"] == 28
+    other.close()
+
+
 def held_generators(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
     """Generators wait where their sending begins: the first event says that one does, the second lets them go on."""
     begins, go, begin = threading.Event(), threading.Event(), Unfolder.__call__

@@ -11,8 +11,8 @@ from remotesvc.service.lanes import MAX_ABANDONED, MAX_CALLS, MAX_COST, MAX_LANE
 
 
 class Work:
-    def __init__(self, src: int = 0, cost: int = 0, caused: bool = False, own_thread: bool = False) -> None:
-        self.src, self.cost, self.caused, self.own_thread = src, cost, caused, own_thread
+    def __init__(self, payer: int = 0, cost: int = 0, caused: bool = False, own_thread: bool = False) -> None:
+        self.payer, self.cost, self.caused, self.own_thread = payer, cost, caused, own_thread
         self.on_pool = self.abandoned = self.begun = False
         self.lane: Any = None
 
@@ -114,21 +114,21 @@ def test_a_lane_is_bounded_by_callers_number_and_cost() -> None:
     lanes = Lanes(1)
     lane = lanes.add("one", 0)
     for _ in range(MAX_CALLS // 2):
-        lanes.put(lane, Work(src=1))
+        lanes.put(lane, Work(payer=1))
     with pytest.raises(Busy, match="10000 of them of context 1"):
-        lanes.put(lane, Work(src=1))
+        lanes.put(lane, Work(payer=1))
     for _ in range(MAX_CALLS // 2):
-        lanes.put(lane, Work(src=2))
+        lanes.put(lane, Work(payer=2))
     with pytest.raises(Busy):
-        lanes.put(lane, Work(src=3))
+        lanes.put(lane, Work(payer=3))
     costly = lanes.add("two", 0)
-    lanes.put(costly, Work(src=1, cost=MAX_COST))  # one is always taken
+    lanes.put(costly, Work(payer=1, cost=MAX_COST))  # one is always taken
     with pytest.raises(Busy):
-        lanes.put(costly, Work(src=1, cost=1))
+        lanes.put(costly, Work(payer=1, cost=1))
     with pytest.raises(Busy):
-        lanes.put(costly, Work(src=2, cost=1))
+        lanes.put(costly, Work(payer=2, cost=1))
     assert len(lanes.drop_waiting()) == MAX_CALLS + 1
-    lanes.put(costly, Work(src=2, cost=1))
+    lanes.put(costly, Work(payer=2, cost=1))
 
 
 def test_there_are_only_so_many_lanes() -> None:
