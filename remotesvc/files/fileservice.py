@@ -1,5 +1,6 @@
 """FileService: files of one context for others to fetch, those that were registered and no others."""
 
+import collections
 import os
 import stat
 import threading
@@ -8,6 +9,7 @@ from ..bootstrap.errors import Error
 from ..service.base import Service, expose
 from ..service.message import CALLER, Message
 from ..service.policy import AllowAny
+from ..service.request import payer_of
 from .destination import file_sink
 from .errors import RAISES, TransferError, TransferRefused, about, refusing_here
 from .grants import Grants, components, open_plainly
@@ -22,9 +24,10 @@ from .source import Sending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional, Tuple
+    from typing import Any, Counter, Dict, Optional, Tuple
 
-# Files on their way at once; each has a thread, which mostly waits for its receiver.
+# Files on their way at once; each has a thread, which mostly waits for its receiver. Half of them may go to one caller,
+# with all behind it, unless that commands here: it may take as long as it likes.
 MAX_TRANSFERS = 64
 
 
@@ -40,7 +43,8 @@ class FileService(Service):
         super().__init__(router)
         self._grants = Grants()
         self._closed = threading.Event()
-        self._free = threading.BoundedSemaphore(MAX_TRANSFERS)
+        self._sending: "Counter[int]" = collections.Counter()  # by who takes them
+        self._lock = threading.Lock()
 
     @expose
     def register(self, path: "str", contexts: "Any" = None, expires: "Any" = None, once: "bool" = False) -> "None":
@@ -63,24 +67,41 @@ class FileService(Service):
         components(path)
         if not msg.commands:
             self._grants.allow(path, msg.src)
-        if not self._free.acquire(False):
-            raise TransferRefused("%d files are on their way, which is the limit" % MAX_TRANSFERS)
+        payer = payer_of(self._kernel, msg.src)
+        self._enter(payer, MAX_TRANSFERS if msg.commands else MAX_TRANSFERS // 2)
         try:
             fd = open_plainly(path)
             try:
-                threading.Thread(target=self._send, args=(fd, path, handle, msg), name="remotesvc-file",
-                                 daemon=True).start()
+                threading.Thread(target=self._send, args=(fd, path, handle, msg, payer),
+                                 name="remotesvc-file", daemon=True).start()
             except BaseException:  # the thread that would close it has not begun
                 os.close(fd)
                 raise
         except BaseException:  # nor will it give the place back
-            self._free.release()
+            self._leave(payer)
             raise
         return Service.NO_REPLY
 
-    def _send(self, fd: "int", path: "str", handle: "int", msg: "Message") -> "None":
-        router = getattr(self.router, "kernel", self.router)
-        outflow = Outflow(router, msg.src, handle, IDLE, None, lambda: msg.cancelled or self._closed.is_set())
+    @property
+    def _kernel(self) -> "Any":
+        return getattr(self.router, "kernel", self.router)
+
+    def _enter(self, payer: "int", most: "int") -> "None":
+        with self._lock:
+            total, own = sum(self._sending.values()), self._sending[payer]
+            if total >= MAX_TRANSFERS or own >= most:
+                raise TransferRefused("%d files are on their way, %d of them to context %d; the limits are %d and %d"
+                                      % (total, own, payer, MAX_TRANSFERS, most))
+            self._sending[payer] += 1
+
+    def _leave(self, payer: "int") -> "None":
+        with self._lock:
+            self._sending[payer] -= 1
+            if not self._sending[payer]:
+                del self._sending[payer]
+
+    def _send(self, fd: "int", path: "str", handle: "int", msg: "Message", payer: "int") -> "None":
+        outflow = Outflow(self._kernel, msg.src, handle, IDLE, None, lambda: msg.cancelled or self._closed.is_set())
         sending = Sending("auto", lambda: outflow.window.rate)
         try:
             found = metadata(fd)
@@ -100,7 +121,7 @@ class FileService(Service):
         finally:
             outflow.close()
             os.close(fd)
-            self._free.release()
+            self._leave(payer)
 
     def on_shutdown(self) -> "None":
         self._closed.set()

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import pytest
 
 from remotesvc import CallTimeout, Context, Router, SourceChanged, TransferRefused
+from remotesvc.files import fileservice
 from remotesvc.files.contents import MAX_FILE, Contents
 from remotesvc.files.fileservice import FileService
 from remotesvc.files.grants import Grants, open_plainly
@@ -178,6 +179,23 @@ def test_a_file_that_changes_is_not_kept(files: FileService, context: Context, t
         fetch(context, source, tmp_path / "t")
     assert (tmp_path / "t").read_bytes() == b"old"
     assert leftovers(tmp_path) == []
+
+
+def test_who_takes_nothing_of_many_files_leaves_some_for_others(
+    files: FileService, router: Router, context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fileservice, "MAX_TRANSFERS", 8)
+    large, other = tmp_path / "large", router.local()
+    large.write_bytes(os.urandom(16 << 20))  # more than is ever on its way
+    files.register(str(large))
+    (tmp_path / "small").write_bytes(b"small")
+    files.register(str(tmp_path / "small"))
+    refused = context.call(called_files.hoard, str(large), 8)
+    assert len(refused) == 4
+    assert f"4 of them to context {context.id}" in refused[0]
+    assert fetch(other, tmp_path / "small", tmp_path / "got")["size"] == 5
+    context.close()
+    until(lambda: not files._sending)
 
 
 def test_a_receiver_that_gives_up_frees_the_file(files: FileService, context: Context, tmp_path: Path) -> None:
