@@ -18,7 +18,52 @@ class Cancelled(errors.Cancelled, concurrent.futures.CancelledError):
     """The call was cancelled from here; also a ``concurrent.futures.CancelledError``."""
 
 
-class CallFuture(concurrent.futures.Future[Any]):
+class _Condition(threading.Condition):
+    """A condition that is entered and left by its lock's own methods, each in one step.
+
+    Those of `threading.Condition` are Python: where a signal's handler raises in one of them, the lock stays taken.
+    """
+
+    __enter__ = property(lambda self: self._lock.__enter__)
+    __exit__ = property(lambda self: self._lock.__exit__)
+
+
+class InterruptibleFuture(concurrent.futures.Future[Any]):
+    """A future that the main thread may wait for although a signal's handler raises meanwhile, as Ctrl-C does: whoever
+    settles it later, a thread that reads a link perhaps, does not wait for that for ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._condition.__class__ = _Condition
+
+    def result(self, timeout: float | None = None) -> Any:
+        """See `concurrent.futures.Future.result`."""
+        try:
+            return super().result(timeout)
+        except RuntimeError as error:
+            raised = _raised_in_between(error)
+            if raised is None:
+                raise
+            raise raised from None
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """See `concurrent.futures.Future.exception`."""
+        try:
+            return super().exception(timeout)
+        except RuntimeError as error:
+            raised = _raised_in_between(error)
+            if raised is None:
+                raise
+            raise raised from None
+
+
+def _raised_in_between(error: RuntimeError) -> BaseException | None:
+    """What a handler raised while the lock was given back for waiting, so that it could not be left; None for another
+    error."""
+    return error.__context__ if str(error) == "cannot release un-acquired lock" else None
+
+
+class CallFuture(InterruptibleFuture):
     """The outcome of a submitted call.
 
     It stays pending until it is answered, so ``cancel()`` always succeeds before that: waiters are released at once,

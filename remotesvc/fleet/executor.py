@@ -7,7 +7,7 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Executor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from remotesvc.bootstrap.errors import Lost, NotSent, UsageError
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.calling.many import many
-from remotesvc.futures import Cancelled
+from remotesvc.futures import Cancelled, InterruptibleFuture
 
 from .attempt import Attempt, call_all
 from .links import Links
@@ -31,7 +31,7 @@ MOST_LOSSES = 3
 POLICIES = ("any", "round_robin", "sticky")
 
 
-class HostFuture(Future[Any]):
+class HostFuture(InterruptibleFuture):
     """A task of a fleet's executor. `host` is where it runs, or ran; None while it waits.
 
     As everywhere in `concurrent.futures`, `cancel` of a running task is False; `kill` ends that.

@@ -34,11 +34,13 @@ HEAD = """
     "next(context.call(called.count, 3))",
     "context.call('builtins:bytes', 200000)",
     "context.call('builtins:len', bytes(200000))",
+    "context.submit('builtins:abs', -1).result()",
+    "context.submit('builtins:abs', -1).exception()",
 ])
 def test_interrupted_calls(tmp_path: Path, what: str) -> None:
     script = programs.start(tmp_path, HEAD + f"""
     moments = random.Random(1)
-    for _ in range({INTERRUPTIONS}):
+    for _ in range({INTERRUPTIONS} * (8 if "submit" in {what!r} else 1)):  # there it takes hundreds
         # Again and again: nobody hears of what is raised in a finaliser.
         signal.setitimer(signal.ITIMER_REAL, moments.uniform(0.0001, 0.004), 0.5)
         try:
