@@ -30,6 +30,7 @@ from .calling.context import Context as Context
 from .files.copied import Copied as Copied
 from .files.errors import DigestMismatch as DigestMismatch
 from .files.errors import SourceChanged as SourceChanged
+from .files.errors import TransferBusy as TransferBusy
 from .files.errors import TransferError as TransferError
 from .files.errors import TransferRefused as TransferRefused
 from .files.errors import TransferStalled as TransferStalled
@@ -102,6 +103,7 @@ __all__ = [
     "SourceChanged",
     "Status",
     "TransferError",
+    "TransferBusy",
     "TransferRefused",
     "TransferStalled",
     "UnknownHost",

@@ -6,6 +6,7 @@
         DigestMismatch  what arrived is not what was sent
         TransferStalled         (a TimeoutError) the other side neither took nor sent anything for the idle timeout
         TransferRefused         a name, an entry or a request that is not allowed here
+          TransferBusy          it would be, but for as many transfers under way as there may be: later it is
 """
 
 import functools
@@ -48,6 +49,10 @@ class TransferRefused(TransferError):
         return "%s: %s" % (self.place, text) if self.place else text
 
 
+class TransferBusy(TransferRefused):
+    """As many transfers are under way as that side, or this caller, may have at once."""
+
+
 def about(error: "TransferError", path: "str") -> "TransferError":
     """The same error with the path of the file: code that reads a file knows only its descriptor."""
     error.args = ("%s: %s" % (path, error),)
@@ -81,4 +86,4 @@ def refusing_here(function: "Function") -> "Function":
 
 
 # What a target may raise so that it arrives as itself.
-RAISES = (TransferError, SourceChanged, DigestMismatch, TransferStalled, TransferRefused)
+RAISES = (TransferError, SourceChanged, DigestMismatch, TransferStalled, TransferRefused, TransferBusy)

@@ -2,16 +2,19 @@
 
 import collections
 import os
+import random
 import stat
 import threading
+import time
 
 from ..bootstrap.errors import Error
+from ..calling.waiting import wait_in_call
 from ..service.base import Service, expose
 from ..service.message import CALLER, Message
 from ..service.policy import AllowAny
 from ..service.request import payer_of
 from .destination import file_sink
-from .errors import RAISES, TransferError, TransferRefused, about, refusing_here
+from .errors import RAISES, TransferBusy, TransferError, about, refusing_here
 from .grants import Grants, components, open_plainly
 from .inflow import Inflow
 from .job import call_is_over, interrupted
@@ -27,8 +30,14 @@ if TYPE_CHECKING:
     from typing import Any, Counter, Dict, Optional, Tuple
 
 # Files on their way at once; each has a thread, which mostly waits for its receiver. Half of them may go to one caller,
-# with all behind it, unless that commands here: it may take as long as it likes.
+# with all behind it, unless that commands here: it may take as long as it likes. Who wants more waits, and asks again.
 MAX_TRANSFERS = 64
+
+# Seconds between two questions whether there is a place by now: a random part of SOON at first, of LATER in the end. A
+# thousand that wait ask four hundred times a second then.
+SOON, LATER = 0.1, 5.0
+# Seconds for which a place is waited for: a fleet's large files go through 64 at a time.
+PATIENCE = 3600.0
 
 
 class FileService(Service):
@@ -90,7 +99,7 @@ class FileService(Service):
         with self._lock:
             total, own = sum(self._sending.values()), self._sending[payer]
             if total >= MAX_TRANSFERS or own >= most:
-                raise TransferRefused("%d files are on their way, %d of them to context %d; the limits are %d and %d"
+                raise TransferBusy("%d files are on their way, %d of them to context %d; the limits are %d and %d"
                                       % (total, own, payer, MAX_TRANSFERS, most))
             self._sending[payer] += 1
 
@@ -135,8 +144,22 @@ class FileService(Service):
         Returns (True, metadata): size, mode, owner and group (names), uid, gid, mtime and atime (nanoseconds), sha256.
         A path gets its content whole and verified, or keeps what it has. Raises TransferError, the OSError of either
         side, Lost, and Cancelled once the call that this is part of is over; what an object was given before an error
-        has to be thrown away.
+        has to be thrown away. Where as many are on their way as there may be, it waits for its turn, an hour at most,
+        and raises TransferBusy then.
         """
+        pause, end = SOON, time.monotonic() + PATIENCE
+        while True:
+            try:
+                return cls._get(context, path, out, idle_timeout, durable)
+            except TransferBusy:  # nothing has been sent
+                if time.monotonic() > end:
+                    raise
+            wait_in_call(threading.Event().wait, random.uniform(0.0, pause))
+            pause = min(2 * pause, LATER)
+
+    @classmethod
+    def _get(cls, context: "Any", path: "str", out: "Any", idle_timeout: "float", durable: "bool"
+             ) -> "Tuple[bool, Dict[str, Any]]":
         router = context.tree.router
         inflow, keep = Inflow(router, context.id), False
         sink: "Any" = None

@@ -69,6 +69,12 @@ def fetch(path: str, out: str) -> "Any":
     return FileService.get(master(), path, out)[1]
 
 
+def allow_transfers(count: int) -> None:
+    """So many files may be on their way from here at once."""
+    from remotesvc.files import fileservice
+    fileservice.MAX_TRANSFERS = count
+
+
 def fetch_and_fail(path: str) -> None:
     """Fetch a file into an object that cannot take it."""
     from remotesvc.files.fileservice import FileService

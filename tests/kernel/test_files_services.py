@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from remotesvc import CallTimeout, Context, Router, SourceChanged, TransferRefused
+from remotesvc import CallTimeout, Context, Router, SourceChanged, TransferBusy, TransferRefused
 from remotesvc.files import fileservice
 from remotesvc.files.contents import MAX_FILE, Contents
 from remotesvc.files.fileservice import FileService
@@ -196,6 +196,31 @@ def test_who_takes_nothing_of_many_files_leaves_some_for_others(
     assert fetch(other, tmp_path / "small", tmp_path / "got")["size"] == 5
     context.close()
     until(lambda: not files._sending)
+
+
+def test_more_than_there_may_be_at_once_take_turns(
+    files: FileService, router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fileservice, "MAX_TRANSFERS", 2)
+    (tmp_path / "s").write_bytes(content(5 * CHUNK))
+    files.register(str(tmp_path / "s"))
+    others = [router.local() for _ in range(3)]
+    # Three of each, one of which may be on its way at a time.
+    futures = [each.submit(called_files.fetch, str(tmp_path / "s"), str(tmp_path / f"got{each.id}-{number}"))
+               for each in others for number in range(3)]
+    assert all(future.result()["size"] == 5 * CHUNK for future in futures)
+    until(lambda: not files._sending)
+
+
+def test_a_turn_that_does_not_come_is_told(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fileservice, "PATIENCE", 0.3)
+    (tmp_path / "s").write_bytes(b"small")
+    context.call(called_files.allow_transfers, 0)
+    with pytest.raises(TransferBusy, match="0 files are on their way"):
+        FileService.get(context, str(tmp_path / "s"), tmp_path / "got")
+    assert leftovers(tmp_path) == []
+    context.call(called_files.allow_transfers, 1)
+    assert FileService.get(context, str(tmp_path / "s"), tmp_path / "got")[0]
 
 
 def test_a_receiver_that_gives_up_frees_the_file(files: FileService, context: Context, tmp_path: Path) -> None:
