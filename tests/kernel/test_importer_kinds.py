@@ -20,14 +20,14 @@ def test_grandchild_is_served_from_what_is_here(child: Child) -> None:
 import shop
 from importlib.util import MAGIC_NUMBER
 asked = {"kind": "module", "python": [3, 8], "magic": MAGIC_NUMBER}
-ask = lambda name, **more: importer().serve(dict(asked, name=name, goal=name, **more))
+served = lambda name, **more: importer().serve(dict(asked, name=name, goal=name, **more))
 before = importer().asked
-kernel, known = ask("remotesvc.bootstrap.imports.modules"), ask("shop")
+kernel, known = served("remotesvc.bootstrap.imports.modules"), served("shop")
 result = [kernel["modules"][0][0], known["modules"][0][3], importer().asked - before]
-result += [ask("later")["modules"][0][0], ask("later")["modules"][0][0], importer().asked - before]
-result += [ask("nowhere")["modules"][0][1], ask("nowhere")["modules"][0][1], importer().asked - before]
-result += ["reason" in ask("../x"), "reason" in importer().serve([1]), importer().asked - before]
-result += [ask("shop", kind="resource", path="greeting.txt")["data"]]
+result += [served("later")["modules"][0][0], served("later")["modules"][0][0], importer().asked - before]
+result += [served("nowhere")["modules"][0][1], served("nowhere")["modules"][0][1], importer().asked - before]
+result += ["reason" in served("../x"), "reason" in importer().serve([1]), importer().asked - before]
+result += [served("shop", kind="resource", path="greeting.txt")["data"]]
 """
     assert child.run(code) == [
         "remotesvc.bootstrap.imports.modules", "remotesvc:/shop/__init__.py", 1,
