@@ -42,8 +42,8 @@ class Program:
                 view = memoryview(data)
                 while view:
                     view = view[stdin.write(view) :]
-        except OSError:
-            pass  # the program reads no more
+        except (OSError, EOFError, paramiko.SSHException):
+            pass  # the program reads no more; or the connection is gone, which grants the client no more
         finally:
             with contextlib.suppress(OSError):
                 stdin.close()

@@ -29,5 +29,5 @@ def test_from_a_minimal_python(suite: str, container: Callable[..., Host], route
         for known in (True, False):
             assert minimal.call(called_below.lambdas, below, known)[0] == 3
             assert minimal.call(called_below.closures, below, known)[:2] == [(5, "default", []), 720]
-            assert minimal.call(called_below.notebook, below, known)[1] == (56, 3, True)
+            assert minimal.call(called_below.notebook, below, known)[1] == (22, 3, True)
             assert minimal.call(called_below.handed_on, below, known, Notebook(*CELLS).helper, 3) == 9

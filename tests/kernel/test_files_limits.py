@@ -129,9 +129,9 @@ def test_a_time_that_is_none(context: Context, tmp_path: Path, value: object) ->
 
 
 @pytest.mark.parametrize("way", ["push", "sync"])
-def test_an_error_in_a_tree_names_the_directory_it_was_in(context: Context, tmp_path: Path, way: str) -> None:
+def test_an_error_in_a_tree_names_the_file_it_was_at(context: Context, tmp_path: Path, way: str) -> None:
     (tmp_path / "from" / "a" / "b").mkdir(parents=True)
     (tmp_path / "from" / "a" / "b" / "file").write_bytes(b"x")
     (tmp_path / "to" / "a" / "b" / "file" / "in the way").mkdir(parents=True)
-    with pytest.raises(OSError, match=f"'{re.escape(str(tmp_path))}/to/a/b'"):
+    with pytest.raises(OSError, match=f"'{re.escape(str(tmp_path))}/to/a/b/file'"):
         getattr(context, way)(str(tmp_path / "from"), str(tmp_path / "to"))
