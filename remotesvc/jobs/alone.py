@@ -1,5 +1,6 @@
 """What a job's process has in the place of a router and of a message: it has no connection."""
 
+import sys
 import threading
 
 from ..bootstrap.data import codec
@@ -8,7 +9,18 @@ from ..bootstrap.errors import DecodeError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List
+    from typing import Any, Callable, List
+
+
+class AtOnce(object):
+    """What stands for the timers of a router: a call has them run what is to be done when it is given up."""
+
+    def after(self, _delay: "float", run: "Callable[[], Any]") -> "None":
+        """Run it now. What fails is told and ends nothing else."""
+        try:
+            run()
+        except Exception as error:
+            sys.excepthook(type(error), error, error.__traceback__)
 
 
 class Alone(object):
@@ -17,6 +29,7 @@ class Alone(object):
     def __init__(self, importer: "Any") -> "None":
         self.id = 0
         self.importing = threading.RLock()
+        self.timers = AtOnce()
         self._importer = importer
 
     def importer(self) -> "Any":

@@ -284,11 +284,12 @@ def test_a_flood_can_be_followed(detaching: Context) -> None:
 
 
 def test_an_ended_job_tidies_up(detaching: Context, tmp_path: Path) -> None:
-    begun, tidied = tmp_path / "begun", tmp_path / "tidied"
-    job = detaching.detach(called_jobs.tidy, str(begun), str(tidied))
+    begun, tidied, told = tmp_path / "begun", tmp_path / "tidied", tmp_path / "told"
+    job = detaching.detach(called_jobs.tidy, str(begun), str(tidied), str(told))
     appears(begun)
     info = job.kill()
-    assert (info.state, tidied.exists()) == ("failed", True)
+    assert (info.state, tidied.exists(), told.exists()) == ("failed", True, True)
+    assert "ZeroDivisionError" in job.output()
     with pytest.raises(remotesvc.Cancelled, match="ended from outside"):
         job.result(LIMIT)
     assert job.kill() == info, "what has ended stays as it is"
