@@ -13,8 +13,9 @@ from remotesvc import Context, Fleet, Job, Lost, NotSent, Router
 from remotesvc.testing.sshd import EmbeddedServer
 from tests.integration import fleet_tasks
 from tests.integration.ssh_servers import OpenSSHServer
-from tests.kernel import called, called_jobs
-from tests.kernel.contexts import LIMIT, appears, gone
+from tests.kernel import called
+from tests.kernel.contexts import LIMIT, gone
+from tests.kernel.job_fixtures import lasting
 
 pytest_plugins = (
     "tests.integration.sshd_fixture", "tests.integration.fleet_fixtures", "tests.kernel.job_fixtures",
@@ -42,9 +43,7 @@ def test_it_outlives_the_connection(
 ) -> None:
     server = sshd if kind == "openssh" else embedded
     first = connect(router, server, jobs_dir)
-    begun, go_on = tmp_path / "begun", tmp_path / "go on"
-    job = first.detach(called_jobs.lasting, str(begun), str(go_on))
-    appears(begun)
+    job, go_on = lasting(first, tmp_path)
     kernel = first.info["pid"]
     first.close()
     gone(kernel)
@@ -57,9 +56,7 @@ def test_it_outlives_the_connection(
 
 def test_it_outlives_the_servers_part(router: Router, sshd: OpenSSHServer, jobs_dir: Path, tmp_path: Path) -> None:
     first = connect(router, sshd, jobs_dir)
-    begun, go_on = tmp_path / "begun", tmp_path / "go on"
-    job = first.detach(called_jobs.lasting, str(begun), str(go_on))
-    appears(begun)
+    job, go_on = lasting(first, tmp_path)
     kernel = first.info["pid"]
     session = parent(kernel)
     assert "sshd" in Path(f"/proc/{session}/comm").read_text()
@@ -75,9 +72,7 @@ def test_behind_another_context(router: Router, sshd: OpenSSHServer, jobs_dir: P
     """What the job imports crosses two links, and is there although both are closed then."""
     bastion = connect(router, sshd, jobs_dir)
     behind = router.local(via=bastion).options(jobs_dir=str(jobs_dir))
-    begun, go_on = tmp_path / "begun", tmp_path / "go on"
-    job = behind.detach(called_jobs.lasting, str(begun), str(go_on))
-    appears(begun)
+    job, go_on = lasting(behind, tmp_path)
     kernel = behind.info["pid"]
     bastion.close()
     gone(kernel)

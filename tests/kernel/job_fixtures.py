@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from remotesvc import Context
+from remotesvc import Context, Job
 from remotesvc.bootstrap.data import codec
-from tests.kernel.contexts import alive, gone
+from tests.kernel import called_jobs
+from tests.kernel.contexts import alive, appears, gone
 
 
 @pytest.fixture
@@ -46,3 +47,11 @@ def detaching(context: Context, at: Callable[[Context], Context]) -> Context:
 def folder(jobs_dir: Path, name: str) -> Path:
     """The records of a job, on this machine."""
     return jobs_dir / os.uname().nodename / name
+
+
+def lasting(context: Context, tmp_path: Path) -> tuple[Job, Path]:
+    """A job that has begun, and the file that it waits for."""
+    begun, go_on = tmp_path / "begun", tmp_path / "go on"
+    job = context.detach(called_jobs.lasting, str(begun), str(go_on))
+    appears(begun)
+    return job, go_on

@@ -15,7 +15,7 @@ from remotesvc import Context, Job, Router
 from tests.interpreters import Interpreter
 from tests.kernel import called, called_failing, called_jobs, called_processes
 from tests.kernel.contexts import LIMIT, alive, appears, gone, until
-from tests.kernel.job_fixtures import folder
+from tests.kernel.job_fixtures import folder, lasting
 from tests.kernel.programs import start
 
 pytest_plugins = ("tests.kernel.job_fixtures", "tests.kernel.call_fixtures")
@@ -109,9 +109,7 @@ def test_process_options(detaching: Context, tmp_path: Path) -> None:
 
 def test_it_goes_on_without_its_kernel(router: Router, at: At, tmp_path: Path) -> None:
     first = at(router.local())
-    begun, go_on = tmp_path / "begun", tmp_path / "go on"
-    job = first.detach(called_jobs.lasting, str(begun), str(go_on))
-    appears(begun)
+    job, go_on = lasting(first, tmp_path)
     kernel = first.info["pid"]
     os.kill(kernel, signal.SIGKILL)
     gone(kernel)
@@ -190,9 +188,7 @@ def test_two_masters_at_once(detaching: Context, at: At) -> None:
 
 def test_waiting_ends_with_the_link_and_the_job_does_not(router: Router, at: At, tmp_path: Path) -> None:
     context = at(router.local())
-    begun, go_on = tmp_path / "begun", tmp_path / "go on"
-    job = context.detach(called_jobs.lasting, str(begun), str(go_on))
-    appears(begun)
+    job, go_on = lasting(context, tmp_path)
     kernel = context.info["pid"]
     os.kill(kernel, signal.SIGSTOP)  # the question is on its way then, whatever comes first
     future = context.submit("remotesvc.jobs.there:ended", context.call_options.jobs_dir, job.id, None)
