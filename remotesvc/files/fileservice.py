@@ -9,6 +9,7 @@ import time
 
 from ..bootstrap.errors import Error
 from ..calling.waiting import wait_in_call
+from ..messages.here import kernel_of
 from ..service.base import Service, expose
 from ..service.message import CALLER, Message
 from ..service.policy import AllowAny
@@ -93,7 +94,7 @@ class FileService(Service):
 
     @property
     def _kernel(self) -> "Any":
-        return getattr(self.router, "kernel", self.router)
+        return kernel_of(self.router)
 
     def _enter(self, payer: "int", most: "int") -> "None":
         with self._lock:
