@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 # Seconds between two looks. So long, and as long again, a call may have to wait for another that was read with it.
 TICK = 0.002
-# Ticks without anything to do after which the stand-in sleeps until it is woken: an idle child costs nothing.
-QUIET = 50
+# Steps in a tick (a call is two) up to which the stand-in, once the main thread reads again, sleeps until it is woken:
+# an idle child costs nothing, one that is called now and then three switches of threads. With more it is not woken for
+# each call.
+FEW = 2
 
 
 class Turns(object):
@@ -112,22 +114,21 @@ class Turns(object):
         if dispatcher.steps == self._seen:  # it is still at what it was at when we stood in
             return
         self._turn.release()
-        quiet, waited = 0, False
+        quiet = waited = False
         while True:
             seen, before = dispatcher.steps, time.process_time()
-            if quiet < QUIET:
+            if not quiet:
                 self._call.acquire(True, TICK)
+                quiet = dispatcher.steps - seen <= FEW and self._turn.locked()
             else:
                 self._asleep = True  # first, so that whoever takes a step after our look wakes us
                 if dispatcher.steps == seen:
                     self._call.acquire()
-                self._asleep, quiet = False, 0
+                self._asleep = quiet = False
             if dispatcher.steps == seen:
                 if self._turn.acquire(False):
                     break
-                quiet += 1
                 continue
-            quiet = 0
             if link.queued:  # calls that take long enough, but not too long
                 flush(link)
             if waited and dispatcher.others.backlog and time.process_time() - before < TICK / 2:

@@ -92,17 +92,29 @@ def test_the_end_meets_a_main_thread_that_reads(ready: Context, end: str) -> Non
     until(lambda: not Path(f"/proc/{pid}").exists(), what="the process is gone")
 
 
+def switches(context: Context) -> int:
+    """How often threads of a child have gone to sleep."""
+    tasks = Path(f"/proc/{context.info['pid']}/task")
+    texts = [(task / "status").read_text() for task in tasks.iterdir()]
+    return sum(int(text.partition("\nvoluntary_ctxt_switches:")[2].split()[0]) for text in texts)
+
+
 def test_a_child_with_nothing_to_do_sleeps(ready: Context) -> None:
     """The stand-in looks round only while there is something to do."""
-    tasks = Path(f"/proc/{ready.info['pid']}/task")
-
-    def switches() -> int:
-        texts = [(task / "status").read_text() for task in tasks.iterdir()]
-        return sum(int(text.partition("\nvoluntary_ctxt_switches:")[2].split()[0]) for text in texts)
-
     def rests() -> bool:
-        seen = switches()
+        seen = switches(ready)
         threading.Event().wait(0.2)  # what is measured: how often it wakes in that time, looking round a hundred times
-        return switches() - seen <= 5
+        return switches(ready) - seen <= 5
 
     until(rests, what="all its threads sleep")
+
+
+def test_a_call_now_and_then_wakes_hardly_anybody_else(ready: Context) -> None:
+    """Where hundreds of children are called in turn, the stand-ins' looks would cost more than the calls."""
+    woken = []
+    for number in range(9):
+        seen = switches(ready)
+        assert ready.call(called.add, number) == number
+        threading.Event().wait(0.15)  # so long, nothing else is asked of it
+        woken.append(switches(ready) - seen)
+    assert sorted(woken)[4] <= 8
