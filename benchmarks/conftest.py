@@ -60,6 +60,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSSHServer]:
 
 
 @pytest.fixture(scope="session")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSSHServer]:
+    """An sshd as it comes: it takes any cipher, and knows scp's present protocol."""
+    if SSHD is None:
+        pytest.skip("the benchmarks need OpenSSH's sshd")
+    with openssh_server(tmp_path_factory.mktemp("stock"), "Subsystem sftp internal-sftp") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSSHServer]:
     """An sshd that turns nobody away, however many log in at once."""
     if SSHD is None:
