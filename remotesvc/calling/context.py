@@ -8,7 +8,7 @@ from ..bootstrap.links import wire
 from ..bootstrap.unreachable import ConnectError
 from .chain import Chain
 from .invocation import Invocation
-from .options import Options
+from .options import DEFAULTS, Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ class Context(object):
     and thread-safe. It can be passed in a call, for another process to use.
     """
 
-    def __init__(self, tree: "Any", number: "int", name: "str" = "") -> "None":
+    def __init__(self, tree: "Any", number: "int", name: "str" = "", options: "Options" = DEFAULTS) -> "None":
         self.tree = tree
         self.id = number
         self.name = name or "context %d" % number
-        self._options = Options()
+        self._options = options
 
     def __repr__(self) -> "str":
         return "<Context %d %s>" % (self.id, self.name)
@@ -114,9 +114,11 @@ class Context(object):
 
     def options(self, **options: "Any") -> "Context":
         """The same context with other call options; see ``Options``. They never collide with ``fn``'s keywords."""
-        other = Context(self.tree, self.id, self.name)
-        other._options = self._options.replace(options)
-        return other
+        return self.under(self._options.replace(options))
+
+    def under(self, options: "Options") -> "Context":
+        """The same context with these call options and no others: what is checked once serves many contexts."""
+        return Context(self.tree, self.id, self.name, options)
 
     def chain(self) -> "Any":
         """Calls in order: ``with ctx.chain() as chain: chain.submit(...)``. After the first error the rest do not run,

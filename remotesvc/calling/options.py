@@ -16,7 +16,7 @@ LEAST_OUTPUT = 64 * 1024
 
 
 class Options(object):
-    """The options of a call.
+    """The options of a call. Never changed once they are made, so that many handles can share them.
 
     timeout       seconds until CallTimeout, queueing included; None: no limit
     thread        "any", or "main" for code that insists on the main thread
@@ -97,6 +97,9 @@ class Options(object):
                 if getattr(self, name) is not None:
                     found[name] = getattr(self, name)
         return found
+
+
+DEFAULTS = Options()
 
 
 def _many(classes: "Any") -> "Tuple[type, ...]":

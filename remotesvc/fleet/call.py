@@ -23,6 +23,7 @@ class Call:
         self._fn = fn
         self._arguments = arguments
         self._facts = facts_parameter(fn)
+        self._looked: tuple[Arguments, bool] | None = None
 
     def begin(self, context: Context, member: Member) -> Any:
         """The future of the call on one host."""
@@ -38,7 +39,12 @@ class Call:
 
     def small(self, member: Member) -> bool:
         """Whether all that has to be sent for it goes out at once."""
-        return named(self._fn) and small(*self._given(member))
+        given = self._given(member)
+        looked = self._looked
+        # Mostly all hosts are given the same objects: to look at them once will do.
+        if looked is None or looked[0][0] is not given[0] or looked[0][1] is not given[1]:
+            looked = self._looked = given, named(self._fn) and small(*given)
+        return looked[1]
 
     def _given(self, member: Member) -> Arguments:
         args, kwargs = self._arguments(member)

@@ -6,7 +6,7 @@ import itertools
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from .member import Member
 
 if TYPE_CHECKING:
     from remotesvc.calling.context import Context
+    from remotesvc.calling.options import Options
 
 MOST_WAITING = 100_000
 """Tasks that may wait for a host; `submit` waits beyond it, rather than fill the memory."""
@@ -84,7 +85,7 @@ class FleetExecutor(Executor):
     left, what waits ends with BrokenExecutor.
     """
 
-    def __init__(self, members: Sequence[Member], links: Links, policy: str, slots: int, options: Mapping[str, Any],
+    def __init__(self, members: Sequence[Member], links: Links, policy: str, slots: int, options: Options,
                  idempotent: bool) -> None:
         if policy not in POLICIES:
             raise UsageError(f"policy is one of {', '.join(POLICIES)}, not {policy!r}")
@@ -95,7 +96,7 @@ class FleetExecutor(Executor):
         self._links = links
         self._policy = policy
         self._slots = slots
-        self._options = dict(options)
+        self._options = options
         self._idempotent = idempotent
         self._workers = [_Worker(member) for member in members]
         self._waiting: deque[_Task] = deque()
@@ -212,7 +213,7 @@ class FleetExecutor(Executor):
         context: Context | None = None
         try:
             context = self._links.context(worker.member)
-            calls, attempt = context.options(**self._options), task.future._attempt
+            calls, attempt = context.under(self._options), task.future._attempt
             value = attempt.wait(lambda: calls.submit(task.fn, *task.args, **task.kwargs))
             return (list(attempt.each(value)) if hasattr(value, "__next__") else value), None
         except BaseException as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.errors import UsageError
-from remotesvc.calling.options import Options
+from remotesvc.calling.options import DEFAULTS, Options
 from remotesvc.router import Router
 
 from .arguments import small, spread
@@ -89,7 +89,7 @@ class Fleet:
         self._deadline = deadline
         self._hooks = Hooks(on_start=on_start, on_connect=on_connect, on_retry=on_retry, on_lost=on_lost,
                             on_result=on_result)
-        self._options: dict[str, Any] = {}
+        self._options = DEFAULTS
         settings: dict[str, Any] = {} if concurrency is None else {"concurrency": concurrency}
         self._printed = Printed(on_output) if keep_output else None
         self.router = Router(path=path, on_output=self._printed or on_output, on_log=on_log, log_level=log_level,
@@ -145,11 +145,9 @@ class Fleet:
         With idempotent=True, and reconnect=True of the fleet, `retries` hold for a host lost during a call, too.
         Raises UsageError for options there are not.
         """
-        both = {**self._options, **options}
-        Options().replace(both)  # else it would be every host's failure
-        return self._with(options=both)
+        return self._with(options=self._options.replace(options))
 
-    def _with(self, members: tuple[Member, ...] | None = None, options: dict[str, Any] | None = None) -> Fleet:
+    def _with(self, members: tuple[Member, ...] | None = None, options: Options | None = None) -> Fleet:
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other._members = self._members if members is None else members
@@ -252,7 +250,7 @@ class Fleet:
         """A `concurrent.futures.Executor` whose workers are the hosts; see `FleetExecutor`."""
         from .executor import FleetExecutor
 
-        idempotent = idempotent or bool(self._options.get("idempotent"))
+        idempotent = idempotent or self._options.idempotent
         return FleetExecutor(self._members, self._links, policy, slots, self._options, idempotent)
 
     def _in_order(self, outcomes: Iterable[Outcome]) -> Results:
@@ -268,7 +266,7 @@ class Fleet:
         """One outcome a host of `begin(context, member)`; see `Work`."""
         work = Work(self._links, self._hooks, self._options, begin, small, self._printed)
         deadline = None if self._deadline is None else time.monotonic() + self._deadline
-        limits = replace(self._limits, idempotent=self._links.reconnects and bool(self._options.get("idempotent")))
+        limits = replace(self._limits, idempotent=self._links.reconnects and self._options.idempotent)
 
         def retried(member: Member, tries: int, error: BaseException) -> None:
             self._hooks.tell("on_retry", member.text, tries, error)

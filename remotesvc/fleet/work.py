@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +14,18 @@ from .printed import Printed
 
 if TYPE_CHECKING:
     from remotesvc.calling.context import Context
+    from remotesvc.calling.options import Options
 
 
 class Work:
     """`begin(context, member)` for each: the result of the Future it returns, or what it returns if that is none.
 
-    options  of the calls; see `Context.options`
+    options  of the calls
     small    tells of a member whether what is begun there is a call whose arguments go out at once
     printed  keeps what hosts print, for their outcomes; None: nobody does
     """
 
-    def __init__(self, links: Links, hooks: Hooks, options: Mapping[str, Any], begin: Callable[[Context, Member], Any],
+    def __init__(self, links: Links, hooks: Hooks, options: Options, begin: Callable[[Context, Member], Any],
                  small: Callable[[Member], bool], printed: Printed | None) -> None:
         self._links = links
         self._hooks = hooks
@@ -58,7 +59,7 @@ class Work:
                      partial(self._items, context, member, attempt))
 
     def _begun(self, context: Context, member: Member, attempt: Attempt) -> Any:
-        return attempt.start(lambda: self._begin(context.options(**self._options), member))
+        return attempt.start(lambda: self._begin(context.under(self._options), member))
 
     def _items(self, context: Context, member: Member, attempt: Attempt, items: Any) -> Any:
         """Generators are taken to their end."""
