@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import itertools
 import threading
-import zlib
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.errors import Lost, NotSent, UsageError
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.calling.many import many
-from remotesvc.futures import Cancelled, InterruptibleFuture
+from remotesvc.futures import Cancelled
 
-from .attempt import Attempt, call_all
 from .links import Links
 from .member import Member
+from .tasks import HostFuture, Task, Tasks, Worker
 
 if TYPE_CHECKING:
     from remotesvc.calling.context import Context
@@ -27,50 +24,6 @@ if TYPE_CHECKING:
 
 MOST_WAITING = 100_000
 """Tasks that may wait for a host; `submit` waits beyond it, rather than fill the memory."""
-MOST_LOSSES = 3
-"""How often an idempotent task may be lost: by then the task is likely to be what ends its hosts, one after another."""
-POLICIES = ("any", "round_robin", "sticky")
-
-
-class HostFuture(InterruptibleFuture):
-    """A task of a fleet's executor. `host` is where it runs, or ran; None while it waits.
-
-    As everywhere in `concurrent.futures`, `cancel` of a running task is False; `kill` ends that.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.host: str | None = None
-        self._attempt = Attempt()
-
-    def kill(self) -> bool:
-        """Give the task up wherever it is: one that waits is cancelled, one that runs is told and ends with
-        Cancelled. False if it has ended."""
-        if self.cancel():
-            return True
-        if self.done():
-            return False
-        call_all(self._attempt.stop())
-        return True
-
-
-@dataclass
-class _Task:
-    future: HostFuture
-    fn: Any
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    losses: int = 0
-
-
-@dataclass
-class _Worker:
-    """One host: its tasks under way, those that wait for just this host, and whether it is out of service."""
-
-    member: Member
-    running: int = 0
-    own: deque[_Task] = field(default_factory=deque)
-    broken: BaseException | None = None
 
 
 class FleetExecutor(Executor):
@@ -87,40 +40,26 @@ class FleetExecutor(Executor):
 
     def __init__(self, members: Sequence[Member], links: Links, policy: str, slots: int, options: Options,
                  idempotent: bool) -> None:
-        if policy not in POLICIES:
-            raise UsageError(f"policy is one of {', '.join(POLICIES)}, not {policy!r}")
-        if slots < 1:
-            raise UsageError("slots must be at least 1")
-        if not members:
-            raise UsageError("a fleet without hosts runs nothing")
         self._links = links
-        self._policy = policy
-        self._slots = slots
         self._options = options
-        self._idempotent = idempotent
-        self._workers = [_Worker(member) for member in members]
-        self._waiting: deque[_Task] = deque()
-        self._count = 0
-        self._under_way = 0
-        self._turn = 0
+        self._tasks = Tasks(members, policy, slots, idempotent)
         self._changed = threading.Condition(threading.Lock())
         self._shut = False
-        self._broken: BaseException | None = None
 
     def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> HostFuture:
         """Run `fn(*args, **kwargs)` on one of the hosts. Raises RuntimeError after `shutdown`, BrokenExecutor when
         no host is left."""
-        task = _Task(HostFuture(), fn, args, kwargs)
+        task = Task(HostFuture(), fn, args, kwargs)
         with self._changed:
-            while self._count >= MOST_WAITING and not self._shut:
+            while self._tasks.waiting >= MOST_WAITING and not self._shut:
                 self._changed.wait()
             if self._shut:
                 raise RuntimeError("cannot schedule new futures after shutdown")
-            if self._broken is not None:
-                raise _no_host_left(self._broken)
-            self._queue(task)
-            starts = self._starts()
-        self._start(starts)
+            if self._tasks.broken is not None:
+                raise _no_host_left(self._tasks.broken)
+            self._tasks.add(task)
+            begun = self._begin()
+        self._start(begun)
         return task.future
 
     def map(self, fn: Callable[..., Any] | str, *iterables: Iterable[Any],
@@ -135,7 +74,7 @@ class FleetExecutor(Executor):
             raise UsageError("chunksize must be at least 1")
         if chunksize == 1:
             return super().map(fn, *iterables, timeout=timeout)  # type: ignore[arg-type]
-        if self._policy == "sticky":
+        if self._tasks.policy == "sticky":
             raise UsageError("a policy that places each task by its first argument leaves no chunks: chunksize is 1")
         calls = zip(*iterables, strict=False)
         chunks = iter(lambda: list(itertools.islice(calls, chunksize)), [])
@@ -146,62 +85,32 @@ class FleetExecutor(Executor):
 
         The connections stay with the fleet.
         """
-        dropped: list[_Task] = []
+        dropped: list[Task] = []
         with self._changed:
             self._shut = True
             if cancel_futures:
-                for queue in (self._waiting, *(worker.own for worker in self._workers)):
-                    dropped.extend(queue)
-                    queue.clear()
-                self._count = 0
+                dropped = self._tasks.drop()
             self._changed.notify_all()
         for task in dropped:
             if task.future.cancel():
                 task.future.set_running_or_notify_cancel()
         if wait:
             with self._changed:
-                while self._count or self._under_way:
+                while self._tasks.waiting or self._tasks.under_way:
                     self._changed.wait()
 
-    # -- which task goes where; the lock is held
-
-    def _queue(self, task: _Task) -> None:
-        self._count += 1
-        alive = [worker for worker in self._workers if worker.broken is None]
-        if self._policy == "any" or not alive:
-            self._waiting.append(task)
-            return
-        if self._policy == "round_robin":
-            self._turn += 1
-            alive[self._turn % len(alive)].own.append(task)
-            return
-        key = zlib.crc32(repr(task.args[:1]).encode("utf-8", "backslashreplace"))
-        alive[key % len(alive)].own.append(task)
-
-    def _starts(self) -> list[tuple[_Worker, _Task]]:
-        """The tasks that can begin now, each with its host; they count as under way."""
-        starts: list[tuple[_Worker, _Task]] = []
-        for worker in sorted(self._workers, key=lambda worker: worker.running):
-            while worker.broken is None and worker.running < self._slots and (worker.own or self._waiting):
-                task = (worker.own or self._waiting).popleft()
-                self._count -= 1
-                if not task.future.running() and not task.future.set_running_or_notify_cancel():
-                    continue
-                task.future.host = worker.member.text
-                worker.running += 1
-                self._under_way += 1
-                starts.append((worker, task))
+    def _begin(self) -> list[tuple[Worker, Task]]:
+        """The tasks that can begin now; the lock is held."""
+        begun = self._tasks.begin()
         self._changed.notify_all()
-        return starts
+        return begun
 
-    # -- carrying it out
-
-    def _start(self, starts: list[tuple[_Worker, _Task]]) -> None:
-        for worker, task in starts:
+    def _start(self, begun: list[tuple[Worker, Task]]) -> None:
+        for worker, task in begun:
             # Connecting, and sending large arguments, block: that must cost only this host.
             threading.Thread(target=self._carry_out, args=(worker, task), name="remotesvc-task", daemon=True).start()
 
-    def _carry_out(self, worker: _Worker, task: _Task) -> None:
+    def _carry_out(self, worker: Worker, task: Task) -> None:
         while True:
             value, error = self._attempt(worker, task)
             following = self._ended(worker, task, value, error)
@@ -209,71 +118,54 @@ class FleetExecutor(Executor):
                 return
             task = following  # this thread goes on with the host's next task
 
-    def _attempt(self, worker: _Worker, task: _Task) -> tuple[Any, BaseException | None]:
+    def _attempt(self, worker: Worker, task: Task) -> tuple[Any, BaseException | None]:
         context: Context | None = None
+        attempt = task.future.attempt
         try:
             context = self._links.context(worker.member)
-            calls, attempt = context.under(self._options), task.future._attempt
+            calls = context.under(self._options)
             value = attempt.wait(lambda: calls.submit(task.fn, *task.args, **task.kwargs))
             return (list(attempt.each(value)) if hasattr(value, "__next__") else value), None
         except BaseException as error:
             if context is not None:
                 self._links.failed(worker.member, context, error)
-            if task.future._attempt.stopped and isinstance(error, NotSent):
+            if attempt.stopped and isinstance(error, NotSent):
                 return None, Cancelled("killed before it was sent", worker.member.text)
             return None, error
 
-    def _ended(self, worker: _Worker, task: _Task, value: Any, error: BaseException | None) -> _Task | None:
+    def _ended(self, worker: Worker, task: Task, value: Any, error: BaseException | None) -> Task | None:
         """A task is through, or goes to another host; returns the next task of this host, None if there is none."""
-        not_run = isinstance(error, (ConnectError, NotSent)) and not task.future._attempt.stopped
         lost = isinstance(error, Lost)
+        not_run = isinstance(error, (ConnectError, NotSent)) and not task.future.attempt.stopped
         task.losses += lost
-        broken: list[_Task] = []
-        with self._changed:
-            if not_run or lost:
-                self._out_of_service(worker, error, lost)
-                if all(other.broken is not None for other in self._workers):
-                    self._broken = error  # before anybody is told of his task's end, and submits another
-            elsewhere = not_run or (lost and self._idempotent and task.losses < MOST_LOSSES)
-            if elsewhere and any(other.broken is None for other in self._workers):
-                self._count += 1
-                self._waiting.appendleft(task)
-            else:
-                elsewhere = False
+        elsewhere = False
+        if error is not None and (not_run or lost):
+            with self._changed:
+                if not (lost and self._links.reconnects):  # else its next task connects anew
+                    self._tasks.out_of_service(worker, error)
+                elsewhere = self._tasks.put_back(task, lost)
         if not elsewhere:
-            self._settle(task, value, error)
+            # Before what follows begins, and after the books know if no host is left: whoever is told may submit.
+            _settle(task, value, error)
         with self._changed:
-            worker.running -= 1
-            self._under_way -= 1
-            if all(other.broken is not None for other in self._workers):
-                broken = [*self._waiting, *(each for other in self._workers for each in other.own)]
-                self._waiting.clear()
-                for other in self._workers:
-                    other.own.clear()
-                self._count -= len(broken)
-            starts = self._starts()
-        for each in broken:
-            if each.future.done() or (not each.future.running() and not each.future.set_running_or_notify_cancel()):
-                continue
-            each.future.set_exception(_no_host_left(error))
-        mine = next((index for index, (other, _) in enumerate(starts) if other is worker), None)
-        following = None if mine is None else starts.pop(mine)[1]
-        self._start(starts)
+            self._tasks.ended(worker)
+            stranded = self._tasks.drop() if self._tasks.broken is not None else []
+            begun = self._begin()
+        for each in stranded:
+            if not each.future.done() and each.future.begins():
+                each.future.set_exception(_no_host_left(error))
+        mine = next((index for index, (other, _) in enumerate(begun) if other is worker), None)
+        following = None if mine is None else begun.pop(mine)[1]
+        self._start(begun)
         return following
 
-    def _out_of_service(self, worker: _Worker, error: BaseException | None, lost: bool) -> None:
-        if lost and self._links.reconnects:
-            return  # its next task connects anew
-        worker.broken = error
-        self._waiting.extend(worker.own)  # for whoever is left
-        worker.own.clear()
 
-    def _settle(self, task: _Task, value: Any, error: BaseException | None) -> None:
-        with suppress(Exception):  # ended in another way meanwhile
-            if error is not None:
-                task.future.set_exception(error)
-            else:
-                task.future.set_result(value)
+def _settle(task: Task, value: Any, error: BaseException | None) -> None:
+    with suppress(Exception):  # ended in another way meanwhile
+        if error is not None:
+            task.future.set_exception(error)
+        else:
+            task.future.set_result(value)
 
 
 def _joined(chunks: Generator[list[Any], None, None]) -> Iterator[Any]:

@@ -1,0 +1,149 @@
+"""Which task of an executor runs on which host, and when. No thread or clock lives here; the executor has the lock."""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from remotesvc.bootstrap.errors import UsageError
+from remotesvc.futures import InterruptibleFuture
+
+from .attempt import Attempt, call_all
+from .member import Member
+
+MOST_LOSSES = 3
+"""How often an idempotent task may be lost: by then the task is likely to be what ends its hosts, one after another."""
+POLICIES = ("any", "round_robin", "sticky")
+
+
+class HostFuture(InterruptibleFuture):
+    """A task of a fleet's executor. `host` is where it runs, or ran; None while it waits.
+
+    As everywhere in `concurrent.futures`, `cancel` of a running task is False; `kill` ends that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.host: str | None = None
+        self.attempt = Attempt()
+        """What the executor does for it."""
+
+    def kill(self) -> bool:
+        """Give the task up wherever it is: one that waits is cancelled, one that runs is told and ends with
+        Cancelled. False if it has ended."""
+        if self.cancel():
+            return True
+        if self.done():
+            return False
+        call_all(self.attempt.stop())
+        return True
+
+    def begins(self) -> bool:
+        """It runs from now on, or goes on elsewhere; False if it was cancelled before."""
+        return self.running() or self.set_running_or_notify_cancel()
+
+
+@dataclass
+class Task:
+    """A function, what it is called with, and the future of that; how often its host was lost."""
+
+    future: HostFuture
+    fn: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    losses: int = 0
+
+
+@dataclass
+class Worker:
+    """One host: how many tasks run there, which wait for just this host, and why it is out of service, if it is."""
+
+    member: Member
+    running: int = 0
+    own: deque[Task] = field(default_factory=deque)
+    broken: BaseException | None = None
+
+
+class Tasks:
+    """The tasks of one executor and the hosts they go to, `slots` at once to each; `policy`: see `FleetExecutor`."""
+
+    def __init__(self, members: Sequence[Member], policy: str, slots: int, idempotent: bool) -> None:
+        if policy not in POLICIES:
+            raise UsageError(f"policy is one of {', '.join(POLICIES)}, not {policy!r}")
+        if slots < 1:
+            raise UsageError("slots must be at least 1")
+        if not members:
+            raise UsageError("a fleet without hosts runs nothing")
+        self.policy = policy
+        self._slots = slots
+        self._idempotent = idempotent
+        self._workers = [Worker(member) for member in members]
+        self._anywhere: deque[Task] = deque()
+        self._turn = 0
+        self.waiting = 0
+        self.under_way = 0
+        self.broken: BaseException | None = None
+        """Why no host is left, once none is."""
+
+    def add(self, task: Task) -> None:
+        """One more that waits."""
+        self.waiting += 1
+        alive = [worker for worker in self._workers if worker.broken is None]
+        if self.policy == "any" or not alive:
+            self._anywhere.append(task)
+            return
+        if self.policy == "round_robin":
+            self._turn += 1
+            alive[self._turn % len(alive)].own.append(task)
+            return
+        key = zlib.crc32(repr(task.args[:1]).encode("utf-8", "backslashreplace"))
+        alive[key % len(alive)].own.append(task)
+
+    def begin(self) -> list[tuple[Worker, Task]]:
+        """The tasks whose turn it is, each with its host: they are under way from now on."""
+        begun: list[tuple[Worker, Task]] = []
+        for worker in sorted(self._workers, key=lambda worker: worker.running):
+            while worker.broken is None and worker.running < self._slots and (worker.own or self._anywhere):
+                task = (worker.own or self._anywhere).popleft()
+                self.waiting -= 1
+                if not task.future.begins():
+                    continue
+                task.future.host = worker.member.text
+                worker.running += 1
+                self.under_way += 1
+                begun.append((worker, task))
+        return begun
+
+    def out_of_service(self, worker: Worker, error: BaseException) -> None:
+        """A host takes no more tasks; those that wait for it are for whoever is left."""
+        worker.broken = error
+        self._anywhere.extend(worker.own)
+        worker.own.clear()
+        if all(other.broken is not None for other in self._workers):
+            self.broken = error
+
+    def put_back(self, task: Task, lost: bool) -> bool:
+        """Have a task that did not come to its end run elsewhere, before all others. False if it may have run and must
+        not again, has been lost too often, or no host is left."""
+        if self.broken is not None or (lost and not (self._idempotent and task.losses < MOST_LOSSES)):
+            return False
+        self.waiting += 1
+        self._anywhere.appendleft(task)
+        return True
+
+    def ended(self, worker: Worker) -> None:
+        """A task has left a host."""
+        worker.running -= 1
+        self.under_way -= 1
+
+    def drop(self) -> list[Task]:
+        """Forget those that wait, and return them."""
+        dropped: list[Task] = []
+        for queue in (self._anywhere, *(worker.own for worker in self._workers)):
+            dropped.extend(queue)
+            queue.clear()
+        self.waiting -= len(dropped)
+        return dropped

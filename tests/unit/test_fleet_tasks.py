@@ -1,0 +1,138 @@
+"""Which task of an executor goes to which host."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from remotesvc.fleet.tasks import HostFuture, Task, Tasks, Worker
+
+
+def tasks(hosts: str, policy: str = "any", slots: int = 1, idempotent: bool = False) -> Tasks:
+    """The books of an executor over hosts of one letter each."""
+    members: Any = [SimpleNamespace(text=host) for host in hosts]
+    return Tasks(members, policy, slots, idempotent)
+
+
+def task(*args: Any) -> Task:
+    """A task that nobody runs."""
+    return Task(HostFuture(), "os:getpid", args, {})
+
+
+def begun(books: Tasks) -> list[tuple[str, Task]]:
+    """What begins now, by the names of the hosts."""
+    return [(worker.member.text, each) for worker, each in books.begin()]
+
+
+def one(books: Tasks) -> tuple[Worker, Task]:
+    """The only one that begins now."""
+    (found,) = books.begin()
+    return found
+
+
+def test_each_host_has_as_many_as_it_has_slots() -> None:
+    books = tasks("ab", slots=2)
+    made = [task() for _ in range(5)]
+    for each in made:
+        books.add(each)
+    first = begun(books)
+    assert sorted(host for host, _ in first) == ["a", "a", "b", "b"]
+    assert (books.waiting, books.under_way) == (1, 4)
+    assert all(each.future.running() and each.future.host == host for host, each in first)
+
+
+def test_hosts_with_less_to_do_come_first() -> None:
+    books = tasks("ab", slots=2)
+    books.add(task())
+    worker, _ = one(books)
+    books.add(task())
+    other, _ = one(books)
+    assert {worker.member.text, other.member.text} == {"a", "b"}
+
+
+def test_in_turn_whatever_room_they_have() -> None:
+    books = tasks("abc", "round_robin")
+    made = [task() for _ in range(6)]
+    for each in made:
+        books.add(each)
+    first = begun(books)
+    assert sorted(host for host, _ in first) == ["a", "b", "c"]
+    assert {id(each) for _, each in first} == {id(each) for each in made[:3]}
+    assert not books.begin()
+
+
+def test_equal_first_arguments_meet() -> None:
+    books = tasks("abcd", "sticky", slots=100)
+    for number in range(40):
+        books.add(task(number % 4, number))
+    hosts: dict[int, set[str]] = {}
+    for host, each in begun(books):
+        hosts.setdefault(each.args[0], set()).add(host)
+    assert set(map(len, hosts.values())) == {1}
+
+
+def test_what_was_cancelled_while_it_waited_does_not_begin() -> None:
+    books = tasks("a")
+    first, second = task(), task()
+    books.add(first)
+    books.add(second)
+    assert first.future.cancel()
+    assert begun(books) == [("a", second)]
+    assert books.waiting == 0
+
+
+def test_the_tasks_of_a_broken_host_go_to_those_left() -> None:
+    books = tasks("ab", "round_robin")
+    made = [task() for _ in range(4)]
+    for each in made:
+        books.add(each)
+    first = books.begin()
+    broken, its = first[0]
+    books.out_of_service(broken, OSError("gone"))
+    assert books.put_back(its, lost=False)
+    for worker, _ in first:
+        books.ended(worker)
+    left = first[1][0].member.text
+    seen = []
+    while found := books.begin():
+        ((worker, each),) = found
+        assert worker.member.text == left
+        seen.append(id(each))
+        books.ended(worker)
+    # Its own, then what had begun on the other, then what had not.
+    own = next(each for each in made[2:] if id(each) == seen[0])
+    assert seen == [id(own), id(its), *(id(each) for each in made[2:] if each is not own)]
+    assert books.broken is None
+
+
+@pytest.mark.parametrize(("idempotent", "tries"), [(False, 1), (True, 3)])
+def test_what_may_have_run_is_run_again_only_where_that_does_no_harm(idempotent: bool, tries: int) -> None:
+    books = tasks("abcdef", idempotent=idempotent)
+    mine = task()
+    books.add(mine)
+    runs = 0
+    while found := books.begin():
+        ((worker, each),) = found
+        runs += 1
+        each.losses += 1
+        books.out_of_service(worker, OSError("lost"))
+        books.put_back(each, lost=True)
+        books.ended(worker)
+    assert runs == tries
+
+
+def test_when_no_host_is_left_that_is_known_and_what_waits_is_handed_back() -> None:
+    books = tasks("ab")
+    made = [task() for _ in range(4)]
+    for each in made:
+        books.add(each)
+    error = OSError("the last one")
+    for worker, each in books.begin():
+        books.out_of_service(worker, error)
+        books.put_back(each, lost=False)
+        books.ended(worker)
+    assert books.broken is error
+    assert {id(each) for each in books.drop()} >= {id(each) for each in made[2:]}
+    assert (books.waiting, books.under_way) == (0, 0)
