@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .connect import Peer
     from .openssh.askpass import Secretary
+    from .openssh.config import Answers
     from .openssh.path import OpenSSHPath
     from .openssh.plan import OpenSSHHost
     from .paths.channel import ParamikoPath
@@ -48,7 +49,8 @@ class SSHContexts:
         self._keys = keys
         self._lock = threading.Lock()
         self._ways: Ways | None = None
-        self._answers: Secretary | None = None
+        self._answers: Answers | None = None
+        self._answering: Secretary | None = None
         self._shared: dict[Asked, _Shared] = {}
 
     def context(self, options: SSHOptions, name: str, settings: dict[str, Any], fresh: bool = False) -> Context:
@@ -104,7 +106,7 @@ class SSHContexts:
 
             self._tree.router.alive()  # before there is a process that nobody would end
             path = openssh.open(options, lambda host: command_at(_place_by_way(host)), deadline, phases,
-                                self._secretary(), lambda word: _LOG.warning("%s: %s", name, word))
+                                self._secretary(), lambda word: _LOG.warning("%s: %s", name, word), self._asked())
         else:
             path = ssh.open(options, lambda peer: command_at(_place(peer)), (), deadline, phases, self._keys,
                             self.ways())
@@ -127,8 +129,17 @@ class SSHContexts:
         from .openssh.askpass import Secretary
 
         with self._lock:
+            if self._answering is None:
+                self._answering = Secretary(self._keys)
+            return self._answering
+
+    def _asked(self) -> Answers:
+        """What ssh says of hosts."""
+        from .openssh.config import Answers
+
+        with self._lock:
             if self._answers is None:
-                self._answers = Secretary(self._keys)
+                self._answers = Answers()
             return self._answers
 
     def ways(self) -> Ways:
@@ -138,9 +149,10 @@ class SSHContexts:
         load_paramiko()
         from .ways import Ways
 
+        answers = self._asked()
         with self._lock:
             if self._ways is None:
-                self._ways = Ways()
+                self._ways = Ways(answers)
             return self._ways
 
     def close(self) -> None:

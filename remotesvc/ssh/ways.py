@@ -17,6 +17,7 @@ from .configuration.config import resolve
 from .configuration.options import MOST_HOPS, SSHOptions
 from .configuration.resolved import ResolvedHost
 from .connect import Effort, Peer, connect
+from .openssh.config import Answers
 from .paths.socket import Stream
 
 HANDSHAKES = 8
@@ -48,9 +49,13 @@ class _Bastion:
 
 
 class Ways:
-    """The jump hosts of one router. Thread-safe; a connection to one is closed when its last user is."""
+    """The jump hosts of one router. Thread-safe; a connection to one is closed when its last user is.
 
-    def __init__(self) -> None:
+    `answers` has what ssh says of hosts.
+    """
+
+    def __init__(self, answers: Answers | None = None) -> None:
+        self._answers = answers or Answers()
         self._lock = threading.Lock()
         self._bastions: dict[SSHOptions, _Bastion] = {}
 
@@ -60,7 +65,7 @@ class Ways:
         `behind` are the hosts that are waiting to go through this one. Raises ConnectError.
         """
         started = time.monotonic()
-        host = resolve(options, effort.deadline - started)
+        host = resolve(options, effort.deadline - started, self._answers)
         effort.phases["config"] = time.monotonic() - started
         if host.jump is None:
             return connect(host, lambda limit: reach.directly(host, limit), effort)

@@ -32,15 +32,18 @@ GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 IDENTITY_FILES = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 
 
-def resolve(options: SSHOptions, timeout: float = 10.0) -> ResolvedHost:
-    """Find out all about `options.host`; runs `ssh -G` for at most `timeout` seconds.
+def resolve(
+    options: SSHOptions, timeout: float = 10.0, answers: openssh_config.Answers | None = None
+) -> ResolvedHost:
+    """Find out all about `options.host`; runs `ssh -G` for at most `timeout` seconds, unless `answers` knows.
 
     Raises UsageError (a key file that is not there), ConnectError (stage "config") and ConnectTimeout.
     """
     options.check_files()
     program = shutil.which("ssh") if has_entry() else None
     try:
-        values = openssh_config.ask(program, options, timeout) if program else _read_files(options)
+        ask = openssh_config.ask if answers is None else answers.ask
+        values = ask(program, options, timeout) if program else _read_files(options)
         _check(values, options, program)
         return _build(Settings(values), options)
     except UsageError as error:

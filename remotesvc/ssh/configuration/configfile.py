@@ -27,7 +27,7 @@ _SEVERAL = frozenset(
     ["certificatefile", "dynamicforward", "identityfile", "localforward", "remoteforward", "sendenv", "setenv"]
 )
 # ssh's own limit.
-_DEEPEST = 16
+DEEPEST = 16
 _WORD = re.compile(r'\s*(?:"([^"]*)"|((?:[^\s"#\\]|\\.|(?<=\S)#)+))')
 
 
@@ -53,7 +53,7 @@ class Reader:
         self._read(os.path.expanduser(path), base, True, 0)
 
     def _read(self, path: str, base: str, active: bool, depth: int) -> None:
-        if depth > _DEEPEST:
+        if depth > DEEPEST:
             raise Unreadable(f"{path}: Include is nested too deeply")
         try:
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
@@ -68,19 +68,10 @@ class Reader:
 
     def _line(self, line: str, active: bool, place: str, base: str | None, depth: int) -> bool | None:
         """Take one line; for Host and Match, whether the lines that follow are for this host."""
-        text = line.strip()
-        if not text or text.startswith("#"):
+        said = setting(line, place)
+        if said is None:
             return None
-        found = re.match(r'"?([A-Za-z][A-Za-z0-9]*)"?(?:\s*=\s*|\s+|$)', text)
-        if not found:
-            raise UsageError(f"{place}: not a setting: {text!r}")
-        key, rest = found.group(1).lower(), text[found.end() :]
-        if key in ("proxycommand", "remotecommand", "localcommand", "knownhostscommand"):
-            words = [rest]  # the whole line is the command
-        else:
-            words = split(rest, place)
-        if not words or words == [""]:
-            raise UsageError(f"{place}: {found.group(1)} has no value")
+        key, words = said
         if key == "host":
             return matches(words, self.host)
         if key == "match":
@@ -147,6 +138,24 @@ class Reader:
             return self.host
         local = local_user()
         return local if criterion == "localuser" else self.user or self.values.get("user", [local])[0]
+
+
+def setting(line: str, place: str) -> tuple[str, list[str]] | None:
+    """The keyword of a line, in lower case, and its words; None for a comment. Raises UsageError."""
+    text = line.strip()
+    if not text or text.startswith("#"):
+        return None
+    found = re.match(r'"?([A-Za-z][A-Za-z0-9]*)"?(?:\s*=\s*|\s+|$)', text)
+    if not found:
+        raise UsageError(f"{place}: not a setting: {text!r}")
+    key, rest = found.group(1).lower(), text[found.end() :]
+    if key in ("proxycommand", "remotecommand", "localcommand", "knownhostscommand"):
+        words = [rest]  # the whole line is the command
+    else:
+        words = split(rest, place)
+    if not words or words == [""]:
+        raise UsageError(f"{place}: {found.group(1)} has no value")
+    return key, words
 
 
 def matches(patterns: Iterable[str], name: str) -> bool:

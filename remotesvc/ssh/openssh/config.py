@@ -1,15 +1,23 @@
-"""ssh_config as OpenSSH's own client reads it: `ssh -G`, once a host."""
+"""ssh_config as OpenSSH's own client reads it: `ssh -G`, once for all hosts that it does not tell apart."""
 
 from __future__ import annotations
 
 import functools
 import subprocess
+import threading
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 
+from ..configuration.alike import Alike
 from ..configuration.configfile import Values
 from ..configuration.localuser import has_entry
 from ..configuration.options import SSHOptions
+
+MOST_KNOWN = 256
+"""Answers that are kept; each is 10 KiB, and a fleet needs a few."""
 
 
 def arguments(options: SSHOptions) -> list[str]:
@@ -63,6 +71,48 @@ def ask(program: str, options: SSHOptions, timeout: float) -> Values:
     return parse(done.stdout)
 
 
+class Answers:
+    """What ssh says of hosts, asked once for all that are alike. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._alike = Alike()
+        self._lock = threading.Lock()
+        self._known: dict[Hashable, _Answer] = {}
+
+    def ask(self, program: str, options: SSHOptions, timeout: float) -> Values:
+        """As `ask`."""
+        alike = self._alike.key(program, options)
+        if alike is None:
+            return ask(program, options, timeout)
+        key = program, *arguments(options), alike
+        with self._lock:
+            if key not in self._known and len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            answer = self._known.setdefault(key, _Answer())
+        started = time.monotonic()
+        if not answer.asking.acquire(timeout=max(timeout, 0.001)):
+            raise ConnectTimeout(
+                f"ssh -G did not answer for another host within {timeout:.0f} s", options.host, "config"
+            )
+        try:
+            if answer.values is None:
+                values = ask(program, options, timeout - (time.monotonic() - started))
+                if values.get("hostname") != [options.host.lower()]:
+                    return values  # not what we think of the name: it is asked for each
+                answer.values = values
+        finally:
+            answer.asking.release()
+        return {**answer.values, "host": [options.host], "hostname": [options.host.lower()]}
+
+
+@dataclass(eq=False)
+class _Answer:
+    """What ssh says of hosts that are alike; `values` once it has been asked, by whoever holds `asking`."""
+
+    asking: threading.Lock = field(default_factory=threading.Lock)
+    values: Values | None = None
+
+
 def parse(output: bytes) -> Values:
     """The table that `ssh -G` printed."""
     values: Values = {}
@@ -77,13 +127,7 @@ def parse(output: bytes) -> Values:
 def defaults(program: str) -> dict[str, str]:
     """What this ssh says where no file says anything. Empty if it says nothing."""
     try:
-        done = subprocess.run(
-            [program, "-G", "-T", "-F", "none", "--", "localhost"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        values = ask(program, SSHOptions("localhost", ssh_config="none"), 10)
+    except ConnectError:
         return {}
-    return {key: " ".join(given) for key, given in parse(done.stdout).items()}
+    return {key: " ".join(given) for key, given in values.items()}

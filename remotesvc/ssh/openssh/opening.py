@@ -16,10 +16,10 @@ from ..busy import LONGEST_PAUSE, RETRIES
 from ..configuration.options import SSHOptions
 from ..hostkeys.known_hosts import KnownHosts
 from ..login.keyring import KeyRing
-from . import config as openssh_config
 from . import errors as openssh_errors
 from . import plan as openssh_plan
 from .askpass import Desk, Replies, Secretary
+from .config import Answers
 from .path import OpenSSHPath
 from .plan import OpenSSHHost
 
@@ -34,11 +34,13 @@ def open(
     phases: dict[str, float],
     secretary: Secretary,
     note: Callable[[str], object],
+    answers: Answers,
 ) -> OpenSSHPath:
     """Connect, log in and have a program run, before `deadline` (monotonic; `phases["asked"]` comes on top).
 
-    `command_for` is asked for the command line; `note` is told what a person is to do, such as to touch a key. Raises
-    UsageError for what ssh cannot be told, and the ConnectErrors that `ssh.open` does; no process is left then.
+    `command_for` is asked for the command line; `note` is told what a person is to do, such as to touch a key;
+    `answers` has what ssh says of hosts. Raises UsageError for what ssh cannot be told, and the ConnectErrors that
+    `ssh.open` does; no process is left then.
     """
     started = time.monotonic()
     program = shutil.which("ssh")
@@ -46,7 +48,7 @@ def open(
         raise UsageError("transport openssh needs OpenSSH's client, ssh, and there is none on the PATH")
     options.check_files()
     try:
-        values = openssh_config.ask(program, options, deadline - started)
+        values = answers.ask(program, options, deadline - started)
         try:
             host = openssh_plan.describe(options, values)
         except UsageError as error:
