@@ -46,18 +46,19 @@ class ChildRouter(Router):
                                  lambda call: self.outlet.drain(call))
         self.dispatcher = Dispatcher(self, config["concurrency"], self.executor)
         self.mailboxes[wire.CALL] = self.dispatcher
-        self.arrived = self.streams.arrived_early
+        self.arrived = self._arrived_early
         self.ends: "Any" = None
         self.outlet: "Any" = None
         self.importing = threading.RLock()
         self.left = threading.Event()
         self.stderr = stderr
         self._leaving = threading.Lock()
-        self._farewell: "Any" = None
+        self.farewell: "Any" = None
         self._more: "Any" = None
         self._parts = threading.RLock()
         self._rest = b""
         self._whole = threading.Event()
+        self._asked = False
 
     @property
     def parent(self) -> "int":
@@ -95,36 +96,33 @@ class ChildRouter(Router):
 
     def _on_neighbour(self, link: "Any", frame: "wire.Frame") -> "None":
         if frame.kind == wire.KERNEL and link.context is None:
-            self._rest = frame.payload
+            self._rest, self._asked = frame.payload, True
             self._whole.set()
             self.timers.after(0, self._complete)
         else:
             super()._on_neighbour(link, frame)
 
+    def _arrived_early(self, link: "Any", frame: "Any") -> "Any":
+        found = self.streams.arrived_early(link, frame)
+        if found is None:
+            self.ask()
+        return found
+
     def _complete(self) -> "None":
-        # Now, because the end of this process must not depend on an import; and from now on output is live, even while
-        # the first call runs.
-        from .links import assembly
-        self.more().name_process()
-        assembly.begin(self)
-        from .calls.turns import Turns
-        from .calls.workers import Workers
-        from .leave import leave
-        from .links.gauge import Gauge
-        self._farewell = leave
-        # Past the outlet from now on: each reply asks it.
-        capture = self.outlet.capture()
-        self.executor.drain = capture.flush_call
-        link = self.links.get(None)
-        if link is not None:
-            link.flight.gauge = Gauge()
-            with link.lock:
-                link.wake_writer()  # while there may be threads: user code can use them all up
-            Workers(self.dispatcher, self.timers)
-            Turns(link.path, link, self.dispatcher, capture.never_wait)
+        from .complete import complete
+        complete(self)
+
+    def ask(self) -> "None":
+        """Have the rest of the kernel come now; unasked, it comes a little later."""
+        if not self._asked:
+            self._asked = True
+            link = self.links.get(None)
+            if link is not None:
+                link.send("kernel", 0, [wire.Frame(wire.KERNEL).pack()], wire.SIZE, True)
 
     def whole_kernel(self) -> "None":
         """Have all kernel modules at hand, waiting for them if need be."""
+        self.ask()
         if not self._whole.wait(self.config["lease"]):
             self.on_orphaned("the rest of the kernel did not come")
         with self._parts:
@@ -160,9 +158,9 @@ class ChildRouter(Router):
     def _leave(self, reason: "str") -> "None":
         self._say(reason)
         try:
-            if self._farewell is None:
+            if self.farewell is None:
                 _end()
-            self._farewell(self, reason)
+            self.farewell(self, reason)
         finally:
             os._exit(0)
 

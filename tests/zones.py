@@ -50,7 +50,7 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
         "output.capture", "output.logs", "output.outlet", "output.stdstreams",
     ),
     "runtime": (
-        "child", "entry", "leave", "provide",
+        "child", "complete", "entry", "leave", "provide",
         "calls.ask", "calls.bysource", "calls.chain", "calls.current", "calls.dispatcher", "calls.execute",
         "calls.outcome", "calls.pending", "calls.pickled", "calls.refusals", "calls.turns", "calls.unfold",
         "calls.workers",

@@ -118,6 +118,8 @@ class Dispatcher(object):
         if self.others is not None and self.others.full(message):
             return
         self._count(message, 1)
+        if self.others is None and (self.running or self.ready):  # it would wait for another
+            self._router.ask()
         # One that a running call waits for goes first, on a thread that the others cannot take.
         (self.caused if message.flags & wire.CAUSED else self.ready).append(message)
         self._router.crowded = True

@@ -264,7 +264,7 @@ class Router(object):
     def _on_neighbour(self, link: "Link", frame: "wire.Frame") -> "None":
         if frame.kind == wire.BYE:
             link.fail(text(frame.payload) or "the peer closed the link")
-        elif frame.kind == wire.HELLO and link.on_hello is not None:
+        elif frame.kind in (wire.HELLO, wire.KERNEL) and link.on_hello is not None:
             hello, link.on_hello = link.on_hello, None
             hello(frame)
         elif frame.kind in (wire.ROUTE_ADD, wire.ROUTE_DROP):

@@ -51,8 +51,8 @@ TRIED = ("finder", KERNEL, "output", "output.outlet", "child", "calls.execute", 
 
 # What a child imports by itself once the rest of the kernel is there, and what every child needs soon.
 SOON = tuple(KERNEL + "." + each for each in (
-    "provide", "links.assembly", "links.gauge", "calls.turns", "calls.workers", "calls.ask", "calls.pending", "leave",
-    "output.capture", "output.stdstreams", "imports.importer", "data.unpack", "routing.closing"))
+    "complete", "provide", "calls.ask", "calls.pending", "output.capture", "output.stdstreams", "imports.importer",
+    "data.unpack", "routing.closing"))
 
 # Levels of zlib for sources and where bytecode goes along: the next ones take half as long again to save a hundredth.
 LEVEL, CODE_LEVEL = 6, 5

@@ -17,7 +17,7 @@ from .times import note_times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
     from .bundle import Bundle
 
@@ -31,6 +31,12 @@ _BUSY = 0.03
 
 # Seconds a kernel has to come up, at least, whatever is left of the budget: those before it have succeeded by then.
 LEAST = 1.0
+
+# Seconds after HELLO after which the rest of the kernel follows, unless the child asks for it before. It needs none of
+# it for a first plain call: where hundreds of hosts are called just once, that would be most of what is sent.
+HOLD = 0.25
+# Bytes sent before HELLO above which that is no plain call: it waits for the rest already.
+PLAIN = 512
 
 # How the kernel's last words begin, by the interpreter (`faulthandler`) or by itself.
 _KERNELS_WORDS = re.compile("^(?:Fatal Python error|remotesvc): ", re.M)
@@ -62,7 +68,7 @@ class Start(object):
         self._handshake = Handshake(self._marker)
         self._ready = threading.Event()
         self._timer: "Any" = None
-        self._bundle: "Any" = None
+        self._unsent: "List[Bundle]" = []  # whose rest is to be sent
         self._said_before = ""
         self._begun = time.monotonic()
         self._connecting = self._begun if connecting is None else connecting  # since when
@@ -77,7 +83,7 @@ class Start(object):
     def begin(self, bundle: "Bundle", config: "Dict[str, Any]", budget: "float") -> "None":
         """Send the kernel and its configuration; READY must follow within what is left of ``budget``, the seconds for
         connecting."""
-        self._bundle = bundle
+        self._unsent.append(bundle)
         self._begun = time.monotonic()
         left = max(LEAST, budget + self.phases.get("asked", 0.0) - (self._begun - self._connecting))
         self._timer = self._router.timers.after(left, lambda: self._expire(budget))
@@ -142,11 +148,28 @@ class Start(object):
         crash = _KERNELS_WORDS.search(said)
         self._said_before = said[:crash.start()] if crash else said
         self.link.make_error = self._make_lost
-        rest = self._bundle.rest(self._coded())
-        header = wire.Frame(wire.KERNEL).header(len(rest))
-        self.link.send("kernel", 0, [header, rest], len(header) + len(rest), False)
+        # As a child we had better not wait: user code may leave us no thread for it.
+        if self._router.id or self.link.flight.sent + self.link.queued > PLAIN:
+            self._send_rest()
+        else:
+            self._timer = self._router.timers.after(HOLD, self._send_rest)
+            self.link.on_hello = self._on_asked
         self.path.settled()
         self._ready.set()
+
+    def _on_asked(self, frame: "wire.Frame") -> "None":
+        if frame.kind != wire.KERNEL:
+            self.link.strike("it introduced itself twice")
+        self._send_rest()
+
+    def _send_rest(self) -> "None":
+        try:
+            bundle = self._unsent.pop()  # one step: the timer and the child's question may meet
+        except IndexError:
+            return
+        rest = bundle.rest(self._coded())
+        header = wire.Frame(wire.KERNEL).header(len(rest))
+        self.link.send("kernel", 0, [header, rest], len(header) + len(rest), False)
 
     def _ended(self, reason: "str") -> "None":
         if not self._ready.is_set() and self.error is None:

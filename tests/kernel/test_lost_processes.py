@@ -59,7 +59,7 @@ def test_a_process_killed_between_calls(context: Context) -> None:
 
 def test_a_process_that_ends_itself_with_sigterm_runs_its_exit_functions(context: Context, tmp_path: Path) -> None:
     usable(context)
-    ready = "__import__('remotesvc').current().router._farewell is not None"
+    ready = "__import__('remotesvc').current().router.farewell is not None"
     until(lambda: context.call("builtins:eval", ready))  # a kernel whose second half has not come just ends
     context.call("builtins:exec", f"import atexit; atexit.register(open, {str(tmp_path / 'left')!r}, 'w')")
     os.kill(context.info["pid"], signal.SIGTERM)

@@ -1,0 +1,28 @@
+"""What a child does once its whole kernel is here."""
+from .calls.turns import Turns
+from .calls.workers import Workers
+from .leave import leave
+from .links import assembly
+from .links.gauge import Gauge
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def complete(router: "Any") -> "None":
+    """Have all of a child's parts that must not depend on an import later, which may wait: the end of this process for
+    one. From now on output is live, even while the first call runs."""
+    router.more().name_process()
+    assembly.begin(router)
+    router.farewell = leave
+    # Past the outlet from now on: each reply asks it.
+    capture = router.outlet.capture()
+    router.executor.drain = capture.flush_call
+    link = router.links.get(None)
+    if link is not None:
+        link.flight.gauge = Gauge()
+        with link.lock:
+            link.wake_writer()  # while there may be threads: user code can use them all up
+        Workers(router.dispatcher, router.timers)
+        Turns(link.path, link, router.dispatcher, capture.never_wait)
