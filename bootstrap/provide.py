@@ -102,7 +102,8 @@ class Provisions(object):
             with self._lock:
                 if self._tree is None:
                     ids = IdPool(lambda: request(router, router.parent, wire.LEASE_IDS, None))
-                    settings = {name: router.config[name] for name in ("concurrency", "log_level")}
+                    inherited = ("concurrency", "log_level", "siblings")
+                    settings = {name: router.config[name] for name in inherited if name in router.config}
                     settings["host"] = router.config["name"]  # its children are on the same machine
                     self._tree = Tree(router, ids, settings)
         return self._tree

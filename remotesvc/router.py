@@ -42,7 +42,7 @@ class Router:
     on_output    called with an OutputEvent for what targets print; default: stderr, prefixed with the host
     on_log       called with a LogEvent for a target's log record; default: the logger "remotesvc.remote"
     concurrency  calls that run at once in each context
-    siblings     whether contexts that are not above one another may talk
+    siblings     whether contexts that are not above one another may talk, wherever in the tree they are
     allow, deny  patterns of modules that may, or may not, be sent to targets
     imports      where packages come from, over the rules: {name: "master", "target" or "deny"}; {"*": "locked"}, or
                  just "locked", also keeps installed distributions here that nothing called imports
@@ -64,10 +64,11 @@ class Router:
             path=arguments.several("path", path), allow=arguments.several("allow", allow),
             deny=arguments.several("deny", deny), imports=chosen, locked=locked)
         told = {**arguments.settings(concurrency), "log_level": arguments.level(log_level)}
+        if siblings:  # otherwise the first flight has no word of it
+            told["siblings"] = True
         bindings = Bindings(make_context=self._context, make_sender=self._sender)
         self._router = Root(0, [], fastcodec, bindings)
         self._tree = self._router.tree_of = MasterTree(self._router, told, self.modules)
-        self._router.hub.siblings = siblings
         assembly.begin(self._router)
         self._ssh = SSHContexts(self._tree, KeyRing(terminal.find() if interactive else None), Pythons(remember))
         self._outputs = Outputs(self._name_of, on_output, on_log)

@@ -44,7 +44,7 @@ class Tree(Caller):
 
     def __init__(self, router: "Any", ids: "Any", settings: "Dict[str, Any]") -> "None":
         super().__init__(router)
-        router.hub = router.hub or Hub(router)
+        router.hub = router.hub or Hub(router, settings.get("siblings", False))
         router.hub.on_gone = self.on_gone
         self._ids = ids
         self._settings = settings

@@ -120,6 +120,28 @@ def test_siblings_where_they_do_not(router: Router, context: Context) -> None:
         assert call.result(LIMIT) == ["from here it works"]
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_what_siblings_may_holds_at_every_depth(allowed: bool) -> None:
+    """A hop is a process of its own, which knows only what it was told when it began."""
+    with Router(siblings=allowed) as router:
+        hop, other = router.local(), router.local()
+        reader, near, far = router.local(via=hop), router.local(via=hop), router.local(via=router.local(via=other))
+        home = Receiver(router)
+        call = reader.submit(there.collect, home.sender(), 2)
+        sender = home.get(LIMIT).value
+        if allowed:
+            for writer in (near, far):
+                writer.call(there.send_and_leave_open, sender, writer.id)
+            assert sorted(call.result(LIMIT)) == sorted([near.id, far.id])
+        else:
+            for writer in (near, far, other):
+                assert "may not talk; Router(siblings=True) allows it" in writer.call(there.send_until_refused, sender)
+            hop.call(there.send_and_leave_open, sender, "from above")
+            with sender:
+                sender.send("from further above")
+                assert sorted(call.result(LIMIT)) == ["from above", "from further above"]
+
+
 def test_pickled_calls_bring_senders_too(router: Router, context: Context) -> None:
     receiver = Receiver(router)
     sender = receiver.sender()
