@@ -250,11 +250,23 @@ kept = []  # type: list[Any]
 
 def open_children(n: int) -> "list[int]":
     """Children of ours that stay; their pids."""
+    return [child.call("os:getpid") for child in started(n)]
+
+
+def ids_of_children(n: int) -> "list[int]":
+    """The same; their context ids, once they are up."""
+    children = started(n)
+    for child in children:
+        child.wait_ready()
+    return [child.id for child in children]
+
+
+def started(n: int) -> "list[Any]":
     import remotesvc
 
     children = [remotesvc.current().router.tree().local() for _ in range(n)]
     kept.extend(children)
-    return [child.call("os:getpid") for child in children]
+    return children
 
 
 def nest(depth: int) -> "list[Any]":

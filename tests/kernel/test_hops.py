@@ -21,10 +21,14 @@ pytest_plugins = ("tests.kernel.call_fixtures",)
 @pytest.fixture
 def hops(router: Router) -> Iterator[list[Context]]:
     """A chain of contexts, each the child of the one before it."""
+    yield chain(router, 5)
+
+
+def chain(router: Router, length: int) -> list[Context]:
     contexts = [router.local(name="hop0")]
-    for number in range(1, 5):
+    for number in range(1, length):
         contexts.append(router.local(via=contexts[-1], name=f"hop{number}"))
-    yield contexts
+    return contexts
 
 
 def test_five_hops(hops: list[Context], heard: Heard) -> None:
@@ -74,6 +78,22 @@ def test_a_lost_hop_releases_everybody_beyond_it(hops: list[Context], tmp_path: 
         gone(pid, PROMISED + 3)
 
 
+def test_a_chain_of_ten(router: Router, tmp_path: Path) -> None:
+    hops = chain(router, 10)
+    assert hops[9].call(called.add, 1, 2) == 3
+    futures = [hop.submit(called_waiting.wait_cancelled, str(tmp_path / f"begun{n}")) for n, hop in enumerate(hops)]
+    for n in range(10):
+        appears(tmp_path / f"begun{n}")
+    pids = [hop.info["pid"] for hop in hops]
+    os.kill(pids[4], signal.SIGKILL)
+    for future in futures[4:]:
+        assert isinstance(future.exception(LIMIT), remotesvc.Lost)
+    assert not any(future.done() for future in futures[:4])
+    usable(hops[3])
+    for pid in pids[4:]:
+        gone(pid, PROMISED + 3)
+
+
 def test_closing_a_hop_ends_those_beyond_it(hops: list[Context], tmp_path: Path) -> None:
     pids = [context.call(called.process) for context in hops]
     waiting = hops[4].submit(called_waiting.wait_cancelled, str(tmp_path / "begun"))
@@ -111,6 +131,18 @@ def test_a_child_that_dies_is_an_error_in_its_parent_only(context: Context) -> N
     with pytest.raises(remotesvc.CallError, match="status 7"):
         context.call(called.call_child, "os:_exit", 7)
     usable(context)
+
+
+def test_contexts_that_start_children_at_the_same_time_name_them_differently(router: Router) -> None:
+    """Two siblings and one of their children, two calls in each, and the master itself."""
+    starters = [router.local(), router.local()]
+    starters.append(router.local(via=starters[0]))
+    futures = [starter.submit(called.ids_of_children, 5) for starter in starters for _ in range(2)]
+    own = [router.local().id for _ in range(3)]
+    below = [number for future in futures for number in future.result(LIMIT)]
+    assert len({*below, *own, *(starter.id for starter in starters)}) == 30 + 3 + 3
+    for starter in starters:
+        usable(starter)
 
 
 def test_many_children_of_a_child(context: Context) -> None:
