@@ -21,6 +21,9 @@ from tests.kernel.contexts import LIMIT, Heard, appears, until, usable
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
+LARGE = r"200\.0 MiB; a message has at most 128 MiB"
+"""What is said of 200 MiB: how much it is, and how much it may be."""
+
 
 # -- errors that misbehave
 
@@ -51,7 +54,7 @@ def test_every_builtin_exception(context: Context) -> None:
         with pytest.raises(remotesvc.CallError) as caught:
             context.call(called_failing.fail_every, name)
         assert caught.value.type_name == name
-        assert caught.value.host == "local"
+        assert (caught.value.host, caught.value.call) == ("local", "tests.kernel.called_failing:fail_every")
         assert "fail_every" in caught.value.render()
     usable(context)
 
@@ -102,7 +105,7 @@ def test_a_group_with_notes(context: Context) -> None:
         (called_failing.lock, None, "lock"),
         (called_failing.give_lambda, None, "function"),
         (called.nest, 100_000, "deep"),
-        (called.many_bytes, 200 << 20, "200"),
+        (called.many_bytes, 200 << 20, LARGE),
         (called.power, 1_000_000, "bits"),
         (called.decimal, "1E3000000", "Decimal"),
         (called.make_adder, 1, "function"),
@@ -118,7 +121,7 @@ def test_results_that_cannot_travel(context: Context, function: Any, argument: A
 
 @pytest.mark.parametrize(
     ("value", "says"),
-    [(threading.Lock(), "lock"), (called.nest(100_000), "deep"), (bytes(200 << 20), "200"), (called.count(3), "gener")],
+    [(threading.Lock(), "lock"), (called.nest(100_000), "deep"), (bytes(200 << 20), LARGE), (called.count(3), "gener")],
     ids=["lock", "deep", "large", "generator"],
 )
 def test_arguments_that_cannot_travel(context: Context, value: Any, says: str) -> None:

@@ -123,7 +123,7 @@ with r.as_file(root / 'greeting.txt') as path:
         ]
 
 
-@pytest.mark.parametrize("path", [".hidden", "../later.py", "core.py", "nothing", "data"])
+@pytest.mark.parametrize("path", [".hidden", "../later.py", "core.py", "nothing", "data", "greeting.txt/below"])
 def test_resources_not_served(child: Child, path: str) -> None:
     with pytest.raises(RemoteError) as caught:
         child.run(f"import pkgutil; pkgutil.get_data('shop', {path!r})")

@@ -10,7 +10,9 @@ import pytest
 
 from remotesvc.modules.server import ModuleServer
 from tests.interpreters import Interpreter
+from tests.kernel.contexts import LIMIT
 from tests.kernel.importing import Child, RemoteError, same_minor, write
+from tests.kernel.programs import start
 
 pytest_plugins = ("tests.kernel.import_fixtures",)
 
@@ -81,6 +83,25 @@ def test_script_runs_as_main_without_its_guarded_body(interpreter: Interpreter, 
     write(tmp_path, {"go.py": SCRIPT % (str(Path(__file__).parents[2]), interpreter.version, interpreter.path)})
     done = subprocess.run([sys.executable, str(tmp_path / "go.py")], capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines() == ["[42, '__main__', 'remotesvc:/go.py']"], done.stderr
+
+
+def test_script_without_a_guard_says_what_to_add(tmp_path: Path) -> None:
+    script = """
+        def double(n):
+            return n * 2
+
+        context = router.local()
+        try:
+            context.call(double, 21)
+        except remotesvc.UsageError as error:
+            say(str(error).replace(chr(10), "|"))
+        say(context.call("operator:add", 1, 2))
+        """
+    with start(tmp_path, script) as program:
+        said = program.line()
+        assert "script.py has no guard" in said and 'if __name__ == "__main__":' in said
+        assert program.line() == "3"
+        assert program.process.wait(LIMIT) == 0, program.errors()
 
 
 SCRIPT = """

@@ -168,6 +168,28 @@ def test_modules_that_arrived_are_not_asked_for_again(router: remotesvc.Router) 
     assert router.modules.statistics()["requests"] == before["requests"]
 
 
+def test_a_run_sees_one_version_of_a_module(tmp_path: Path) -> None:
+    """What was read once is what every context gets, whatever becomes of the file; another router reads it anew."""
+    def version(number: int) -> dict[str, str | bytes]:
+        return {"edited.py": f"import inspect, sys\ndef version():\n    return {number}\n"
+                             "def source():\n    return inspect.getsource(version)\n"}
+
+    write(tmp_path, version(1))
+    with remotesvc.Router(path=[tmp_path]) as router:
+        first = router.local().options(timeout=LIMIT)
+        assert first.call("edited:version") == 1
+        write(tmp_path, version(2))
+        later = router.local().options(timeout=LIMIT)
+        for context in (first, later, router.local(via=first), router.local(via=router.local())):
+            assert context.call("edited:version") == 1
+            assert "return 1" in context.call("edited:source")
+        (tmp_path / "edited.py").unlink()
+        assert router.local().options(timeout=LIMIT).call("edited:version") == 1
+    write(tmp_path, version(2))
+    with remotesvc.Router(path=[tmp_path]) as router:
+        assert router.local().options(timeout=LIMIT).call("edited:version") == 2
+
+
 def test_each_link_carries_a_module_once(router: remotesvc.Router) -> None:
     hop = router.local().wait_ready()
     below = [router.local(via=hop).options(timeout=LIMIT) for _ in range(3)]
