@@ -229,6 +229,23 @@ class Picky(Service):
         return "hello"
 
 
+class Impostor(object):  # noqa: UP004
+    """No service, though it could be made like one."""
+
+    made = 0
+
+    def __init__(self, router: "Any" = None) -> None:
+        Impostor.made += 1
+
+    @staticmethod
+    def count() -> int:
+        return Impostor.made
+
+    @expose()
+    def method(self) -> int:
+        return self.made
+
+
 class Raced(Service):
     """Counts its own objects."""
 

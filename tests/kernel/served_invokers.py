@@ -168,6 +168,56 @@ class Deduplicated(Service):
         return value
 
 
+class Counted(Service):
+    """Says how often it was asked."""
+
+    def __init__(self, router: "Any") -> None:
+        super().__init__(router)
+        self.runs = 0
+
+    @expose()
+    def count(self, name: int = 0, size: int = 0) -> "tuple[int, bytes]":
+        self.runs += 1
+        return self.runs, bytes(size)
+
+    @expose()
+    def fail(self) -> None:
+        self.runs += 1
+        raise KeyError(self.runs)
+
+
+class Unkept(DeduplicatingInvoker):
+    ttl = 0
+
+
+class Passing(DeduplicatingInvoker):
+    ttl = 0.1
+
+
+class Small(DeduplicatingInvoker):
+    max_bytes = 8192
+
+
+class Resentful(DeduplicatingInvoker):
+    keep_errors = 600.0
+
+
+class CountedEachTime(Counted):
+    invoker_class = Unkept
+
+
+class CountedForAWhile(Counted):
+    invoker_class = Passing
+
+
+class CountedInLittleRoom(Counted):
+    invoker_class = Small
+
+
+class CountedWithErrors(Counted):
+    invoker_class = Resentful
+
+
 class Listening(Service):
     """Collects what its receivers get."""
 

@@ -169,14 +169,19 @@ def test_what_a_target_says_is_not_believed(context: Context, tmp_path: Path) ->
 
 
 @BOTH
-def test_a_source_that_changes(context: Context, tmp_path: Path, way: Way) -> None:
+@pytest.mark.parametrize("change", ["written to", "truncated", "longer"])
+def test_a_source_that_changes(context: Context, tmp_path: Path, way: Way, change: str) -> None:
     source = tmp_path / "s"
     source.write_bytes(content(64 * CHUNK))
     (tmp_path / "t").write_bytes(b"old")
 
     def progress(done: int, total: int | None) -> None:
-        if 0 < done < 8 * CHUNK:
+        if not 0 < done < 8 * CHUNK:
+            return
+        if change == "written to":
             os.utime(source)
+        else:
+            os.truncate(source, (32 if change == "truncated" else 96) * CHUNK)
 
     with pytest.raises(SourceChanged):
         way(context, source, tmp_path / "t", progress=progress, limit=40e6)

@@ -109,6 +109,24 @@ def test_what_is_not_registered_stays(files: FileService, context: Context, tmp_
     assert leftovers(tmp_path) == []
 
 
+def test_what_is_no_regular_file_holds_up_nobody(files: FileService, context: Context, tmp_path: Path) -> None:
+    """A FIFO that nobody writes to would keep whoever opens it waiting; there are more of them than threads."""
+    paths = [tmp_path / f"fifo{number}" for number in range(3 * files.pool.size)]
+    for path in paths:
+        os.mkfifo(path)
+    files.register_prefix(str(tmp_path))
+    files.register_prefix("/dev")
+    (tmp_path / "s").write_bytes(b"x")
+    asking = context.options(raises=RAISES)
+    futures = [asking.submit(called_files.fetch, str(path), str(tmp_path / "x"))
+               for path in (*paths, "/dev/zero", "/dev/null", "/dev/fd", tmp_path)]
+    for future in futures:
+        assert isinstance(future.exception(30), TransferRefused | OSError)
+    assert all(isinstance(future.exception(), TransferRefused) for future in futures[:-2])
+    assert fetch(context, tmp_path / "s", tmp_path / "t")["size"] == 1
+    assert not (tmp_path / "x").exists()
+
+
 def test_only_parents_register(files: FileService, context: Context, tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(b"x")
     with pytest.raises(ServiceForbidden):

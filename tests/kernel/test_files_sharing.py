@@ -78,6 +78,33 @@ def test_two_large_ones_get_the_same(context: Context, tmp_path: Path, way: Way)
 
 
 @BOTH
+def test_two_contexts_behind_a_hop_take_turns(router: Router, tmp_path: Path, way: Way) -> None:
+    """And what is asked of them, or of the hop, meanwhile is answered before much more of the files has passed."""
+    size, course, hop = 96 * MIB, Course(together=2), router.local()
+    contexts = {name: router.local(via=hop) for name in ("one", "two")}
+    for name in contexts:
+        (tmp_path / name).write_bytes(content(size))
+    for name, context in contexts.items():
+        course.begin(name, lambda context=context, name=name, **more: way(
+            context, tmp_path / name, tmp_path / f"{name}.there", durable=False, compress="off", **more))
+    passed = []
+    while not course.steps or size not in course.done.values():
+        before = sum(course.done.values())
+        for context in (hop, *contexts.values()):
+            context.ping(LIMIT)
+        passed.append(sum(course.done.values()) - before)
+    course.end()
+    both = [step for step in course.steps if len(step) == 2]
+    first, last = both[0], next(step for step in both if size in step.values())
+    moved = sorted(last[name] - first[name] for name in contexts)
+    # They are processes of their own, and the machine may be busy with one of them. But neither has the link to itself:
+    # behind the other it would have moved what its window holds.
+    assert moved[0] >= 2 * WIDE_WINDOW, moved
+    # Three pings, one after the other, on links that are full. Behind all there is to send, each would wait for windows.
+    assert sorted(passed)[len(passed) // 2] < WIDE_WINDOW, passed
+
+
+@BOTH
 def test_a_small_one_does_not_wait_for_a_large_one(context: Context, tmp_path: Path, way: Way) -> None:
     large, small, course = 128 * MIB, 8 * MIB, Course()
     for name, size in (("large", large), ("small", small)):

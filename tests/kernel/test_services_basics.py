@@ -141,6 +141,7 @@ def test_a_policy_that_fails_lets_nobody_in(context: Context, heard: Heard) -> N
     ("name", "words"),
     [
         ("tests.kernel.served.Nothing", "there is no class tests.kernel.served.Nothing"),
+        ("tests.kernel.served.Impostor", "not a subclass"),
         ("tests.kernel.served_invokers.Log", "not a subclass"),
         ("tests.kernel.served_above.ask", "not a subclass"),
         ("os.path", "not a subclass"),
@@ -152,7 +153,8 @@ def test_a_policy_that_fails_lets_nobody_in(context: Context, heard: Heard) -> N
 def test_names_that_lead_to_no_service(context: Context, name: str, words: str) -> None:
     """Checks 50 and H13: nothing is constructed, nothing kept; a good name works afterwards."""
     with pytest.raises(ServiceInactive, match=words):
-        context.call_service(name, "x")
+        context.call_service(name, "method")
+    assert context.call(served.Impostor.count) == 0
     assert context.call_service(served.Plain, "add", 1) == 3
 
 

@@ -186,6 +186,27 @@ def test_what_is_kept_has_bounds_and_can_be_invalidated(context: Context) -> Non
         service.forget("nothing")
 
 
+def test_how_long_and_how_much_is_kept(context: Context) -> None:
+    """Check 58: by time, by bytes, and errors only where that was asked for."""
+    each_time = context.service(served_invokers.CountedEachTime)
+    assert [each_time.count()[0] for _ in range(3)] == [1, 2, 3]
+    passing = context.service(served_invokers.CountedForAWhile)
+    assert passing.count()[0] == 1
+    until(lambda: passing.count()[0] > 1, what="what was kept is too old")
+
+    small = context.service(served_invokers.CountedInLittleRoom)
+    assert [small.count(1, 1000)[0] for _ in range(2)] == [1, 1]
+    assert [small.count(2, 3000)[0] for _ in range(2)] == [2, 3], "more than a quarter of the room"
+    assert [small.count(name, 1000)[0] for name in range(3, 12)] == list(range(4, 13))
+    assert small.count(11, 1000)[0] == 12
+    assert small.count(1, 1000)[0] == 13, "others have pushed it out"
+
+    for service, runs in ((small, ("14", "15")), (context.service(served_invokers.CountedWithErrors), ("1", "1"))):
+        for run in runs:
+            with pytest.raises(KeyError, match=f"KeyError: {run}\n"):
+                service.fail()
+
+
 def test_a_policy_is_asked_for_each_caller(context: Context, router: Router) -> None:
     """Check 59: a reply that is kept is none for whom a policy would not let in."""
     with Router(siblings=True) as siblings:
