@@ -36,7 +36,7 @@ class Pickles(object):
         import.
 
         ``start``: of the target, if this process started it. Raises VersionSkewError where only bytecode could go and
-        is of no use, and what pickling raises.
+        is of no use, and what pickling raises where no Python could be sent it.
         """
         info = start.wait() if start is not None and start.ready else {}
         pickles, names = self._parts(value, info)
@@ -81,7 +81,20 @@ class Pickles(object):
         except Exception as error:  # pickle fails with whatever the object raises
             reason = str(error) or type(error).__name__
             if not data:
+                if not isinstance(error, NoSource):
+                    _check(value, error)
                 remedy = "; put it into a module, so that it is imported instead" if isinstance(error, NoSource) else ""
                 raise VersionSkewError("it cannot travel as bytecode (%s), nor as source: %s%s"
                                        % (unable, reason, remedy)) from None
         return [made_by, data, version, source, reason], sorted(names)
+
+
+def _check(value: "Any", error: "Exception") -> "None":
+    """``error`` kept a value from going as source: raise the reason if it could not go to our own version either.
+
+    A lock, say. To name versions then would send its owner looking for another Python.
+    """
+    try:
+        pickled(value, lambda function: None)
+    except NoBytecode:  # we cannot try, and source is all that there is
+        raise error from None

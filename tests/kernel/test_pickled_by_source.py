@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from remotesvc import Context, Router, VersionSkewError
+from remotesvc import Context, EncodeError, Router, VersionSkewError
 from tests import interpreters
 from tests.interpreters import Interpreter
 from tests.kernel.contexts import LIMIT
@@ -76,6 +76,22 @@ def test_without_source_the_error_names_both_versions(connected: Connected, inte
         context.call(book.f, 1)
     for part in (str(interpreter), "{}.{}".format(*HERE), "the source of f is not known here", "put"):
         assert part in str(caught.value)
+
+
+def test_what_no_python_could_be_sent_is_not_a_matter_of_versions(connected: Connected) -> None:
+    import threading
+
+    context, book = connected().options(timeout=LIMIT), Notebook("def f(x):\n    return x\n")
+    with pytest.raises(EncodeError, match=r"args\[1\]\[0\] \(_thread.lock\)"):
+        context.call("operator:add", 1, [threading.Lock()])
+    with pytest.raises(EncodeError, match=r"cannot be pickled: TypeError: .*lock"):
+        context.call(book.f, threading.Lock())
+    assert context.call(book.f, 1) == 1
+
+
+def test_what_only_bytecode_carries_is_a_matter_of_versions(other: Context) -> None:
+    with pytest.raises(VersionSkewError, match="this is Python .*, and there is 3.*, nor as source"):
+        other.wait_ready().call("builtins:id", (lambda: 0).__code__)
 
 
 @pytest.fixture
