@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from remotesvc.cli.problems import BadUsage
-from remotesvc.cli.settings import Settings
+from remotesvc.cli.settings import Settings, typed
 
 if TYPE_CHECKING:
     from remotesvc.bootstrap.failures.callerror import CallError
@@ -142,8 +142,14 @@ def check(hosts: Sequence[Member], settings: Settings) -> None:
     config = settings.ssh_config
     if config is not None and config != "none" and not os.path.exists(os.path.expanduser(config)):
         raise BadUsage(f"there is no ssh_config {config}; -F none reads no file")
+    given = connection_arguments(settings)
+    # A jump host that is a default, of the environment or a file, is for those that are reached over SSH.
+    default = {**given, "jump": None} if not typed("jump") else given
     for host in hosts:
-        host.check(connection_arguments(settings), become(settings))
+        host.check(given if host.spec.kind == "ssh" else default, become(settings))
+    if settings.user is not None and typed("user") and all(host.spec.kind == "local" for host in hosts):
+        raise BadUsage("-u says who logs in, and nobody logs in to local:; to work as another user, --become-user"
+                       f" {settings.user}")
 
 
 def become(settings: Settings) -> Become:

@@ -26,7 +26,8 @@ _OPPOSITES = {
 file. Where both were typed, it is an error."""
 
 
-def _typed(name: str) -> bool:
+def typed(name: str) -> bool:
+    """Whether an option of the command that runs was typed, rather than found in the environment or a file."""
     context = click.get_current_context(silent=True)
     return context is None or context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
@@ -94,7 +95,7 @@ class Settings:
         names = [name for name in cls.__dataclass_fields__ if name in values]
         taken = {name: values.pop(name) for name in names}
         for name, others in _OPPOSITES.items():
-            if taken.get(name) and not _typed(name) and any(taken.get(other) and _typed(other) for other in others):
+            if taken.get(name) and not typed(name) and any(taken.get(other) and typed(other) for other in others):
                 taken[name] = cls.__dataclass_fields__[name].default
         if taken.get("json") and taken.get("jsonl"):
             raise click.UsageError("--json and --jsonl exclude each other")

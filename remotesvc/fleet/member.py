@@ -89,6 +89,8 @@ class Member:
         unknown = sorted(set(given) - set(inspect.signature(SSHOptions.parse).parameters))
         if unknown:
             raise UsageError(f"there is no option {', '.join(unknown)}, neither of a Fleet nor of Router.ssh")
+        if self.spec.kind != "ssh":
+            self._check_jump(given.get("jump"))
         if self.spec.kind in ENGINES:
             ENGINES[self.spec.kind].check(self.spec.host, self.connection.options, self._user(given))
         if self.spec.kind != "ssh":
@@ -97,6 +99,14 @@ class Member:
             SSHOptions.parse(self.spec.host, **self.ssh_arguments(given))
         except TypeError as error:
             raise UsageError(f"{error}") from None
+
+    def _check_jump(self, jump: object) -> None:
+        """What goes through no connection of SSH would run here, on a machine that nobody meant."""
+        if jump and jump != "none":
+            through = f"through {jump} " if isinstance(jump, str) else ""
+            raise UsageError(f"no jump host leads {through}to {self.text}, which is entered from this machine, without"
+                             " SSH. Leave one of them out; for a container of another machine see via= in"
+                             " docs/connecting.md")
 
     def open(self, router: Any, given: Mapping[str, Any], become: Become = NOBODY_ELSE) -> Any:
         """A context there, its start on the way. `given` are arguments of `Router.ssh`; blocks until authenticated,

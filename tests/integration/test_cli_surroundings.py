@@ -126,3 +126,29 @@ def test_a_disk_here_that_takes_no_more_is_named(source: str, named: str, tmp_pa
 def test_help_into_a_reader_that_left_is_fine(tmp_path: Path) -> None:
     done = shell("(sleep 0.3; remotesvc --help; echo $? >&2) | true", tmp_path)
     assert done.stderr == "0\n"
+
+
+@pytest.mark.parametrize("words", ["run -J bastion docker:web1 os:getpid", "exec -J bastion local:,web1 -- hostname",
+                                   "pull -J bastion kubectl:shop/web-0 /etc/app .", "doctor -J bastion local:",
+                                   "jobs -J bastion docker:web1"])  # fmt: skip
+def test_a_jump_host_to_what_is_no_ssh_host_is_refused(words: str, tmp_path: Path) -> None:
+    """It was ignored: what was meant for a container of another machine happened in one of this machine."""
+    done = shell(f"remotesvc {words}", tmp_path)
+    host = "local:" if "local:" in words else "docker:web1" if "docker" in words else "kubectl:shop/web-0"
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr.startswith(f"remotesvc: no jump host leads through bastion to {host}, which is entered")
+
+
+def test_a_jump_host_that_is_a_default_is_for_ssh_hosts(tmp_path: Path) -> None:
+    (tmp_path / "remotesvc.toml").write_text('jump = "bastion.invalid"\nuser = "bob"\n')
+    for script in ("remotesvc run local: builtins:len a", "remotesvc run -J none local: builtins:len a",
+                   "REMOTESVC_JUMP=other.invalid remotesvc run local: builtins:len a"):
+        done = shell(script, tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
+def test_nobody_logs_in_where_nobody_is_asked_who_it_is(tmp_path: Path) -> None:
+    """It ran as whoever called it, and said nothing."""
+    done = shell("remotesvc run -u nobody local: os:getuid", tmp_path)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert "-u says who logs in" in done.stderr and "--become-user nobody" in done.stderr

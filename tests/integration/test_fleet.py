@@ -301,6 +301,8 @@ def test_an_idempotent_call_is_made_again_where_it_was_lost(inventory: Path, tmp
 def test_what_cannot_be_is_said_before_anything_is_connected(inventory: Path) -> None:
     with pytest.raises(UsageError, match="nonsense"):
         Fleet("web1", nonsense=1)
+    with pytest.raises(UsageError, match="no jump host leads through bastion to docker:web1"):
+        Fleet(["web1", "docker:web1"], jump="bastion")
     with pytest.raises(UsageError, match="no option fork,"):
         Fleet("local:", fork=3)
     bad: dict[str, Any]

@@ -61,7 +61,8 @@ def test_undecodable_names_leave_as_the_bytes_they_were(capfdbinary: pytest.Capt
 def test_options_reach_the_connection() -> None:
     backend = FakeBackend()
     ours = "run -u me -p 2222 --private-key /dev/null -F / -o A=b -o C=d --python /py --host-keys no -J j1,me@j2"
-    assert main([*ours.split(), "--connect-timeout", "5", "web1,you@web2:22,local:", "m:f"], backend) == 0
+    assert main([*ours.split(), "--connect-timeout", "5", "web1,you@web2:22", "m:f"], backend) == 0
+    assert main(["run", "--python", "/py", "--connect-timeout", "5", "local:", "m:f"], backend) == 0
     opened = dict(backend.opened)
     assert opened["web1"] == {
         "user": "me", "port": 2222, "key_filename": "/dev/null", "ssh_config": "/", "extra_options": ("A=b", "C=d"),
