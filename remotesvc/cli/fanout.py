@@ -58,8 +58,7 @@ class Session:
         for path in (settings.write_result, settings.failed_to):
             if path is not None:
                 _check_writable(path)
-        if any(host.spec.kind == "ssh" for host in hosts):
-            settings = with_passwords(settings)
+        settings = with_passwords(settings, any(host.spec.kind == "ssh" for host in hosts))
         stop = Stop()
         console = make_console(settings, progress=len(hosts) > 1, on_broken=stop.request)
         labels = len(hosts) > 1 and not settings.no_labels

@@ -15,11 +15,16 @@ from remotesvc.cli.stdin import take_stdin
 _LONGEST = 1024
 
 
-def with_passwords(settings: Settings) -> Settings:
-    """The settings with the passwords that -k, -K and the password files stand for. Raises BadUsage, OurError."""
+def with_passwords(settings: Settings, logs_in: bool = True) -> Settings:
+    """The settings with the passwords that -k, -K and the password files stand for: SSH's only if somebody `logs_in`.
+
+    Raises BadUsage, OurError.
+    """
     if settings.password_file == settings.become_password_file == "-":
         raise BadUsage("--password-file and --become-password-file cannot both be standard input")
-    login = _password(settings, settings.ask_pass, settings.password_file, "", "SSH password: ")
+    login = None
+    if logs_in:
+        login = _password(settings, settings.ask_pass, settings.password_file, "", "SSH password: ")
     prompt = f"{settings.become_method or 'sudo'} password" + (": " if login is None else " [as for SSH]: ")
     become = _password(settings, settings.ask_become_pass, settings.become_password_file, "become-", prompt, login)
     return settings.replace(password=login, become_password=become)

@@ -31,6 +31,7 @@ def test_flags(options: str, expected: list[Any], tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     (tmp_path / "word").write_text("hunter2\nsecond line\n")
     assert become(f"run {options} web1 m:f") == expected
+    assert become(f"run {options} local: m:f") == expected
 
 
 @pytest.mark.parametrize(("options", "methods"), [
