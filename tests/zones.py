@@ -79,7 +79,7 @@ FLOOR_PLAN: dict[str, tuple[str, ...]] = {
     # What runs on top of calls.
     "remotesvc.facts": (),
     "remotesvc.host": (),
-    "remotesvc.shell": (_K,),
+    "remotesvc.shell": (_K, "remotesvc.messages"),
     "remotesvc.messages": (_K,),
     "remotesvc.service": (*_CALLING, "remotesvc.messages"),
     "remotesvc.files": (*_CALLING, "remotesvc.messages", "remotesvc.service"),

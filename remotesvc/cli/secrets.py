@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from typing import BinaryIO
 
 from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.cli.problems import BadUsage, OurError
@@ -61,7 +62,7 @@ def _read(path: str, no_stdin: bool) -> str:
             take_stdin("a password", whole=False)
             if no_stdin or sys.stdin is None:
                 raise BadUsage("a password file - is standard input, which -n forbids or which is closed")
-            line = sys.stdin.buffer.readline(_LONGEST + 2)
+            line = _first_line(sys.stdin.buffer)
         else:
             with open(path, "rb") as file:
                 line = file.readline(_LONGEST + 2)
@@ -74,3 +75,14 @@ def _read(path: str, no_stdin: bool) -> str:
         return password.decode("utf-8")
     except UnicodeDecodeError:
         raise OurError(f"the password in {path} is not UTF-8") from None
+
+
+def _first_line(stream: BinaryIO) -> bytes:
+    """The first line of standard input, and not a byte more: the rest is for whatever else reads it, by descriptor."""
+    raw, line = getattr(stream, "raw", stream), b""
+    while len(line) < _LONGEST + 2 and not line.endswith(b"\n"):
+        byte = raw.read(1)
+        if not byte:
+            break
+        line += byte
+    return line

@@ -3,11 +3,19 @@ nobody."""
 
 from __future__ import annotations
 
+import os
+import select
+import sys
+import threading
+
 import click
 
+from remotesvc.bootstrap.errors import Cancelled
 from remotesvc.cli.problems import BadUsage
 
 _TAKEN = "remotesvc.stdin"
+_CHUNK = 128 * 1024
+"""Bytes of one read: eight fit into the window of a sender of messages, so that reading and sending overlap."""
 
 
 def take_stdin(what: str, whole: bool = True) -> None:
@@ -23,3 +31,35 @@ def take_stdin(what: str, whole: bool = True) -> None:
         raise BadUsage(f"standard input cannot be both {taken} and {what}")
     if whole:
         context.meta[_TAKEN] = what
+
+
+class StandardInput:
+    """Standard input as bytes, for a thread that may have to be called back while it waits for more.
+
+    A thread that waits in `sys.stdin` cannot be: it has that object's lock, and Python, which wants it when it ends,
+    aborts with a core dump. So it must not have been read through that object, which may have read ahead.
+    """
+
+    def __init__(self) -> None:
+        self._fd = sys.stdin.fileno()
+        self._stopped, self._stop = os.pipe()
+        self._lock = threading.Lock()
+
+    def read(self, size: int = _CHUNK) -> bytes:
+        """What is there, `size` bytes at most, waiting until something is; nothing at the end. Cancelled once
+        `stop` was called."""
+        while True:
+            ready, _, _ = select.select([self._fd, self._stopped], [], [])
+            if self._stopped in ready:
+                raise Cancelled("standard input is not wanted any more")
+            try:
+                return os.read(self._fd, min(size, _CHUNK))
+            except BlockingIOError:  # somebody who has it, too, does not wait, and was faster
+                continue
+
+    def stop(self) -> None:
+        """Nobody wants the rest: `read` returns at once, now and from now on, with Cancelled. Idempotent."""
+        with self._lock:
+            if self._stop >= 0:
+                os.close(self._stop)
+                self._stop = -1

@@ -50,14 +50,6 @@ def test_standard_input_is_one_thing_only(words: str, one: str, other: str, tmp_
     assert (tmp_path / "there").read_text() == "old"
 
 
-def test_more_input_than_a_command_can_be_given(tmp_path: Path) -> None:
-    done = shell("truncate -s 121M much; remotesvc exec --stdin elsewhere.invalid -- wc -c < much", tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "more than 120 MiB" in done.stderr and "remotesvc push" in done.stderr
-    done = shell("truncate -s 120M much; remotesvc exec --stdin local: -- wc -c < much", tmp_path)
-    assert (done.returncode, done.stdout) == (0, f"{120 << 20}\n"), done.stderr
-
-
 @pytest.mark.parametrize("option", ["--failed-to", "--write-result"])
 @pytest.mark.parametrize(("place", "why"), [("gone/file", "No such file or directory"), ("there", "Is a directory")])
 def test_what_cannot_be_written_is_told_before_anything_is_done(

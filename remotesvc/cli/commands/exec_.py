@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remotesvc.cli.options import connection_options, here, hosts_argument, output_options
-from remotesvc.cli.problems import BadUsage, OurError
+from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.settings import Settings
 from remotesvc.cli.stdin import take_stdin
 
 if TYPE_CHECKING:
     from remotesvc.cli.fanout import Session
+    from remotesvc.cli.feed import Feed
     from remotesvc.cli.hosts import ContextLike
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
-
-_MOST_STDIN = 120 << 20
-"""Bytes of standard input: it travels with the command, in one message of 128 MiB at most."""
-
 
 @click.command(
     "exec",
@@ -30,7 +27,8 @@ _MOST_STDIN = 120 << 20
 )
 @hosts_argument
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND [ARG]...", type=click.UNPROCESSED)
-@click.option("--stdin", "feed", is_flag=True, help="Read standard input to its end and give it to the command.")
+@click.option("--stdin", "feed", is_flag=True,
+              help="Give standard input to the command, as it comes; each of several hosts has all of it.")
 @click.option("--shell", is_flag=True, help="Join the words by blanks and give them to /bin/sh there.")
 @click.option("-S", "--maxrc", is_flag=True, help="Exit with the largest exit code of all hosts.")
 @connection_options
@@ -58,13 +56,16 @@ def exec_(
     settings = settings.replace(path=here())
     session = Session.create(settings, select_hosts(hosts, settings), ctx.obj, own_streams=True)
     what: Any = " ".join(command) if shell or len(command) == 1 else list(command)
-    stdin = _read_stdin(settings) if feed else None
+    source = _feed(session, settings) if feed else None
 
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> None:
         from remotesvc.cli.fanout import wait_for
         from remotesvc.fleet.outcome import Status
 
-        attempt.rc = wait_for(context, settings, attempt, "remotesvc.shell:run", what, stdin)
+        if source is None:
+            attempt.rc = wait_for(context, settings, attempt, "remotesvc.shell:run", what)
+        else:
+            attempt.rc = source.run(context, settings, attempt, what)
         if attempt.rc:
             attempt.status = Status.FAILED
 
@@ -75,17 +76,19 @@ def exec_(
             return max(map(exitcodes.of_exec, outcomes))
         return exitcodes.combine(outcomes)
 
-    return session.run(work, reporter, exit_code)
+    try:
+        return session.run(work, reporter, exit_code)
+    finally:
+        if source is not None:
+            source.close()
 
 
-def _read_stdin(settings: Settings) -> bytes:
+def _feed(session: Session, settings: Settings) -> Feed:
+    from remotesvc.cli.feed import Feed
+
     if settings.no_stdin:
         raise BadUsage("--stdin and -n exclude each other")
     if sys.stdin is None:
         raise BadUsage("--stdin reads standard input, and that is closed")
     take_stdin("the input of the command")
-    data = sys.stdin.buffer.read(_MOST_STDIN + 1)
-    if len(data) > _MOST_STDIN:
-        raise OurError(f"standard input has more than {_MOST_STDIN >> 20} MiB, the most that a command can be given;"
-                       " copy it there first: remotesvc push PATTERN - FILE")
-    return data
+    return Feed(again=session.several or settings.idempotent)
