@@ -151,23 +151,29 @@ class Context(object):
 
     # -- files
 
-    def push(self, src: "Any", dst: "Any", **options: "Any") -> "Copied":
+    def push(self, src: "Any", dst: "Any", dry_run: "bool" = False, **options: "Any") -> "Copied":
         """Copy a file, a directory, bytes or an object with ``read`` of this process to ``dst`` there.
 
         ``dst`` gets its content whole and verified, or keeps what it has. A file goes below ``dst`` if that is a
-        directory or ends with "/"; a directory becomes ``dst``, or goes below it if that ends with "/". Options: see
-        ``remotesvc.files.options.Options``.
+        directory or ends with "/"; a directory becomes ``dst``, or goes below it if that ends with "/". With
+        ``dry_run`` it only says what would be done. Options: see ``remotesvc.files.options.Options``.
 
         Raises OSError of either side, TransferError, UsageError, and what a call raises.
         """
         from ..files.options import Options as Transfer
-        from ..files.push import push
+        if dry_run:
+            from ..files.rehearsal import push
+        else:
+            from ..files.push import push
         return push(self, src, dst, Transfer(options))
 
-    def pull(self, src: "Any", dst: "Any", **options: "Any") -> "Copied":
+    def pull(self, src: "Any", dst: "Any", dry_run: "bool" = False, **options: "Any") -> "Copied":
         """Copy the file or directory ``src`` there to ``dst``, a path here or an object with ``write``; as ``push``."""
         from ..files.options import Options as Transfer
-        from ..files.pull import pull
+        if dry_run:
+            from ..files.rehearsal import pull
+        else:
+            from ..files.pull import pull
         return pull(self, src, dst, Transfer(options))
 
     def sync(self, src: "Any", dst: "Any", checksum: "bool" = False, delete: "bool" = False,

@@ -70,6 +70,9 @@ _OPTIONS = (
 )  # fmt: skip
 
 
+DRY_RUN = click.option("-C", "--dry-run", "--check", "dry_run", is_flag=True, help="Only say what would be done.")
+
+
 def transfer_options(function: Function) -> Function:
     """Add the options that say how to transfer."""
     for option in reversed(_OPTIONS):
@@ -81,7 +84,8 @@ def copy_command(function: Function) -> Function:
     """Make a function the rest of `push` or `pull`: it gets the context, hosts, sources and destination, and
     everything else by name."""
     command: Any = click.pass_context(function)
-    for add in (output_options, connection_options, transfer_options, click.argument("destination", metavar="DST"),
+    for add in (output_options, connection_options, transfer_options, DRY_RUN,
+                click.argument("destination", metavar="DST"),
                 click.argument("sources", nargs=-1, metavar="SRC...", callback=_at_least_one), hosts_argument):
         command = add(command)
     return command  # type: ignore[no-any-return]
@@ -120,17 +124,19 @@ class Moves:
         names = ("files", "links", "directories", "bytes", "sent", "wire", "resumed", "skipped", "deleted", "unchanged")
         return {**{name: sum(one[name] for one in each) for name in names}, "transfers": each}
 
-    def text(self, names: bool = False, planned: bool = False) -> str:
+    def text(self, names: bool = False, planned: str = "") -> str:
         """One line for people; with `names`, after a line for each file that was sent or deleted.
 
-        `planned`: nothing was done, the lines say what would be.
+        `planned`: nothing was done, the lines say what would be, by this verb.
         """
         data, would = self.as_data(), "would " if planned else ""
-        lines = [f"{would}send {name}" for copied in self.copied for name in copied.changed_names]
+        lines = [f"{would}{planned or 'send'} {name}" for copied in self.copied for name in copied.changed_names]
         lines += [f"{would}delete {name}" for copied in self.copied for name in copied.deleted_names]
         parts = [_count(data["files"], "file"), size_text(data["bytes"])]
         if planned:
-            parts[0] = f"would send {parts[0]}"
+            parts[0] = f"would {planned} {parts[0]}"
+            places = ", ".join(dict.fromkeys(one_line(copied.path) for copied in self.copied if copied.path))
+            parts[1] += f" to {places}" if places else ""
             parts += [f"would delete {data['deleted']}"] if data["deleted"] else []
             parts += [f"{data['unchanged']} unchanged"] if data["unchanged"] else []
             return "\n".join([*map(one_line, lines), ", ".join(parts)])
@@ -151,7 +157,7 @@ def _count(number: int, word: str) -> str:
 
 def run_transfers(ctx: click.Context, hosts: str, shared: dict[str, Any], check: Callable[[Sequence[Member]], object],
                   work: Callable[[Any, str, dict[str, Any]], Any], to_stdout: bool = False,
-                  names: bool = False, planned: bool = False, on_stop: Sequence[Callable[[], object]] = ()) -> int:
+                  names: bool = False, planned: str = "", on_stop: Sequence[Callable[[], object]] = ()) -> int:
     """Do `work(context, host, options)` for every host; it returns a `Copied` for each transfer, one by one.
 
     `check(hosts)` may raise BadUsage before anything is connected; `options` are progress, stop and timeout. `names`

@@ -15,14 +15,20 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Tuple
 
 
-def place_of(dst: "str", name: "bytes") -> "Tuple[str, bytes]":
-    """The directory and the final name of a single file: below ``dst`` if that is, or is written as, a directory.
+# What is said besides the path where the directory of a file is not there.
+NO_DIRECTORY = "there is no such directory (it is made if the destination ends with /)"
+
+
+def place_of(dst: "str", name: "bytes", make: "bool" = True) -> "Tuple[str, bytes]":
+    """The directory and the final name of a single file: below ``dst`` if that is, or is written as, a directory;
+    with ``make`` it is made then.
 
     Raises TransferRefused where a device, FIFO or socket is, or a link leads to one: a file must not take its name.
     """
     path = directories.expand(dst)
     if path.endswith("/"):
-        os.makedirs(path, exist_ok=True)
+        if make:
+            os.makedirs(path, exist_ok=True)
         directory, final = path, name
     elif os.path.isdir(path):
         directory, final = path, name
@@ -60,8 +66,7 @@ def file_sink(dst: "str", name: "bytes", identity: "Optional[bytes]", finish: "F
     try:
         fd = directories.open_directory(directory)
     except FileNotFoundError as error:
-        raise FileNotFoundError(error.errno, "there is no such directory (it is made if the destination ends with /)",
-                                directory) from None
+        raise FileNotFoundError(error.errno, NO_DIRECTORY, directory) from None
     try:
         sink = FileSink(fd, final, finish, None if identity is None else naming.part_name(final, identity))
     except OSError as error:

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Deque, Iterator, Optional
 
+    from .listing import Listing
     from .source import Sending
 
 # Smaller files are sent anew rather than gone on with.
@@ -43,6 +44,10 @@ class Origin(object):
 
     def read_ahead(self, sending: "Sending", over: "Callable[[], bool]") -> "None":
         """Prepare the first messages, until ``over()`` or there are many; ``messages`` gives them first."""
+
+    def listing(self) -> "Listing":
+        """What lies in a tree, as ``listing`` has it; nothing of what is none. Raises OSError, TransferRefused."""
+        return {}
 
     def apart(self) -> "Origin":
         """The same tree for one receiver, from its beginning. Close it."""
@@ -130,6 +135,18 @@ class TreeOrigin(OpenOrigin):
         again._fd = None if self._fd is None else directories.open_below(self._fd, ".")
         again._walking, again._ahead = None, collections.deque()
         return again
+
+    def listing(self) -> "Listing":
+        from .listing import Lister
+        lister, again = Lister(False), self.apart()
+        try:
+            if again._fd is not None:
+                lister.walk(Walk(again._fd, self._symlinks, self._exclude), again._fd)
+        except OSError as error:
+            raise named(error, os.path.join(self._path, os.fsdecode(error.filename or ""))) from None
+        finally:
+            again.close()
+        return lister.found
 
     def close(self) -> "None":
         walking, self._walking = self._walking, None

@@ -5,6 +5,9 @@ import stat
 from .delta import DELTA_FROM
 from .listing import count_of, entries_untrusted
 
+# Paths that ``Copied`` names of those that are, or would be, sent, and as many that are removed; all are counted.
+MAX_NAMED = 10000
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Optional

@@ -37,8 +37,7 @@ class _Pull(object):
         self._src = src
         self._dst = dst
         self._out = out
-        # The name comes from the user's own path, never from the target.
-        self._name = os.fsencode(os.path.basename(src.rstrip("/")))
+        self._name = name_of(src)
         self._tail: "Optional[Dict[str, Any]]" = None
         # Receives a tree, if that is what src is.
         self._tree: "Optional[TreeSink]" = None
@@ -51,7 +50,7 @@ class _Pull(object):
         inflow = Inflow(job.router, job.context.id)
         sink, keep = None, False
         try:
-            if self._dst is not None and interrupted_tree(self._dst, self._name_of_tree()):
+            if self._dst is not None and interrupted_tree(self._dst, name_of_tree(self._src)):
                 self._tree = self._tree_sink(self._dst)
             head = job.ask(SEND, {
                 "src": self._src, "handle": inflow.handle, "idle": options.idle_timeout, "limit": options.limit,
@@ -94,7 +93,7 @@ class _Pull(object):
     def _sink(self, head: "Any") -> "Any":
         job, kind, identity = self._job, head["kind"], head["identity"]
         if kind == "tree":
-            dst = self._dst_of_tree()
+            dst = tree_destination(self._src, self._dst, self._tree is not None and self._tree.made_top)
             return self._tree or self._tree_sink(dst)
         if self._dst is None:
             return StreamSink(self._out)
@@ -103,23 +102,7 @@ class _Pull(object):
 
     def _tree_sink(self, dst: "str") -> "TreeSink":
         options = self._job.options
-        return tree_sink(dst, self._name_of_tree(), self._finish, True, options.max_files, options.resume)
-
-    def _name_of_tree(self) -> "bytes":
-        return b"" if self._src.endswith("/") else self._name
-
-    def _dst_of_tree(self) -> "str":
-        dst = self._dst
-        if dst is None:
-            raise UsageError("%s is a directory there; give a path to pull it to" % self._src)
-        # Only the target says that it is a tree. It must not choose names in a directory of ours that was meant to take
-        # a single file; one that an interrupted transfer made for a tree was not.
-        if self._tree is not None and self._tree.made_top:
-            return dst
-        if not self._src.endswith("/") and not dst.endswith("/") and os.path.isdir(directories.expand(dst)):
-            raise TransferRefused("%s is a directory there, and %s is one here; write %s/ to have its content in it, "
-                                  "or %s/ to have it below" % (self._src, dst, self._src, dst))
-        return dst
+        return tree_sink(dst, name_of_tree(self._src), self._finish, True, options.max_files, options.resume)
 
     def _parts(self) -> "List[Tuple[bytes, int, bytes]]":
         """What earlier transfers left for this destination: (identity of the source, size, digest)."""
@@ -140,6 +123,30 @@ class _Pull(object):
             return found
         finally:
             os.close(fd)
+
+
+def name_of(src: "str") -> "bytes":
+    """The name of what is pulled: it comes from the user's own path, never from the target."""
+    return os.fsencode(os.path.basename(src.rstrip("/")))
+
+
+def name_of_tree(src: "str") -> "bytes":
+    """The same of a tree: none, if its content is wanted and not itself."""
+    return b"" if src.endswith("/") else name_of(src)
+
+
+def tree_destination(src: "str", dst: "Optional[str]", made: "bool" = False) -> "str":
+    """Where a tree goes to, as the user wrote it. Raises UsageError, TransferRefused.
+
+    Only the target says that it is a tree. It must not choose names in a directory of ours that was meant to take a
+    single file; one that an interrupted transfer ``made`` for a tree was not.
+    """
+    if dst is None:
+        raise UsageError("%s is a directory there; give a path to pull it to" % src)
+    if not made and not src.endswith("/") and not dst.endswith("/") and os.path.isdir(directories.expand(dst)):
+        raise TransferRefused("%s is a directory there, and %s is one here; write %s/ to have its content in it, "
+                              "or %s/ to have it below" % (src, dst, src, dst))
+    return dst
 
 
 def _number(value: "Any") -> "int":

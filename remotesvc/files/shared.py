@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator, List, Optional, Tuple
 
+    from .listing import Listing
+
 # Bytes of packed content kept in memory; what is more lies in a temporary file without a name.
 IN_MEMORY = 64 << 20
 
@@ -47,6 +49,9 @@ class Shared(Origin):
                     yield found
             finally:
                 again.close()
+
+    def listing(self) -> "Listing":
+        return self._origin.listing()
 
     def apart(self) -> "Origin":
         return self._origin.apart()

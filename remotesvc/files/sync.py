@@ -12,7 +12,7 @@ from .job import Job
 from .listing import Lister, check_count, count_of, list_tree, listing_untrusted
 from .options import Options
 from .origin import TreeOrigin
-from .plan import Plan
+from .plan import MAX_NAMED, Plan
 from .push import send_tree
 from .records import CHUNK, COPY, DATA, FILE, RANGE, file_head
 from .regular import changed
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 # Bytes searched at a time.
 SEGMENT = 1 << 21
-# Names that the outcome lists.
-MAX_NAMED = 10000
 _THERE = "remotesvc.files.listing:there"
 _MIRROR = "remotesvc.files.mirror:"
 

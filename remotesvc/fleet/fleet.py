@@ -237,7 +237,8 @@ class Fleet:
 
         def pull(context: Context, member: Member) -> Any:
             directory = os.path.join(os.fspath(dst), file_name(member.label))
-            os.makedirs(directory, exist_ok=True)
+            if not options.get("dry_run"):
+                os.makedirs(directory, exist_ok=True)
             return context.pull(src, directory + os.sep, **options)
 
         return self._in_order(self._outcomes(pull))

@@ -30,7 +30,7 @@ def test_what_is_told_of_transfers_goes_where_all_answers_go(tmp_path: Path) -> 
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "page").write_text("hello")
     words = ["sync", "-i", "hosts", "g", "site", str(tmp_path / "there"), "--dry-run"]
-    planned = "would send page\nwould send 1 file, 5 B\n"
+    planned = f"would send page\nwould send 1 file, 5 B to {tmp_path}/there\n"
     assert cli(tmp_path, *words, "--outdir", "told", "-q") == (0, "", "")
     assert [(tmp_path / "told" / name).read_text() for name in "ab"] == [planned] * 2
     shown = "".join(f"  {line}\n" for line in planned.splitlines())

@@ -178,6 +178,28 @@ def test_several_hosts(hosts: list[str], tree: Path, tmp_path: Path) -> None:
     assert (tmp_path / "words").read_text() == "words\n" * 100000
 
 
+def test_what_would_be_copied(hosts: list[str], tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"words")
+    before = described(tmp_path)
+    code, out, err = cli(tmp_path, "push", *hosts, "-C", "tree", "file", f"{tmp_path}/new", "--gather")
+    assert (code, err) == (0, FINE)
+    lines = out.splitlines()
+    assert lines[0] == "one,two (2):" and "  would send sub/7.txt" in lines and "  would send file" in lines
+    assert lines[-1] == f"  would send 202 files, 3.6 MB to {tmp_path}/new/tree, {tmp_path}/new/file"
+    code, out, err = cli(tmp_path, "pull", *hosts, "-C", f"{tmp_path}/tree/sub", "new", "--jsonl")
+    assert (code, err) == (0, "")
+    values = [json.loads(line)["value"] for line in out.splitlines()]
+    assert {value["transfers"][0]["path"] for value in values} == {"new/one/sub", "new/two/sub"}
+    assert [(value["files"], value["sent"]) for value in values] == [(200, 0)] * 2
+    code, out, err = cli(tmp_path, "pull", "local:", "--dry-run", "file", "-")
+    assert (code, out, err) == (0, "would fetch file\nwould fetch 1 file, 5 B\n", "")
+    code, out, err = cli(tmp_path, "push", "local:", "--dry-run", "-", "new", stdin="not read")
+    assert (code, out, err) == (0, "would send 1 file, 0 B to ./new\n", "")
+    code, out, err = cli(tmp_path, "push", "local:", "-C", "file", "nowhere/file")
+    assert (code, out) == (2, "") and "it is made if the destination ends with /" in err
+    assert described(tmp_path) == before
+
+
 def test_sync(hosts: list[str], tree: Path, tmp_path: Path) -> None:
     code, out, err = cli(tmp_path, "sync", "local:", "tree", "t", "--dry-run")
     assert (code, err) == (0, "")
@@ -191,7 +213,7 @@ def test_sync(hosts: list[str], tree: Path, tmp_path: Path) -> None:
     (tree / "sub" / "1.txt").write_bytes(b"new")
     code, out, err = cli(tmp_path, "sync", "local:", "tree", "t", "--delete", "--dry-run")
     assert out.splitlines() == ["would send sub/1.txt", "would delete more",
-                                "would send 1 file, 3 B, would delete 1, 200 unchanged"]
+                                "would send 1 file, 3 B to t, would delete 1, 200 unchanged"]
     code, out, err = cli(tmp_path, "sync", "local:", "tree", "t", "--delete", "--json")
     value = json.loads(out)[0]["value"]
     assert (value["files"], value["deleted"], value["unchanged"]) == (1, 1, 200)

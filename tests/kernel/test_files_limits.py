@@ -21,11 +21,11 @@ Way = Callable[..., Any]
 SIZE = 3 << 20
 
 
-def push(context: Context, src: object, dst: object, **options: object) -> Any:
+def push(context: Context, src: object, dst: object, **options: Any) -> Any:
     return context.push(src, dst, **options)
 
 
-def pull(context: Context, src: object, dst: object, **options: object) -> Any:
+def pull(context: Context, src: object, dst: object, **options: Any) -> Any:
     return context.pull(src, dst, **options)
 
 

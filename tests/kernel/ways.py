@@ -12,11 +12,11 @@ from remotesvc import Context
 Way = Callable[..., Any]
 
 
-def push(context: Context, src: object, dst: object, **options: object) -> Any:
+def push(context: Context, src: object, dst: object, **options: Any) -> Any:
     return context.push(src, dst, **options)
 
 
-def pull(context: Context, src: object, dst: object, **options: object) -> Any:
+def pull(context: Context, src: object, dst: object, **options: Any) -> Any:
     return context.pull(src, dst, **options)
 
 

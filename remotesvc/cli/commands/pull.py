@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 )
 @copy_command
 def pull(
-    ctx: click.Context, /, hosts: str, sources: tuple[str, ...], destination: str, **shared: Any
+    ctx: click.Context, /, hosts: str, sources: tuple[str, ...], destination: str, dry_run: bool, **shared: Any
 ) -> int:
     """Copy each SRC of every host to DST here.
 
@@ -60,7 +60,7 @@ def pull(
             where = destination + "/"
         try:
             for source in sources:
-                yield context.pull(source, where, **options, **more)
+                yield context.pull(source, where, dry_run=dry_run, **options, **more)
             if to_stdout:
                 sys.stdout.buffer.flush()
         except BrokenPipeError as error:
@@ -68,4 +68,5 @@ def pull(
                 raise
             raise Cancelled("nobody reads standard output any more") from None
 
-    return run_transfers(ctx, hosts, shared, check, work, to_stdout)
+    return run_transfers(ctx, hosts, shared, check, work, to_stdout and not dry_run, names=dry_run,
+                         planned="fetch" if dry_run else "")

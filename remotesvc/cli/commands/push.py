@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 @copy_command
 def push(
-    ctx: click.Context, /, hosts: str, sources: tuple[str, ...], destination: str, **shared: Any
+    ctx: click.Context, /, hosts: str, sources: tuple[str, ...], destination: str, dry_run: bool, **shared: Any
 ) -> int:
     """Copy each SRC to DST on every host.
 
@@ -61,7 +61,7 @@ def push(
                     raise BadUsage(f"there is no {source} here")
                 else:
                     what = source
-                if len(hosts) > 1:  # read and compressed once
+                if len(hosts) > 1 and not dry_run:  # read and compressed once
                     chosen = {name: options[name] for name in ("symlinks", "exclude", "compress")}
                     try:
                         what = stack.enter_context(share(what, **chosen))
@@ -71,6 +71,7 @@ def push(
 
         def work(context: Any, host: str, more: dict[str, Any]) -> Iterator[Any]:
             for origin in origins:
-                yield context.push(origin, destination, **options, **more)
+                yield context.push(origin, destination, dry_run=dry_run, **options, **more)
 
-        return run_transfers(ctx, hosts, shared, check, work, on_stop=given_up)
+        return run_transfers(ctx, hosts, shared, check, work, on_stop=given_up, names=dry_run,
+                             planned="send" if dry_run else "")

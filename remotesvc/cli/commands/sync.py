@@ -10,7 +10,7 @@ import click
 
 from remotesvc.cli.options import connection_options, hosts_argument, output_options
 from remotesvc.cli.problems import BadUsage
-from remotesvc.cli.transfers import run_transfers, take_options, transfer_options
+from remotesvc.cli.transfers import DRY_RUN, run_transfers, take_options, transfer_options
 
 if TYPE_CHECKING:
     from remotesvc.fleet.member import Member
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("destination", metavar="DST")
 @click.option("--checksum", is_flag=True, help="Compare content instead of modification times.")
 @click.option("--delete", is_flag=True, help="Remove what is only there; what --ignore matches stays.")
-@click.option("-C", "--dry-run", "--check", "dry_run", is_flag=True, help="Only say what would be done.")
+@DRY_RUN
 @click.option("--no-delta", is_flag=True, help="Send changed files whole.")
 @transfer_options
 @connection_options
@@ -54,4 +54,4 @@ def sync(
                            delta=not no_delta, **options, **more)
 
     return run_transfers(ctx, hosts, shared, check, work, names=dry_run or bool(shared["verbose"]),
-                         planned=dry_run)
+                         planned="send" if dry_run else "")
