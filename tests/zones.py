@@ -56,7 +56,7 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
         "calls.workers",
         "imports.importer", "imports.lines", "imports.loaded", "imports.loader", "imports.metadata", "imports.relay",
         "imports.requests", "imports.resources", "imports.target",
-        "links.large", "links.patience",
+        "links.large", "links.pace", "links.patience",
         "routing.closing", "routing.hub", "routing.ids", "routing.router",
     ),
 }

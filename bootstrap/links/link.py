@@ -24,8 +24,6 @@ MAX_QUEUE = 64 * 1024 * 1024
 MAX_CONTROL = 128 * 1024
 # Seconds of silence: then we ask, then we doubt, then it is lost; busy: while user code runs there and its TCP lives.
 PING_AFTER, LOST_AFTER, BUSY_LOST_AFTER = 5.0, 20.0, 60.0
-# Protocol violations of a neighbour before its link is closed.
-STRIKES = 3
 
 
 class Link(object):
@@ -45,9 +43,10 @@ class Link(object):
         self.ping_after, self.lost_after, self.busy_lost_after = PING_AFTER, LOST_AFTER, BUSY_LOST_AFTER
         self.on_hello: "Optional[Callable[[wire.Frame], Any]]" = None
         self.make_error: "Optional[Callable[[str], BaseException]]" = None
+        self.pace: "Optional[Callable[[Link], bool]]" = None  # see `pace`
         self._deliver = deliver
         self._lost = lost
-        self._decoder = wire.Decoder(make)
+        self.decoder = wire.Decoder(make)
         self._acked = 0
         self._acked_at = 0.0
         self.flight = Flight()
@@ -69,10 +68,12 @@ class Link(object):
         self.received += len(data)
         self.heard = time.monotonic()
         try:
-            for frame in () if self.closed else self._decoder.feed_untrusted(data):
+            for frame in () if self.closed else self.decoder.feed_untrusted(data):
                 kind = frame.kind
                 if kind == wire.MESSAGE:
                     self._deliver(self, frame)
+                elif self.pace is not None and self.pace(self):
+                    return
                 elif kind == wire.ACK:
                     with self.lock:
                         self.flight.ack(frame.handle, self.heard)
@@ -90,15 +91,9 @@ class Link(object):
             self.fail("cannot read from the link: %s: %s" % (type(error).__name__, error))
         # Each wakes the writer, so within a frame only if it takes its time.
         if self.received - self._acked >= ACK_EVERY and (
-                not self._decoder.pending or self.heard - self._acked_at > ACK_DELAY):
+                not self.decoder.pending or self.heard - self._acked_at > ACK_DELAY):
             self._acked, self._acked_at = self.received, self.heard
             self.control(wire.Frame(wire.ACK, handle=self._acked))
-
-    def strike(self, what: "str") -> "None":
-        """Count a frame the neighbour had no right to send; the third closes the link."""
-        self.strikes += 1
-        if self.strikes >= STRIKES:
-            self.fail("the peer broke the rules %d times, last: %s" % (self.strikes, what))
 
     # -- writing: on any thread
 

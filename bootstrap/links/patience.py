@@ -47,6 +47,8 @@ def beat(router: "Any") -> "None":
         router.forgotten.popleft()()
     now, silent = time.monotonic(), []
     for link in list(router.links.values()):
+        if link.pace is not None:
+            link.heard = link.pace.trickle.heard(link.heard, link.received, link.decoder.pending, now)
         if link.broken is None and not link.suspect and now - link.heard < link.ping_after:
             continue  # heard of lately: four looks of five, and what hundreds of idle links cost
         if listen(link, now, router.busy):

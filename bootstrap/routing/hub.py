@@ -6,7 +6,8 @@ from ..errors import Lost
 from ..links import wire
 from ..links.fragments import RESULT
 from ..links.gauge import Gauge
-from ..links.link import MAX_CONTROL, MAX_QUEUE, STRIKES
+from ..links.link import MAX_CONTROL, MAX_QUEUE
+from ..links.pace import Pace
 from ..links.streams import MAX_STREAMS
 from .router import text
 from .routes import RouteTable, sideways
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from ..links.link import Link
     from .router import Router
 
-
+# Protocol violations of a neighbour before its link is closed.
+STRIKES = 3
 # Contexts that are gone and that we still know something of.
 MAX_LOST = 4096
 # Contexts behind one neighbour at once: more than a tree of real processes has, and 10 MB here.
@@ -43,12 +45,13 @@ class Hub(object):
         self._strikes: "Dict[int, int]" = {}
         self._children: "Dict[int, Link]" = {}
         self._blame_opener, router.streams.full = router.streams.full, self._full  # type: ignore[method-assign]
+        self._refuse, router.refuse = router.refuse, self._refuse_in_turn  # type: ignore[method-assign]
 
     def add_child(self, link: "Link") -> "None":
         """A neighbour below us; the router's lock is held."""
         assert link.context is not None
         self.routes.add_child(link.context)
-        link.flight.gauge = Gauge()
+        link.flight.gauge, link.pace = Gauge(), Pace()
         self._children[link.context] = link
 
     # -- on the reader thread of the link
@@ -62,8 +65,23 @@ class Hub(object):
         # Frames of a context that was just given up are late, not forged.
         forged = [each for each in (frame.src, frame.auth) if not self.routes.was_child(link.context, each)]
         if forged:
-            link.strike("it spoke as context %d" % forged[0])
+            self.strike(link, "it spoke as context %d" % forged[0])
+        elif link.pace is not None:
+            link.pace(link)
         return False
+
+    def strike(self, link: "Link", what: "str") -> "None":
+        """Count a frame the neighbour had no right to send; the third closes the link."""
+        link.strikes += 1
+        if link.strikes >= STRIKES:
+            link.fail("the peer broke the rules %d times, last: %s" % (link.strikes, what))
+
+    def _refuse_in_turn(self, frame: "wire.Frame", reason: "str") -> "None":
+        """A message that nobody takes gave its credit back at once: it counts as one that needed none."""
+        link = self._router.links.get(self.routes.towards(frame.src))
+        if link is not None and link.pace is not None:
+            link.pace(link)
+        self._refuse(frame, reason)
 
     def blame(self, link: "Link", src: "int", reason: "str") -> "None":
         """A peer broke the protocol: its link is closed, or it alone given up where others share that link."""
@@ -92,7 +110,7 @@ class Hub(object):
         """What only an ancestor may say came from below: counted as the sender's, who may only share that link."""
         src, what = frame.src, "a frame of kind %d is not for it to send" % frame.kind
         if src == link.context:
-            link.strike(what)
+            self.strike(link, what)
             return
         self._strikes[src] = self._strikes.get(src, 0) + 1
         if self._strikes[src] >= STRIKES:
@@ -155,7 +173,7 @@ class Hub(object):
                 honest = router.routes.towards(frame.src) == link.context
                 self.forget(context, text(frame.payload), None, frame.src if honest else link.context)
         elif link.context is None or not self.routes.announce(link.context, context):
-            link.strike("it announced context %d" % context)
+            self.strike(link, "it announced context %d" % context)
         elif self.routes.behind(link.context) > MAX_BEHIND:
             link.fail("it announced more than %d contexts" % MAX_BEHIND)
         else:

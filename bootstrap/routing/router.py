@@ -272,8 +272,8 @@ class Router(object):
                 self.hub.on_route(link, frame)
             else:
                 self.lose({frame.handle}, text(frame.payload))
-        elif frame.kind != wire.PONG:
-            link.strike("a frame of kind %d is not expected" % frame.kind)
+        elif frame.kind != wire.PONG and self.hub is not None:
+            self.hub.strike(link, "a frame of kind %d is not expected" % frame.kind)
 
     def take(self, link: "Link", frame: "Message", arrived: "Callable[[Link, wire.Frame], Any]") -> "None":
         """A MESSAGE for us, which ``arrived`` books."""
