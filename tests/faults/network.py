@@ -56,9 +56,12 @@ def missing(tun: bool = False) -> str:
 class RemoteHost:
     """A namespace with an sshd, at `address`; the wire ends in the interface `inside` of it."""
 
-    def __init__(self, namespace: str, address: str, inside: str, directory: Path, host_key: str) -> None:
+    def __init__(
+        self, namespace: str, address: str, outside: str, inside: str, directory: Path, host_key: str
+    ) -> None:
         self.namespace = namespace
         self.address = address
+        self.outside = outside
         self.inside = inside
         self.record = directory / "mishaps"
         self.key_file = str(directory / "user_ed25519")
@@ -84,6 +87,12 @@ class RemoteHost:
         then it acknowledges what has arrived."""
         self.rule("INPUT", "-m", "quota", "--quota", str(size), "-j", "ACCEPT")
         self.rule("INPUT", "-j", "DROP")
+
+    def narrow(self, rate: str) -> None:
+        """From now on the wire carries no more than that ("1mbit") each way, and little waits before it."""
+        bucket = ("root", "tbf", "rate", rate, "burst", "16kb", "latency", "400ms")
+        run("tc", "qdisc", "add", "dev", self.outside, *bucket)
+        self.run("tc", "qdisc", "add", "dev", self.inside, *bucket)
 
     def dropping(self) -> bool:
         """Whether anything that was on its way there has been dropped."""
@@ -137,7 +146,7 @@ def remote_host(directory: Path, delay: float | None = None, rough: bool = False
             run("ip", *where, "addr", "add", own, "peer", peer, "dev", name)
             run("ip", *where, "link", "set", name, "up")
         run("ip", "-n", namespace, "link", "set", "lo", "up")
-        yield stack.enter_context(_server(directory, namespace, far, inside))
+        yield stack.enter_context(_server(directory, namespace, far, outside, inside))
 
 
 def _tun(name: str) -> int:
@@ -166,7 +175,9 @@ def _delayed(outside: str, inside: str, delay: float, record: Path | None) -> It
 
 
 @contextlib.contextmanager
-def _server(directory: Path, namespace: str, address: str, inside: str) -> Iterator[RemoteHost]:
+def _server(
+    directory: Path, namespace: str, address: str, outside: str, inside: str
+) -> Iterator[RemoteHost]:
     os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
     host_key, user_key = make_key(directory / "host_ed25519"), make_key(directory / "user_ed25519")
     (directory / "authorized_keys").write_text(user_key + "\n")
@@ -176,7 +187,7 @@ def _server(directory: Path, namespace: str, address: str, inside: str) -> Itera
         ["ip", "netns", "exec", namespace, str(SSHD), "-D", "-e", "-f", str(config)],
         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    host = RemoteHost(namespace, address, inside, directory, host_key)
+    host = RemoteHost(namespace, address, outside, inside, directory, host_key)
     try:
         first = process.stderr.readline()
         assert "Server listening" in first, first + process.stderr.read()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import remotesvc
 from remotesvc import Context, Router
+from remotesvc.bootstrap.links.patience import SUSPECT_AFTER
 from tests.faults import delay_line, there
 from tests.faults.common import (
     MARGIN,
@@ -160,6 +162,34 @@ def test_case_8_lost_doubled_and_late_packets(rough: RemoteHost, router: Router,
     assert context.ping() < 5
 
 
+@pytest.mark.netns
+@pytest.mark.slow
+@pytest.mark.parametrize(("limit", "at_most"), [(None, SUSPECT_AFTER), (100_000, 2.0)])
+def test_case_9_a_megabit_and_a_large_push(
+    remote: RemoteHost, router: Router, tmp_path: Path, limit: int | None, at_most: float
+) -> None:
+    """A line that is busy is not one that is lost: whatever fills it, answers come before that is doubted. Who leaves
+    some of it to others has them soon."""
+    context = remote.connect(router)
+    assert context.call(called.add, 1, 1) == 2
+    remote.narrow("1mbit")
+    source, target = tmp_path / "s", tmp_path / "t"
+    source.write_bytes(os.urandom(2 * MIB))
+    waits: list[float] = []
+    with ThreadPoolExecutor(1) as threads:
+        pushed = threads.submit(context.push, source, target, limit=limit)
+        while not pushed.done():
+            watch = Stopwatch()
+            assert context.call(called.add, len(waits), 1) == len(waits) + 1
+            waits.append(watch.seconds)
+            paused = time.monotonic()
+            until(lambda paused=paused: pushed.done() or time.monotonic() - paused > 0.1)  # type: ignore[misc]
+        pushed.result()
+    assert target.read_bytes() == source.read_bytes()
+    assert sum(waits) >= 1.0, "the line was not busy"
+    assert sorted(waits)[len(waits) * 99 // 100] < at_most
+
+
 @pytest.mark.proxy
 def test_case_13_pieces_of_7_bytes(proxy: Proxy, proxied: Callable[[], Context]) -> None:
     proxy.up.slices = proxy.down.slices = 7
@@ -169,6 +199,31 @@ def test_case_13_pieces_of_7_bytes(proxy: Proxy, proxied: Callable[[], Context])
     assert list(context.call(called.count, 500)) == list(range(500))
     with pytest.raises(FileNotFoundError):
         context.call("os:stat", "/no/such/file")
+
+
+@pytest.mark.netns
+@pytest.mark.slow
+def test_case_15_a_link_that_flaps(remote: RemoteHost, router: Router, tmp_path: Path) -> None:
+    """Again and again nothing passes for some seconds: what is called meanwhile runs once, and all on one link."""
+    context = remote.connect(router)
+    counter = f"{tmp_path}/counter"
+    context.call(there.append_line, counter, "0")
+    pid, futures = context.info["pid"], []
+    for _ in range(6):
+        for cut in (True, False):
+            begun = time.monotonic()
+            if cut:
+                remote.cut()
+            else:
+                remote.heal()
+            while time.monotonic() - begun < 4:
+                futures.append(context.submit(there.append_line, counter, str(len(futures) + 1)))
+                time.sleep(0.2)
+    for future in futures:
+        future.result(PATIENCE)
+    with open(counter) as file:
+        assert sorted(map(int, file.read().split())) == list(range(len(futures) + 1))
+    assert context.call("os:getpid") == pid
 
 
 @pytest.mark.netns

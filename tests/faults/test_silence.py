@@ -18,7 +18,7 @@ import pytest
 from remotesvc import Context, Router
 from remotesvc.launch.tree import LEASE
 from tests.containers import Host, Keys, run, running_container
-from tests.faults import network
+from tests.faults import network, there
 from tests.faults.common import (
     MARGIN,
     MARKER,
@@ -76,6 +76,23 @@ def _thawed(host: Host, router: Router, context: Context) -> None:
     is_over(context)
     no_kernels(host, 2)
     assert host.connect(router, directly=True).call(called.add, 1, 2) == 3
+
+
+def only_answers_vanish(stack: contextlib.ExitStack, keys: Keys, directory: Path) -> Callable[[], None]:
+    """All that is said to it arrives: a call runs there, and nobody hears of it."""
+    host, router, context = _host(stack, keys)
+    run("nsenter", "--net", "--target", str(host.pid),
+        "iptables", "-A", "OUTPUT", "-p", "tcp", "--sport", "22", "-j", "DROP")
+    future = context.submit(there.append_line, MARKER, "ran")
+    since = Stopwatch()
+    until(lambda: host.run("cat", MARKER) == "ran\n", what="the call has run")
+
+    def verify() -> None:
+        lost_after(future, since, NOTICED_SILENCE)
+        is_over(context)
+        assert host.run("cat", MARKER) == "ran\n"
+
+    return verify
 
 
 def frozen_while_idle(stack: contextlib.ExitStack, keys: Keys, directory: Path) -> Callable[[], None]:
@@ -145,6 +162,7 @@ def vanished_master(stack: contextlib.ExitStack, keys: Keys, directory: Path) ->
 
 CASES = {
     "case 1, a black hole while idle": black_hole_while_idle,
+    "case 3, only answers vanish": only_answers_vanish,
     "case 16, a host frozen while idle": frozen_while_idle,
     "case 16, a host frozen while a call runs": frozen_at_work,
     "case 17, a stopped kernel under a living sshd": stopped_kernel,
