@@ -159,7 +159,7 @@ class Start(object):
 
     def _on_asked(self, frame: "wire.Frame") -> "None":
         if frame.kind != wire.KERNEL:
-            self.link.strike("it introduced itself twice")
+            self._router.hub.strike(self.link, "it introduced itself twice")
         self._send_rest()
 
     def _send_rest(self) -> "None":

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -208,7 +209,8 @@ def test_case_15_a_link_that_flaps(remote: RemoteHost, router: Router, tmp_path:
     context = remote.connect(router)
     counter = f"{tmp_path}/counter"
     context.call(there.append_line, counter, "0")
-    pid, futures = context.info["pid"], []
+    pid = context.info["pid"]
+    futures: list[Any] = []
     for _ in range(6):
         for cut in (True, False):
             begun = time.monotonic()

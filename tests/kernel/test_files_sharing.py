@@ -100,7 +100,8 @@ def test_two_contexts_behind_a_hop_take_turns(router: Router, tmp_path: Path, wa
     # They are processes of their own, and the machine may be busy with one of them. But neither has the link to itself:
     # behind the other it would have moved what its window holds.
     assert moved[0] >= 2 * WIDE_WINDOW, moved
-    # Three pings, one after the other, on links that are full. Behind all there is to send, each would wait for windows.
+    # Three pings, one after the other, on links that are full. Behind all there is to send, each would wait for
+    # windows.
     assert sorted(passed)[len(passed) // 2] < WIDE_WINDOW, passed
 
 
