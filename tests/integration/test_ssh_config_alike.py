@@ -105,6 +105,16 @@ def test_hosts_of_a_few_blocks(asked: Path, tmp_path: Path) -> None:
     assert users["db1"] == users["other3"] != ["db"]
 
 
+def test_hosts_of_one_domain(asked: Path, tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text("Host web*\n  HostName %h.example.org\n")
+    answers, program = Answers(), shutil.which("ssh") or ""
+    for number in range(20):
+        values = answers.ask(program, SSHOptions.parse(f"web{number}", ssh_config=path), 30)
+        assert values["hostname"] == [f"web{number}.example.org"]
+    assert runs(asked) == 1
+
+
 def test_a_file_that_changes_is_read_again(asked: Path, tmp_path: Path) -> None:
     path, part = tmp_path / "config", tmp_path / "part"
     path.write_text(f"Include {tmp_path}/part*\n")

@@ -11,8 +11,8 @@ import glob
 import os
 import pwd
 import threading
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
 
 from remotesvc.bootstrap.errors import UsageError
 
@@ -42,6 +42,15 @@ class _File:
     settings: tuple[tuple[str, tuple[str, ...]], ...]
 
 
+@dataclass(frozen=True)
+class Likeness:
+    """`facts` are equal for two hosts of which `ssh` says the same, if the words of the command are, but for the name
+    where to go."""
+
+    facts: Hashable
+    hostname: str
+
+
 class Alike:
     """Compares hosts by the files that say something of them. Thread-safe; a file is read once a state."""
 
@@ -49,53 +58,29 @@ class Alike:
         self._lock = threading.Lock()
         self._files: dict[str, _File] = {}
 
-    def key(self, program: str, options: SSHOptions) -> Hashable | None:
-        """What is equal for two hosts of which `ssh` says the same, if the words of the command are; None where it has
-        to be asked."""
+    def of(self, program: str, options: SSHOptions) -> Likeness | None:
+        """What the files make of a host; None where ssh has to be asked."""
         given = options.ssh_config
         if any("%" in option or "hostname" in option.lower() for option in options.extra_options):
             return None
+        if given is None and os.path.realpath(program) != USUAL_PROGRAM:
+            return None
         try:
             home = pwd.getpwuid(os.getuid()).pw_dir  # as ssh, which does not look at HOME
-            if given is None and os.path.realpath(program) != USUAL_PROGRAM:
-                return None
             own, system = f"{home}/.ssh", (SYSTEM_CONFIG, "/etc/ssh")
             usual = [start for start in ((f"{own}/config", own), system) if os.path.exists(start[0])]
             starts = usual if given is None else [] if given == "none" else [(given, own)]
-            # A second look, as Match final makes ssh take, is at the name in lower case.
-            names = [options.host, options.host.lower()]
-            return tuple(tuple(self._facts(*start, name, home, True, 0)) for start in starts for name in names)
+            first = _Look(options.host, home, self._file)
+            for start in starts:
+                first.read(*start, True, 0)
+            hostname = (first.hostname or "%h").replace("%h", options.host).lower()
+            # Match final makes ssh look a second time, at where it leads.
+            second = _Look(hostname, home, self._file)
+            for start in starts:
+                second.read(*start, True, 0)
+            return Likeness((first.hostname, *first.facts, *second.facts), hostname)
         except (_Distinct, UsageError, OSError, KeyError):
             return None
-
-    def _facts(self, path: str, base: str, host: str, home: str, active: bool, depth: int) -> Iterator[Hashable]:
-        """The state of each file that is read, and which Host lines are for this host."""
-        if depth > DEEPEST:
-            raise _Distinct
-        file = self._file(path)
-        yield path, file.state
-        here = active
-        for key, words in file.settings:
-            if key == "host":
-                here = active and matches(words, host)
-                yield here
-            elif key == "match":
-                if [word.lower() for word in words] not in _CONSTANT:
-                    raise _Distinct
-                here = active
-            elif key == "include":
-                for included in self._included(words, base, home):
-                    yield from self._facts(included, base, host, home, here, depth + 1)
-            elif here and (key in ("hostname", "canonicalizehostname")
-                           or key not in _LEFT_ALONE and any("%" in word for word in words)):
-                raise _Distinct
-
-    def _included(self, words: tuple[str, ...], base: str, home: str) -> Iterator[str]:
-        for word in words:
-            if "$" in word or "%" in word or word.startswith("~") and not word.startswith("~/"):
-                raise _Distinct
-            path = os.path.join(base, home + word[1:] if word.startswith("~/") else word)
-            yield from sorted(each for each in glob.glob(path) if os.path.isfile(each))
 
     def _file(self, path: str) -> _File:
         """What a file says. Raises OSError and UsageError."""
@@ -110,3 +95,51 @@ class Alike:
             with self._lock:
                 self._files[path] = known
         return known
+
+
+@dataclass
+class _Look:
+    """One look at the files for a host. `facts`: the state of each, and which Host lines are for this host; `hostname`:
+    where it leads, as the files say it."""
+
+    host: str
+    home: str
+    file: Callable[[str], _File]
+    facts: list[Hashable] = field(default_factory=list)
+    hostname: str = ""
+
+    def read(self, path: str, base: str, active: bool, depth: int) -> None:
+        """Read a file; raises _Distinct, OSError and UsageError."""
+        if depth > DEEPEST:
+            raise _Distinct
+        file = self.file(path)
+        self.facts += path, file.state
+        here = active
+        for key, words in file.settings:
+            if key == "host":
+                here = active and matches(words, self.host)
+                self.facts.append(here)
+            elif key == "match":
+                if [word.lower() for word in words] not in _CONSTANT:
+                    raise _Distinct
+                here = active
+            elif key == "include":
+                for included in self._included(words, base):
+                    self.read(included, base, here, depth + 1)
+            elif here:
+                self._take(key, words)
+
+    def _take(self, key: str, words: tuple[str, ...]) -> None:
+        if key == "hostname":
+            if "%" in words[0].replace("%h", ""):
+                raise _Distinct
+            self.hostname = self.hostname or words[0]
+        elif key == "canonicalizehostname" or key not in _LEFT_ALONE and any("%" in word for word in words):
+            raise _Distinct
+
+    def _included(self, words: tuple[str, ...], base: str) -> Iterator[str]:
+        for word in words:
+            if "$" in word or "%" in word or word.startswith("~") and not word.startswith("~/"):
+                raise _Distinct
+            path = os.path.join(base, self.home + word[1:] if word.startswith("~/") else word)
+            yield from sorted(each for each in glob.glob(path) if os.path.isfile(each))

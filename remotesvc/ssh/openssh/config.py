@@ -81,10 +81,10 @@ class Answers:
 
     def ask(self, program: str, options: SSHOptions, timeout: float) -> Values:
         """As `ask`."""
-        alike = self._alike.key(program, options)
+        alike = self._alike.of(program, options)
         if alike is None:
             return ask(program, options, timeout)
-        key = program, *arguments(options), alike
+        key = program, *arguments(options), alike.facts
         with self._lock:
             if key not in self._known and len(self._known) >= MOST_KNOWN:
                 self._known.clear()
@@ -97,12 +97,12 @@ class Answers:
         try:
             if answer.values is None:
                 values = ask(program, options, timeout - (time.monotonic() - started))
-                if values.get("hostname") != [options.host.lower()]:
-                    return values  # not what we think of the name: it is asked for each
+                if values.get("hostname") != [alike.hostname]:
+                    return values  # it is not as we think: then it is asked for each
                 answer.values = values
         finally:
             answer.asking.release()
-        return {**answer.values, "host": [options.host], "hostname": [options.host.lower()]}
+        return {**answer.values, "host": [options.host], "hostname": [alike.hostname]}
 
 
 @dataclass(eq=False)
