@@ -13,7 +13,7 @@ import pytest
 import remotesvc
 from remotesvc import CallError, Context, Router
 from tests import containers
-from tests.containers import Hosts
+from tests.containers import Host, Hosts
 from tests.integration.bastion import config_to
 from tests.integration.shop import desk
 from tests.integration.smoke_steps import DEBIANS, HERE, STEPS, is_whole, much_data, version
@@ -277,3 +277,26 @@ def test_nothing_runs_on_after_the_last_context(hosts: Hosts) -> None:
     until(lambda: not hosts["bookworm"].processes("remotesvc:"))
     until(lambda: not hosts["bookworm"].processes("sleep 300"))
     assert watch.seconds < 5
+
+
+NEVER_ANSWERS = b"#!/bin/sh\ntrap '' TERM HUP INT PIPE\nsleep 300\nwhile :; do sleep 1; done\n"
+
+
+@pytest.mark.parametrize(("image", "user", "waits"), [
+    ("accounts", "dash", True), ("accounts", "fish", False), ("trixie", "root", False),
+])
+def test_what_was_started_as_a_python_and_never_answers_goes(
+    image: str, user: str, waits: bool, container: Callable[..., Host], router: Router
+) -> None:
+    """It reads nothing, so it does not see that its input ends; whether one waits for it to the end or not."""
+    host = container(image=f"remotesvc-target:{image}")
+    host.connect(router, user=user).push(NEVER_ANSWERS, "/tmp/never", mode=0o755)
+    context = host.connect(router, user=user, python="/tmp/never", fresh=True, connect_timeout=15 if waits else 60)
+    until(lambda: host.processes("/tmp/never") and host.processes("sleep 300"))
+    if waits:
+        with pytest.raises(remotesvc.ConnectTimeout) as caught:
+            context.wait_ready()
+        assert caught.value.stage == "boot"
+    else:
+        context.close()
+    until(lambda: not host.processes("/tmp/never") and not host.processes("sleep 300"))

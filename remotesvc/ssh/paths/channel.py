@@ -21,6 +21,7 @@ import paramiko
 
 from ..connect import Peer
 from ..noise import Noise
+from .ending import end_program
 from .packets import GuardedPacketizer, signal_number
 from .packing import PACKET, Buffer, packed
 from .socket import TunedSocket
@@ -83,6 +84,7 @@ class ParamikoPath:
         self._channel_over = threading.Event()
         self._over = False
         self._settled = False
+        self._ending = False
         self._sink = _Sink(self._take, self._on_closed)
         channel.in_buffer = self._sink  # type: ignore[assignment]
         channel.in_stderr_buffer = _Sink(self._take_noise, _nothing)  # type: ignore[assignment]
@@ -223,8 +225,17 @@ class ParamikoPath:
         self._channel.recv(0)
 
     def close(self) -> None:
-        """Cut the connection; a blocked `write` fails, `ended` follows. From any thread, again and again."""
-        self._fail("closed here")
+        """Cut the connection; a blocked `write` fails, `ended` follows. From any thread, again and again.
+
+        What has not become a kernel is killed before, which takes a moment.
+        """
+        if self._ending:
+            return
+        self._ending = not self._settled and not self._reason
+        self._reason = self._reason or "closed here"
+        self._output_over = True
+        if not (self._ending and end_program(self._channel, self._channel_over, self.peer.socket.sever)):
+            self.peer.socket.sever()
 
     def _fail(self, reason: str) -> None:
         self._reason = self._reason or reason

@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 
 import paramiko
+from paramiko.common import cMSG_CHANNEL_REQUEST
 
 from ..hostkeys import certificate
 from .packets import GuardedPacketizer
@@ -42,6 +43,16 @@ class ClientTransport(paramiko.Transport):
         # What was agreed on decides: a certificate nobody asked for proves no more than the key in it.
         agreed = str(vars(self)["host_key_type"])
         return blob if isinstance(blob, bytes) and agreed.endswith(certificate.SUFFIX) else None
+
+    def kill(self, channel: paramiko.Channel) -> None:
+        """Ask the server to kill what it runs for a channel (RFC 4254, 6.9), for which paramiko has no method."""
+        request = paramiko.Message()
+        request.add_byte(cMSG_CHANNEL_REQUEST)
+        request.add_int(channel.remote_chanid)
+        request.add_string("signal")
+        request.add_boolean(False)
+        request.add_string("KILL")
+        self._send_user_message(request)
 
     def _send_user_message(self, data: paramiko.Message) -> None:
         if threading.current_thread() is self and not self.clear_to_send.is_set():
