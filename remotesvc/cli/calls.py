@@ -25,6 +25,8 @@ STDIN = "/dev/stdin"
 """What a target that begins with -: is rewritten to, before click takes it for an option."""
 WORDS = "remotesvc.words"
 """Where the words of the function wait in click's meta until the command runs."""
+_BEHIND = "remotesvc.behind"
+"""The same, of the options of ours that stood behind the target."""
 
 
 class RunCommand(click.Command):
@@ -32,9 +34,12 @@ class RunCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         from remotesvc.cli.arguments.split import split_words
+        from remotesvc.cli.arguments.usage import wants_usage
 
-        ours, theirs = split_words(args, option_table(self))
-        ctx.meta[WORDS] = theirs
+        ours, theirs, behind = split_words(args, option_table(self))
+        ctx.meta[WORDS], ctx.meta[_BEHIND] = theirs, behind
+        if wants_usage(behind):
+            ours = [word for word in ours if word not in behind or word not in ctx.help_option_names]
         return super().parse_args(ctx, [STDIN + word[1:] if word.startswith("-:") else word for word in ours])
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
@@ -59,6 +64,18 @@ def examine(target: Target, of_service: bool = False) -> Callee:
             raise
         # The standard library is the target's own, and that may be another version.
         return unchecked(target.call, f"{target.module} of this machine has no such function")
+
+
+def settle_options(ctx: click.Context, callee: Callee) -> None:
+    """What options of ours mean behind the target, now that the function is known: its own help, which ends the
+    command; BadUsage where they are parameters of it, too."""
+    from remotesvc.cli.arguments.usage import check_names, usage_of, wants_usage
+
+    behind = ctx.meta[_BEHIND]
+    if wants_usage(behind):
+        click.echo(usage_of(callee, ctx.info_name or "run"))
+        ctx.exit()
+    check_names(callee, behind)
 
 
 def arguments_for(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from remotesvc.cli.arguments.scope import Scope
 from remotesvc.cli.arguments.typespec import ANY, Annotations, Find, Module, TypeSpec
@@ -30,7 +30,7 @@ class Parameter:
 class Callee:
     """What is known of the function. If it is not `checked`, `parameters` may help to convert, but nothing is refused.
 
-    `shown` is the signature for people; `why` says in a few words why it is unchecked.
+    `shown` is the signature for people, `text` its docstring; `why` says in a few words why it is unchecked.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Callee:
     parameters: tuple[Parameter, ...] = ()
     shown: str = ""
     why: str = ""
+    text: str = ""
 
     @property
     def facts(self) -> str | None:
@@ -98,7 +99,8 @@ def read_callee(
                 return unchecked(reader.name, f"{'.'.join(parts[: depth + 1])} is not defined in the source itself")
             raise _missing(module, parts[: depth + 1], scope, submodules)
         if depth == len(parts) - 1:
-            return reader.read(node, scope)
+            text = ast.get_docstring(node) if isinstance(node, (*_FUNCTIONS, ast.ClassDef)) else None
+            return replace(reader.read(node, scope), text=text or "")
         if not isinstance(node, ast.ClassDef):
             return unchecked(reader.name, f"{part} is not a class in the source itself")
         scope = Scope.of_class(node)

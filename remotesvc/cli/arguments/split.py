@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from remotesvc.cli.arguments.bind import Word
 from remotesvc.cli.problems import BadUsage
@@ -18,10 +19,20 @@ _OPERANDS = 2
 """HOST and the target come before the function's own words."""
 
 
-def split_words(words: Iterable[str], options: Mapping[str, bool]) -> tuple[list[str], list[Word]]:
-    """(ours, the function's). `options`: each option string of ours, dashes included, and whether it takes a value."""
+class Split(NamedTuple):
+    """Our words, those of the function, and the names of options of ours that stood behind the target, where the
+    function may have parameters of these names."""
+
+    ours: list[str]
+    theirs: list[Word]
+    behind: list[str]
+
+
+def split_words(words: Iterable[str], options: Mapping[str, bool]) -> Split:
+    """Whose words these are. `options`: each option string of ours, dashes included, and whether it takes a value."""
     ours: list[str] = []
     theirs: list[Word] = []
+    behind: list[str] = []
     operands = 0
     left = list(reversed(list(words)))
     while left:
@@ -39,13 +50,15 @@ def split_words(words: Iterable[str], options: Mapping[str, bool]) -> tuple[list
                 theirs.append(Word(word))
         elif _is_ours(word, options, behind=operands == _OPERANDS):
             ours.append(word)
+            if operands == _OPERANDS:
+                behind.append(word.partition("=")[0])
             if _wants_next(word, options) and left:
                 ours.append(left.pop())
         elif _NUMBER.match(word):
             theirs.append(Word(word, literal=True))
         else:
             theirs.append(Word(word))
-    return ours, theirs
+    return Split(ours, theirs, behind)
 
 
 def _is_ours(word: str, options: Mapping[str, bool], behind: bool) -> bool:

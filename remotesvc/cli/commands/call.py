@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.calls import WORDS, RunCommand, arguments_for, examine, exhaust, explain_type_errors
+from remotesvc.cli.calls import WORDS, RunCommand, arguments_for, examine, exhaust, explain_type_errors, settle_options
 from remotesvc.cli.options import (
     argument_options,
     connection_options,
@@ -62,6 +62,7 @@ def call(
     parsed = _parse(target, settings.path)
     settings = settings.replace(path=parsed.path)
     callee = examine(parsed, of_service=True)
+    settle_options(ctx, callee)
     session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
     args, kwargs = arguments_for(session, callee, ctx.meta[WORDS], keywords, json_args)
     args, kwargs = as_records(args), as_records(kwargs)

@@ -17,6 +17,7 @@ from remotesvc.cli.calls import (
     examine,
     exhaust,
     explain_type_errors,
+    settle_options,
     stdin_reader,
 )
 from remotesvc.cli.options import (
@@ -76,8 +77,9 @@ def run(
 
     FUNCTION may be Class.method, MODULE a path to a .py file, or - for code from standard input. Arguments are
     converted by the function's annotations (lists and dicts are JSON); an argument - reads standard input. --NAME VALUE
-    and --kw NAME=VALUE are keyword arguments; what follows -- is never an option. A host of PATTERN is
-    user@host:port, an ssh_config alias, docker:NAME, or local: for this machine. With --detach -T is for beginning it.
+    and --kw NAME=VALUE are keyword arguments; what follows -- is never an option; --help behind FUNCTION tells what it
+    takes. A host of PATTERN is user@host:port, an ssh_config alias, docker:NAME, or local: for this machine. With
+    --detach -T is for beginning it.
 
     Exit code: 0 all fine, 2 a call failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed),
     64 wrong usage, 130 interrupted.
@@ -97,6 +99,7 @@ def run(
     parsed = parse_target(target, settings.path or here())
     settings = settings.replace(path=parsed.path)
     callee = examine(parsed)
+    settle_options(ctx, callee)
     session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
     args, kwargs = arguments_for(session, callee, ctx.meta[WORDS], keywords, json_args)
     begin = detacher(settings, jobs_dir, output_limit) if detach else None

@@ -1,0 +1,53 @@
+"""What a function takes, for who asks at the shell: `remotesvc run web1 tasks:free --help`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from remotesvc.cli.arguments.signature import Callee, Parameter
+from remotesvc.cli.problems import BadUsage
+
+_HELP = frozenset(("--help", "-h"))
+
+
+def usage_of(callee: Callee, command: str) -> str:
+    """How a function is called by `remotesvc COMMAND`, and what its docstring says."""
+    given = [item for item in callee.parameters if item.type.kind != "host"]  # that one is not the user's to give
+    words = [_word(item) for item in given] if callee.parameters or callee.checked else ["[ARG]..."]
+    lines = [" ".join(["Usage: remotesvc", command, "PATTERN", callee.name, *words])]
+    lines += ["", *callee.text.splitlines()] if callee.text else []
+    lines += ["", f"Signature: {callee.shown}"] if callee.shown else []
+    lines += ["", f"Nothing is checked here: {callee.why}."] if not callee.checked else []
+    lines += ["", f"Options of remotesvc itself: remotesvc {command} --help"]
+    return "\n".join(lines)
+
+
+def wants_usage(behind: Sequence[str]) -> bool:
+    """Whether the help that is asked for is the function's: it stands behind the target."""
+    return not _HELP.isdisjoint(behind)
+
+
+def check_names(callee: Callee, behind: Sequence[str]) -> None:
+    """Raises BadUsage for an option of ours behind the target that is a parameter's name, too: whose is it?"""
+    for item in callee.parameters:
+        option = "--" + item.name.replace("_", "-")
+        if option in behind and item.kind in ("either", "keyword"):
+            raise BadUsage(f"{option} behind {callee.name} may be its parameter or an option of remotesvc: write --kw"
+                           f" {item.name}=VALUE for the parameter, and the option ahead of {callee.name}")
+
+
+def _word(item: Parameter) -> str:
+    option = "--" + item.name.replace("_", "-")
+    if item.kind == "args":
+        return f"[{item.name.upper()}]..."
+    if item.kind == "kwargs":
+        return "[--NAME VALUE]..."
+    if item.kind == "positional":
+        word = item.name.upper()
+    elif item.type.kind == "bool":
+        word = f"{option}|--no-{option[2:]}"
+    elif item.kind == "either":
+        word = f"[{option}] {item.name.upper()}" if item.required else f"{option} {item.name.upper()}"
+    else:
+        word = f"{option} {item.name.upper()}"
+    return word if item.required else f"[{word}]"

@@ -1,0 +1,66 @@
+"""What a function takes, asked at the shell; and options that could be the function's or ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.command_line import cli
+
+SOURCE = '''
+from remotesvc.service import CALLER, Message, Service, expose
+
+def serve(host, port: int, *, user: str = "www", reload_code: bool = False, **more):
+    """Serve a site.
+
+    Until it is stopped.
+    """
+    return host, port, user, reload_code, more
+
+def many(first, /, *rest): pass
+
+class Desk(Service):
+    @expose()
+    def ask(self, limit: int, who: Message = CALLER):
+        return limit
+'''
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "web.py").write_text(SOURCE)
+    return tmp_path
+
+
+def test_help_behind_the_function_is_the_function_s(site: Path) -> None:
+    code, out, err = cli(site, "run", "nowhere.invalid", "web:serve", "--help")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "Usage: remotesvc run PATTERN web:serve [--host] HOST [--port] PORT [--user USER]"
+        " [--reload-code|--no-reload-code] [--NAME VALUE]...",
+        "", "Serve a site.", "", "Until it is stopped.", "",
+        "Signature: web:serve(host, port: int, *, user: str='www', reload_code: bool=False, **more)",
+        "", "Options of remotesvc itself: remotesvc run --help",
+    ]  # fmt: skip
+    assert "web:many FIRST [REST]...\n" in cli(site, "run", "nowhere.invalid", "web:many", "x", "-h")[1]
+    code, out, _ = cli(site, "call", "nowhere.invalid", "web.py:Desk.ask", "--help")
+    assert code == 0 and "call PATTERN web:Desk.ask [--limit] LIMIT\n" in out
+    code, out, _ = cli(site, "run", "nowhere.invalid", "no_such_module_here:f", "--help")
+    assert code == 0 and "[ARG]..." in out and "there is no module no_such_module_here here" in out
+    assert "Call MODULE:FUNCTION on each host" in cli(site, "run", "--help", "nowhere.invalid", "web:serve")[1]
+
+
+@pytest.mark.parametrize("words", ["run local: web:serve h --port 80", "run local: web:serve h 80 --user=bob",
+                                   "call local: web:Desk.ask --limit 3"])  # fmt: skip
+def test_whose_an_option_is_must_be_said(site: Path, words: str) -> None:
+    """It was ours: the port of the site became that of the SSH server."""
+    code, out, err = cli(site, *words.split())
+    name = next(word for word in words.split() if word.startswith("--")).partition("=")[0]
+    assert (code, out) == (64, "")
+    assert f"{name} behind web:" in err and f"write --kw {name[2:]}=VALUE for the parameter" in err
+
+
+def test_what_is_said_of_it_works(site: Path) -> None:
+    done = cli(site, "run", "--port", "22", "local:", "web:serve", "h", "--kw", "port=80", "--reload-code", "-q")
+    assert done == (0, "('h', 80, 'www', True, {})\n", "")
