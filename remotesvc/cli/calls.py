@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from remotesvc.bootstrap.data.limits import MAX_MESSAGE
 from remotesvc.cli.options import option_table
-from remotesvc.cli.problems import BadUsage, NoSuchFunction
+from remotesvc.cli.problems import BadUsage, NoSuchFunction, OurError
 from remotesvc.cli.settings import Settings
 from remotesvc.cli.stdin import take_stdin
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
 
+_MOST = MAX_MESSAGE - (1 << 20)
+"""Bytes of standard input that become an argument: one message, with room for the rest of the call."""
 STDIN = "/dev/stdin"
 """What a target that begins with -: is rewritten to, before click takes it for an option."""
 WORDS = "remotesvc.words"
@@ -108,7 +111,11 @@ def stdin_reader(settings: Settings, what: str = "an argument") -> Callable[[], 
             raise BadUsage("an argument is -, and -n forbids reading standard input")
         if sys.stdin is None:
             raise BadUsage("an argument is -, and standard input is closed")
-        return sys.stdin.buffer.read()
+        data = sys.stdin.buffer.read(_MOST + 1)
+        if len(data) > _MOST:
+            raise OurError(f"standard input has more than {_MOST >> 20} MiB, the most that a call can carry; copy it"
+                           " there first: remotesvc push PATTERN - FILE")
+        return data
 
     return read
 

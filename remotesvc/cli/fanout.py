@@ -123,6 +123,7 @@ class Session:
             if self.console.verbose:
                 self.console.note(f"{host.label}: try {tries} failed: {error_message(error)}")
 
+        unwritten: OurError | None = None
         self.stop.noticed = stopping
         with Progress(self.console, [host.text for host in self.hosts]) as progress:
             for outcome in gather(self.hosts, for_host, limits=self._limits(), stop=self.stop,
@@ -132,7 +133,11 @@ class Session:
                 printed = self.live.finish(outcome.host)
                 # If nobody reads any more, hosts that did not run for that reason are not worth a line.
                 if not self.console.out.broken or outcome.status not in (Status.NOT_RUN, Status.CANCELLED):
-                    reporter.outcome(outcome, printed)
+                    try:
+                        reporter.outcome(outcome, printed)
+                    except OurError as error:  # a full disk: what is under way is still told of, nothing more begun
+                        unwritten = unwritten or error
+                        self.stop.request()
                 progress.ended(outcome.host, outcome.ok)
         reporter.end()
         if self.stop.reason:
@@ -141,8 +146,9 @@ class Session:
             self.console.error("", f"stopped: {self.stop.reason}{tail}")
         if settings.failed_to is not None:
             self._write_failed(settings.failed_to)
-
         self._summary()
+        if unwritten is not None:
+            raise unwritten
 
     def _limits(self) -> Limits:
         """How the run is paced: as asked for, as far as this process may have files open."""

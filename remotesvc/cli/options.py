@@ -1,6 +1,6 @@
 """The options that commands share, as decorators; `settings` has them as data.
 
-Each may also be given as REMOTESVC_<FLAG> in the environment; the flag wins.
+Each may also be given as REMOTESVC_<FLAG> in the environment, but for those that concern one run; the flag wins.
 """
 
 from __future__ import annotations
@@ -85,18 +85,18 @@ _OUTPUT = (
     _option("--diff", is_flag=True, help="Like --gather; other answers as differences from the most frequent."),
     _option("--regroup", is_flag=True, help="Like --gather; groups of the inventory that are whole are named for their"
             " hosts: @web."),
-    click.option("-N", "--no-labels", is_flag=True, help="No names of hosts in front of what they say."),
-    click.option("--timestamps", is_flag=True, help="The time in front of each line that a host prints or logs."),
+    _option("-N", "--no-labels", is_flag=True, help="No names of hosts in front of what they say."),
+    _option("--timestamps", is_flag=True, help="The time in front of each line that a host prints or logs."),
     _option("--outdir", metavar="DIR", help="Write what each host answers to DIR/HOST."),
     _option("--errdir", metavar="DIR", help="Write what each host prints to stderr to DIR/HOST."),
     click.option("--json", is_flag=True, help="Print one JSON list, an object a host."),
     click.option("--jsonl", is_flag=True, help="Print one JSON object a line, as hosts finish."),
-    click.option("-q", "--quiet", is_flag=True, help="Only results and errors, nothing the target prints."),
-    click.option("-v", "--verbose", count=True, help="Say more; twice for debug records."),
+    _option("-q", "--quiet", is_flag=True, help="Only results and errors, nothing the target prints."),
+    _option("-v", "--verbose", count=True, help="Say more; twice for debug records."),
     _option("--color", type=click.Choice(["auto", "always", "never"]), default=None,
             help="Colour. Default: auto, which also heeds NO_COLOR and CLICOLOR."),
     click.option("-n", "--no-stdin", is_flag=True, help="Never read standard input."),
-    click.option("--no-progress", is_flag=True, help="No progress line on a terminal."),
+    _option("--no-progress", is_flag=True, help="No progress line on a terminal."),
 )  # fmt: skip
 
 _MODULES = (

@@ -144,3 +144,31 @@ def test_nobody_logs_in_where_nobody_is_asked_who_it_is(tmp_path: Path) -> None:
     done = shell("remotesvc run -u nobody local: os:getuid", tmp_path)
     assert (done.returncode, done.stdout) == (64, "")
     assert "-u says who logs in" in done.stderr and "--become-user nobody" in done.stderr
+
+
+def test_a_standard_output_that_nobody_gave_ends_nothing(tmp_path: Path) -> None:
+    """What the first host printed ended what the others were doing, with no word why."""
+    (tmp_path / "inventory").write_text("one ansible_connection=local\ntwo ansible_connection=local\n")
+    done = shell("remotesvc exec -i inventory all -- 'echo a; touch $$.ran' >&-", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "2 hosts: 2 ok\n")
+    assert len(list(tmp_path.glob("*.ran"))) == 2
+
+
+@pytest.mark.parametrize("option", ["--outdir", "--errdir"])
+def test_a_disk_that_is_full_leaves_no_part_of_an_answer_and_all_is_told(option: str, tmp_path: Path) -> None:
+    (tmp_path / "inventory").write_text("".join(f"h{number} ansible_connection=local\n" for number in range(4)))
+    script = f"ulimit -f 100; remotesvc exec -i inventory all -f1 --failed-to again {option} told -- " + (
+        "'head -c 300000 /dev/zero'" if option == "--outdir" else "'head -c 300000 /dev/zero >&2'")
+    done = shell(script, tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-2:] == ["4 hosts: 1 ok, 3 not run (h[1-3])",
+                                             "remotesvc: cannot write told/h0: File too large"]
+    assert (tmp_path / "again").read_text().split() == ["h1", "h2", "h3"]
+    assert all(not path.stat().st_size for path in (tmp_path / "told").iterdir())
+
+
+def test_more_input_than_a_call_can_carry(tmp_path: Path) -> None:
+    for words in ("run elsewhere.invalid builtins:len -", "run elsewhere.invalid -:f"):
+        done = shell(f"yes | remotesvc {words}", tmp_path)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "more than 127 MiB" in done.stderr and "remotesvc push" in done.stderr

@@ -127,7 +127,7 @@ def test_another_write_error_is_remembered() -> None:
 
 def test_a_closed_stdout_is_survived() -> None:
     target = Stream(None, color=False)
-    assert not target.is_terminal and not target.write("x")
+    assert not target.is_terminal and target.write("x") and not target.broken
 
 
 @pytest.mark.parametrize(

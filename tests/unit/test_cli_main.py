@@ -82,6 +82,19 @@ def test_the_environment_stands_in_for_flags(monkeypatch: pytest.MonkeyPatch) ->
     assert backend.opened[1][1]["user"] == "flag"
 
 
+@pytest.mark.parametrize(("variable", "value", "expected"), [
+    ("NO_LABELS", "1", "5\n5\n"), ("QUIET", "true", "a: 5\nb: 5\n"), ("VERBOSE", "1", "a: 5\nb: 5\n"),
+    ("GATHER", "1", "a,b (2): 5\n"),
+])  # fmt: skip
+def test_the_environment_says_how_to_show_it(
+    variable: str, value: str, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(f"REMOTESVC_{variable}", value)
+    assert main(["run", "-f1", "a,b", "m:f"], FakeBackend(lambda context: 5)) == 0
+    out, err = capsys.readouterr()
+    assert (out, "ok in" in err, "2 hosts" in err) == (expected, variable == "VERBOSE", variable != "QUIET")
+
+
 def test_several_hosts_are_labelled_and_codes_are_ored(capsys: pytest.CaptureFixture[str]) -> None:
     def answer(context: FakeContext) -> Any:
         if context.host == "b":

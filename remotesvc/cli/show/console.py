@@ -40,8 +40,11 @@ class Stream:
 
     def write(self, text: str | bytes) -> bool:
         """Write and flush text that has been made harmless, or bytes where this is no terminal. False when the stream
-        cannot take it any more."""
-        if self._file is None or self.broken or self.failure is not None:
+        cannot take it any more. One that was closed from the beginning takes everything, as Python's own does: nobody
+        wanted to read, and what is under way goes on."""
+        if self._file is None:
+            return True
+        if self.broken or self.failure is not None:
             return False
         try:
             self._put(self._file, text)

@@ -76,4 +76,6 @@ def _write(path: Path, content: bytes | bytearray) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
+        if path.is_file():  # no part of an answer stays that could be taken for all of it
+            path.unlink(missing_ok=True)
         raise OurError(f"cannot write {path}: {error.strerror}") from None
