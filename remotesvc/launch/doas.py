@@ -1,6 +1,6 @@
 """Becoming another user by `doas`, OpenBSD's or its port. Pure."""
 
-from .method import Method, check_name
+from .method import Method, check_name, unrunnable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ class Doas(Method):
     reasons = (
         (r"not enabled|not installed setuid", "doas is not set up there", "It needs a doas.conf, and root's rights."),
         (r"unknown user", "there is no such user", "Name another with --become-user."),
+        unrunnable(r"doas: /[^\n]*: Permission denied"),
         (r"command not found|No such file or directory", "doas cannot find the Python to run",
          "Name one with --python."),
         (r"Operation not permitted", "doas does not allow that",

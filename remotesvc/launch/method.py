@@ -18,6 +18,13 @@ EXPIRED = (r"required to change|no longer valid|has expired", "that password, or
            "Renew it there.")
 
 
+def unrunnable(words: "str") -> "Tuple[str, str, str]":
+    """The reason that a program's ``words`` tell where the Python is there, and the user may not run it: one in a home
+    directory of somebody else, say."""
+    return (words, "that user may not run the Python that is to be run",
+            "Name one with --python that it may run, /usr/bin/python3 say.")
+
+
 class Method(object):
     """One program. An object is made for each start: a prompt may be good for one only."""
 

@@ -2,7 +2,7 @@
 
 from ..bootstrap.errors import UsageError
 from .bundle import quote_word
-from .method import Method, check_name
+from .method import Method, check_name, unrunnable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ class Su(Method):
          "Take sudo, or log in as that user."),
         (r"does not exist|Unknown id|No passwd entry|unknown user", "there is no such user",
          "Name another with --become-user."),
+        unrunnable(r"exec: [^\n]*[Pp]ermission denied"),
         (r"Permission denied|permission denied|not allowed|may not", "su does not allow that",
          "Ask for the right (often that of a group, see /etc/pam.d/su), or take another way."),
         # Who is not root gets that user's own, /bin/false or the like, whatever was asked for.

@@ -8,7 +8,7 @@ import binascii
 import os
 import re
 
-from .method import Method, check_name
+from .method import Method, check_name, unrunnable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Sudo(Method):
          "sudo does not allow that", "Ask for the right in its sudoers file, or take another user."),
         (r"unknown user|user '.*' not found|user not found", "there is no such user",
          "Name another with --become-user."),
+        unrunnable(r"unable to execute [^\n]*Permission denied"),
         (r"command not found|No such file or directory", "sudo cannot find the Python to run",
          "Name one with --python."),
         (r"unexpected argument|invalid option|unknown option|unrecognized option",
