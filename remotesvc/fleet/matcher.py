@@ -140,7 +140,7 @@ class Matcher:
 
     def _nearest(self, text: str) -> str:
         if not len(self._inventory):
-            return " (there is no inventory: give one with -i)"
+            return " (the inventory has no hosts)" if self._closed else " (there is no inventory: give one with -i)"
         known = [*islice(self._inventory, 20_000), *self._inventory.groups]  # of more, `difflib` takes seconds
         import difflib  # most runs never need it
 

@@ -239,6 +239,15 @@ def test_exec_joins_words_for_a_shell(directory: Path) -> None:
     assert cli(directory, "exec", "local:", "--", "echo", "a  b", "|", "wc") == (0, "a  b | wc\n", "")
 
 
+@pytest.mark.parametrize("ahead", [["local:"], ["-T", "60", "local:"], ["local:", "-qT60", "--forks=2"],
+                                   ["--", "local:"], ["local:", "--"]])  # fmt: skip
+def test_the_options_of_a_command_are_its_own(directory: Path, ahead: list[str]) -> None:
+    """They were ours where we have one of that name: `sed -n` printed everything, for its -n was gone."""
+    (directory / "text").write_text("one\ntwo\n")
+    assert cli(directory, "exec", *ahead, "sed", "-n", "2p", str(directory / "text")) == (0, "two\n", "")
+    assert cli(directory, "exec", *ahead, "echo", "--json", "-f", "--", "-l", "a") == (0, "--json -f -- -l a\n", "")
+
+
 def test_exec(directory: Path) -> None:
     assert cli(directory, "exec", "local:", "--", "sh", "-c", "echo out; echo err >&2; exit 5") == (
         5,

@@ -183,3 +183,9 @@ def test_what_limits_leave_nothing_of_is_named(inventory: Inventory) -> None:
 def test_a_group_that_clustershell_does_not_know() -> None:
     assert cluster_group("there-is-no-such-group") is None
     assert cluster_group("no-such-source:group") is None
+
+
+@pytest.mark.parametrize(("closed", "says"), [(True, "the inventory has no hosts"), (False, "give one with -i")])
+def test_an_inventory_without_hosts_is_not_one_that_was_not_given(closed: bool, says: str) -> None:
+    with pytest.raises(NoMatch, match=says):
+        matcher(Inventory(), closed=closed).hosts("all")

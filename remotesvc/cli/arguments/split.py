@@ -1,14 +1,15 @@
 """Split the words of `remotesvc run` into our options and the words of the function. Pure.
 
 Up to the target every option is ours. Behind it an option we know is still ours, wherever it stands; any
-other `--name` belongs to the function, and so does a negative number. After `--` nothing is ours.
+other `--name` belongs to the function, and so does a negative number. After `--` nothing is ours. Of `remotesvc exec`
+nothing is ours from the first word of the command on.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from remotesvc.cli.arguments.bind import Word
@@ -16,7 +17,7 @@ from remotesvc.cli.problems import BadUsage
 
 _NUMBER = re.compile(r"-(\d|\.\d|inf\b|nan\b)", re.IGNORECASE)
 _OPERANDS = 2
-"""HOST and the target come before the function's own words."""
+"""HOST and the target come before the function's own words; the second may be the first word of a command."""
 
 
 class Split(NamedTuple):
@@ -59,6 +60,23 @@ def split_words(words: Iterable[str], options: Mapping[str, bool]) -> Split:
         else:
             theirs.append(Word(word))
     return Split(ours, theirs, behind)
+
+
+def command_at(words: Sequence[str], options: Mapping[str, bool]) -> int | None:
+    """Where the words of a command begin behind PATTERN, if no -- stands ahead of them."""
+    operands, at = 0, 0
+    while at < len(words):
+        word = words[at]
+        if word == "--":
+            return None
+        if not word.startswith("-") or word == "-":
+            operands += 1
+            if operands == _OPERANDS:
+                return at
+        elif word.partition("=")[0] in options or not word.startswith("--"):
+            at += _wants_next(word, options)
+        at += 1
+    return None
 
 
 def _is_ours(word: str, options: Mapping[str, bool], behind: bool) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.options import connection_options, here, hosts_argument, output_options
+from remotesvc.cli.options import connection_options, here, hosts_argument, option_table, output_options
 from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.settings import Settings
 from remotesvc.cli.stdin import take_stdin
@@ -20,8 +20,19 @@ if TYPE_CHECKING:
     from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
 
+class ExecCommand(click.Command):
+    """A command whose COMMAND keeps its options, with or without a -- ahead of it, as with ssh."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        from remotesvc.cli.arguments.split import command_at
+
+        at = command_at(args, option_table(self))
+        return super().parse_args(ctx, args if at is None else [*args[:at], "--", *args[at:]])
+
+
 @click.command(
     "exec",
+    cls=ExecCommand,
     epilog="\b\nExamples:  remotesvc exec web1 -- uname -a\n"
            "           remotesvc exec web1,web2 -- 'ps ax | wc -l'",
 )
@@ -41,8 +52,8 @@ def exec_(
 
     One word goes through /bin/sh there, so pipes and variables work; several words are the program and its
     arguments, and no shell sees them unless --shell is given. The command's output is shown as it comes; several
-    hosts label each line. Standard input is not read unless --stdin is given. Write -- before COMMAND: without it,
-    its options are taken for those of remotesvc.
+    hosts label each line. Standard input is not read unless --stdin is given. What follows the first word of COMMAND,
+    or a --, is the command's: our options stand ahead of it.
 
     Exit code: one host: the command's own, 255 when the connection failed. Several: 0 all fine, 2 a command
     failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed); with -S the largest of all.
