@@ -27,6 +27,7 @@ from remotesvc import Context, Router
 from tests.interpreters import Interpreter
 from tests.kernel import called, called_failing
 from tests.kernel.contexts import LIMIT, Heard
+from tests.kernel.programs import start
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -183,6 +184,27 @@ def test_contexts_and_secrets_travel(router: Router, context: Context, heard: He
 def test_bytes_of_many_sizes_both_ways(context: Context, size: int) -> None:
     data = random.Random(size).randbytes(min(size, 1 << 20)) * (size >> 20 or 1)
     assert context.call(called.echo, data) == data
+
+
+def test_what_large_values_take(tmp_path: Path) -> None:
+    """There and back: beside what the caller holds already, less than four times as much on either side."""
+    size = 40 << 20
+    script = f"""
+        from tests.kernel import called_files
+
+        context = router.local()
+        context.call(called.echo, b"x" * 300_000)
+        data = os.urandom({size})
+        before = called_files.peak_memory(), context.call(called_files.peak_memory)
+        assert context.call(called.echo, data) == data
+        after = called_files.peak_memory(), context.call(called_files.peak_memory)
+        say(after[0] - before[0], after[1] - before[1])
+        """
+    with start(tmp_path, script) as program:
+        here, there = (int(word) << 10 for word in program.line().split())
+        assert program.process.wait(LIMIT) == 0, program.errors()
+    assert here < 3.5 * size
+    assert there < 3.5 * size
 
 
 def test_the_first_calls_may_be_large(router: Router, interpreter: Interpreter) -> None:
