@@ -152,6 +152,20 @@ def test_case_33_few_processes_or_descriptors(limit: tuple[str, ...], container:
         assert context.call(called.add, 1, 1) == 2
 
 
+def test_a_crash_leaves_nothing_of_its_memory_on_the_disk(container: Container, router: Router) -> None:
+    """Containers allow cores of any size: arguments of calls, secrets too, would lie in the file."""
+    host = container("--ulimit", "core=-1")
+    context = host.connect(router)
+    assert context.call(called.add, 1, 1) == 2
+    assert host.run("sh", "-c", "ulimit -c").strip() == "unlimited"
+    before = host.written()  # by sshd
+    with pytest.raises(remotesvc.Lost, match="signal 6|SIGABRT"):
+        context.options(isolation="process").call(called_processes.abort)
+    with pytest.raises(remotesvc.Lost, match="signal 6|SIGABRT"):
+        context.call(called_processes.abort)
+    assert host.written() == before
+
+
 def test_hosts_are_told_apart(hosts: Hosts, container: Container) -> None:
     """A container of the test's own is none of those that all tests use."""
     own = container()
