@@ -12,6 +12,7 @@ from typing import Any
 
 from remotesvc.bootstrap.imports.modules import LISTING, MAIN, METADATA, MODULE, TEXT, Request, check_request
 
+from .children import Children
 from .closure import Closure, Plans
 from .codes import MAGIC, Codes
 from .datafiles import Unavailable, data_files, read_data_file
@@ -50,7 +51,7 @@ class ModuleServer:
         self._plans = Plans(self._finder, self._codes)
         self._policy = Policy(allow, deny, imports, locked)
         self._entries = Entries(self._finder, self._codes, self._policy)
-        self._children: dict[int, Child] = {}
+        self._children = Children(self._finder, self._policy, self._plans)
         self._counts: Counter[str] = Counter()
         self.refusals = Refusals()
         self._lock = threading.RLock()
@@ -80,17 +81,17 @@ class ModuleServer:
         """
         with self._lock:
             name = self._called(module)
-            child = self._child(child_id)
+            child = self._children.of(child_id)
             if name in child.called:
                 return []
-            self._grant([child_id, *via], name)
+            self._children.grant([child_id, *via], name)
             child.called.add(name)
             start = self._finder.locate(name)
             if start is not None and start.stdlib:
                 return []
             closure = self._plans.closure(name, called=True)
             load = Load(self._entries, child, magic == MAGIC, budget, follow, call=True)
-            return self._begin(load, closure, lambda each: self._ruling(child, each, HERE))
+            return self._begin(load, closure, lambda each: self._children.ruling(child, each, HERE))
 
     def whole(
         self, child_id: int, modules: Iterable[str], python: tuple[int, int], magic: bytes, lacking: Lacking
@@ -100,12 +101,12 @@ class ModuleServer:
         """
         with self._lock:
             names = [self._called(module) for module in modules]
-            child = self._child(child_id)
+            child = self._children.of(child_id)
             for name in names:
-                self._grant([child_id], name)
+                self._children.grant([child_id], name)
         parcels = Whole(self._finder, self._plans.scanner, self._entries, self._policy)
         parcel = parcels.parcel(
-            names, lambda name: self._ruling(child, name, python), lacking, magic == MAGIC, self._lock
+            names, lambda name: self._children.ruling(child, name, python), lacking, magic == MAGIC, self._lock
         )
         return marshal.dumps(parcel, FORMAT), ALONE
 
@@ -119,7 +120,7 @@ class ModuleServer:
     def more(self, child_id: int, magic: bytes) -> list[Any]:
         """The next of what was announced to a child; empty if there is nothing left."""
         with self._lock:
-            child = self._child(child_id)
+            child = self._children.of(child_id)
             load = Load(self._entries, child, magic == MAGIC, CHUNK, True, one=True)
             missing: list[str] = []
             while child.courses and load.left > 0:
@@ -136,13 +137,13 @@ class ModuleServer:
 
     def waiting(self, child_id: int) -> bool:
         """Is there anything on its way to a child and not sent?"""
-        child = self._children.get(child_id)
+        child = self._children.known(child_id)
         return child is not None and bool(child.courses)
 
     def give_up(self, child_id: int) -> None:
         """What is on its way to a child will not be sent."""
         with self._lock:
-            child = self._child(child_id)
+            child = self._children.of(child_id)
             child.sent -= {(name, code) for name in child.promised for code in (True, False)}
             child.promised.clear()
             child.courses.clear()
@@ -150,7 +151,7 @@ class ModuleServer:
     def unsent(self, child_id: int, module: str, items: Iterable[Any]) -> None:
         """What `ahead` returned for a call did not get to the child after all."""
         with self._lock:
-            child = self._child(child_id)
+            child = self._children.of(child_id)
             names = {item[0] for item in items if isinstance(item, list)}
             child.sent = {(name, code) for name, code in child.sent if name not in names}
             child.told.clear()
@@ -159,7 +160,7 @@ class ModuleServer:
     def forget(self, child_id: int) -> None:
         """The child is gone."""
         with self._lock:
-            self._children.pop(child_id, None)
+            self._children.forget(child_id)
         self.refusals.forget(child_id)
 
     # Requests
@@ -181,10 +182,10 @@ class ModuleServer:
         name = wanted.name
         with self._lock:
             self._counts[wanted.kind] += 1
-            child = self._child(child_id)
+            child = self._children.of(child_id)
             if wanted.kind == METADATA:
                 return self._metadata(child_id, child, name)
-            ruling = self._ruling(child, name, wanted.python)
+            ruling = self._children.ruling(child, name, wanted.python)
             if not ruling.served:
                 self.refusals.note(child_id, name, ruling.rule)
                 refusal = self._entries.refusal(name, ruling)
@@ -206,7 +207,7 @@ class ModuleServer:
     def distributions(self, child_id: int) -> list[str]:
         """The distributions of which a child was sent modules, or may be."""
         with self._lock:
-            return sorted(self._child(child_id).distributions)
+            return sorted(self._children.of(child_id).distributions)
 
     def explain(self, child_id: int, report: Any) -> list[ImportOrigin]:
         """Where what a child says it has imported came from, and why; then what it was refused."""
@@ -230,7 +231,7 @@ class ModuleServer:
     def _with_imports(self, child: Child, wanted: Request, found: Found, ruling: Ruling) -> list[Any]:
         """The entry of a module asked for, and those of what it imports that the child will ask for next."""
         goal = wanted.goal if self._finder.locate(wanted.goal) else found.name
-        announced = self._ruling(child, goal, wanted.python).verdict == "master"
+        announced = self._children.ruling(child, goal, wanted.python).verdict == "master"
         budget = RELAYED_BUDGET if wanted.relayed else FIRST if announced else CHUNK
         guess = ruling.verdict == "prefer-target" and "." not in found.name
         load = Load(self._entries, child, wanted.magic == MAGIC, budget, not wanted.relayed and not guess)
@@ -243,7 +244,7 @@ class ModuleServer:
         closure = self._plans.closure(goal)
         # A target that asks for a part of a distribution lacks the whole of it.
         lacking = None if guess else found.distribution
-        return self._begin(load, closure, lambda name: self._ruling(child, name, wanted.python), lacking)
+        return self._begin(load, closure, lambda name: self._children.ruling(child, name, wanted.python), lacking)
 
     def _begin(
         self, load: Load, closure: Closure, rule: Callable[[str], Ruling], lacking: Distribution | None = None
@@ -272,24 +273,7 @@ class ModuleServer:
             return {"reason": f"{found.name} has no source"}
         return {"data": zlib.compress(found.source, 6)}
 
-    # What may be had
-
-    def _grant(self, children: Iterable[int], name: str) -> None:
-        own, distributions = self._plans.grants(name)
-        for child in map(self._child, children):
-            child.granted |= own
-            child.distributions |= distributions
-
-    def _ruling(self, child: Child, name: str, python: tuple[int, int]) -> Ruling:
-        if name == MAIN and MAIN not in child.granted:
-            return Ruling("refused", "no function of the master's script was called", "closed set")
-        found = self._finder.locate(name)
-        return self._policy.decide(name, found, python, child.granted, child.distributions)
-
     def _located(self, name: str) -> Found:
         found = self._finder.locate(name)
         assert found is not None, name  # what is served was found
         return found
-
-    def _child(self, child_id: int) -> Child:
-        return self._children.setdefault(child_id, Child())

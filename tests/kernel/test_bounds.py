@@ -267,8 +267,8 @@ def test_the_module_server_forgets_who_is_gone() -> None:
         for _ in range(2):
             with router.local() as context:
                 assert context.call(called.add, 1, 2) == 3
-                assert context.id in router.modules._children
-            until(lambda: not router.modules._children, what="it is forgotten")
+                assert router.modules._children.known(context.id) is not None
+            until(lambda: router.modules._children.known(context.id) is None, what="it is forgotten")
 
 
 @pytest.mark.parametrize("how", ["call", "ask", "generator"])

@@ -1,0 +1,48 @@
+"""Who may have what: the grants of each child, and what they mean for a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from remotesvc.bootstrap.imports.modules import MAIN
+
+from .closure import Plans
+from .find import Finder
+from .load import Child
+from .policy import Policy, Ruling
+
+
+class Children:
+    """The children of one module server, by their context ids. Its lock is held."""
+
+    def __init__(self, finder: Finder, policy: Policy, plans: Plans) -> None:
+        self._finder = finder
+        self._policy = policy
+        self._plans = plans
+        self._children: dict[int, Child] = {}
+
+    def of(self, child_id: int) -> Child:
+        """What is known of a child; one that nobody has heard of has nothing."""
+        return self._children.setdefault(child_id, Child())
+
+    def known(self, child_id: int) -> Child | None:
+        """The same, if anything is known of it."""
+        return self._children.get(child_id)
+
+    def forget(self, child_id: int) -> None:
+        """The child is gone."""
+        self._children.pop(child_id, None)
+
+    def grant(self, children: Iterable[int], name: str) -> None:
+        """A module is called on children: from now on they may ask for all that it imports."""
+        own, distributions = self._plans.grants(name)
+        for child in map(self.of, children):
+            child.granted |= own
+            child.distributions |= distributions
+
+    def ruling(self, child: Child, name: str, python: tuple[int, int]) -> Ruling:
+        """Whether a child of such a Python is given a module, and why."""
+        if name == MAIN and MAIN not in child.granted:
+            return Ruling("refused", "no function of the master's script was called", "closed set")
+        found = self._finder.locate(name)
+        return self._policy.decide(name, found, python, child.granted, child.distributions)
