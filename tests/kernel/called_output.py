@@ -52,3 +52,10 @@ def log_exception() -> None:
         dict.fromkeys(["here"])["gone"]
     except KeyError:
         logging.getLogger("tests.called").exception("it failed")
+
+
+def write_onto_the_link(data: bytes) -> None:
+    """Where frames go, and nothing else should."""
+    import remotesvc
+
+    os.write(remotesvc.current().router.ends[1], data)

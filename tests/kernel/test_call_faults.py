@@ -17,7 +17,7 @@ import remotesvc
 from remotesvc import Context, Router
 from tests.interpreters import Interpreter
 from tests.kernel import called, called_failing, called_nested, called_output, called_waiting
-from tests.kernel.contexts import LIMIT, Heard, appears, until, usable
+from tests.kernel.contexts import LIMIT, Heard, appears, gone, until, usable
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -197,6 +197,24 @@ def test_a_stray_write_from_c(context: Context, heard: Heard) -> None:
     assert context.call(called_output.write_from_c, b"RV\x01\x00 looks like a frame") > 0
     heard.wait_until(lambda: "looks like a frame" in heard.text())
     usable(context)
+
+
+def test_foreign_bytes_on_the_link_itself_end_it_and_are_quoted(context: Context, tmp_path: Path) -> None:
+    """What is printed is kept off the link. Code that finds its descriptor all the same gets no further."""
+    waiting = context.submit(called_waiting.wait_cancelled, str(tmp_path / "begun"))
+    appears(tmp_path / "begun")
+    streaming = context.call(called.until_closed, str(tmp_path / "closed"))
+    assert next(streaming) == 0
+    context.cast(called_output.write_onto_the_link, b"Segmentation fault (core dumped)\n")
+    error = waiting.exception(LIMIT)
+    assert isinstance(error, remotesvc.Lost)
+    assert "Segmentation fault" in str(error)
+    with pytest.raises(remotesvc.Lost, match="Segmentation fault"):
+        for _ in streaming:
+            pass
+    with pytest.raises(remotesvc.NotSent, match="Segmentation fault"):
+        context.call(called.add, 1, 1)
+    gone(context.info["pid"])
 
 
 @pytest.mark.parametrize("fd", [1, 2])

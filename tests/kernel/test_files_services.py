@@ -71,6 +71,22 @@ def test_registered_files_arrive(files: FileService, context: Context, tmp_path:
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.slow
+def test_memory_is_flat(files: FileService, context: Context, tmp_path: Path) -> None:
+    block = content(8 << 20)
+    (tmp_path / "small").write_bytes(block)
+    with open(tmp_path / "large", "wb") as file:
+        for _ in range(32):
+            file.write(block)
+    files.register_prefix(str(tmp_path))
+    fetch(context, tmp_path / "small", tmp_path / "t")
+    here, there = called_files.peak_memory(), context.call(called_files.peak_memory)
+    assert fetch(context, tmp_path / "large", tmp_path / "t")["size"] == 256 << 20
+    assert digest(tmp_path / "t") == digest(tmp_path / "large")
+    assert called_files.peak_memory() - here <= 16 * 1024
+    assert context.call(called_files.peak_memory) - there <= 16 * 1024
+
+
 def test_the_master_fetches_from_a_target(context: Context, tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(content(20 * CHUNK))
     out = io.BytesIO()

@@ -86,6 +86,7 @@ def test_prompts_of_pam_and_of_doas(said: str) -> None:
 
 @pytest.mark.parametrize("said", [
     "su: Authentication failure\n", "su: ", "Your password expires: tomorrow\n", "Last password change: never.\n",
+    "Whoever asks for your password:\nit is not us.\n", "Password:\n",
 ])  # fmt: skip
 def test_messages_are_no_prompts(said: str) -> None:
     talk = Conversation(PASSWORD, "hunter2")
