@@ -17,6 +17,9 @@ _TAKEN = "remotesvc.stdin"
 _CHUNK = 128 * 1024
 """Bytes of one read: eight fit into the window of a sender of messages, so that reading and sending overlap."""
 
+_LOOK = 0.5
+"""Seconds between two looks whether a push that waits for more is still wanted."""
+
 
 def take_stdin(what: str, whole: bool = True) -> None:
     """Say that `what` reads standard input: to its end, or with `whole` false only lines in front of the rest.
@@ -48,14 +51,19 @@ class StandardInput:
     def read(self, size: int = _CHUNK) -> bytes:
         """What is there, `size` bytes at most, waiting until something is; nothing at the end. Cancelled once
         `stop` was called."""
-        while True:
-            ready, _, _ = select.select([self._fd, self._stopped], [], [])
-            if self._stopped in ready:
-                raise Cancelled("standard input is not wanted any more")
-            try:
-                return os.read(self._fd, min(size, _CHUNK))
-            except BlockingIOError:  # somebody who has it, too, does not wait, and was faster
-                continue
+        while (piece := self.piece(size, None)) is None:
+            pass
+        return piece
+
+    def piece(self, size: int, seconds: float | None) -> bytes | None:
+        """The same; None where nothing has come in so many seconds, or somebody else has taken it."""
+        ready, _, _ = select.select([self._fd, self._stopped], [], [], seconds)
+        if self._stopped in ready:
+            raise Cancelled("standard input is not wanted any more")
+        try:
+            return os.read(self._fd, min(size, _CHUNK)) if ready else None
+        except BlockingIOError:  # somebody who has it, too, does not wait, and was faster
+            return None
 
     def stop(self) -> None:
         """Nobody wants the rest: `read` returns at once, now and from now on, with Cancelled. Idempotent."""
@@ -63,3 +71,16 @@ class StandardInput:
             if self._stop >= 0:
                 os.close(self._stop)
                 self._stop = -1
+
+
+class PatientInput:
+    """Standard input as the source of a push, which looks now and then whether it is still wanted."""
+
+    patient = True
+
+    def __init__(self) -> None:
+        self._input = StandardInput()
+
+    def read(self, size: int = _CHUNK) -> bytes | None:
+        """What is there, `size` bytes at most; nothing at the end; None where nothing has come for a while."""
+        return self._input.piece(size, _LOOK)

@@ -157,11 +157,11 @@ def _count(number: int, word: str) -> str:
 
 def run_transfers(ctx: click.Context, hosts: str, shared: dict[str, Any], check: Callable[[Sequence[Member]], object],
                   work: Callable[[Any, str, dict[str, Any]], Any], to_stdout: bool = False,
-                  names: bool = False, planned: str = "", on_stop: Sequence[Callable[[], object]] = ()) -> int:
+                  names: bool = False, planned: str = "") -> int:
     """Do `work(context, host, options)` for every host; it returns a `Copied` for each transfer, one by one.
 
     `check(hosts)` may raise BadUsage before anything is connected; `options` are progress, stop and timeout. `names`
-    and `planned` are as of `Moves.text`. `on_stop` are called when the run is stopped: they wake what waits here.
+    and `planned` are as of `Moves.text`.
     """
     from remotesvc.cli.fanout import Session
     from remotesvc.cli.selection import select_hosts
@@ -177,8 +177,7 @@ def run_transfers(ctx: click.Context, hosts: str, shared: dict[str, Any], check:
 
     def for_host(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Moves | dict[str, Any]:
         stop, moves = threading.Event(), Moves()
-        for callback in (stop.set, *on_stop):
-            attempt.on_stop(callback)
+        attempt.on_stop(stop.set)
         options = {"progress": meter.progress(host.label), "stop": stop, "timeout": settings.timeout or None}
         try:
             for copied in work(context, host.text, options):

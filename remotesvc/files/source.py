@@ -204,12 +204,17 @@ class Sending(object):
         self.bytes += size
 
     def stream(self, source: "Any", size: "Optional[int]" = None) -> "Iterator[Any]":
-        """What an object with ``read(size)`` has to give, up to its end; ``size`` bytes if that is known."""
+        """What an object with ``read(size)`` has to give, up to its end; ``size`` bytes if that is known.
+
+        One that is ``patient`` returns None, now and then, while it waits for more."""
         self.packer.add(FILE, file_head(STREAM_MODE, int(time.time() * 1e9), size, 0))
         digest, taken = hashlib.sha256(), 0
         read = getattr(source, "read1", source.read)  # what is there, rather than wait until a block is full
         while True:
             data = read(self._chunk)
+            if data is None and getattr(source, "patient", False):
+                yield b""  # a sign of life, and time for a look whether it is still wanted
+                continue
             if data is None:  # what a raw stream that does not block returns when there is nothing yet
                 raise TransferRefused("the source has nothing yet and does not wait; open it so that reading does")
             if not data:

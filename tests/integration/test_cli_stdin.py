@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from remotesvc import Channel, Router
+from remotesvc import Channel, Lost, Router
 from tests.integration.command_line import LIMIT, shell, start, wait_for
 from tests.kernel.filetrees import content
 
@@ -112,6 +112,31 @@ def test_ctrl_c_while_a_push_waits_for_input(hosts: list[str], tmp_path: Path) -
     assert process.returncode == 130, err
     assert "Fatal" not in err and "cancelled" in err
     assert not (tmp_path / "there").exists()
+
+
+def test_a_push_that_waits_for_input_sees_its_time_pass(hosts: list[str], tmp_path: Path) -> None:
+    with waiting_input(b"a part\n") as reader, start(
+        tmp_path, "push", "-T", "1", *hosts, "-", f"{tmp_path}/there", stdin=reader
+    ) as process:
+        _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 8, err
+    assert "not done within 1 s" in err and not (tmp_path / "there").exists()
+
+
+def test_a_push_that_waits_for_input_sees_its_host_die(router: Router, tmp_path: Path) -> None:
+    context = router.local()
+
+    class Patient:
+        patient = True
+        looks = 0
+
+        def read(self, size: int) -> None:
+            self.looks += 1
+            if self.looks == 3:
+                os.kill(context.info["pid"], signal.SIGKILL)
+
+    with pytest.raises(Lost):
+        context.push(Patient(), tmp_path / "there")
 
 
 def test_the_input_behind_a_password(tmp_path: Path) -> None:

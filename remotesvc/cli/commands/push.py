@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from remotesvc.cli.problems import BadUsage, OurError
-from remotesvc.cli.stdin import StandardInput, take_stdin
+from remotesvc.cli.stdin import PatientInput, take_stdin
 from remotesvc.cli.transfers import copy_command, run_transfers, take_options
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ def push(
     if "-" in sources and sys.stdin is None:
         raise BadUsage("a SRC of - is standard input, and that is closed")
     origins: list[Any] = []
-    given_up: list[Callable[[], object]] = []
     with ExitStack() as stack:
 
         def check(hosts: Sequence[Member]) -> None:
@@ -55,8 +54,7 @@ def push(
             for source in sources:
                 if source == "-":
                     take_stdin("a SRC")
-                    what: Any = StandardInput()
-                    given_up.append(what.stop)
+                    what: Any = PatientInput()
                 elif not os.path.exists(source):
                     raise BadUsage(f"there is no {source} here")
                 else:
@@ -73,5 +71,4 @@ def push(
             for origin in origins:
                 yield context.push(origin, destination, dry_run=dry_run, **options, **more)
 
-        return run_transfers(ctx, hosts, shared, check, work, on_stop=given_up, names=dry_run,
-                             planned="send" if dry_run else "")
+        return run_transfers(ctx, hosts, shared, check, work, names=dry_run, planned="send" if dry_run else "")
