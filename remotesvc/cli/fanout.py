@@ -157,7 +157,8 @@ class Session:
         fits, files = forks_that_fit(wanted)
         if fits == wanted:
             return limits
-        self.console.note(f"{fits} hosts at a time, not {wanted}: this process may have {files} files open (ulimit -n)")
+        shown = "1 host" if fits == 1 else f"{fits} hosts"
+        self.console.note(f"{shown} at a time, not {wanted}: this process may have {files} files open (ulimit -n)")
         return replace(limits, forks=fits)
 
     def _tell_left_out(self, size: int) -> None:

@@ -32,7 +32,8 @@ def check(text: "str") -> "str":
     """The text itself if it can be an id or the beginning of one, four characters at least. Raises UsageError."""
     if not isinstance(text, str) or not _PART.fullmatch(text):
         shown = repr(text)[:40]
-        raise UsageError("%s is no id of a job, nor the beginning of one: they look like 3f9ac2d1-7b04" % shown)
+        raise UsageError("%s is no id of a job, nor the beginning of one (four characters or more): they look like"
+                         " 3f9ac2d1-7b04" % shown)
     return text
 
 
