@@ -133,6 +133,22 @@ def test_no_such_user_and_no_such_python(connect: Connect, router: Router, metho
             getattr(router, method)(via=base, python="/opt/none", password=password)
 
 
+@pytest.mark.parametrize(("method", "user", "says"), [
+    ("su", "root", "that user may not run the Python"), ("doas", "wheel", "that user may not run the Python"),
+    ("sudo", "wheel", "sudo cannot find the Python"),  # it looks for it as that user
+])  # fmt: skip
+def test_a_python_that_is_not_for_everybody(
+    container: Callable[..., Host], router: Router, method: str, user: str, says: str
+) -> None:
+    """One that somebody keeps in his home directory: the right to become another is not what is missing."""
+    host = container(image=ACCOUNTS)
+    host.run("sh", "-c", "install -d -m 700 /opt/own && ln -s /usr/bin/python3 /opt/own/python3")
+    base = host.connect(router, user=user)
+    with pytest.raises(BecomeError, match=says) as caught:
+        getattr(router, method)("dash", via=base, python="/opt/own/python3")
+    assert "--python" in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize(("change", "user", "says"), [
     ("rm /usr/bin/su", "root", "there is no su"),
     ("sed -i '1i auth required pam_wheel.so' /etc/pam.d/su", "root", "su does not allow that"),
