@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 from .console import LOGGER, Console, log_record
 from .events import Decoder, LogEvent, OutputEvent, Piece, Stream, log_event_untrusted
 
 __all__ = ["LOGGER", "Console", "LogEvent", "OutputEvent", "Outputs", "log_record"]
+
+
+TOGETHER, BREATH = 200, 1e-5
+"""After so many lines in a row, some half a millisecond of work, a pause of so many seconds: whoever waits for the
+interpreter has it then, where it would take it from us only after 5 ms, several times for each call."""
 
 
 class Outputs:
@@ -29,6 +35,7 @@ class Outputs:
         self._take_log = on_log or console.log
         self._decoder = Decoder()
         self._room: int | None = None
+        self._handed = 0
         self.left_out: dict[int, int] = {}
         """Bytes of output that were not handed over, by context; see `limit`."""
 
@@ -65,6 +72,9 @@ class Outputs:
     def _deliver(self, pieces: Iterator[tuple[int, Stream, int, Piece]]) -> None:
         failure: Exception | None = None
         for context, stream, call, (text, undecoded) in pieces:
+            self._handed += 1
+            if self._handed % TOGETHER == 0:
+                time.sleep(BREATH)
             try:
                 self._take_output(OutputEvent(context, self._name_of(context), stream, text, call, undecoded))
             except Exception as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from remotesvc.bootstrap.errors import WireError
 from remotesvc.bootstrap.output.units import LINE
-from remotesvc.output import Console, OutputEvent, Outputs
+from remotesvc.output import TOGETHER, Console, OutputEvent, Outputs
 from remotesvc.output.events import MOST_PENDING, Decoder
 from tests.unit.outputs import Collector, Terminal, a_record, bare_logging, name_of, output
 
@@ -141,6 +143,20 @@ def test_lines_are_cut_one_by_one() -> None:
     assert isinstance(pieces, Iterator)
     assert next(pieces) == ("stdout", 0, ("\n", None))
     assert sum(1 for _ in pieces) == LINE - 1
+
+
+def test_many_lines_leave_the_interpreter_to_others_now_and_then(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However they come: in one record, or one in each."""
+    pauses: list[int] = []
+    monkeypatch.setattr(time, "sleep", lambda seconds: pauses.append(len(collector.events)))
+    collector.feed(b"\n" * 5000)
+    for _ in range(5000):
+        collector.feed(b"\n")
+    assert len(collector.events) == 10_000
+    assert len(pauses) == 10_000 // TOGETHER
+    assert {later - earlier for earlier, later in itertools.pairwise(pauses)} == {TOGETHER}
 
 
 def test_a_failing_callback_loses_no_line() -> None:
