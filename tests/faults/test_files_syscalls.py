@@ -63,6 +63,18 @@ def test_a_call_that_fails_leaves_the_old_file(tmp_path: Path, injection: str, s
     assert number > 1 or not says
 
 
+@pytest.mark.parametrize(("call", "times"), [("write", 8), ("fsync", 2)])
+def test_a_call_that_was_interrupted_is_made_again(tmp_path: Path, call: str, times: int) -> None:
+    """Case 36, EINTR: a signal is no reason for a transfer to fail."""
+    source, target = tmp_path / "s", tmp_path / "t"
+    source.write_bytes(content(3 * CHUNK + 10))
+    for number in range(1, times + 1):
+        target.write_bytes(b"old")
+        assert receive(source, target, f"{call}:error=EINTR:when={number}") == (0, "")
+        assert digest(target) == digest(source)
+    assert leftovers(tmp_path) == []
+
+
 @pytest.mark.parametrize("call", ["write", "fsync", "fchmod", RENAMES, "close", "openat"])
 def test_killed_at_any_call_it_is_the_old_file_or_the_new(tmp_path: Path, call: str) -> None:
     source, target = tmp_path / "s", tmp_path / "t"

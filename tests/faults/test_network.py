@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -29,6 +29,7 @@ from tests.faults.proxy import Proxy
 from tests.kernel import called
 from tests.kernel.contexts import until
 from tests.stopwatch import Stopwatch
+from tests.threads import together
 
 pytest_plugins = ("tests.faults.plugin", "tests.integration.docker_fixtures", "tests.integration.sshd_fixture",
                   "tests.kernel.call_fixtures")
@@ -210,7 +211,7 @@ def test_case_15_a_link_that_flaps(remote: RemoteHost, router: Router, tmp_path:
     counter = f"{tmp_path}/counter"
     context.call(there.append_line, counter, "0")
     pid = context.info["pid"]
-    futures: list[Any] = []
+    futures: list[Future[None]] = []
     for _ in range(6):
         for cut in (True, False):
             begun = time.monotonic()
@@ -226,6 +227,26 @@ def test_case_15_a_link_that_flaps(remote: RemoteHost, router: Router, tmp_path:
     with open(counter) as file:
         assert sorted(map(int, file.read().split())) == list(range(len(futures) + 1))
     assert context.call("os:getpid") == pid
+
+
+@pytest.mark.netns
+def test_a_deadline_holds_on_a_line_that_is_cut(remote: RemoteHost, router: Router) -> None:
+    """Nothing is known yet of the line's end: whoever waits is told at the deadline, whatever is queued before it."""
+    context = remote.connect(router)
+    assert context.call(called.add, 1, 1) == 2
+    remote.cut()
+
+    def told(size: int) -> None:
+        begun = Stopwatch()
+        with pytest.raises((remotesvc.CallTimeout, remotesvc.NotSent)):
+            context.options(timeout=3).call(called.echo, bytes(size))
+        assert begun.seconds <= 3 + 2
+
+    together(partial(told, size) for size in (1, 1000, MIB, 4 * MIB, 1))
+    begun = Stopwatch()
+    with pytest.raises(remotesvc.CallTimeout):
+        list(context.options(timeout=1).call(called.count, 10))
+    assert begun.seconds <= 1 + 2
 
 
 @pytest.mark.netns

@@ -50,6 +50,26 @@ def test_siblings_are_refused_with_a_reason(tree: MemoryTree) -> None:
     assert all(link.strikes == 0 for node in tree.nodes for link in node.links.values())
 
 
+@pytest.mark.parametrize("handle", [*range(1, 8), ECHO, RANDOM | 5])
+@pytest.mark.parametrize("kind", [wire.MESSAGE, wire.GRANT, wire.CANCEL, wire.DEAD, wire.PING, wire.PONG, wire.BYE])
+def test_nothing_of_a_sibling_arrives_whatever_it_is_for(tree: MemoryTree, handle: int, kind: int) -> None:
+    """Neither calls, modules and ids, services, nor what is said beside them; nor by way of a common parent's child."""
+    near = tree.add()
+    victims = [RawPeer(tree.root), RawPeer(near)]
+    attackers = [RawPeer(tree.root), RawPeer(near)]
+    near.ping(tree.root)
+    for attacker in attackers:
+        for victim in victims:
+            attacker.say(kind, dst=victim.id, handle=handle, stream=wire.CALLS, payload=b"\x90")
+        attacker.sync()
+    near.ping(tree.root)
+    for victim in victims:
+        victim.sync()
+        assert [frame for frame in victim.got if frame.src in {attacker.id for attacker in attackers}] == []
+    for peer in victims + attackers:
+        peer.close()
+
+
 def test_relatives_in_line_may_talk(tree: MemoryTree) -> None:
     nodes = matrix(tree)
     for node in nodes:
