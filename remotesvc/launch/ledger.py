@@ -85,6 +85,7 @@ class Settled(object):
     """What is known of a context that somebody else started for us, or that is gone."""
 
     decided = True
+    diagnostics = ""
 
     def __init__(self, host: "str", info: "Dict[str, Any]", phases: "Optional[Dict[str, float]]" = None,
                  error: "Optional[BaseException]" = None) -> "None":

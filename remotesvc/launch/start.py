@@ -119,6 +119,12 @@ class Start(object):
         """What the target printed before its kernel spoke."""
         return self._handshake.noise
 
+    @property
+    def diagnostics(self) -> "str":
+        """The same, and what it has written to stderr, until it was up."""
+        said = self._said_before if self.ready else self.path.diagnostics()
+        return (self._handshake.noise + "\n" + said).strip()
+
     def _feed(self, data: "bytes") -> "None":
         if self._handshake.done:
             self.link.feed(data)
@@ -183,7 +189,7 @@ class Start(object):
             late = ConnectTimeout(
                 "no kernel came up within the %g s for connecting" % budget, host=self.host,
                 stage=getattr(self.path, "stage", "boot"),
-                diagnostics=(self._handshake.noise + "\n" + self.path.diagnostics()).strip(),
+                diagnostics=self.diagnostics,
                 hint="Raise connect_timeout if the host is that slow.")
             self.note_times(late)
             self.fail(late)

@@ -127,7 +127,10 @@ def test_an_account_for_a_password_refuses_others(password: str | None, connect:
 
 def test_the_noise_of_a_profile_is_not_taken_for_output(connect: Connect, heard: Heard) -> None:
     for account in ("noisy", "greedy", "zsh", "wrapped"):
-        assert connect("accounts", user=account).call(called.add, 1, 1) == 2
+        context = connect("accounts", user=account)
+        assert context.call(called.add, 1, 1) == 2
+        assert context.diagnostics
+    assert connect("accounts", user="dash").diagnostics == ""
     assert heard.output == []
 
 
