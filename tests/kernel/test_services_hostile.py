@@ -116,6 +116,29 @@ def test_calls_that_are_none(raw: RawPeer, pool: Pool, value: Any) -> None:
     assert {name for name in set(sys.modules) - before if not name.startswith("remotesvc.")} == set()
 
 
+EXPOSED = {"echo", "large", "wait", "stream", "stream_at_the_gate"}
+
+
+def test_no_name_leads_to_what_is_not_exposed(root: Node, raw: RawPeer, pool: Pool) -> None:
+    """Every attribute of the service, its pool, router and class, and what looks like a name that is."""
+    service = pool.get_service(Desk)
+    names = {name for each in (service, pool, root, type, Desk.echo) for name in dir(each)} - EXPOSED
+    names |= {"echo.__call__", "echo.__func__", "__class__.__mro__", "\u0435cho", "\uff45cho", "e\u0301cho", "echo ",
+              " echo", "echo\0", "Echo", "echo()", "echo:echo", "../echo", "*", ""}
+    asked = [f"{NAME}:{name}" for name in sorted(names)]
+    asked += [f"{NAME}.{name}:echo" for name in ("__class__", "echo", "router", "__init__.__globals__")]
+    asked += [f"{name}:echo" for name in ("Desk", NAME.lower(), NAME.replace("D", "\uff24"), "builtins.object",
+                                          "remotesvc.service.Pool", "remotesvc.Router")]
+    for number, name in enumerate(asked, 1000):
+        ask(raw, [name, [], {}, {}, []], number)
+    for number, name in enumerate(asked, 1000):
+        reply = raw.wait(lambda frame, number=number: frame.handle == number)  # type: ignore[misc]
+        assert reply.kind == wire.DEAD or reply.flags & wire.ERROR, name
+    assert len(asked) > 150
+    ask(raw, call("echo", "fine"), 999)
+    assert answer(raw, 999) == "fine"
+
+
 def test_bytes_that_are_no_value(raw: RawPeer, pool: Pool) -> None:
     for payload in (b"", b"\xc1", b"\x95", b"\x91" * 2000):
         raw.say(wire.MESSAGE, stream=wire.CALLS, handle=wire.CALL_SERVICE, reply_to=9, payload=payload)
