@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from remotesvc.bootstrap.errors import Lost
 from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,9 +58,14 @@ def show(session: Session, host: Member, context: Any, attempt: Attempt, job: Jo
     from remotesvc.cli.calls import exhaust
 
     attempt.on_stop(job.stop_waiting)
-    if wait and not follow:
-        job.wait(timeout)
-    _print(session, context, host, job.raw(follow, timeout))
+    try:
+        if wait and not follow:
+            job.wait(timeout)
+        _print(session, context, host, job.raw(follow, timeout))
+    except Lost as error:  # the connection: what became of a job is told below
+        told = f"The job needs no connection and may go on: remotesvc jobs {host.text} {job.id}"
+        error.hint = told  # type: ignore[attr-defined]  # what is shown of any error that has one
+        raise
     if attempt.stopped:
         from remotesvc.futures import Cancelled
 

@@ -94,7 +94,9 @@ def copy_command(function: Function) -> Function:
 def _at_least_one(ctx: click.Context, parameter: click.Parameter, sources: tuple[str, ...]) -> tuple[str, ...]:
     # click takes a single word after PATTERN for DST, and would say that SRC is missing: more likely DST was left out.
     if not sources and not ctx.resilient_parsing:
-        raise click.UsageError("two paths are needed: what to copy, SRC, and where to, DST", ctx)
+        # Who knows scp writes HOST:PATH, which makes one word of two.
+        raise click.UsageError("two paths are needed behind the hosts: what to copy, SRC, and where to, DST; as in"
+                               f" remotesvc {ctx.info_name} web1 SRC DST, not web1:PATH", ctx)
     return sources
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 from pathlib import Path
@@ -126,6 +127,22 @@ def test_ctrl_c_ends_waiting_and_not_the_job(directory: Path, jobs: Any) -> None
         assert following.returncode == 130
     code, _out, err = jobs(name)
     assert code == 8 and err.startswith("here\n")
+    assert jobs(name, "--kill")[0] == 0
+
+
+def test_a_job_outlives_the_connection_of_who_follows_it(directory: Path, jobs: Any) -> None:
+    """With --forget, what was told was that it was not run: a question after the loss had taken its place."""
+    (directory / "talkative.py").write_text("import time\n\ndef talk():\n    print('here')\n    time.sleep(300)\n")
+    name = jobs.begin("talkative:talk")
+    for more in ([], ["--forget"]):
+        with start(directory, "jobs", "local:", name, "--follow", *more) as following:
+            assert following.stderr is not None and following.stderr.readline() == "here\n"
+            for children in Path(f"/proc/{following.pid}/task").glob("*/children"):
+                for kernel in children.read_text().split():
+                    os.kill(int(kernel), signal.SIGKILL)
+            _out, err = following.communicate(timeout=LIMIT)
+        assert following.returncode == 4, err
+        assert "local: lost: " in err and f"may go on: remotesvc jobs local: {name}\n" in err
     assert jobs(name, "--kill")[0] == 0
 
 

@@ -354,3 +354,9 @@ def test_nothing_heavy_is_imported_for_what_connects_nothing(words: str) -> None
     )
     done = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+@pytest.mark.parametrize("line", ["push app.conf web1:/etc/", "pull web1:/etc/hosts ."])
+def test_who_copies_as_with_scp_is_told_how(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split(), FakeBackend()) == 64
+    assert f"as in remotesvc {line.split()[0]} web1 SRC DST, not web1:PATH" in " ".join(capsys.readouterr().err.split())

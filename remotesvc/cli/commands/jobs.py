@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from remotesvc.bootstrap.errors import Error
 from remotesvc.cli.options import (
     connection_options,
     hosts_argument,
@@ -59,7 +60,6 @@ def jobs(
     from remotesvc.cli.fanout import Session
     from remotesvc.cli.selection import select_hosts
     from remotesvc.cli.show.report import choose, shown_value
-    from remotesvc.jobs.errors import JobError
     from remotesvc.jobs.ids import check
     from remotesvc.jobs.job import forget_ended
 
@@ -86,7 +86,7 @@ def jobs(
                 found = show(session, host, context, attempt, job, wait, follow, settings.timeout or None)
             except Exception:
                 if forget:
-                    with suppress(JobError):  # it is running, or is none
+                    with suppress(Error):  # it is running, or is none, or its host is gone
                         handles[0].forget()
                 raise
         if forget:
