@@ -26,6 +26,7 @@ DEEPEST = 8
 NEAREST = 3
 
 _SUBSCRIPT = re.compile(r"(.+)\[(-?[0-9]+)(?:(:)(-?[0-9]*))?\]\Z")
+_RANGES = re.compile(r"\[[^\]]*[-,]")
 _OPEN_SUBSCRIPT = re.compile(r"(.+)\[:(-?[0-9]+)\]\Z")
 
 
@@ -194,7 +195,10 @@ class Matcher:
         unknown = [name for name in names if name not in self._inventory]
         if self._closed and unknown:
             if len(unknown) == len(names):
-                return self._found(text, tuple(self._by_glob(text)), may_be_empty)
+                # [12] may be meant as a glob's set of characters. A range is none: [01-20] would be whatever ends in 0,
+                # 1 or 2.
+                found = {} if _RANGES.search(text) else self._by_glob(text)
+                return self._found(text, found, may_be_empty)
             names = [name for name in names if name in self._inventory]
         return tuple(names)
 

@@ -56,6 +56,7 @@ def test_a_file_of_names_means_those_names(inventory: Inventory) -> None:
     ("&canary", "web03 db-a"),
     ("web0[1-3]", "web01 web02 web03"),
     ("web0[1,4]", "web01 web04"),
+    ("web0[14]", "web01 web04"),
     ("web[01-02,05]", "web01 web02 web05"),
     ("web[04-09]", "web04 web05"),
     ("web[0:1]", "web01 web02"),
@@ -143,6 +144,8 @@ def test_with_an_inventory_that_is_open_both_count(inventory: Inventory) -> None
     ("zzz", r"matches no host or group$"),
     ("prdo", "did you mean prod"),
     ("nothing*", "matches no host"),
+    ("web0[01-03]", r"'web0\[01-03\]' matches no host or group; did you mean web0"),  # as a glob it is web01 and web03
+    ("web0[007,02]", "matches no host or group"),
     ("web:&nobody", "no host is left"),
     ("web[7]", r"'web\[7\]' matches no host"),
     ("@nobody", "is no file and no group"),
