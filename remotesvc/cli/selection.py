@@ -23,7 +23,8 @@ def select_hosts(pattern: str, settings: Settings) -> list[Member]:
     are printed, as JSON if that is wanted, and the command ends.
     """
     inventory = _inventory(settings)
-    matcher = Matcher(inventory, bool(settings.inventory), _Reader(settings), cluster_group, os.path.exists)
+    matcher = Matcher(inventory, bool(settings.inventory), _Reader(settings), cluster_group, os.path.exists,
+                      lambda text: click.echo(text, err=True))
     entries = matcher.hosts(pattern, settings.limit, settings.exclude)
     members = members_of(entries, inventory)
     if settings.list_hosts:

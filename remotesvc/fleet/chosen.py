@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Sequence
 
@@ -10,6 +11,8 @@ from remotesvc.bootstrap.errors import UsageError
 from .inventory import load
 from .matcher import Matcher, cluster_group
 from .member import Member, members_of
+
+_LOG = logging.getLogger("remotesvc")
 
 Source = str | os.PathLike[str]
 """A file, a directory or a script of an inventory, or "h1,h2,"."""
@@ -25,7 +28,7 @@ def choose(
     """
     sources = [inventory] if isinstance(inventory, (str, os.PathLike)) else list(inventory)
     known = load(sources)
-    matcher = Matcher(known, bool(sources), _read, cluster_group, os.path.exists)
+    matcher = Matcher(known, bool(sources), _read, cluster_group, os.path.exists, _LOG.warning)
     pattern = hosts if isinstance(hosts, str) else ",".join(hosts)
     entries = matcher.hosts(pattern, _many(limit), _many(exclude))
     return matcher, tuple(members_of(entries, known))

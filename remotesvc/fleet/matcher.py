@@ -39,17 +39,19 @@ class Matcher:
 
     closed: only hosts of the inventory count; otherwise a name it does not know is a host by itself. read_file gives
     the text of a file of patterns ("-" is standard input); cluster_group gives the hosts of a ClusterShell group, or
-    None.
+    None. note is told of names that were to be left out, and that nobody has: they may be misspelt.
     """
 
     def __init__(self, inventory: Inventory, closed: bool, read_file: Callable[[str], str],
                  cluster_group: Callable[[str], list[str] | None] = lambda name: None,
-                 exists: Callable[[str], bool] = lambda path: False) -> None:
+                 exists: Callable[[str], bool] = lambda path: False,
+                 note: Callable[[str], object] = lambda text: None) -> None:
         self._inventory = inventory
         self._closed = closed
         self._read_file = read_file
         self._cluster_group = cluster_group
         self._exists = exists
+        self._note = note
 
     def hosts(self, pattern: str, limits: Iterable[str] = (), excludes: Iterable[str] = ()) -> list[HostEntry]:
         """The hosts a pattern stands for, each once: in the pattern's order of terms, within a term the inventory's.
@@ -135,8 +137,12 @@ class Matcher:
 
     def _found(self, text: str, names: Iterable[str], may_be_empty: bool) -> tuple[str, ...]:
         found = tuple(names)
-        if not found and not may_be_empty:
-            raise NoMatch(f"{text!r} matches no host or group{self._nearest(text)}")
+        if not found:
+            problem = f"{text!r} matches no host or group{self._nearest(text)}"
+            if not may_be_empty:
+                raise NoMatch(problem)
+            if not any(character in text for character in "*?[~"):
+                self._note(problem)
         return found
 
     def _nearest(self, text: str) -> str:

@@ -192,3 +192,11 @@ def test_a_group_that_clustershell_does_not_know() -> None:
 def test_an_inventory_without_hosts_is_not_one_that_was_not_given(closed: bool, says: str) -> None:
     with pytest.raises(NoMatch, match=says):
         matcher(Inventory(), closed=closed).hosts("all")
+
+
+def test_a_name_to_leave_out_that_nobody_has_is_told(inventory: Inventory) -> None:
+    told: list[str] = []
+    hosts = matcher(inventory, note=told.append).hosts("web:!web09:!db-*:!~x", (), ["prdo", "canary", "z*"])
+    assert [entry.name for entry in hosts] == ["web01", "web02", "web04", "web05"]
+    assert len(told) == 2 and told[0].startswith("'web09' matches no host or group; did you mean web0")
+    assert told[1].startswith("'prdo' matches no host or group; did you mean prod")
