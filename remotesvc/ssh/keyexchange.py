@@ -186,6 +186,14 @@ def _no_greeting(sock: Stream, host: ResolvedHost, said: str) -> ConnectError | 
             diagnostics=between,
             hint="-o ProxyCommand=none goes there directly.",
         )
+    if host.proxy_command:  # it may be fine, and the server have closed the connection: that may pass
+        silent = ConnectError(
+            f"the proxy command ended, without a word, before there was an SSH greeting: {host.proxy_command}",
+            host=host.name,
+            stage="tcp",
+            hint="Or the server behind it did (MaxStartups). -o ProxyCommand=none goes there directly.",
+        )
+        return Again(silent, RETRIES + 1)
     closed = ConnectError(
         "the server closed the connection before its SSH greeting",
         host=host.name,

@@ -348,6 +348,14 @@ def test_a_proxy_command_that_fails_is_quoted(through: Callable[[str], SSHOption
     assert "/no/such/program" in error.diagnostics
 
 
+def test_a_proxy_command_that_says_nothing_is_named(through: Callable[[str], SSHOptions]) -> None:
+    """Of the server nothing is known then: it was said to have too many logins."""
+    error = connect_error(through("sh -c 'exit 3'"), 20.0)
+    assert (error.stage, error.reason) == (
+        "tcp", "the proxy command ended, without a word, before there was an SSH greeting: sh -c 'exit 3'")
+    assert "ProxyCommand=none" in error.hint
+
+
 def test_a_proxy_command_that_hangs(through: Callable[[str], SSHOptions]) -> None:
     watch = Stopwatch()
     error = connect_error(through("sleep 600"), 1.0)

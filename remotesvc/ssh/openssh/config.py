@@ -51,10 +51,10 @@ def ask(program: str, options: SSHOptions, timeout: float) -> Values:
         )
     except subprocess.TimeoutExpired:
         raise ConnectTimeout(
-            f"ssh -G did not answer within {timeout:.0f} s",
+            "ssh -G did not answer within the time allowed",
             host=options.host,
             stage="config",
-            hint="a Match exec or Include in ssh_config may hang; --ssh-config FILE names another one",
+            hint="A Match exec or Include in ssh_config may hang; --ssh-config FILE names another one.",
         ) from None
     except OSError as error:
         raise ConnectError(f"cannot run {program}: {error}", host=options.host, stage="config") from error
