@@ -128,7 +128,7 @@ def exhaust(session: Session, host: Member, attempt: Attempt, items: Any) -> Any
     from remotesvc.cli.show.render import value_text
     from remotesvc.cli.show.report import Streamed
 
-    if session.settings.keeps_output or session.settings.write_result is not None:
+    if session.settings.keeps_answers or session.settings.write_result is not None:
         return attempt.whole(items)
     for item in attempt.each(items):
         text = value_text(item)

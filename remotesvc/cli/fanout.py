@@ -62,7 +62,7 @@ class Session:
         stop = Stop()
         console = make_console(settings, progress=len(hosts) > 1, on_broken=stop.request)
         labels = len(hosts) > 1 and not settings.no_labels
-        live = Live(console, keep=settings.keeps_output, labels=labels, own_streams=own_streams,
+        live = Live(console, keep=settings.kept_streams, labels=labels, own_streams=own_streams,
                     stamp=time_stamp if settings.timestamps else None)
         return cls(settings, hosts, backend, console, live, stop)
 

@@ -105,9 +105,17 @@ class Settings:
         return cls(**taken)
 
     @property
-    def keeps_output(self) -> bool:
-        """Whether what targets print is kept for later, rather than shown as it comes."""
-        return bool(self.json or self.jsonl or self.gathers or self.outdir or self.errdir)
+    def keeps_answers(self) -> bool:
+        """Whether what hosts answer is kept for later, rather than shown as it comes."""
+        return "stdout" in self.kept_streams
+
+    @property
+    def kept_streams(self) -> frozenset[str]:
+        """Which streams of targets are kept for later; the other one, of `--outdir` or `--errdir` alone, is shown."""
+        if self.json or self.jsonl or self.gathers:
+            return frozenset(("stdout", "stderr"))
+        kept = (("stdout", self.outdir), ("stderr", self.errdir))
+        return frozenset(stream for stream, directory in kept if directory is not None)
 
     @property
     def origins(self) -> dict[str, str]:

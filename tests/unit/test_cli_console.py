@@ -170,7 +170,7 @@ def streams() -> Iterator[tuple[io.StringIO, io.StringIO]]:
 
 
 def test_lines_of_hosts_do_not_mix(streams: tuple[io.StringIO, io.StringIO]) -> None:
-    live = Live(console(*streams), keep=False, labels=True, own_streams=False)
+    live = Live(console(*streams), keep=(), labels=True, own_streams=False)
     for data, host in (("one ", "a"), ("two ", "b"), ("more\n", "a"), ("last", "a"), ("end\n", "b")):
         live(printed(data, host))
     live.finish("a")
@@ -180,14 +180,14 @@ def test_lines_of_hosts_do_not_mix(streams: tuple[io.StringIO, io.StringIO]) -> 
 
 
 def test_an_endless_line_is_not_kept_in_memory(streams: tuple[io.StringIO, io.StringIO]) -> None:
-    live = Live(console(*streams), keep=False, labels=True, own_streams=True)
+    live = Live(console(*streams), keep=(), labels=True, own_streams=True)
     for _ in range(100):
         live(printed("x" * 1000))
     assert len(streams[0].getvalue()) > 60_000
 
 
 def test_what_is_kept_for_json_is_bounded(streams: tuple[io.StringIO, io.StringIO]) -> None:
-    live = Live(console(*streams), keep=True, labels=False, own_streams=False)
+    live = Live(console(*streams), keep=("stdout", "stderr"), labels=False, own_streams=False)
     live(printed("x" * (KEPT - 1)))
     live(printed("yz"))
     live(printed("more"))

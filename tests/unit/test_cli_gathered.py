@@ -92,6 +92,27 @@ def test_a_file_for_each_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert out == "" and "web3: ValueError: no disk" in err
 
 
+@pytest.mark.parametrize(("option", "kept", "shown"), [
+    ("--outdir", "working\n", "h: careful\n"), ("--errdir", "careful\n", "h: working\n"),
+])  # fmt: skip
+def test_what_goes_to_no_file_is_shown(
+    option: str, kept: str, shown: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a command complains of is wanted above all where its answer is put aside."""
+    backend = FakeBackend()
+
+    def say(context: FakeContext, *args: Any) -> int:
+        backend.prints(context, "working\n")
+        backend.prints(context, "careful\n", "stderr")
+        return 0
+
+    backend.answer = say
+    assert main(["exec", "-f1", "h,i", option, str(tmp_path), "--", "x"], backend) == 0
+    assert (tmp_path / "h").read_text() == kept
+    out, err = capsys.readouterr()
+    assert shown + shown.replace("h:", "i:") == (err.removesuffix("2 hosts: 2 ok\n") if option == "--outdir" else out)
+
+
 def test_a_directory_that_cannot_be_made(capsys: pytest.CaptureFixture[str]) -> None:
     backend = FakeBackend()
     assert main(["run", "a,b", "m:f", "--outdir", "/dev/null/x"], backend) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING
 
 from remotesvc.cli.show.console import Console
@@ -21,12 +21,12 @@ _LONGEST_LINE = 64 * 1024
 class Live:
     """Takes output events. One instance a run.
 
-    keep: collect for JSON instead of showing. labels: name the host on each line (several hosts).
-    own_streams: what the target writes to stdout goes to our stdout (`exec`), instead of everything to
+    keep: the streams that are collected, for JSON or files, instead of shown. labels: name the host on each line
+    (several hosts). own_streams: what the target writes to stdout goes to our stdout (`exec`), instead of everything to
     stderr. stamp: makes what stands in front of each line, before the label.
     """
 
-    def __init__(self, console: Console, *, keep: bool, labels: bool, own_streams: bool,
+    def __init__(self, console: Console, *, keep: Container[str], labels: bool, own_streams: bool,
                  stamp: Callable[[], str] | None = None) -> None:
         self._console = console
         self._keep = keep
@@ -51,7 +51,7 @@ class Live:
         """Show or keep what a target has printed."""
         host = self.host_of(event)
         with self._lock:
-            if self._keep:
+            if event.stream in self._keep:
                 self._kept.setdefault(host, Kept()).add(event.stream, event.raw)
             elif self._own_streams or not self._console.quiet:
                 self._show(host, event.stream, event.raw)
