@@ -64,7 +64,7 @@ class _Push(object):
         self._job = job
         self._origin = origin
         self._outflow: "Optional[Outflow]" = None
-        self._sending = Sending(job.options.compress, self.rate, chunk=chunk_for(job.options.limit))
+        self._sending = Sending(job.options.compress, self.rate, chunk=chunk_for(job.options.limit), pace=self.pace)
         options = job.options
         self._request: "Dict[str, Any]" = dict(
             options.finish(), dst=dst, kind="tree" if origin.kind == "tree" else "file", name=origin.name,
@@ -74,12 +74,16 @@ class _Push(object):
 
     def use(self, sending: "Sending") -> "None":
         """Another ``Sending`` than the usual one, whose receiver may use parts of what it has."""
-        self._sending, sending.rate = sending, self.rate
+        self._sending, sending.rate, sending.pace = sending, self.rate, self.pace
         self._request["basis"] = True
 
     def rate(self) -> "float":
         """Bytes a second that the line carries; 0 while that is not known."""
         return 0.0 if self._outflow is None else self._outflow.window.rate
+
+    def pace(self) -> "float":
+        """What is thought of that before it is known."""
+        return 0.0 if self._outflow is None else self._outflow.window.pace
 
     def run(self) -> "Copied":
         job, origin = self._job, self._origin

@@ -72,16 +72,17 @@ def target_inside(target: "bytes", depth: "int") -> "bool":
 
 class Packer(object):
     """Puts records into messages, PLAIN ones. Small records share one; whoever uses it takes those that are ready after
-    each step."""
+    each step. ``largest`` is how many bytes of a message small records may fill."""
 
     def __init__(self) -> "None":
+        self.largest = LARGEST
         self._ready: "List[Any]" = []
         self._open = bytearray(1)
 
     def add(self, kind: "int", *parts: "Any") -> "None":
         """One record that fits into a message."""
         size = sum(map(len, parts))
-        if len(self._open) + HEAD.size + size > LARGEST:
+        if len(self._open) + HEAD.size + size > self.largest:
             self.flush()
         self._open += HEAD.pack(kind, size)
         for part in parts:

@@ -28,7 +28,8 @@ def send(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
         yield {"kind": origin.kind, "size": origin.size, "identity": origin.identity, "offset": offset}
         outflow = Outflow(call.router, call.caller, request["handle"], request["idle"], request["limit"],
                           lambda: call.cancelled)
-        sending = Sending(request["compress"], lambda: outflow.window.rate, chunk=chunk_for(request["limit"]))
+        sending = Sending(request["compress"], lambda: outflow.window.rate, chunk=chunk_for(request["limit"]),
+                          pace=lambda: outflow.window.pace)
         if request["offers"]:
             from .offers import Offers
             sending.go_on(Offers(request["offers"]))

@@ -28,6 +28,9 @@ STREAM_MODE = 0o644
 _HOLE = 1 << 30
 # With a limit, a message is so small that there are several a second, and never smaller than this.
 LEAST_CHUNK = 4096
+# On a slow line a message is no more than it carries in so many seconds: what others say on it waits for that. But
+# never smaller than the least, and until the line is known a little more.
+_SPAN, _LEAST_PIECE, _FIRST_PIECE = 0.1, 16 * 1024, 64 * 1024
 
 
 def chunk_for(limit: "Any") -> "int":
@@ -38,18 +41,20 @@ def chunk_for(limit: "Any") -> "int":
 class Sending(object):
     """The messages of one transfer: packs, compresses where that pays, and counts.
 
-    ``rate()`` tells what the line carries, in bytes a second. ``bytes`` is content, holes included; ``read`` what was
+    ``rate()`` tells what the line carries, in bytes a second, and ``pace()`` what is thought of it before that is
+    known; 0 as long as nothing is. ``bytes`` is content, holes included; ``read`` what was
     taken from files to be sent; ``resumed`` what of a tree the receiver had.
     """
 
     def __init__(self, compress: "str" = "auto", rate: "Callable[[], float]" = float, eager: "bool" = False,
-                 chunk: "int" = CHUNK) -> "None":
+                 chunk: "int" = CHUNK, pace: "Optional[Callable[[], float]]" = None) -> "None":
         self._offers: "Optional[Offers]" = None
         self._begin()
         self._chunk = min(chunk, CHUNK)
         # Files of a tree that are smaller are one record: they are not asked for holes.
         self._small = min(self._chunk, HOLES_FROM)
         self.rate = rate
+        self.pace = pace
         self._decide = Squeeze(compress, eager)
         # Messages, not yet sent, with which other data begins: whether the last data shrank says nothing about it.
         self._begins: "List[Any]" = []
@@ -58,6 +63,15 @@ class Sending(object):
         self.files = self.bytes = self.read = self.resumed = 0
         self.digest = b""
         self.packer = Packer()
+
+    def _piece(self) -> "int":
+        """The bytes of the next message."""
+        piece = self._chunk
+        if self.pace is not None:
+            pace = self.pace()
+            piece = min(piece, max(_LEAST_PIECE, int(pace * _SPAN)) if pace else _FIRST_PIECE)
+        self.packer.largest = ROOM + piece
+        return piece
 
     def go_on(self, offers: "Offers") -> "None":
         """Begin anew with a tree, and leave out what its receiver has."""
@@ -89,6 +103,7 @@ class Sending(object):
         stays that while it is read. Else nothing is packed, and ``file`` deals with it. Raises OSError."""
         if found.st_size >= self._small:
             return False
+        self._piece()
         data = os.read(fd, found.st_size + 1)  # one byte more: it may have grown, or the size means nothing
         if len(data) != found.st_size or not same(found, os.fstat(fd)):
             return False
@@ -178,8 +193,8 @@ class Sending(object):
         self.end_file(digest, size)
 
     def _block(self, fd: "int", left: "int", digest: "Any") -> "int":
-        want, packer = min(self._chunk, left), self.packer
-        if want < CHUNK // 2:
+        want, packer = min(self._piece(), left), self.packer
+        if want == left and want < CHUNK // 2:  # the end of a file shares a message with what follows
             data = os.read(fd, want)
             packer.add(DATA, data)
             got = len(data)
@@ -211,7 +226,7 @@ class Sending(object):
         digest, taken = hashlib.sha256(), 0
         read = getattr(source, "read1", source.read)  # what is there, rather than wait until a block is full
         while True:
-            data = read(self._chunk)
+            data = read(self._piece())
             if data is None and getattr(source, "patient", False):
                 yield b""  # a sign of life, and time for a look whether it is still wanted
                 continue

@@ -10,8 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable
 
-# The least that may be under way: what a line as short as loopback carries while its receiver grants half of it.
-_LEAST = 2 * WINDOW
+# The least that may be under way: what a line as short as loopback carries while its receiver grants half of it; of a
+# slow line what it carries in so many seconds, and no less than a receiver grants at once.
+_LEAST, _LEAST_SPAN, _LEAST_SLOW = 2 * WINDOW, 0.25, WINDOW // 2
 # Seconds over which a rate is measured: shorter ones measure the scheduler.
 _RATE_SPAN = 0.25
 # Packed data must be this much smaller: less is not worth the receiver's work.
@@ -36,13 +37,19 @@ class Window(object):
         self._clock = clock
         self._flight = Flight()
         self._flight.gauge = Gauge()
-        self._since = clock()
+        self._begun = self._since = clock()
         self._acked = 0
+
+    @property
+    def pace(self) -> "float":
+        """Bytes a second that the line carries, as far as is known: 0 while nothing was granted back."""
+        return self.rate or self._flight.acked / max(self._clock() - self._begun, 1e-3)
 
     @property
     def limit(self) -> "int":
         """Bytes that may be under way now."""
-        return min(WIDE_WINDOW, max(_LEAST, self._flight.limit))
+        least = min(_LEAST, max(_LEAST_SLOW, int(self.pace * _LEAST_SPAN)))
+        return min(WIDE_WINDOW, max(least, self._flight.limit))
 
     @property
     def outstanding(self) -> "int":
