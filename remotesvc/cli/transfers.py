@@ -140,7 +140,7 @@ class Moves:
             places = ", ".join(dict.fromkeys(one_line(copied.path) for copied in self.copied if copied.path))
             parts[1] += f" to {places}" if places else ""
             parts += [f"would delete {data['deleted']}"] if data["deleted"] else []
-            parts += [f"{data['unchanged']} unchanged"] if data["unchanged"] else []
+            parts += [f"{data[name]} {name}" for name in ("unchanged", "skipped") if data[name]]
             return "\n".join([*map(one_line, lines), ", ".join(parts)])
         seconds = sum(copied.seconds for copied in self.copied)
         if data["resumed"]:

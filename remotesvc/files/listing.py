@@ -49,17 +49,22 @@ AVERAGE = 512
 
 class Lister(object):
     """Lists a directory and all below it. ``checksum`` digests stand in place of times; ``mode`` is what files get
-    instead of their own, ``special`` keeps set-uid, set-gid and sticky bits."""
+    instead of their own, ``special`` keeps set-uid, set-gid and sticky bits. ``skipped`` has the paths of what can
+    only be told of."""
 
     def __init__(self, checksum: "bool", mode: "Any" = None, special: "bool" = True) -> "None":
         self.found: "Listing" = {}
+        self.skipped: "List[bytes]" = []
         self._checksum = checksum
         self._mode = mode
         self._bits = 0o7777 if special else 0o777
 
     def walk(self, walk: "Walk", directory: "int", path: "str" = "") -> "None":
         """List an open directory; ``path`` is where it lies, with a "/" at its end. Raises OSError, TransferRefused."""
-        taken = [each for each in walk.taken(directory, path) if each[1] is not None]
+        every = walk.taken(directory, path)
+        taken = [each for each in every if each[1] is not None]
+        if len(taken) < len(every):
+            self.skipped += [os.fsencode(path + name) for name, found, _followed in every if found is None]
         self.found[os.fsencode(path[:-1])] = [self._part(directory, taken[start:start + PART])
                                               for start in range(0, len(taken), PART)]
         for name, found, followed in taken:

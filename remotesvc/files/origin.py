@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Deque, Iterator, Optional
 
-    from .listing import Listing
+    from .listing import Lister
     from .source import Sending
 
 # Smaller files are sent anew rather than gone on with.
@@ -45,9 +45,9 @@ class Origin(object):
     def read_ahead(self, sending: "Sending", over: "Callable[[], bool]") -> "None":
         """Prepare the first messages, until ``over()`` or there are many; ``messages`` gives them first."""
 
-    def listing(self) -> "Listing":
-        """What lies in a tree, as ``listing`` has it; nothing of what is none. Raises OSError, TransferRefused."""
-        return {}
+    def listed(self) -> "Optional[Lister]":
+        """What lies in a tree, and what of it is skipped; None for what is no tree. Raises OSError, TransferRefused."""
+        return None
 
     def apart(self) -> "Origin":
         """The same tree for one receiver, from its beginning. Close it."""
@@ -136,7 +136,7 @@ class TreeOrigin(OpenOrigin):
         again._walking, again._ahead = None, collections.deque()
         return again
 
-    def listing(self) -> "Listing":
+    def listed(self) -> "Optional[Lister]":
         from .listing import Lister
         lister, again = Lister(False), self.apart()
         try:
@@ -146,7 +146,7 @@ class TreeOrigin(OpenOrigin):
             raise named(error, os.path.join(self._path, os.fsdecode(error.filename or ""))) from None
         finally:
             again.close()
-        return lister.found
+        return lister
 
     def close(self) -> "None":
         walking, self._walking = self._walking, None

@@ -9,11 +9,13 @@ from .errors import TransferRefused, refusing_here
 from .job import Job
 from .listing import check_count, entries_untrusted, listing_untrusted
 from .plan import MAX_NAMED
+from .records import target_inside
 from .rehearsed import landing
+from .sink import MAX_NAMED as SKIPPED_NAMED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, List, Optional
 
     from .listing import Listing
     from .options import Options
@@ -29,7 +31,10 @@ def push(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied"
     try:
         request = dict(options.finish(), dst=os.fspath(dst), kind=origin.kind, name=origin.name)
         path = job.result(job.submit(_THERE + "landing", request))
-        return _told(job, path, origin.kind, origin.size, os.fsdecode(origin.name), origin.listing())
+        lister = origin.listed()
+        if lister is None:
+            return _file(job, path, origin.size, os.fsdecode(origin.name))
+        return _tree(job, path, lister.found, False, len(lister.skipped), lister.skipped)
     finally:
         origin.close()
 
@@ -39,40 +44,38 @@ def pull(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied"
     """See ``Context.pull``, with ``dry_run``."""
     from .pull import name_of, name_of_tree, tree_destination
     job, src = Job(context, "pull", options), os.fspath(src)
-    request = {"src": src, "symlinks": options.symlinks, "rules": options.rules()}
-    found = job.result(job.submit(_THERE + "source", request))
-    is_tree = found["kind"] == "tree"
-    listing = listing_untrusted(found["listing"], options.max_files) if is_tree else {}
-    path = ""
-    if is_tree or not hasattr(dst, "write"):
-        dst = None if hasattr(dst, "write") else os.fspath(dst)
-        path = landing(dict(options.finish(), kind=found["kind"], name=name_of_tree(src) if is_tree else name_of(src),
-                            dst=tree_destination(src, dst) if is_tree else dst))
-    size = found["size"] if type(found["size"]) is int else None
-    return _told(job, path, "tree" if is_tree else "file", size, os.fsdecode(name_of(src)), listing)
+    dst = None if hasattr(dst, "write") else os.fspath(dst)
+    there = job.result(job.submit(_THERE + "source", {"src": src, "symlinks": options.symlinks,
+                                                      "rules": options.rules()}))
+    request = dict(options.finish(), kind=there["kind"], dst=dst, name=name_of(src))
+    if there["kind"] != "tree":
+        path = "" if dst is None else landing(request)
+        return _file(job, path, there["size"] if type(there["size"]) is int else None, os.fsdecode(name_of(src)))
+    path = landing(dict(request, name=name_of_tree(src), dst=tree_destination(src, dst)))
+    names = [name for name in there["skipped_names"] if isinstance(name, bytes)]
+    count = there["skipped"] if type(there["skipped"]) is int else 0
+    return _tree(job, path, listing_untrusted(there["listing"], options.max_files), True, count, names)
 
 
-def _told(job, path, kind, size, name, listing):
-    # type: (Job, str, str, Any, str, Listing) -> Copied
-    options = job.options
-    copied = Copied(path=path, seconds=time.monotonic() - job.begun)
-    if kind == "tree":
-        _count(copied, listing)
-        check_count(copied.files + copied.links + copied.directories, options.max_files)
-    else:
-        copied.files, copied.bytes = 1, size or 0
-        copied.changed_names = [name] if name else []
-    if options.max_bytes is not None and copied.bytes > options.max_bytes:
-        raise TransferRefused("more than %d bytes; max_bytes says how many are allowed" % options.max_bytes)
-    return copied
+def _file(job: "Job", path: "str", size: "Optional[int]", name: "str") -> "Copied":
+    copied = Copied(path=path, files=1, bytes=size or 0, changed_names=[name] if name else [])
+    return _checked(job, copied)
 
 
-def _count(copied: "Copied", listing: "Listing") -> "None":
-    for path, parts in listing.items():
-        above = path + b"/" if path else b""
+def _tree(job: "Job", path: "str", listing: "Listing", inside: "bool", skipped: "int",
+          names: "List[bytes]") -> "Copied":
+    """``inside``: links that lead out of the tree are skipped, besides what is ``skipped``, with these ``names``."""
+    copied = Copied(path=path, skipped=skipped, skipped_names=[os.fsdecode(name) for name in names[:SKIPPED_NAMED]])
+    for directory, parts in listing.items():
+        above = directory + b"/" if directory else b""
         for name, entry in entries_untrusted(parts, False).items():
             if stat.S_ISDIR(entry.mode):
                 copied.directories += 1
+                continue
+            if inside and stat.S_ISLNK(entry.mode) and not target_inside(entry.what, above.count(b"/")):
+                copied.skipped += 1
+                if len(copied.skipped_names) < SKIPPED_NAMED:
+                    copied.skipped_names.append(os.fsdecode(above + name + b" -> " + entry.what))
                 continue
             if stat.S_ISREG(entry.mode):
                 copied.files += 1
@@ -81,3 +84,13 @@ def _count(copied: "Copied", listing: "Listing") -> "None":
                 copied.links += 1
             if len(copied.changed_names) < MAX_NAMED:
                 copied.changed_names.append(os.fsdecode(above + name))
+    check_count(copied.files + copied.links + copied.directories, job.options.max_files)
+    return _checked(job, copied)
+
+
+def _checked(job: "Job", copied: "Copied") -> "Copied":
+    most = job.options.max_bytes
+    if most is not None and copied.bytes > most:
+        raise TransferRefused("more than %d bytes; max_bytes says how many are allowed" % most)
+    copied.seconds = time.monotonic() - job.begun
+    return copied

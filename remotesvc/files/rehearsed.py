@@ -8,6 +8,7 @@ from .destination import NO_DIRECTORY, finish_of, place_of, tree_top
 from .errors import located
 from .filters import Filter
 from .origin import open_path
+from .sink import MAX_NAMED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,13 +49,16 @@ def _check_directory(path: "str", makes: "bool") -> "None":
 
 
 def source(request: "Dict[str, Any]") -> "Dict[str, Any]":
-    """What a pull would be sent: its kind, its size if it is a file, the messages that list a tree."""
+    """What a pull would be sent: its kind, its size if it is a file, the messages that list a tree, what it skips."""
     path = directories.expand(request["src"])
     try:
         origin = open_path(path, request["symlinks"], Filter(request["rules"]))
     except OSError as error:
         raise located(error, path) from None
     try:
-        return {"kind": origin.kind, "size": origin.size, "listing": listing.messages(origin.listing())}
+        lister = origin.listed()
+        found, skipped = (lister.found, lister.skipped) if lister is not None else ({}, [])
+        return {"kind": origin.kind, "size": origin.size, "listing": listing.messages(found),
+                "skipped": len(skipped), "skipped_names": skipped[:MAX_NAMED]}
     finally:
         origin.close()

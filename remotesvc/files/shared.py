@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator, List, Optional, Tuple
 
-    from .listing import Listing
+    from .listing import Lister
 
 # Bytes of packed content kept in memory; what is more lies in a temporary file without a name.
 IN_MEMORY = 64 << 20
@@ -50,8 +50,8 @@ class Shared(Origin):
             finally:
                 again.close()
 
-    def listing(self) -> "Listing":
-        return self._origin.listing()
+    def listed(self) -> "Optional[Lister]":
+        return self._origin.listed()
 
     def apart(self) -> "Origin":
         return self._origin.apart()
