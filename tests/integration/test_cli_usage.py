@@ -20,6 +20,8 @@ def serve(host, port: int, *, user: str = "www", reload_code: bool = False, **mo
 
 def many(first, /, *rest): pass
 
+def head(n: int = 10): return n
+
 class Desk(Service):
     @expose()
     def ask(self, limit: int, who: Message = CALLER):
@@ -52,13 +54,13 @@ def test_help_behind_the_function_is_the_function_s(site: Path) -> None:
 
 
 @pytest.mark.parametrize("words", ["run local: web:serve h --port 80", "run local: web:serve h 80 --user=bob",
-                                   "call local: web:Desk.ask --limit 3"])  # fmt: skip
+                                   "call local: web:Desk.ask --limit 3", "run local: web:head -n 5"])  # fmt: skip
 def test_whose_an_option_is_must_be_said(site: Path, words: str) -> None:
     """It was ours: the port of the site became that of the SSH server."""
     code, out, err = cli(site, *words.split())
-    name = next(word for word in words.split() if word.startswith("--")).partition("=")[0]
+    name = next(word for word in words.split() if word.startswith("-")).partition("=")[0]
     assert (code, out) == (64, "")
-    assert f"{name} behind web:" in err and f"write --kw {name[2:]}=VALUE for the parameter" in err
+    assert f"{name} behind web:" in err and f"write --kw {name.lstrip('-')}=VALUE for the parameter" in err
 
 
 def test_what_is_said_of_it_works(site: Path) -> None:

@@ -30,8 +30,9 @@ def wants_usage(behind: Sequence[str]) -> bool:
 def check_names(callee: Callee, behind: Sequence[str]) -> None:
     """Raises BadUsage for an option of ours behind the target that is a parameter's name, too: whose is it?"""
     for item in callee.parameters:
-        option = "--" + item.name.replace("_", "-")
-        if option in behind and item.kind in ("either", "keyword"):
+        names = ("--" + item.name.replace("_", "-"), "-" + item.name)
+        option = next((name for name in names if name in behind), None)
+        if option is not None and item.kind in ("either", "keyword"):
             raise BadUsage(f"{option} behind {callee.name} may be its parameter or an option of remotesvc: write --kw"
                            f" {item.name}=VALUE for the parameter, and the option ahead of {callee.name}")
 
