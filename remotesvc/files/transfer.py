@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from typing import Callable
 
 # The least that may be under way: what a line as short as loopback carries while its receiver grants half of it; of a
-# slow line what it carries in so many seconds, and no less than a receiver grants at once.
-_LEAST, _LEAST_SPAN, _LEAST_SLOW = 2 * WINDOW, 0.25, WINDOW // 2
+# slow line what it carries in so many seconds, and never less than twice what a receiver grants at once, or both would
+# wait for each other.
+_LEAST, _LEAST_SPAN, _LEAST_SLOW = 2 * WINDOW, 0.25, WINDOW
 # Seconds over which a rate is measured: shorter ones measure the scheduler.
 _RATE_SPAN = 0.25
 # Packed data must be this much smaller: less is not worth the receiver's work.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from remotesvc.bootstrap.links.credit import WINDOW
 from remotesvc.files.filters import Filter
 from remotesvc.files.origin import FileOrigin, TreeOrigin
 from remotesvc.files.records import CHUNK, ROOM
@@ -62,7 +63,7 @@ def test_a_window_is_small_until_the_line_is_known() -> None:
     window, granted = Window(lambda: now[0]), 0
     assert window.pace == 0
     first = window.limit
-    assert first <= 512 * 1024
+    assert first == WINDOW
     while window.take(64 * 1024):
         pass
     now[0] += 0.002
@@ -82,4 +83,4 @@ def test_the_window_of_a_slow_line_stays_small() -> None:
         now[0] += 16 * 1024 / MEGABIT
         window.granted(16 * 1024)
     assert window.pace == pytest.approx(MEGABIT, rel=0.2)
-    assert window.limit <= 512 * 1024
+    assert window.limit == WINDOW
