@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,12 @@ class _Condition(threading.Condition):
     __exit__ = property(lambda self: self._lock.__exit__)
 
 
+if sys.version_info < (3, 11):
+
+    class _NotYet(concurrent.futures.TimeoutError, TimeoutError):
+        """The time to wait is over. Before 3.11 that of `concurrent.futures` is no TimeoutError, as everyone writes."""
+
+
 class InterruptibleFuture(concurrent.futures.Future[Any]):
     """A future that the main thread may wait for although a signal's handler raises meanwhile, as Ctrl-C does: whoever
     settles it later, a thread that reads a link perhaps, does not wait for that for ever."""
@@ -40,27 +47,32 @@ class InterruptibleFuture(concurrent.futures.Future[Any]):
         """See `concurrent.futures.Future.result`."""
         try:
             return super().result(timeout)
-        except RuntimeError as error:
-            raised = _raised_in_between(error)
-            if raised is None:
+        except (RuntimeError, concurrent.futures.TimeoutError) as error:
+            meant = _meant_by(error)
+            if meant is None:
                 raise
-            raise raised from None
+            raise meant from None
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """See `concurrent.futures.Future.exception`."""
         try:
             return super().exception(timeout)
-        except RuntimeError as error:
-            raised = _raised_in_between(error)
-            if raised is None:
+        except (RuntimeError, concurrent.futures.TimeoutError) as error:
+            meant = _meant_by(error)
+            if meant is None:
                 raise
-            raise raised from None
+            raise meant from None
 
 
-def _raised_in_between(error: RuntimeError) -> BaseException | None:
-    """What a handler raised while the lock was given back for waiting, so that it could not be left; None for another
-    error."""
-    return error.__context__ if str(error) == "cannot release un-acquired lock" else None
+def _meant_by(error: Exception) -> BaseException | None:
+    """What to raise in place of what `concurrent.futures` raised; None to leave it as it is."""
+    if isinstance(error, RuntimeError) and str(error) == "cannot release un-acquired lock":
+        # A handler raised while the lock was given back for waiting, so that it could not be left.
+        return error.__context__
+    # Just this class: an error of the call's own may be derived from it.
+    if sys.version_info < (3, 11) and type(error) is concurrent.futures.TimeoutError:
+        return _NotYet(*error.args)
+    return None
 
 
 class CallFuture(InterruptibleFuture):
