@@ -1,8 +1,9 @@
 """Forks of a child that called code makes, itself or by multiprocessing: they run that code, and are no contexts.
 
 A fork has copies of our descriptors. As long as it holds those of the link, nobody above us hears of our end: they are
-closed in it. And it has our loop below the function that was called: where the function comes to its end in the fork,
-too, that would wait there for calls, and take them from us. So the fork ends there, as at the end of a program.
+closed in it. It has our handler of SIGTERM, which takes leave as a context does: there that signal means what it does
+to any process. And it has our loop below the function that was called: where the function comes to its end in the
+fork, too, that would wait there for calls, and take them from us. So the fork ends there, as at the end of a program.
 """
 import os
 import sys
@@ -36,6 +37,9 @@ def _drop(router: "Any") -> "None":
         os.dup2(2, router.stderr)  # not closed: a crash is told of there
     except OSError:
         pass  # closed by the user's code, all of them
+    import _signal  # type: ignore[import-not-found]
+    if getattr(_signal.getsignal(_signal.SIGTERM), "__module__", "") == __package__ + ".entry":  # not the user's own
+        _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
 
 
 def end() -> "None":

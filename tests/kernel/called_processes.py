@@ -1,6 +1,7 @@
 """Functions that tests call on targets for what becomes of a process: children, forks, limits, crashes. Python 3.6."""
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -86,6 +87,24 @@ def fork_that(does: str) -> int:
     if does == "exit with a word":
         sys.exit("a last word")
     return 99
+
+
+def fork_that_is_terminated(handles: bool) -> int:
+    """A fork that is sent SIGTERM: its exit status, or minus the signal. `handles`: it exits with 7 then."""
+    if handles:  # on the main thread
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+    reading, writing = os.pipe()
+    fork = os.fork()
+    if not fork:
+        os.write(writing, b".")
+        while True:
+            time.sleep(1)
+    os.read(reading, 1)
+    os.kill(fork, signal.SIGTERM)
+    status = os.waitpid(fork, 0)[1]
+    os.close(reading)
+    os.close(writing)
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
 def fork_between_items() -> "Iterator[Any]":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 
 import pytest
 
@@ -29,6 +30,17 @@ def test_a_fork_that_comes_back_from_the_call_ends_there(
     assert context.call(called_processes.fork_that, "exit with a word") == 1
     heard.wait_until(lambda: "a last word\n" in heard.text("stderr"))
     assert [context.call(called.add, number) for number in range(200)] == list(range(200))
+
+
+def test_a_fork_ends_by_a_signal_as_any_process_does(
+    interpreter: Interpreter, router: Router, heard: Heard
+) -> None:
+    """As a pool of multiprocessing ends its own. What our process does when it is told to end is not the fork's."""
+    context = router.local(interpreter.path).options(timeout=LIMIT, thread="main")
+    assert context.call(called_processes.fork_that_is_terminated, False) == -signal.SIGTERM
+    assert context.call(called_processes.fork_that_is_terminated, True) == 7
+    usable(context)
+    assert "terminated" not in heard.text("stderr")
 
 
 def test_the_very_first_call_may_fork(router: Router) -> None:
