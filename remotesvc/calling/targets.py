@@ -1,6 +1,7 @@
 """Pure: how a callable is named on the wire: by module and name where it has one, pickled where it has not."""
 
 import functools
+import os
 import sys
 import types
 
@@ -82,7 +83,8 @@ def target_of(fn: "Any") -> "Target":
                          % (_short(fn), type(fn).__name__))
     module, qualname = _names(fn)
     if module and qualname and "<" not in qualname and _same(_lookup(module, qualname), fn):
-        return Target("%s:%s" % (module, qualname), "%s:%s" % (module, qualname), function=fn)
+        address = "%s:%s" % _public(module, qualname, fn)
+        return Target(address, address, function=fn)
     return Target(None, "%s:%s" % (module or "?", qualname or type(fn).__name__), function=fn)
 
 
@@ -102,6 +104,26 @@ def _lookup(module: "str", qualname: "str") -> "Any":
     for name in qualname.split("."):
         found = getattr(found, name, None)
     return found
+
+
+def _public(module: "str", qualname: "str", fn: "Any") -> "Tuple[str, str]":
+    """The public names of what lives in a private module; else those given. Other versions may have no such module, or
+    not that in it: only in Python 3.13 paths are in `pathlib._local`, and some of their methods in `pathlib._abc`."""
+    package, _, last = module.rpartition(".")
+    if module == "genericpath" or qualname.startswith("_path_"):
+        package = os.path.__name__
+    elif not last.startswith("_") or package not in sys.modules:
+        return module, qualname
+    if _same(_lookup(package, qualname), fn):
+        return package, qualname
+    name = qualname.rpartition(".")[2]
+    for public, found in list(vars(sys.modules[package]).items()):
+        if not public.startswith("_"):
+            if _same(found, fn):
+                return package, public
+            if isinstance(found, type) and name != qualname and _same(getattr(found, name, None), fn):  # it inherits it
+                return package, "%s.%s" % (public, name)
+    return module, qualname
 
 
 def _same(found: "Any", fn: "Any") -> "bool":

@@ -9,6 +9,7 @@ import math
 import operator
 import os
 import sys
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -45,6 +46,15 @@ NAMED = [
     (os.getpid, f"{os.name}:getpid"),
     (datetime.datetime.now, "datetime:datetime.now"),
     (ValueError, "builtins:ValueError"),
+    # Of what lives in private modules on some Pythons, the names that hold on all.
+    (Path, "pathlib:Path"),
+    (Path.cwd, "pathlib:Path.cwd"),
+    (Path.read_text, "pathlib:Path.read_text"),
+    (Path.exists, "pathlib:Path.exists"),
+    (PurePath.with_suffix, "pathlib:PurePath.with_suffix"),
+    (os.path.islink, f"{os.path.__name__}:islink"),
+    (os.path.normpath, f"{os.path.__name__}:normpath"),
+    (os.path.isdir, f"{os.path.__name__}:isdir"),
 ]
 
 UNNAMED = [
