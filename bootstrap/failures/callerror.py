@@ -179,7 +179,10 @@ def show_by_cause(error: "CallError") -> "None":
     first = error
     while first.cause or first.context:
         first = first.cause or first.context  # type: ignore[assignment]
+    suppressed = BaseException.__dict__["__suppress_context__"]
+    as_told = suppressed.__get__(first)  # whoever it is passed on to is told the same; setting a cause changes it
     BaseException.__dict__["__cause__"].__set__(first, _RemoteTraceback("\n" + format_remote(error)))
+    suppressed.__set__(first, as_told)
 
 
 _RemoteTraceback.__module__ = "remotesvc"

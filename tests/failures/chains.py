@@ -51,6 +51,27 @@ def case_a_suppressed_context_stays_away() -> None:
     assert "hidden" not in repr(data)
 
 
+def case_passed_on_as_it_was_told() -> None:
+    """Also where Python is too old for notes, and shows the remote traceback as a cause."""
+    def alone() -> None:
+        raise ValueError("alone")
+
+    def without_context() -> None:
+        raise ValueError("without context") from None
+
+    def caused() -> None:
+        raise ValueError("caused") from OSError(2, "no", "/f")
+
+    for function in (alone, without_context, caused):
+        try:
+            function()
+        except ValueError as caught:
+            data = describe(caught)
+        error = usable(rebuild(data, "web1"))
+        assert error.as_data() == data
+        assert "Remote traceback on web1" in printed(raised(error))
+
+
 def case_cycles() -> None:
     one, two = ValueError("one"), KeyError("two")
     one.__context__, two.__context__ = two, one
