@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from typing import Any
 
 from remotesvc.bootstrap.data.record import Record
@@ -17,15 +18,24 @@ _SCALARS = (type(None), bool, int, float)
 def facts_parameter(fn: Any) -> str | None:
     """The parameter of a function that is annotated `remotesvc.Host`, if there is one."""
     try:
-        parameters = inspect.signature(fn).parameters.values() if callable(fn) else ()
+        parameters = _signature(fn).parameters.values() if callable(fn) else ()
     except (TypeError, ValueError):
         return None
     for parameter in parameters:
-        annotation = parameter.annotation
+        # That which could not be evaluated is a ForwardRef.
+        annotation = getattr(parameter.annotation, "__forward_arg__", parameter.annotation)
         if annotation in ("Host", "remotesvc.Host") or getattr(annotation, "__qualname__", "") == "Host" and str(
                 getattr(annotation, "__module__", "")).startswith("remotesvc"):  # fmt: skip
             return parameter.name
     return None
+
+
+def _signature(fn: Any) -> inspect.Signature:
+    if sys.version_info >= (3, 14):  # annotations are evaluated only now, and may name what only type checkers import
+        from annotationlib import Format
+
+        return inspect.signature(fn, annotation_format=Format.FORWARDREF)
+    return inspect.signature(fn)
 
 
 def spread(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

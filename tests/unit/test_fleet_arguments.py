@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,16 @@ def test_the_parameter_for_the_facts_of_a_host() -> None:
     assert facts_parameter(with_facts) == "host"
     assert facts_parameter(len) is None
     assert facts_parameter("os:getpid") is None
+
+
+@pytest.mark.parametrize("annotation", ["Host", "remotesvc.Host"])
+def test_the_parameter_whose_annotation_only_type_checkers_can_evaluate(annotation: str) -> None:
+    # From 3.14 on nobody writes quotes around such a one.
+    text = annotation if sys.version_info >= (3, 14) else repr(annotation)
+    space: dict[str, Any] = {}
+    source = f"def told(other: {text.replace('Host', 'Unknown')}, there: {text}): pass"
+    exec(compile(source, "there", "exec", dont_inherit=True), space)  # without the __future__ of this module
+    assert facts_parameter(space["told"]) == "there"
 
 
 def test_arguments_of_one_host() -> None:
