@@ -179,10 +179,10 @@ def test_what_is_no_digest_is_refused(name: Any) -> None:
 
 
 def test_only_the_latest_are_remembered() -> None:
-    sent, made = Sent(), [code(f"def f(): return {number}\n") for number in range(MOST + 1)]
-    for each in [*made[:MOST], made[0], made[MOST]]:
-        text = f"def f(): return {each.co_consts[1]}\n"
-        sent.note(FunctionType(each, {there.SOURCES: [("", (text, 1, "f", 0, ()))]}))
+    sent, texts = Sent(), [f"def f(): return {number}\n" for number in range(MOST + 1)]
+    made = [code(text) for text in texts]
+    for number in [*range(MOST), 0, MOST]:
+        sent.note(FunctionType(made[number], {there.SOURCES: [("", (texts[number], 1, "f", 0, ()))]}))
     told = [sent.definition(digest_of(each)) is not None for each in (made[0], made[1], made[2], made[MOST])]
     assert told == [True, False, True, True]
 
