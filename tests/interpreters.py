@@ -1,4 +1,8 @@
-"""The Python interpreters of this machine, for tests of code that runs in whatever Python a target has."""
+"""The Python interpreters of this machine, for tests of code that runs in whatever Python a target has.
+
+`python -m tests.interpreters` prints those that the master's own code should be tried with besides that one, each as
+tox calls it and with its path; on stderr it says which of the promised ones are not here.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,13 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 OLDEST = 6
+OLDEST_MASTER = 10
 # What a complete run covers: the versions named in the promises. Newer ones are used where they are found.
 EXPECTED = range(OLDEST, 14)
 _SOUGHT = range(OLDEST, 20)
@@ -90,3 +96,34 @@ def missing() -> list[str]:
     """The versions a complete run needs and this machine lacks, such as ``["3.6", "3.13"]``."""
     versions = {interpreter.version for interpreter in found()}
     return [f"3.{minor}" for minor in EXPECTED if (3, minor) not in versions]
+
+
+def is_whole(interpreter: Interpreter) -> bool:
+    """Whether it has all of its standard library. Debian's python3-minimal has not: it does for a target."""
+    command = [interpreter.path, "-I", "-c", "import concurrent.futures, ctypes, ssl"]
+    return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode == 0
+
+
+def masters(here: tuple[int, int], known: Collection[Interpreter]) -> list[Interpreter]:
+    """The oldest and the newest of those that a master may run on, but for the version that runs here."""
+    may = sorted(each for each in known if each.version >= (3, OLDEST_MASTER))
+    return [each for each in dict.fromkeys(may[:1] + may[-1:]) if each.version != here]
+
+
+def masters_missing(here: tuple[int, int], known: Collection[Interpreter]) -> list[str]:
+    """Of the oldest and the newest version promised for masters those that are not there."""
+    versions = {here, *(each.version for each in known)}
+    return [f"3.{minor}" for minor in (OLDEST_MASTER, EXPECTED[-1]) if (3, minor) not in versions]
+
+
+def main() -> None:
+    here, whole = sys.version_info[:2], list(filter(is_whole, found()))
+    for each in masters(here, whole):
+        print("py{}{} {}".format(*each.version, each.path))
+    absent = masters_missing(here, whole)
+    if absent:
+        print(f"NOT TESTED, no such Python here: the master on {' and '.join(absent)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
