@@ -1,5 +1,5 @@
 """How much may be in flight on a link: what only a link that carries much must know. No lock, thread or clock."""
-from .credit import ACK_EVERY, MIN_FLIGHT
+from .credit import MIN_FLIGHT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -9,9 +9,6 @@ if TYPE_CHECKING:
 
 # The most bytes in flight: 1 GiB/s at 60 ms.
 MAX_FLIGHT = 64 * 1024 * 1024
-# On a slow line the least bytes in flight are what it carries in so many seconds, for what others say waits for them;
-# but never less than two acknowledgements are for.
-SLOW_SPAN, LEAST_FLIGHT = 0.1, 2 * ACK_EVERY
 # Seconds after which the shortest round trip is measured anew, with a short queue: a route may have become longer.
 PROBE_EVERY = 10.0
 
@@ -49,8 +46,7 @@ class Gauge(object):
         if self._probing or trip < self._best:
             self._best, self._best_at, self._probing = trip, now, False
         self._rate = max((flight.acked - self._marked_acked) / trip, self._rate * 0.9)
-        least = min(MIN_FLIGHT, max(LEAST_FLIGHT, self._rate * SLOW_SPAN))
-        flight.limit = int(min(MAX_FLIGHT, max(least, 2 * self._rate * self._best)))
+        flight.limit = int(min(MAX_FLIGHT, max(MIN_FLIGHT, 2 * self._rate * self._best)))
         if now - self._best_at > PROBE_EVERY:
-            self._probing, flight.limit = True, int(least)
+            self._probing, flight.limit = True, MIN_FLIGHT
         self._mark = None

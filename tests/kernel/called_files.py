@@ -19,7 +19,7 @@ def damage_what_is_sent() -> None:
     send = Outflow.send
 
     def damaged(self: "Any", body: "Any", flags: int = 0) -> None:
-        if len(body) > 100000:
+        if len(body) > 10000:
             body[-1] ^= 1
         send(self, body, flags)
 
