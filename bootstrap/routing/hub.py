@@ -122,14 +122,11 @@ class Hub(object):
         neighbour = router.routes.towards(dst)
         out = router.links.get(neighbour)
         if out is None or out is link:
-            reason = self.lost.get(dst, "it is not known here")
-            router.refuse(frame, "no route to context %d: %s" % (dst, reason))
-            if frame.kind == wire.GRANT:  # who reads what it wrote comes too late to hear of its loss with the others
-                self._tell(link, dst, reason)
+            router.refuse(frame, "no route to context %d: %s" % (dst, self.lost.get(dst, "it is not known here")))
         elif sideways(link.context, neighbour) and not self.siblings:
             router.refuse(frame, "contexts %d and %d may not talk; Router(siblings=True) allows it" % (frame.src, dst))
         elif frame.kind == wire.MESSAGE:
-            self._note(link, dst)
+            self._note(link.context, dst)
             size, queue = len(frame.payload), wire.queue_of(frame.src, frame.stream)
             if frame.stream & RESULT and not out.waiting(queue):
                 replies = frame.src, wire.REPLIES
@@ -143,27 +140,17 @@ class Hub(object):
             link.fail("it floods context %d" % dst)
         else:
             if frame.kind == wire.GRANT:  # who reads what another writes hears of the loss of that, too
-                self._note(link, dst)
+                self._note(link.context, dst)
             out.control(frame)
 
-    def _note(self, link: "Link", dst: "int") -> "None":
-        """Whoever is behind that link will hear of it when the context is lost; at once, if it was lost meanwhile."""
-        if dst in self._spoken.get(link.context, ()):
+    def _note(self, neighbour: "Optional[int]", dst: "int") -> "None":
+        if dst in self._spoken.get(neighbour, ()):
             return
         with self._router.lock:
-            reason = self.lost.get(dst)
-            if reason is None:
-                spoken = self._spoken.setdefault(link.context, {})
-                if len(spoken) >= MAX_SPOKEN:
-                    del spoken[next(iter(spoken))]
-                spoken[dst] = None
-        if reason is not None:
-            self._tell(link, dst, reason)
-
-    def _tell(self, link: "Link", context: "int", reason: "str") -> "None":
-        """Say to one neighbour that a context is gone."""
-        payload = reason.encode("utf-8", "replace")[:512]
-        _say_gone(link, wire.Frame(wire.ROUTE_DROP, src=self._router.id, handle=context, payload=payload))
+            spoken = self._spoken.setdefault(neighbour, {})
+            if len(spoken) >= MAX_SPOKEN:
+                del spoken[next(iter(spoken))]
+            spoken[dst] = None
 
     def on_route(self, link: "Link", frame: "wire.Frame") -> "None":
         """A neighbour tells of a context behind it, or of one that is gone."""
