@@ -42,9 +42,13 @@ class FdPath(object):
             _widen(fd)
 
     def start(self, feed: "Callable[[bytes], None]", ended: "Callable[[str], None]") -> "None":
-        """Deliver what arrives on a thread of this path's own."""
-        self._thread = threading.Thread(target=self._read, args=(feed, ended), name="remotesvc-reader", daemon=True)
-        self._thread.start()
+        """Deliver what arrives on a thread of this path's own. Raises RuntimeError if there can be none."""
+        thread = threading.Thread(target=self._read, args=(feed, ended), name="remotesvc-reader", daemon=True)
+        with self._lock:  # `close` leaves the descriptors to a reader that there is, and closes them before
+            if self._closed:
+                raise RuntimeError(self.CLOSED)
+            thread.start()
+            self._thread = thread
 
     def _read(self, feed: "Callable[[bytes], None]", ended: "Callable[[str], None]") -> "None":
         reason = "the peer closed the link"

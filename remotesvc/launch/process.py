@@ -78,11 +78,10 @@ class ProcessPath(FdPath):
             self._thread.join(timeout)
 
     def start(self, feed: "Callable[[bytes], None]", ended: "Callable[[str], None]") -> "None":
-        """See ``FdPath.start``. Raises RuntimeError if there can be no more threads; the process is gone then."""
+        """See ``FdPath.start``. Where it raises RuntimeError the process is gone, too."""
         try:
             super().start(feed, ended)
         except RuntimeError:
-            self._thread = None
             self.close()
             self.kill()
             self._process.wait()

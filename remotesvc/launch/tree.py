@@ -122,11 +122,12 @@ class Tree(Caller):
         config.update(settings or {})
         try:
             start.begin(self.bundle, config, budget)
-        except RuntimeError as error:  # it may have no more threads
+        except RuntimeError as error:  # it may have no more threads, or be closed by now
             failure = BootstrapError("cannot attend to a new process: %s" % error, host=host, stage="boot",
                                      hint=LIMITS[0][1])
             start.note_times(failure)
             start.fail(failure)
+            router.alive()
             raise failure from None
         return Context(self, number, host)
 

@@ -32,8 +32,8 @@ class Pusher:
         with self._lock:
             if child not in self._active and self._server.waiting(child):
                 thread = threading.Thread(target=self._push, args=(child,), name=f"remotesvc-push-{child}", daemon=True)
+                thread.start()  # may fail: then there is nothing here to wait for
                 self._active[child] = thread
-                thread.start()
 
     def send(self, child: int, items: list[Any]) -> None:
         """Send entries to a child, and wait while it has many to deal with. Raises NotSent, CallTimeout."""

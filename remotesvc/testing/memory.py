@@ -108,8 +108,9 @@ class MemoryPath:
 
     def start(self, feed: Callable[[bytes], object], ended: Callable[[str], object]) -> None:
         """Deliver what arrives with ``feed``, then say why it ended, on a thread of this path's own."""
-        self._thread = threading.Thread(target=self._read, args=(feed, ended), name="remotesvc-reader", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._read, args=(feed, ended), name="remotesvc-reader", daemon=True)
+        thread.start()
+        self._thread = thread  # now it can be joined
 
     def _read(self, feed: Callable[[bytes], object], ended: Callable[[str], object]) -> None:
         self.reader_ident = threading.get_ident()
