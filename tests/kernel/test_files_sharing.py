@@ -60,7 +60,7 @@ class Course:
 
 
 @BOTH
-def test_two_large_ones_get_the_same(context: Context, tmp_path: Path, way: Way) -> None:
+def test_two_large_ones_take_turns(context: Context, tmp_path: Path, way: Way) -> None:
     size, course = 96 * MIB, Course(together=2)
     for name in ("one", "two"):
         (tmp_path / name).write_bytes(content(size))
@@ -71,9 +71,9 @@ def test_two_large_ones_get_the_same(context: Context, tmp_path: Path, way: Way)
     both = [step for step in course.steps if len(step) == 2]
     first, last = both[0], next(step for step in both if size in step.values())
     moved = sorted(last[name] - first[name] for name in ("one", "two"))
-    # What the window of one holds may have passed in front of the other's first byte, and again at the end, and once
-    # more where a thread waited for the processor.
-    assert moved[0] >= moved[1] - 3 * WIDE_WINDOW, moved
+    # The disk and the processors may be busy with one of them for a while. But neither has the link to itself: behind
+    # the other it would have moved what its window holds.
+    assert moved[0] >= 2 * WIDE_WINDOW, moved
     assert digest(tmp_path / "one.there") == digest(tmp_path / "two.there") == digest(tmp_path / "one")
 
 
