@@ -41,7 +41,8 @@ class Hub(object):
         self.routes = router.routes = RouteTable(router.id, router.routes.ancestors)
         # Called with the ids of contexts that are gone.
         self.on_gone: "Callable[[Set[int]], Any]" = lambda gone: None
-        self._spoken: "Dict[Optional[int], Dict[int, None]]" = {}
+        # Whom each neighbour below us has spoken to, and whether it has been told that this one is gone.
+        self._spoken: "Dict[int, Dict[int, bool]]" = {}
         self._strikes: "Dict[int, int]" = {}
         self._children: "Dict[int, Link]" = {}
         self._blame_opener, router.streams.full = router.streams.full, self._full  # type: ignore[method-assign]
@@ -122,11 +123,14 @@ class Hub(object):
         neighbour = router.routes.towards(dst)
         out = router.links.get(neighbour)
         if out is None or out is link:
-            router.refuse(frame, "no route to context %d: %s" % (dst, self.lost.get(dst, "it is not known here")))
+            reason = self.lost.get(dst, "it is not known here")
+            router.refuse(frame, "no route to context %d: %s" % (dst, reason))
+            if frame.kind == wire.GRANT:  # who reads what it wrote comes too late to hear of its loss with the others
+                self._note(link, dst, reason)
         elif sideways(link.context, neighbour) and not self.siblings:
             router.refuse(frame, "contexts %d and %d may not talk; Router(siblings=True) allows it" % (frame.src, dst))
         elif frame.kind == wire.MESSAGE:
-            self._note(link.context, dst)
+            self._note(link, dst)
             size, queue = len(frame.payload), wire.queue_of(frame.src, frame.stream)
             if frame.stream & RESULT and not out.waiting(queue):
                 replies = frame.src, wire.REPLIES
@@ -140,17 +144,24 @@ class Hub(object):
             link.fail("it floods context %d" % dst)
         else:
             if frame.kind == wire.GRANT:  # who reads what another writes hears of the loss of that, too
-                self._note(link.context, dst)
+                self._note(link, dst)
             out.control(frame)
 
-    def _note(self, neighbour: "Optional[int]", dst: "int") -> "None":
-        if dst in self._spoken.get(neighbour, ()):
+    def _note(self, link: "Link", dst: "int", lost: "Optional[str]" = None) -> "None":
+        """Who is behind that link will hear of it when the context is lost, or at once if it is by now: just once, for
+        a second word would overtake what the lost one said. Our parent hears of every loss."""
+        neighbour = link.context
+        if neighbour is None or dst in self._spoken.get(neighbour, ()):
             return
         with self._router.lock:
+            lost = self.lost.get(dst, lost)
             spoken = self._spoken.setdefault(neighbour, {})
             if len(spoken) >= MAX_SPOKEN:
                 del spoken[next(iter(spoken))]
-            spoken[dst] = None
+            spoken[dst] = lost is not None
+        if lost is not None:
+            payload = lost.encode("utf-8", "replace")[:512]
+            _say_gone(link, wire.Frame(wire.ROUTE_DROP, src=self._router.id, handle=dst, payload=payload))
 
     def on_route(self, link: "Link", frame: "wire.Frame") -> "None":
         """A neighbour tells of a context behind it, or of one that is gone."""
@@ -186,7 +197,10 @@ class Hub(object):
             for each in gone:
                 self._strikes.pop(each, None)
                 self._spoken.pop(each, None)
-                told.update([other for other, spoken in self._spoken.items() if spoken.pop(each, self) is None])
+                for other, spoken in self._spoken.items():
+                    if spoken.get(each) is False:
+                        spoken[each] = True
+                        told.add(other)
             links = [router.links[neighbour] for neighbour in told if neighbour in router.links]
         router.lose(gone, reason, make_error or Lost)
         self.on_gone(gone)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from remotesvc import Router
 from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.links.link import Link
@@ -85,6 +87,31 @@ def test_who_tells_of_a_loss_in_the_name_of_another_keeps_to_its_own_queue(tree:
     jam.clear()
     for peer in (honest, raw):
         peer.close()
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["whose reader was slow to speak", "whose reader has spoken"])
+def test_its_end_is_told_once_and_after_its_last_words(open_tree: MemoryTree, before: bool) -> None:
+    """Whoever takes what a lost context said grants it more, to which there is no route: that is no new word of it."""
+    root = open_tree.root
+    reader, writer = RawPeer(root), RawPeer(root)
+    if before:
+        reader.say(wire.GRANT, dst=writer.id)
+        reader.sync()
+    link = root.links[reader.id]
+    jam = Jam(link)
+    writer.message(ECHO, "last words", dst=reader.id, stream=wire.CALLS)
+    writer.sync()
+    writer.close()
+    until(lambda: writer.id in root.hub.lost)
+    for _ in range(2):
+        reader.say(wire.GRANT, dst=writer.id)
+    reader.sync()
+    jam.clear()
+    reader.kind(wire.ROUTE_DROP, handle=writer.id)
+    reader.sync()
+    told = [frame.kind for frame in reader.got if frame.kind in (wire.MESSAGE, wire.ROUTE_DROP)]
+    assert told == [wire.MESSAGE, wire.ROUTE_DROP]
+    reader.close()
 
 
 def test_all_that_a_process_of_its_own_prints_is_there_before_its_result(router: Router, heard: Heard) -> None:

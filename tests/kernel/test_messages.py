@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from remotesvc import Channel, Closed, Context, Lost, Receiver, Router, Select, UsageError
+from remotesvc import CallError, Channel, Closed, Context, Lost, Receiver, Router, Select, UsageError
 from tests import interpreters
 from tests.integration.connecting import connect_to
 from tests.integration.ssh_servers import OpenSSHServer
@@ -140,6 +140,30 @@ def test_what_siblings_may_holds_at_every_depth(allowed: bool) -> None:
             with sender:
                 sender.send("from further above")
                 assert sorted(call.result(LIMIT)) == ["from above", "from further above"]
+
+
+@pytest.mark.parametrize("below", [False, True], ids=["below the master", "below a hop"])
+def test_the_end_of_a_sibling_ends_the_waiting_for_it(open_router: Router, below: bool) -> None:
+    hop = open_router.local() if below else None
+    reader, writer, blocked = (open_router.local(via=hop, name=name) for name in ("reader", "writer", "blocked"))
+    home = Receiver(open_router)
+    reading = reader.submit(there.collect, home.sender(), 2)
+    writer.call(there.send_and_leave_open, home.get(LIMIT).value, "once")
+    os.kill(writer.info["pid"], signal.SIGKILL)
+    with pytest.raises(CallError, match="Lost") as caught:
+        reading.result(LIMIT)
+    assert caught.value.type_name.endswith("Lost")
+
+    begun = Receiver(open_router)
+    hanging = reader.submit(there.wait_for_nothing, begun.sender())
+    assert begun.get(LIMIT).value == "waits"
+    home = Receiver(open_router)
+    unread = reader.submit(there.collect, home.sender(), 1 << 20)
+    sending = blocked.submit(there.send_until_refused, home.get(LIMIT).value)
+    os.kill(reader.info["pid"], signal.SIGKILL)
+    assert sending.result(LIMIT).startswith(("Lost", "NotSent"))
+    for call in (hanging, unread):
+        assert isinstance(call.exception(LIMIT), Lost)
 
 
 def test_pickled_calls_bring_senders_too(router: Router, context: Context) -> None:

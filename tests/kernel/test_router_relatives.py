@@ -9,9 +9,11 @@ import pytest
 
 from remotesvc.bootstrap.errors import Busy, Error, Lost, NotSent, RouterClosed
 from remotesvc.bootstrap.links import wire
+from remotesvc.bootstrap.links.link import Link
 from remotesvc.bootstrap.links.wire import RANDOM
 from remotesvc.testing.memory import CUT
 from remotesvc.testing.tree import MemoryTree, Node
+from tests.kernel.contexts import until
 from tests.kernel.rawpeer import LIMIT, RawPeer, ended
 
 pytest_plugins = ("tests.kernel.tree_fixtures",)
@@ -180,6 +182,35 @@ def test_a_cousin_that_waits_is_woken(open_tree: MemoryTree) -> None:
     assert [type(error) for error in failed] == [Lost]
     assert CUT in str(failed[0])
     never.set()
+
+
+@pytest.mark.parametrize("hops", [0, 1])
+def test_who_attends_to_one_that_is_gone_is_told(tree: MemoryTree, hops: int) -> None:
+    """The first word of a reader, that it wants to hear of the loss, may come when that has happened."""
+    gone = tree.add()
+    reader = RawPeer(tree.add() if hops else tree.root)
+    assert gone.path is not None
+    gone.path.cut_after(0)
+    until(lambda: gone.id in tree.root.hub.lost, what="its loss is known")
+    reader.say(wire.GRANT, dst=gone.id)
+    assert CUT.encode() in reader.kind(wire.ROUTE_DROP, handle=gone.id).payload
+    reader.close()
+
+
+@pytest.mark.parametrize("kind", [wire.MESSAGE, wire.GRANT])
+def test_a_context_that_is_lost_while_somebody_speaks_to_it(open_tree: MemoryTree, kind: int) -> None:
+    """Between the look at the route and the note of who spoke."""
+    node, peer, hub = open_tree.add(), RawPeer(open_tree.root), open_tree.root.hub
+    note = hub._note
+
+    def late(link: Link, dst: int) -> None:
+        hub.forget(dst, "in this very moment")
+        note(link, dst)
+
+    hub._note = late
+    peer.say(kind, dst=node.id)
+    assert b"in this very moment" in peer.kind(wire.ROUTE_DROP, handle=node.id).payload
+    peer.close()
 
 
 def test_whoever_lies_behind_a_lost_hop_is_lost(tree: MemoryTree) -> None:
