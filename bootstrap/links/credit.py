@@ -94,8 +94,8 @@ class Flight(object):
     def send(self, size: "int", now: "float", busy: "bool") -> "None":
         """Book bytes written at ``now`` (seconds); ``busy`` says that more is waiting."""
         self.sent += size
-        if busy and self.gauge is not None:
-            self.gauge.sent(self, now)
+        if self.gauge is not None:
+            self.gauge.sent(self, size, now, busy)
 
     def ack(self, total: "int", now: "float") -> "None":
         """Book the neighbour's count of received bytes. Raises WireError for bytes never sent."""

@@ -1,5 +1,5 @@
 """How much may be in flight on a link: what only a link that carries much must know. No lock, thread or clock."""
-from .credit import MIN_FLIGHT
+from .credit import ACK_EVERY, MIN_FLIGHT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -9,6 +9,11 @@ if TYPE_CHECKING:
 
 # The most bytes in flight: 1 GiB/s at 60 ms.
 MAX_FLIGHT = 64 * 1024 * 1024
+# A line that carries fewer bytes a second is slow: what others say would wait for the least in flight for more than
+# half a second. There it is what the line carries in so many seconds, and no less than two acknowledgements are for.
+SLOW, SLOW_SPAN, LEAST_FLIGHT = 2 * MIN_FLIGHT, 0.1, 2 * ACK_EVERY
+# Until anything is known of a line: a megabit carries it in a second.
+FIRST_FLIGHT = MIN_FLIGHT // 2
 # Seconds after which the shortest round trip is measured anew, with a short queue: a route may have become longer.
 PROBE_EVERY = 10.0
 
@@ -28,16 +33,25 @@ class Gauge(object):
         self._best_at = 0.0
         self._rate = 0.0
         self._probing = True
+        self._idle_until: "Optional[float]" = None  # until then nothing was on its way, nor acknowledged since
+        self._alone = 0.0  # seconds an acknowledgement took that had no other bytes to wait for
 
-    def sent(self, flight: "Flight", now: "float") -> "None":
-        """Bytes were written at ``now`` (seconds), and more is waiting, so a sample means something."""
-        if self._mark is None:
+    def sent(self, flight: "Flight", size: "int", now: "float", busy: "bool") -> "None":
+        """Bytes were written at ``now`` (seconds); ``busy`` says that more is waiting, so that a sample means
+        something."""
+        if not self._rate:
+            flight.limit = FIRST_FLIGHT
+        if flight.flying - size < ACK_EVERY <= size:  # as little as was on its way is not acknowledged
+            self._idle_until = now
+        if busy and self._mark is None:
             self._mark, self._marked_at, self._marked_acked = flight.sent, now, flight.acked
 
     def acked(self, flight: "Flight", now: "float") -> "None":
         """The neighbour has told how much it received."""
         if self.room is not None:
             self.room.notify_all()
+        if self._idle_until is not None:
+            self._alone, self._idle_until = now - self._idle_until, None
         if self._mark is None or flight.acked < self._mark:
             return
         trip = max(now - self._marked_at, 1e-5)
@@ -46,7 +60,10 @@ class Gauge(object):
         if self._probing or trip < self._best:
             self._best, self._best_at, self._probing = trip, now, False
         self._rate = max((flight.acked - self._marked_acked) / trip, self._rate * 0.9)
-        flight.limit = int(min(MAX_FLIGHT, max(MIN_FLIGHT, 2 * self._rate * self._best)))
+        trip, least = self._best, MIN_FLIGHT
+        if self._rate < SLOW:
+            trip, least = min(trip, self._alone or trip), max(LEAST_FLIGHT, int(self._rate * SLOW_SPAN))
+        flight.limit = int(min(MAX_FLIGHT, max(least, 2 * self._rate * trip)))
         if now - self._best_at > PROBE_EVERY:
-            self._probing, flight.limit = True, MIN_FLIGHT
+            self._probing, flight.limit = True, least
         self._mark = None

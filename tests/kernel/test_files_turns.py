@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -37,6 +38,7 @@ class Line:
         self.near, self.far = pair(1 << 21)
         self.link = Link(self.near, 1, lambda link, frame: None, lambda link, reason: None)
         self.link.flight.gauge = Gauge()
+        self.link.flight.gauge.sent = lambda *known: None  # what this line carries is not the question
         self.acknowledges = True
         self.got: list[Frame] = []
         self.most = 0
@@ -52,7 +54,8 @@ class Line:
             self.got += frames
             self._changed.notify_all()
         if frames and frames[-1].kind != wire.BYE and self.acknowledges:
-            self.acknowledge()
+            with contextlib.suppress(OSError):  # all has come, and the test is over
+                self.acknowledge()
 
     def acknowledge(self) -> None:
         """Say that all has been received that has come."""
@@ -86,7 +89,6 @@ def line() -> Iterator[Line]:
 
 
 def test_a_thread_writes_its_own_frames_as_there_is_room(line: Line) -> None:
-    line.link.flight.gauge.sent = lambda flight, now: None  # what this line carries is not the question
     for number in range(40):
         assert line.write(20, number)
     assert not line.has_writer
@@ -174,7 +176,7 @@ def test_who_waits_for_room_is_woken_when_the_link_is_lost(
     context = router.local()
     pid = context.call("os:getpid")
     link = context.tree.router.links[context.id]
-    link.flight.gauge.sent = lambda flight, now: None  # what this line carries is not the question
+    link.flight.gauge.sent = lambda *known: None  # what this line carries is not the question
 
     class Source:
         """Endless; when the transfer is on its way, its target stops."""

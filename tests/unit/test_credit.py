@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from remotesvc.bootstrap.errors import WireError
 from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.links.credit import MIN_FLIGHT, WIDE_WINDOW, WINDOW, Flight, ReceiveCredit, SendCredit
-from remotesvc.bootstrap.links.gauge import MAX_FLIGHT, Gauge
+from remotesvc.bootstrap.links.gauge import FIRST_FLIGHT, LEAST_FLIGHT, MAX_FLIGHT, Gauge
 
 MIB = 1 << 20
 
@@ -126,7 +126,7 @@ def test_flying_is_what_was_sent_and_not_acknowledged(sequence: list[tuple[bool,
             acked = min(sent, acked + size)
             flight.ack(acked, now)
         assert flight.flying == sent - acked
-        assert MIN_FLIGHT <= flight.limit <= MAX_FLIGHT
+        assert LEAST_FLIGHT <= flight.limit <= MAX_FLIGHT
 
 
 class Line:
@@ -173,6 +173,16 @@ def test_a_busy_line_is_full_and_no_fuller(rate: float, trip: float) -> None:
     assert line.worst < 5 * least + 0.05
 
 
+def test_on_a_slow_line_hardly_anything_waits() -> None:
+    """A megabit a second: what is said beside a transfer does not wait for seconds, once the line is known."""
+    line = Line(125_000, 0.02).run(20, 16 * 1024)
+    assert line.worst < 1.2, "nor before, for much longer than a second"
+    begun = line.flight.acked
+    line.run(60, 16 * 1024)
+    assert (line.flight.acked - begun) / 60 > 0.85 * line.rate
+    assert line.worst < 0.6
+
+
 def test_the_limit_grows_with_the_round_trip() -> None:
     limits = []
     for trip in (0.001, 0.01, 0.05, 0.1):
@@ -211,4 +221,4 @@ def test_a_quiet_line_says_nothing_of_the_limit() -> None:
     for number in range(1000):
         flight.send(1000, number * 10.0, False)
         flight.ack(flight.sent, number * 10.0 + 5)
-    assert flight.limit == MIN_FLIGHT
+    assert flight.limit == FIRST_FLIGHT
