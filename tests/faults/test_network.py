@@ -166,9 +166,11 @@ def test_case_8_lost_doubled_and_late_packets(rough: RemoteHost, router: Router,
 
 @pytest.mark.netns
 @pytest.mark.slow
-@pytest.mark.parametrize(("limit", "percent", "at_most"), [(None, 90, 2.0), (100_000, 50, 0.5)])
-def test_case_9_a_megabit_and_a_large_push(
-    remote: RemoteHost, router: Router, tmp_path: Path, limit: int | None, percent: int, at_most: float
+@pytest.mark.parametrize(("way", "limit", "percent", "at_most"), [
+    ("push", None, 90, 2.0), ("pull", None, 90, 2.0), ("push", 100_000, 50, 0.5),
+])  # fmt: skip
+def test_case_9_a_megabit_and_a_large_file(
+    remote: RemoteHost, router: Router, tmp_path: Path, way: str, limit: int | None, percent: int, at_most: float
 ) -> None:
     """A line that is busy is not one that is lost, and whatever fills it leaves some of it to others: their answers
     come within two seconds, and soon where a limit was asked for."""
@@ -179,14 +181,14 @@ def test_case_9_a_megabit_and_a_large_push(
     source.write_bytes(os.urandom(2 * MIB))
     waits: list[float] = []
     with ThreadPoolExecutor(1) as threads:
-        pushed = threads.submit(context.push, source, target, limit=limit)
-        while not pushed.done():
+        moved = threads.submit(getattr(context, way), source, target, limit=limit)
+        while not moved.done():
             watch = Stopwatch()
             assert context.call(called.add, len(waits), 1) == len(waits) + 1
             waits.append(watch.seconds)
             paused = time.monotonic()
-            until(lambda paused=paused: pushed.done() or time.monotonic() - paused > 0.1)  # type: ignore[misc]
-        pushed.result()
+            until(lambda paused=paused: moved.done() or time.monotonic() - paused > 0.1)  # type: ignore[misc]
+        moved.result()
     assert target.read_bytes() == source.read_bytes()
     assert sum(waits) >= 1.0, "the line was not busy"
     assert sorted(waits)[len(waits) * percent // 100] < at_most
