@@ -8,6 +8,7 @@ import time
 from ..bootstrap.errors import CallTimeout, UsageError
 from ..calling.invocation import Invocation
 from ..calling.options import Options
+from ..messages.here import kernel_of
 from ..service.base import Service, expose
 from ..service.message import CALLER, Message
 from .contents import Contents, read_small
@@ -40,12 +41,15 @@ class PushFileService(Service):
     def __init__(self, router: "Any" = None) -> "None":
         super().__init__(router)
         self.sent = 0
-        self._kernel = getattr(router, "kernel", router)
         self._contents = Contents()
         self._paths: "Any" = collections.OrderedDict()
         self._neighbours: "Dict[int, Neighbour]" = {}
         self._arrived = threading.Condition(threading.Lock())
         self._waiting: "Dict[str, List[Message]]" = {}
+
+    @property
+    def _kernel(self) -> "Any":
+        return kernel_of(self.router)
 
     # -- where files are pushed
 

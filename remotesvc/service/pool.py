@@ -6,6 +6,7 @@ import threading
 from ..bootstrap.calls.refusals import BEGUN, ServiceInactive
 from ..bootstrap.errors import UsageError
 from ..bootstrap.links import wire
+from ..messages.here import kernel_of
 from .activation import Activation, Job
 from .activator import Activator
 from .base import Service
@@ -41,7 +42,7 @@ class Pool(object):
 
     def __init__(self, router: "Any", services: "Iterable[Any]" = (), size: "Optional[int]" = None) -> "None":
         self.router = router
-        self.kernel = kernel = getattr(router, "kernel", router)
+        self.kernel = kernel = kernel_of(router)
         if size is None:
             size = kernel.config["concurrency"] if hasattr(kernel, "config") else SIZE
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
@@ -226,7 +227,7 @@ class Pool(object):
 
 def pool_of(router: "Any", make: "bool" = False) -> "Pool":
     """The pool of a context; a child's is made if ``make``. Raises ServiceInactive if there is none."""
-    kernel = getattr(router, "kernel", router)
+    kernel = kernel_of(router)
     while True:
         mailbox = kernel.mailboxes.get(wire.CALL_SERVICE)
         if isinstance(mailbox, Pool):
