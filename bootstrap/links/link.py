@@ -27,8 +27,8 @@ PING_AFTER, LOST_AFTER, BUSY_LOST_AFTER = 5.0, 20.0, 60.0
 
 
 class Link(object):
-    """One neighbour. ``deliver(link, frame)`` and ``lost(link, reason)`` are called on the reader thread; ``make`` is
-    the class of the frames."""
+    """One neighbour. ``deliver(link, frame)`` is called on the reader thread, ``lost(link, reason)`` on that of whoever
+    noticed; ``make`` is the class of the frames."""
 
     def __init__(self, path: "Any", context: "Optional[int]", deliver: "Callable[[Link, Any], None]",
                  lost: "Callable[[Link, str], None]", make: "Any" = wire.Frame) -> "None":

@@ -151,13 +151,15 @@ class Streams(object):
     def forget(self, gone: "Any", reason: "str") -> "None":
         """These contexts, or all, are gone: who waits for their credit is released."""
         with self.lock:
-            outgoing = [self._outgoing.pop(key) for key in list(self._outgoing) if gone is None or key[0] in gone]
+            keys = [key for key in list(self._outgoing) if gone is None or key[0] in gone]
+            outgoing = [self._outgoing.pop(key, None) for key in keys]  # one may have `ended` meanwhile
             for key in [key for key in self.incoming if gone is None or key[0] in gone]:
                 del self.incoming[key]
         if self.large is not None:
             self.large.forget(gone)
         for each in outgoing:
-            each.close(reason)
+            if each is not None:
+                each.close(reason)
 
 
 def hold(link: "Any", size: "int") -> "None":

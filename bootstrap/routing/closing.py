@@ -4,23 +4,25 @@ from ..links.credit import DIRECT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import List
+
     from ..links.link import Link
     from .router import Router
 
 
-def close(router: "Router", reason: "str") -> "None":
+def close(router: "Router", reason: "str") -> "List[Link]":
     """See ``Router.close``."""
     if router.forked:
-        return
+        return []
     with router.lock:
-        if router.closed:
-            return
-        router.closed = reason
-        links = list(router.links.values())
-    for link in links:
-        part(link, reason)
-    router.lose(None, reason)
-    router.timers.close()
+        links, first = list(router.links.values()), not router.closed
+        router.closed = router.closed or reason
+    if first:
+        for link in links:
+            part(link, reason)
+        router.lose(None, reason)
+        router.timers.close()
+    return links
 
 
 def part(link: "Link", reason: "str") -> "None":

@@ -170,7 +170,10 @@ class Hub(object):
             if link.context is None or router.routes.towards(context) == link.context:
                 honest = router.routes.towards(frame.src) == link.context
                 self.forget(context, text(frame.payload), None, frame.src if honest else link.context)
-        elif link.context is None or not self.routes.announce(link.context, context):
+            return
+        with router.lock:  # another reader may be dropping routes
+            known = link.context is not None and self.routes.announce(link.context, context)
+        if link.context is None or not known:
             self.strike(link, "it announced context %d" % context)
         elif self.routes.behind(link.context) > MAX_BEHIND:
             link.fail("it announced more than %d contexts" % MAX_BEHIND)

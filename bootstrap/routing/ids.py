@@ -74,7 +74,8 @@ class Lessor(object):
                 first = self._pool.take(self._size)
             finally:
                 self._asking.discard(message.src)  # before the answer, which it may ask again upon
-            self._router.hub.routes.lease(message.src, first, self._size)
+            with self._router.lock:  # a reader may be dropping routes
+                self._router.hub.routes.lease(message.src, first, self._size)
             answer(self._router, message, [first, self._size], ANSWER)
         except Error as error:  # there are no more, or whoever asked is gone
             self._refuse(message, str(error))

@@ -83,12 +83,12 @@ class Router(object):
         link = Link(path, context, self._on_frame, self._on_lost, Message)
         with self.lock:
             self.alive()
+            if not self._beating:
+                self.timers.after(1.0, self._beat)  # may fail: then there is no link that nobody has
+                self._beating = True
             self.links[context] = link
             if context is not None:
                 self.hub.add_child(link)
-            start, self._beating = not self._beating, True
-        if start:
-            self.timers.after(1.0, self._beat)
         return link
 
     def report(self, error: "BaseException") -> "None":
@@ -316,10 +316,11 @@ class Router(object):
         elif self.hub is not None:
             self.hub.forget(link.context, reason, link.make_error)
 
-    def close(self, reason: "str" = "the router is closed") -> "None":
-        """Say goodbye to the neighbours, release every waiter and end the timers. Idempotent."""
+    def close(self, reason: "str" = "the router is closed") -> "List[Link]":
+        """Say goodbye to the neighbours, release every waiter and end the timers. Idempotent. Returns the links that
+        there were."""
         from .closing import close
-        close(self, reason)
+        return close(self, reason)
 
 
 def text(payload: "bytes") -> "str":

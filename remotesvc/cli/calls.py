@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ STDIN = "/dev/stdin"
 """What a target that begins with -: is rewritten to, before click takes it for an option."""
 WORDS = "remotesvc.words"
 """Where the words of the function wait in click's meta until the command runs."""
+_OF_ARITY = re.compile(r"\b(takes|missing|expected)\b.*\bargument|\bunexpected keyword\b")
+"""What a TypeError says that is about the number and the names of arguments."""
 _BEHIND = "remotesvc.behind"
 """The same, of the options of ours that stood behind the target."""
 
@@ -93,10 +96,11 @@ def arguments_for(
 
 
 def explain_type_errors(session: Session) -> None:
-    """A hint where a call failed because its arguments were texts."""
-    from remotesvc.cli.show.jsonout import error_type
+    """A hint where a call failed because its arguments were texts, perhaps: not because of how many they were."""
+    from remotesvc.cli.show.jsonout import error_message, error_type
 
-    if any(outcome.error is not None and error_type(outcome.error) == "TypeError" for outcome in session.outcomes):
+    errors = [outcome.error for outcome in session.outcomes if outcome.error is not None]
+    if any(error_type(error) == "TypeError" and not _OF_ARITY.search(error_message(error)) for error in errors):
         session.console.note(
             "Arguments without an annotation travel as strings; --json-args reads 4 as a number and [1, 2] as a list."
         )

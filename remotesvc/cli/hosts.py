@@ -142,6 +142,9 @@ def check(hosts: Sequence[Member], settings: Settings) -> None:
     config = settings.ssh_config
     if config is not None and config != "none" and not os.path.exists(os.path.expanduser(config)):
         raise BadUsage(f"there is no ssh_config {config}; -F none reads no file")
+    for path in settings.path if typed("path") else ():
+        if not os.path.exists(os.path.expanduser(path)):
+            raise BadUsage(f"there is no {path}, which --path names")
     given = connection_arguments(settings)
     # A jump host that is a default, of the environment or a file, is for those that are reached over SSH.
     default = {**given, "jump": None} if not typed("jump") else given

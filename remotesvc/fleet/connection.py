@@ -32,7 +32,8 @@ class Become:
         """What this one says, and where it says nothing the other."""
         return Become(
             other.wanted if self.wanted is None else self.wanted,
-            self.user or other.user, self.method or other.method, self.password or other.password,
+            other.user if self.user is None else self.user,  # an empty name is a mistake, and nobody else's name
+            self.method or other.method, self.password or other.password,
         )  # fmt: skip
 
     def check(self, host: str) -> None:

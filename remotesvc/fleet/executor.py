@@ -107,8 +107,16 @@ class FleetExecutor(Executor):
 
     def _start(self, begun: list[tuple[Worker, Task]]) -> None:
         for worker, task in begun:
-            # Connecting, and sending large arguments, block: that must cost only this host.
-            threading.Thread(target=self._carry_out, args=(worker, task), name="remotesvc-task", daemon=True).start()
+            following: Task | None = task
+            while following is not None:
+                # Connecting, and sending large arguments, block: that must cost only this host.
+                thread = threading.Thread(target=self._carry_out, args=(worker, following), name="remotesvc-task",
+                                          daemon=True)
+                try:
+                    thread.start()
+                    break
+                except RuntimeError as error:  # no more threads: this one has failed, and the next may be luckier
+                    following = self._ended(worker, following, None, error)
 
     def _carry_out(self, worker: Worker, task: Task) -> None:
         while True:

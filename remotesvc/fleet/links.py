@@ -37,7 +37,7 @@ class Links:
         self._on_connect = on_connect
         self._on_lost = on_lost
         self._lock = threading.Lock()
-        self._opening: dict[str, threading.Lock] = {}
+        self._opening: dict[str, _Opening] = {}
         self._contexts: dict[str, Context] = {}
         self._closed = False
 
@@ -48,11 +48,18 @@ class Links:
                 raise RouterClosed("the fleet is closed")
             if member.text in self._contexts:
                 return self._contexts[member.text]
-            opening = self._opening.setdefault(member.text, threading.Lock())
-        with opening:  # two calls to one host must not make two connections
-            if member.text in self._contexts:
-                return self._contexts[member.text]
-            context: Context = member.open(self.router, self._given, self._become)
+            opening = self._opening.setdefault(member.text, _Opening())
+            tries = opening.tries
+        with opening.turn:  # two calls to one host must not make two connections
+            with self._lock:
+                found = self._contexts.get(member.text)
+                if self._closed:
+                    raise RouterClosed("the fleet is closed")
+            if found is not None:
+                return found
+            if opening.tries != tries and opening.error is not None:
+                raise opening.error.again()  # whoever it was had as much time as we
+            context = opening.open(lambda: member.open(self.router, self._given, self._become))
             with self._lock:
                 late = self._closed
                 if not late:
@@ -106,6 +113,26 @@ class Links:
         with self._lock:
             self._closed = True
             self._contexts.clear()
+
+
+class _Opening:
+    """How a host is opened: by one caller at a time, and what became of it last."""
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self.tries = 0
+        self.error: ConnectError | None = None
+
+    def open(self, work: Callable[[], Context]) -> Context:
+        """Try it, in one's turn. Raises what `work` does."""
+        self.error = None
+        try:
+            return work()
+        except ConnectError as error:
+            self.error = error
+            raise
+        finally:
+            self.tries += 1
 
 
 class _Watch:

@@ -119,8 +119,8 @@ class Member:
         limit = {name: given[name] for name in ("connect_timeout",) if given.get(name) is not None}
         try:
             method = getattr(router, become.method or DEFAULT_METHOD)  # `check` has seen it
-            return method(become.user or "root", via=base, password=become.password, name=self.label, close_via=True,
-                          **limit)
+            user = "root" if become.user is None else become.user
+            return method(user, via=base, password=become.password, name=self.label, close_via=True, **limit)
         except BaseException:  # Ctrl-C, too: nobody else has it yet
             base.close()
             raise

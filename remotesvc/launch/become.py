@@ -139,7 +139,9 @@ class BecomePath(ProcessPath):
                 if self._terminal is not None:
                     self._terminal.write(answer)
                 else:
-                    os.write(self._write_fd, answer.encode("utf-8"))
+                    with self._lock:  # once closed, the number may be another file's
+                        if not self._closed:
+                            os.write(self._write_fd, answer.encode("utf-8"))
             except OSError:  # it has ended, which says more
                 pass
         if self._talk.refused:

@@ -82,10 +82,17 @@ class ProcessPath(FdPath):
         try:
             super().start(feed, ended)
         except RuntimeError:
-            self.close()
-            self.kill()
-            self._process.wait()
+            self.abandon()
             raise
+
+    def abandon(self) -> "None":
+        """End the process now, whatever it is doing; for who cannot hand this path on."""
+        self.kill()
+        self.close()
+        try:
+            self._process.wait(LINGER)
+        except subprocess.TimeoutExpired:
+            pass  # another user's, behind sudo: at the end of its stdin it ends by itself
 
     def settled(self) -> "None":
         """The kernel at the other end is up; a socket may have been in a hurry until now, a pipe is not."""

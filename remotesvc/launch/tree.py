@@ -110,25 +110,29 @@ class Tree(Caller):
         is sooner than usual. ``remember`` is called with its HELLO, on the reader. ``magic``: the magic number of its
         Python, as far as that can be foretold.
         """
-        router = self.router
-        number = self._ids.take()
-        start = Start(router, number, host, path, phases, alive, remember, magic, begun)
-        self.ledger.starts[number] = start
-        parent = router.links.get(None)
-        if parent is not None:
-            parent.control(wire.Frame(wire.ROUTE_ADD, handle=number))
-        config = dict(self._settings, id=number, ancestors=[router.id] + list(router.routes.ancestors), name=host,
-                      lease=LEASE)
-        config.update(settings or {})
+        router, start = self.router, None  # type: Any, Optional[Start]
         try:
+            number = self._ids.take()
+            start = Start(router, number, host, path, phases, alive, remember, magic, begun)
+            self.ledger.starts[number] = start
+            parent = router.links.get(None)
+            if parent is not None:
+                parent.control(wire.Frame(wire.ROUTE_ADD, handle=number))
+            config = dict(self._settings, id=number, ancestors=[router.id] + list(router.routes.ancestors), name=host,
+                          lease=LEASE)
+            config.update(settings or {})
             start.begin(self.bundle, config, budget)
-        except RuntimeError as error:  # it may have no more threads, or be closed by now
+        except BaseException as error:  # nobody else has the path: a router that is closed by now, or Ctrl-C
             failure = BootstrapError("cannot attend to a new process: %s" % error, host=host, stage="boot",
                                      hint=LIMITS[0][1])
-            start.note_times(failure)
-            start.fail(failure)
-            router.alive()
-            raise failure from None
+            if start is not None:
+                start.note_times(failure)
+                start.fail(failure)
+            path.abandon()
+            if isinstance(error, RuntimeError):  # it may have no more threads
+                router.alive()
+                raise failure from None
+            raise
         return Context(self, number, host)
 
     @property
@@ -187,12 +191,10 @@ class Tree(Caller):
         """End every child and the threads; in a fork, nothing: they are another's."""
         if self.router.forked:
             return
-        links = [(link, self.ledger.starts.get(link.context)) for link in list(self.router.links.values())]
-        self.router.close()
-        for link, start in links:
+        for link in self.router.close():
             link.join(5)
-            if start is not None:
-                start.path.join(10)
+            if link.context is not None:
+                link.path.join(10)
         self._module_requests.close()
         self._id_requests.close()
         self.after_output()  # futures may wait for that to be settled, and have callbacks

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from remotesvc import ssh
+from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.launch.tree import Tree, process_name
 
 from .configuration.options import SSHOptions
@@ -34,10 +35,12 @@ Asked = tuple[SSHOptions, str, tuple[tuple[str, Any], ...]]
 
 @dataclass(eq=False)
 class _Shared:
-    """One context that several callers may have asked for; `context` is None until it is there, and if it fails."""
+    """One context that several callers may have asked for; `context` is None until it is there, `error` why it is not.
+    """
 
     done: threading.Event = field(default_factory=threading.Event)
     context: Context | None = None
+    error: BaseException | None = None
 
 
 class SSHContexts:
@@ -72,11 +75,16 @@ class SSHContexts:
                 try:
                     shared.context = self._open(options, name, settings)
                     return shared.context
+                except BaseException as error:
+                    shared.error = error
+                    raise
                 finally:
                     shared.done.set()
-            shared.done.wait()  # as long as the other's connect_timeout
+            shared.done.wait()  # the other has as much time as we, and as its user takes to answer
             if shared.context is not None:
                 return shared.context.options()
+            if isinstance(shared.error, ConnectError):  # else, after Ctrl-C there, say, it is for us to try
+                raise shared.error.again()
 
     def _lives(self, shared: _Shared) -> bool:
         return shared.context is not None and self._tree.lives(shared.context.id)
@@ -110,18 +118,22 @@ class SSHContexts:
         else:
             path = ssh.open(options, lambda peer: command_at(_place(peer)), (), deadline, phases, self._keys,
                             self.ways())
-        peer = path.peer
-        for notice in peer.notices:
-            _LOG.warning("%s: %s", name, notice)
 
         def remember(info: dict[str, Any]) -> None:
             if self.pythons.learn(place, options.python, info):  # on the reader, which must not write
                 self._tree.callbacks.run(self.pythons.keep, place, options.python)
 
-        interval = peer.host.alive_interval
-        alive = None if interval is None else (interval, interval * peer.host.alive_count)
-        # Where we have been before, bytecode is in the first flight.
-        magic = self.pythons.magic(place, options.python)
+        try:
+            peer = path.peer
+            for notice in peer.notices:
+                _LOG.warning("%s: %s", name, notice)
+            interval = peer.host.alive_interval
+            alive = None if interval is None else (interval, interval * peer.host.alive_count)
+            # Where we have been before, bytecode is in the first flight.
+            magic = self.pythons.magic(place, options.python)
+        except BaseException:  # Ctrl-C, or a handler of the user's log that raises
+            path.abandon()
+            raise
         return self._tree.adopt(path, name, options.connect_timeout, phases, settings, alive, remember, magic, begun)
 
     def _secretary(self) -> Secretary:

@@ -125,12 +125,6 @@ class OpenSSHPath(ProcessPath):
         self._hear_all()
         return openssh_errors.failure(self.progress, self.host, known, status, self.diagnostics(), secrets)
 
-    def abandon(self) -> None:
-        """End ssh now, whatever it is doing; for a path that was not started."""
-        self.kill()
-        self.close()
-        self._process.wait()
-
     def explain(self, host: str, noise: str) -> ConnectError | Lost | None:
         """Why there is no kernel, if ssh is the reason: says its log, the ``noise`` is of the other side."""
         return openssh_errors.broken(self.progress, self.host, self.exit_status())

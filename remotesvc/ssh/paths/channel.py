@@ -242,6 +242,10 @@ class ParamikoPath:
         self._output_over = True  # the kernel still hands out what it has received
         self.peer.socket.sever()
 
+    def abandon(self) -> None:
+        """Cut the connection; for who cannot hand this path on."""
+        self.close()
+
     def join(self, timeout: float) -> None:
         """Wait for the transport thread to end, for example after `close`."""
         if self.peer.transport is not threading.current_thread():
