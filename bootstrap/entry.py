@@ -44,7 +44,7 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
         os.register_at_fork(before=router.outlet.capture)
     else:  # 3.6
         fork = os.fork
-        os.fork = lambda: router.outlet.capture() and fork()
+        os.fork = lambda: router.outlet.capture().fork(fork)
     router.finder.fallback = router.find_spec
     # Our handler comes with `logging`, which costs a cold child 10 ms and is mostly never imported; and so on.
     for name in ("logging", "importlib.metadata"):

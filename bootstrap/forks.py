@@ -10,24 +10,23 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
 
 def watch(router: "Any") -> "None":
     """Have every fork from now on drop the link of ``router`` to its parent. It is called before the first fork at the
-    latest (see ``entry``), for a fork cannot ask for what it lacks of the kernel."""
+    latest (see ``entry``), for a fork cannot ask for what it lacks of the kernel. Python 3.6, which has no hook, forks
+    by ``fork_here``."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: _drop(router))
-        return
-    fork = os.fork  # Python 3.6 has no hook
 
-    def forked() -> "int":
-        pid = fork()
-        if not pid:
-            _drop(router)
-        return pid
 
-    os.fork = forked
+def fork_here(router: "Any", fork: "Callable[[], int]") -> "int":
+    """Fork by ``fork()``, and drop the link there."""
+    pid = fork()
+    if not pid:
+        _drop(router)
+    return pid
 
 
 def _drop(router: "Any") -> "None":

@@ -147,6 +147,7 @@ class Provisions(object):
         from .output.capture import Capture
         forks.watch(self._router)
         capture = Capture(self._emit, _call_id)
+        capture.fork = lambda fork: forks.fork_here(self._router, fork)
         # These are what sending depends on: they must never wait for their own output to be sent.
         capture.never_wait.update(thread.ident or 0 for thread in threading.enumerate()
                                   if thread.name in ("remotesvc-reader", "remotesvc-writer", "remotesvc-timers"))

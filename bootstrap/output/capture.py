@@ -47,6 +47,7 @@ class Capture(object):
     def __init__(self, emit: "Callable[[int, int, bytes], Any]", current_call: "Callable[[], int]") -> "None":
         self.never_wait: "Set[int]" = set()
         self.error: "Optional[BaseException]" = None
+        self.fork: "Any" = None  # how Python 3.6 forks: see `entry`
         self._current_call = current_call
         self._pid = self._queued = 0
         self._closed = True

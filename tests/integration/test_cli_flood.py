@@ -74,8 +74,9 @@ def test_what_is_kept_for_json_is_marked_as_cut(flooded: subprocess.Popen[str]) 
     out, _ = flooded.communicate(timeout=LIMIT)
     assert flooded.returncode == 130
     result = json.loads(next(line for line in out.splitlines() if line.startswith("[{")))[0]
-    left_out = "left out" in out  # how far a run that shows nothing had come, nobody knows
-    assert (result["status"], result.get("truncated", False)) == ("cancelled", left_out)
+    assert result["status"] == "cancelled"
+    # How far a run that shows nothing had come, nobody knows; and what comes after its outcome is left out, too.
+    assert "left out" in out or not result.get("truncated", False)
 
 
 @pytest.mark.parametrize("flooded", [()], indirect=True)

@@ -48,6 +48,21 @@ def test_the_very_first_call_may_fork(router: Router) -> None:
     assert router.local().options(timeout=LIMIT).call(called_processes.fork_that, "return") == 0
 
 
+def test_so_does_one_before_the_rest_of_the_kernel_is_there(interpreter: Interpreter, router: Router) -> None:
+    """On Python 3.6 it kept our link, and our handler."""
+    code = """if 1:
+        import os, time
+        reading, writing = os.pipe()
+        fork = os.fork()
+        if not fork:
+            os.write(writing, b'.')
+            time.sleep(60)
+        os.read(reading, 1)
+        os.kill(fork, 15)
+        assert os.waitpid(fork, 0)[1] == 15"""
+    router.local(interpreter.path).options(timeout=LIMIT).call("builtins:exec", code)
+
+
 def test_a_fork_in_a_generator_ends_with_it(context: Context) -> None:
     items = context.options(timeout=LIMIT).call(called_processes.fork_between_items)
     assert list(items) == ["before", 0]

@@ -18,8 +18,9 @@ import remotesvc
 from remotesvc import Router, ssh
 from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.links.wire import Frame
-from remotesvc.launch import become
+from remotesvc.launch.become import BecomePath
 from remotesvc.launch.process import ProcessPath
+from remotesvc.launch.sudo import Sudo
 from remotesvc.testing.sshd import EmbeddedServer
 from remotesvc.testing.tree import MemoryTree
 from tests.kernel.contexts import LIMIT, gone, until
@@ -125,7 +126,7 @@ def test_a_stream_that_ends_as_its_context_is_lost(tree: MemoryTree) -> None:
     streams.out(node.id, wire.CALLS)
     streams._outgoing = Racing(streams._outgoing)
     waits = tree.root.expect(node.id)
-    node.path.cut_after(0)
+    assert node.path is not None
     node.path.close()
     assert waits.wait(LIMIT)
 
@@ -163,16 +164,18 @@ def test_a_route_that_is_announced_as_others_are_dropped(tree: MemoryTree) -> No
     hop.close()
 
 
-def test_a_password_is_not_written_to_what_is_opened_next(router: Router, tmp_path: Path) -> None:
+def test_a_password_is_not_written_to_what_is_opened_next(
+    router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The path is given up between the program's question and our answer, and its number is another file's by then."""
 
-    class Asks:
-        program, on_terminal, prompt = "sh", False, re.compile(r"password: \Z")
+    class Asks(Sudo):
+        prompt = re.compile(r"password: \Z")
 
         def argv(self, *_about: Any) -> list[str]:
             return ["/bin/sh", "-c", "printf 'password: ' >&2; exec sleep 60"]
 
-    path = become.BecomePath(router.kernel.tree().bundle, Asks(), sys.executable, "p", "h", "root", "s3cret")
+    path = BecomePath(router._tree.bundle, Asks(), sys.executable, "p", "h", "root", "s3cret")
     heard, over, opened = path._talk.heard, threading.Event(), list[int]()
 
     def given_up(text: str) -> str | None:
@@ -184,7 +187,7 @@ def test_a_password_is_not_written_to_what_is_opened_next(router: Router, tmp_pa
             opened.append(os.open(tmp_path / "victim", os.O_CREAT | os.O_RDWR))
         return answer
 
-    path._talk.heard = given_up
+    monkeypatch.setattr(path._talk, "heard", given_up)
     path.start(lambda data: None, lambda reason: over.set())
     assert over.wait(LIMIT)
     path.abandon()
