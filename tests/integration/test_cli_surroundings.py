@@ -154,6 +154,25 @@ def test_a_standard_output_that_nobody_gave_ends_nothing(tmp_path: Path) -> None
     assert len(list(tmp_path.glob("*.ran"))) == 2
 
 
+def test_an_empty_name_is_not_root(tmp_path: Path) -> None:
+    """As of a variable that is not set."""
+    done = shell("remotesvc run --become-user '' local: os:getuid", tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (64, "", "remotesvc: not a user to become: ''\n")
+
+
+def test_a_path_that_is_not_there(tmp_path: Path) -> None:
+    done = shell("remotesvc run --path nowhere local: tasks:free", tmp_path)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr == "remotesvc: there is no nowhere, which --path names\n"
+
+
+def test_what_travels_as_text_is_said_where_it_may_be_the_reason(tmp_path: Path) -> None:
+    for words, hint in (("builtins:abs 4", True), ("os:getcwd --bogus 1", False), ("os:kill 1", False)):
+        done = shell(f"remotesvc run local: {words}", tmp_path)
+        assert done.returncode == 2 and "TypeError" in done.stderr
+        assert ("travel as strings" in done.stderr) == hint
+
+
 @pytest.mark.parametrize("option", ["--outdir", "--errdir"])
 def test_a_disk_that_is_full_leaves_no_part_of_an_answer_and_all_is_told(option: str, tmp_path: Path) -> None:
     (tmp_path / "inventory").write_text("".join(f"h{number} ansible_connection=local\n" for number in range(4)))
