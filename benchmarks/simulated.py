@@ -175,6 +175,10 @@ class Played(FdPath):
         """It has nothing to say."""
         return ""
 
+    def abandon(self) -> None:
+        """Nobody will have it."""
+        self.close()
+
     def join(self, timeout: float) -> None:
         """Wait for the reader thread to end."""
         if self._thread is not None:
