@@ -58,12 +58,12 @@ class Chain(object):
                 raise
             self._turn += 1
             self._futures = [each for each in self._futures if not each.done()] + [future]
-        future.add_done_callback(self._check)
+        future.add_done_callback(lambda future: self._check(future, invocation))
         return future
 
-    def _check(self, future: "Any") -> "None":
+    def _check(self, future: "Any", invocation: "Any") -> "None":
         error = None if future.cancelled() else future.exception()
-        if isinstance(error, (Busy, NotSent)) or type(error) is Error:
+        if isinstance(error, (Busy, NotSent)) or type(error) is Error or (error is not None and not invocation.sent):
             # It never ran there, so its turn never comes: those behind it must not wait for that.
             with self._lock:
                 self._broken = self._broken or str(error)

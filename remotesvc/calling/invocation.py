@@ -74,7 +74,7 @@ class Invocation(Pending):
 
     # Thousands may be under way, so they are small, and let go of the arguments once these have been encoded.
     __slots__ = ("context", "tree", "router", "options", "target", "args", "kwargs", "deadline", "peer", "chained",
-                 "_given_up")
+                 "sent", "_given_up")
     called = wire.CALL  # the mailbox it goes to
 
     def __init__(self, context: "Context", fn: "Any", args: "Tuple[Any, ...]", kwargs: "Dict[str, Any]",
@@ -90,7 +90,7 @@ class Invocation(Pending):
         self.deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self.peer = tree.peer(context.id)
         self.chained: "Optional[Tuple[int, int]]" = None
-        self._given_up = False
+        self.sent = self._given_up = False
 
     def result(self) -> "Any":
         """Send it, wait, and return or raise what it ended with."""
@@ -130,6 +130,7 @@ class Invocation(Pending):
         try:
             self.router.post(self.context.id, self.called, encoded, handle, flags, wire.CALLS, False, direct,
                              self.deadline, lambda: self._given_up)
+            self.sent = True
         except (NotSent, CallTimeout) as error:
             raise self._failed(self.tree.failure_of(self.context.id) or error) from None
 

@@ -63,10 +63,13 @@ class Arrivals(object):
         if isinstance(item, BaseException):
             self._finish()
             raise self._context.again(item, self._call)
-        value = item.decode(self._context.bindings(self._classes))
-        item.release()
+        try:
+            value = item.decode(self._context.bindings(self._classes))
+        finally:
+            item.release()
+            if item.flags & wire.END:
+                self._finish()
         if item.flags & wire.END:
-            self._finish()
             if item.flags & wire.ERROR:
                 raise error_untrusted(value, self._context.name, self._call, self._classes,
                                       self._context.tree.source_line)

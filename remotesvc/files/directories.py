@@ -3,6 +3,7 @@
 Nothing here follows a symbolic link but ``open_directory``, which gets the path a user gave.
 """
 
+import errno
 import os
 import stat
 
@@ -54,9 +55,9 @@ class Walker(object):
         self.path: "Tuple[bytes, ...]" = ()
         self._above: "List[int]" = []
 
-    def down(self, name: "bytes", make: "Optional[int]" = None) -> "bool":
-        """Enter a directory; with ``make``, its mode, it is made if missing and takes the place of what is none.
-        Returns whether it was made. Raises OSError, TransferRefused."""
+    def down(self, name: "bytes", make: "Optional[int]" = None, replace: "bool" = False) -> "bool":
+        """Enter a directory; with ``make``, its mode, it is made if missing and takes the place of a link, to
+        ``replace`` of whatever is none. Returns whether it was made. Raises OSError, TransferRefused."""
         if len(self._above) >= MAX_DEPTH:
             raise TransferRefused("directories are nested deeper than %d" % MAX_DEPTH)
         made = False
@@ -65,20 +66,23 @@ class Walker(object):
         except OSError:
             if make is None:
                 raise
-            made = self._make(name, make & 0o777 | 0o700)
+            made = self._make(name, make & 0o777 | 0o700, replace)
             fd = open_below(self.fd, name)
         self._above.append(self.fd)
         self.fd, self.path = fd, self.path + (name,)
         return made
 
-    def _make(self, name: "bytes", mode: "int") -> "bool":
+    def _make(self, name: "bytes", mode: "int", replace: "bool") -> "bool":
         try:
             os.mkdir(name, mode, dir_fd=self.fd)
             return True
         except FileExistsError:
-            if stat.S_ISDIR(os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_mode):
+            found = os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_mode
+            if stat.S_ISDIR(found):
                 return False
-        os.unlink(name, dir_fd=self.fd)  # a link or a file stands where a directory belongs: it is replaced
+        if not replace and not stat.S_ISLNK(found):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), name)
+        os.unlink(name, dir_fd=self.fd)
         os.mkdir(name, mode, dir_fd=self.fd)
         return True
 

@@ -38,10 +38,18 @@ def create_locked(directory: "int", name: "bytes") -> "Optional[int]":
 def open_part(directory: "int", name: "bytes") -> "Optional[int]":
     """What was kept of an earlier transfer, locked; None if there is nothing, or nothing of ours, or it is in use."""
     fd = _open_own(directory, name, os.O_RDWR, (os.geteuid(),))
-    if fd is not None and lock(fd) is False:
+    # Whoever had it locked until now may have given it its final name: then it is what it was to become.
+    if fd is not None and (lock(fd) is False or not _is_named(fd, directory, name)):
         os.close(fd)
         return None
     return fd
+
+
+def _is_named(fd: "int", directory: "int", name: "bytes") -> "bool":
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=directory, follow_symlinks=False))
+    except OSError:
+        return False
 
 
 def open_kept(directory: "int", name: "bytes", owners: "Tuple[int, ...]") -> "Optional[int]":

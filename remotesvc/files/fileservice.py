@@ -75,11 +75,11 @@ class FileService(Service):
     def fetch(self, path: "str", handle: "int", msg: "Message" = CALLER) -> "Any":
         """Send a file to a mailbox of the caller; answers with its metadata once all is sent."""
         components(path)
-        if not msg.commands:
-            self._grants.allow(path, msg.src)
         payer = payer_of(self._kernel, msg.src)
         self._enter(payer, MAX_TRANSFERS if msg.commands else MAX_TRANSFERS // 2)
         try:
+            if not msg.commands:
+                self._grants.allow(path, msg.src)  # now that there is a place: it may be allowed just once
             fd = open_plainly(path)
             try:
                 threading.Thread(target=self._send, args=(fd, path, handle, msg, payer),

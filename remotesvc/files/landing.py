@@ -96,7 +96,11 @@ class Landing(object):
             self._fd = disk.open_part(self.directory, part)
         if self._fd is not None:
             # After a crash its end may be zeros: that is why the sender compares digests before it goes on.
-            self._take_in(None)
+            try:
+                self._take_in(None)
+            except OSError:  # it cannot be read: all is sent again, under another name
+                os.close(self._fd)
+                self._fd, self.hash, self.position = None, hashlib.sha256(), 0
             self.offered = self.position
 
     def _take_in(self, hashed: "Any") -> "None":

@@ -1,5 +1,6 @@
 """A regular file that is read: opened so that nothing else is waited for, its states told apart, where its data lie."""
 
+import errno
 import os
 import stat
 
@@ -59,8 +60,13 @@ def extents(fd: "int", found: "os.stat_result", offset: "int") -> "Iterator[Tupl
     while sparse and offset < size:
         try:
             start = os.lseek(fd, offset, os.SEEK_DATA)
-        except OSError:  # nothing but a hole up to the end
-            break
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # nothing but a hole up to the end
+                break
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+                raise  # to take it for a hole would make zeros of what is there
+            sparse = False  # not known here
+            continue
         end = min(size, os.lseek(fd, start, os.SEEK_HOLE))
         yield start, end
         offset = end

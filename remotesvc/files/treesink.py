@@ -100,7 +100,8 @@ class TreeSink(Sink):
     def _on_directory(self, payload: "memoryview") -> "None":
         self._between_files()
         mode, mtime = fields_untrusted(DIRECTORY_HEAD, payload, "a directory")
-        made = self._walker.down(_final_untrusted(payload[DIRECTORY_HEAD.size:]), mode)
+        # A file of the user's gives way to a directory only in a mirror: what arrives may not come to its end.
+        made = self._walker.down(_final_untrusted(payload[DIRECTORY_HEAD.size:]), mode, self._mirror)
         if self._kept is not None:
             made = self._kept.enter(self._walker.path, made)
         self._attributes.append((self._walker.path, mode, self._settings.mtime_of(mtime), made or self._mirror))

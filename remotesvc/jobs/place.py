@@ -4,6 +4,7 @@ Machines, because many may share a home directory. The directories are held open
 relative to them, so that nobody can put another in their place meanwhile; they must be ours, and closed to others.
 """
 
+import contextlib
 import errno
 import os
 import time
@@ -164,13 +165,18 @@ class Place(object):
                     self._clear(name)
 
     def _clear(self, name: "str") -> "None":
-        fd = os.open(name, DIRECTORY, dir_fd=self._fd)
+        try:
+            fd = os.open(name, DIRECTORY, dir_fd=self._fd)
+        except FileNotFoundError:
+            return  # another process tidies up, too
         try:
             for each in os.listdir(fd):
-                os.unlink(each, dir_fd=fd)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(each, dir_fd=fd)
         finally:
             os.close(fd)
-        os.rmdir(name, dir_fd=self._fd)
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(name, dir_fd=self._fd)
 
 
 def _make(path: "str") -> "None":

@@ -65,14 +65,23 @@ class Writer(object):
     def _put(self, frame: "bytes") -> "None":
         if self._fd < 0 or self._size + len(frame) > self._most:
             self._end()
+            self._begin(_name(self._number + 1))
             self._number += 1
-            self._fd = self._folder.create(_name(self._number))
-            write_all(self._fd, _BEFORE.pack(self._printed))
             self._size = _BEFORE.size
             if self._number >= PIECES:
                 self._folder.remove(_name(self._number - PIECES + 1))
         write_all(self._fd, frame)
         self._size += len(frame)
+
+    def _begin(self, name: "str") -> "None":
+        fd = self._folder.create(name)
+        try:
+            write_all(fd, _BEFORE.pack(self._printed))
+        except OSError:  # on a full disk a file can be made, but not be written to
+            os.close(fd)
+            self._folder.remove(name)
+            raise
+        self._fd = fd
 
     def _end(self) -> "None":
         if self._fd >= 0:

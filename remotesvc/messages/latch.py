@@ -2,6 +2,7 @@
 
 import time
 
+from ..bootstrap.calls.current import running
 from ..bootstrap.errors import UsageError
 from .errors import Closed, WaitTimeout
 from .waitable import NOTHING, Waitable, deadline_of
@@ -28,14 +29,14 @@ class Latch(Waitable):
         self._limit = limit
 
     def put(self, item: "Any", timeout: "Optional[float]" = None, block: "bool" = True) -> "None":
-        """Add an item; waits for room as ``get`` waits for items. Raises WaitTimeout, and Closed."""
-        deadline = deadline_of(timeout, block)
+        """Add an item; waits for room as ``get`` waits for items. Raises what that does."""
+        call, deadline = running(), deadline_of(timeout, block)
         with self._lock:
             while len(self._queue) >= self._limit and not self._closed:
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     raise WaitTimeout("%d items wait in the latch, which is its limit" % len(self._queue))
-                self._wake.wait(left)
+                self._wait(left, call)
             if self._closed:
                 raise Closed("the latch is closed")
             self._queue.append(item)

@@ -72,9 +72,17 @@ class Waitable(object):
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     raise WaitTimeout("nothing came in time")
-                self._wake.wait(left if call is None else LOOK_EVERY if left is None else min(left, LOOK_EVERY))
+                self._wait(left, call)
+
+    def _wait(self, left: "Optional[float]", call: "Any") -> "None":
+        """Wait to be woken, in a call only for a moment; the lock is held. Raises Cancelled."""
+        try:
+            self._wake.wait(left if call is None else LOOK_EVERY if left is None else min(left, LOOK_EVERY))
             if call is not None:
                 call.check()
+        except BaseException:  # Ctrl-C, too: what woke us is for another who waits
+            self._wake.notify()
+            raise
 
     def poll(self) -> "Any":
         """The next item, or NOTHING; never waits."""

@@ -33,7 +33,12 @@ def call_here(pool: "Any", service: "Any", method: "str", args: "Tuple[Any, ...]
 
 
 def _beside(workers: "Any", lane: "Any", request: "Any") -> "None":
-    workers.guests(lane, 1)
+    try:
+        workers.guests(lane, 1)
+    except BaseException as error:  # the pool is closed
+        lane.invoker.dropped(request, error)
+        request.fail(error)
+        return
     try:
         request.perform()
     finally:

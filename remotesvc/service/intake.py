@@ -160,8 +160,8 @@ class Intake(object):
                 request.given_up = True  # its caller has stopped waiting
             request.take_answer()
             lane.invoker.dropped(request, ServiceInactive("nobody waits for it any more"))
-        except Error as error:
-            request.fail(error, True)
+        except BaseException as error:  # whatever an invoker of the user's raises
+            request.fail(error, isinstance(error, Error))
         return False
 
 

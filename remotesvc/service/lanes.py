@@ -163,6 +163,7 @@ class Lanes(object):
             self.abandoned -= 1
         elif work.on_pool:
             self.busy -= 1
+        work.on_pool = False  # its caller may still give it up: a generator on a thread of its own, or a later reply
         self.touch(lane)
 
     def abandon(self, work: "Any") -> "None":

@@ -3,13 +3,17 @@
 import threading
 
 from ..bootstrap.calls.current import Call, enter
-from ..bootstrap.errors import Error
+from ..bootstrap.errors import Busy, Error
 from ..messages.waitable import NOTHING
 from .activation import Job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+# Seconds after which a service that had too much to do looks at its Select again.
+AGAIN = 0.5
 
 
 class Listener(object):
@@ -23,6 +27,7 @@ class Listener(object):
         self._select = select
         self._lock = threading.Lock()
         self._queued = False
+        self._timers = service.pool.kernel.timers
         self._call = Call(service.pool.kernel, 0, service.pool.kernel.id)
         self._call.name = "%s:on_message" % lane.name
         select.notify = self._stir
@@ -35,6 +40,10 @@ class Listener(object):
             self._queued = True
         try:
             self._workers.put(self._lane, Job(self._lane, self._look))
+        except Busy:  # its service has as much to do as it may: another look, later
+            with self._lock:
+                self._queued = False
+            self._timers.after(AGAIN, lambda: self._stir(select))
         except Error:  # the pool has been closed, and nobody listens any more
             pass
 

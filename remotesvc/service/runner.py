@@ -33,9 +33,9 @@ class Runner(object):
     def stream(self, request: "Any", items: "Any", hold: "bool") -> "None":
         """Send what a generator yields: on this thread if ``hold``, else on one of its own. Raises Full."""
         from ..bootstrap.calls.execute import Full
-        from ..bootstrap.calls.unfold import Unfolder
+        from ..bootstrap.calls.unfold import Unfolder, from_async
         if request.silent:
-            for _ in items:
+            for _ in from_async(items) if hasattr(items, "__anext__") else items:
                 pass
             request.take_answer()
             return

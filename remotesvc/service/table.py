@@ -28,12 +28,13 @@ class Table(object):
         """Take in a service that was made elsewhere. Raises UsageError if there is one of its name."""
         name = type(service).name()
         workers = self._workers
+        invoker = type(service).invoker_class(service)
         with workers.lock:
             workers.alive()
             if name in self._by_name:
                 raise UsageError("%s is active here already" % name)
-            lane = workers.lanes.add(name, 0)  # nothing runs before the service is there
-        self.active(lane, service)
+            self._enter(workers.lanes.add(name, 0), service, invoker)  # in one step: its calls may be coming
+        self.listen(service)
 
     def activate(self, name: "str", request: "Any" = None, cls: "Any" = None) -> "Any":
         """Have a service made, and a request wait for it. None if it has been made meanwhile."""
@@ -94,12 +95,16 @@ class Table(object):
     def active(self, lane: "Any", service: "Any") -> "None":
         """A service is there; its calls begin."""
         invoker = type(service).invoker_class(service)
-        service.pool, service.invoker = self._pool, invoker
         with self._workers.lock:
-            lane.invoker, lane.service, lane.limit = invoker, service, invoker.concurrency
-            self._workers.lanes.touch(lane)
-            self._workers.call_others()
+            self._enter(lane, service, invoker)
         self.listen(service)
+
+    def _enter(self, lane: "Any", service: "Any", invoker: "Any") -> "None":
+        """The lock is held."""
+        service.pool, service.invoker = self._pool, invoker
+        lane.invoker, lane.service, lane.limit = invoker, service, invoker.concurrency
+        self._workers.lanes.touch(lane)
+        self._workers.call_others()
 
     def listen(self, service: "Any") -> "None":
         """Listen to a service's own select, if it has one, and once."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # What callers are told while the pool ends.
 CLOSING = "the pool of services is closing"
+# Seconds after which a thread that was not to be had is asked for again.
+AGAIN = 0.5
 
 
 class Workers(object):
@@ -174,8 +176,11 @@ class Workers(object):
         self._threads += 1
         try:
             threading.Thread(target=self._serve, name="remotesvc-service", daemon=True).start()
-        except RuntimeError:  # no more threads are to be had: those there are do the work, later
+        except RuntimeError:  # no more threads are to be had: those there are do the work, if there are any
             self._threads -= 1
+            if not self._growing:
+                self._growing = True
+                self._kernel.timers.after(AGAIN, self._grow)
 
     def _serve(self) -> "None":
         seat = Seat(False)

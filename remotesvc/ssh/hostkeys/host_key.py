@@ -115,7 +115,9 @@ class HostKeys:
             return
         path = self.host.user_known_hosts[0]
         try:
-            append(path, self.names, key_type, key, self.host.hash_known_hosts)
+            verdict = append(path, self.names, key_type, key, self.host.hash_known_hosts)
+            if verdict.kind not in ("known", "unknown"):
+                raise self._refusal(verdict, key_type, key)  # somebody has noted another one meanwhile
         except OSError as error:
             why = error.strerror or error
             self.notices.append(f"host key accepted, but not noted in {path} ({why}): {shown}")
@@ -171,10 +173,10 @@ def line(name: str, key_type: str, key: bytes) -> str:
     return f"{name} {key_type} {base64.b64encode(key).decode()}"
 
 
-def append(path: str, names: tuple[str, ...], key_type: str, key: bytes, hash_name: bool = False) -> None:
+def append(path: str, names: tuple[str, ...], key_type: str, key: bytes, hash_name: bool = False) -> Verdict:
     """Add a host's key to a known_hosts file, whole or not at all, together with others who do the same.
 
-    Does nothing if the file has it by now. Raises OSError, also when by now it has another key.
+    Returns what the file says of it by now: only where that is "unknown" was it added. Raises OSError.
     """
     os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -183,10 +185,8 @@ def append(path: str, names: tuple[str, ...], key_type: str, key: bytes, hash_na
         with open(path, "rb") as file:
             content = file.read()
         verdict = KnownHosts([path]).check(names, key_type, key)
-        if verdict.kind == "known":
-            return
         if verdict.kind != "unknown":
-            raise PermissionError(1, f"{verdict.entries[0].place} was added meanwhile with another key")
+            return verdict
         name = host_names.hashed(names[0], os.urandom(20)) if hash_name else names[0]
         text = line(name, key_type, key) + "\n"
         if content and not content.endswith(b"\n"):
@@ -195,5 +195,6 @@ def append(path: str, names: tuple[str, ...], key_type: str, key: bytes, hash_na
         if os.write(fd, data) != len(data):  # the disk is full: no half a line stays
             os.ftruncate(fd, len(content))
             raise OSError(28, os.strerror(28))
+        return verdict
     finally:
         os.close(fd)
