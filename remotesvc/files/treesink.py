@@ -101,7 +101,9 @@ class TreeSink(Sink):
         self._between_files()
         mode, mtime = fields_untrusted(DIRECTORY_HEAD, payload, "a directory")
         # A file of the user's gives way to a directory only in a mirror: what arrives may not come to its end.
-        made = self._walker.down(_final_untrusted(payload[DIRECTORY_HEAD.size:]), mode, self._mirror)
+        self._name = _final_untrusted(payload[DIRECTORY_HEAD.size:])
+        made = self._walker.down(self._name, mode, self._mirror)
+        self._name = b""
         if self._kept is not None:
             made = self._kept.enter(self._walker.path, made)
         self._attributes.append((self._walker.path, mode, self._settings.mtime_of(mtime), made or self._mirror))
