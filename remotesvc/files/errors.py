@@ -60,7 +60,10 @@ def about(error: "TransferError", path: "str") -> "TransferError":
 
 
 def located(error: "OSError", path: "str") -> "OSError":
-    """An error of the system with a path, where it has none of its own that says more."""
+    """An error of the system with a path, where it has none of its own that says more. Ours say it all, though some
+    are errors of the system, too."""
+    if isinstance(error, Error):
+        return error
     name = error.filename
     if isinstance(name, bytes):
         name = os.fsdecode(name)

@@ -1,7 +1,6 @@
 """A target's side of ``push``: a generator that the other side calls, and that outlives no link."""
 
 from ..bootstrap.calls.current import current
-from ..bootstrap.errors import Error
 from .destination import file_sink, finish_of, tree_sink
 from .errors import located
 from .inflow import Inflow
@@ -41,8 +40,6 @@ def receive(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
                 inflow.close()
         sink.complete()
         yield dict(sink.summary(), path=sink.path)
-    except Error:  # ours, though some are errors of the system, too: they say it all
-        raise
     except OSError as error:
         raise located(error, sink.where) from None
     finally:

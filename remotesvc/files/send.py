@@ -1,7 +1,6 @@
 """A target's side of ``pull``: a generator that the other side calls, and that outlives no link."""
 
 from ..bootstrap.calls.current import current
-from ..bootstrap.errors import Error
 from . import directories
 from .errors import located
 from .filters import Filter
@@ -41,8 +40,6 @@ def send(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
         finally:
             outflow.close()
         yield {"files": sending.files, "bytes": sending.bytes, "read": sending.read}
-    except Error:  # ours, though some are errors of the system, too: they say it all
-        raise
     except OSError as error:
         raise located(error, path) from None
     finally:

@@ -33,6 +33,12 @@ def _open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+def _nothing_is_left(pid: int, before: int) -> None:
+    """The process is gone, and no more files are open than `before`."""
+    gone(pid)
+    until(lambda: _open_files() <= before)
+
+
 def test_before_the_router_has_the_process(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody had it then: it went on, and so did its pipes."""
     make, pids = ProcessPath.__init__, []
@@ -46,8 +52,7 @@ def test_before_the_router_has_the_process(router: Router, monkeypatch: pytest.M
     monkeypatch.setattr(ProcessPath, "__init__", closed_meanwhile)
     with pytest.raises(remotesvc.RouterClosed):
         router.local()
-    gone(pids[0])
-    until(lambda: _open_files() <= before)
+    _nothing_is_left(pids[0], before)
 
 
 @pytest.mark.parametrize("thread", ["remotesvc-timers", "remotesvc-reader"])
@@ -88,8 +93,7 @@ def test_before_there_is_a_reader(router: Router, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(ProcessPath, "start", closed_first)
     with pytest.raises(remotesvc.RouterClosed):
         router.local()
-    gone(pids[0])
-    until(lambda: _open_files() <= before)
+    _nothing_is_left(pids[0], before)
 
 
 def test_a_connection_that_is_made_while_the_router_is_closed(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
