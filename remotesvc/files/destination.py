@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Tuple
 
+    from .parts import Parts
 
 # What is said besides the path where the directory of a file is not there.
 NO_DIRECTORY = "there is no such directory (it is made if the destination ends with /)"
@@ -59,8 +60,10 @@ def tree_top(dst: "str", name: "bytes") -> "str":
     return path
 
 
-def file_sink(dst: "str", name: "bytes", identity: "Optional[bytes]", finish: "Finish") -> "FileSink":
-    """Receive one file. Raises OSError with the whole path."""
+def file_sink(dst: "str", name: "bytes", identity: "Optional[bytes]", finish: "Finish",
+              parts: "Optional[Parts]" = None) -> "FileSink":
+    """Receive one file, going on with what there is of the source with this identity: in ``parts``, if that has been
+    looked through. Raises OSError with the whole path."""
     directory, final = place_of(dst, name)
     path = os.path.join(directory, os.fsdecode(final))
     try:
@@ -68,7 +71,8 @@ def file_sink(dst: "str", name: "bytes", identity: "Optional[bytes]", finish: "F
     except FileNotFoundError as error:
         raise FileNotFoundError(error.errno, NO_DIRECTORY, directory) from None
     try:
-        sink = FileSink(fd, final, finish, None if identity is None else naming.part_name(final, identity))
+        part = None if identity is None else naming.part_name(final, identity)
+        sink = FileSink(fd, final, finish, part, None if parts is None else parts.take(part))
     except OSError as error:
         raise type(error)(error.errno, error.strerror, path) from None
     sink.path = path

@@ -72,7 +72,7 @@ class Outflow(object):
         router.streams.out(self._dst, stream).acquire(size, deadline, self._over)
         frame = wire.Frame(wire.MESSAGE, 0, stream, self._dst, router.id, router.id, self._handle)
         if not turns.write(link, wire.queue_of(router.id, stream), self._handle, [frame.header(len(body)), body], size,
-                           self._over):
+                           self._over, self._idle):
             raise NotSent("the link is closed: %s" % link.closed)
 
     def _wait(self, seconds: "float") -> "None":

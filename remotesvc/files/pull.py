@@ -3,18 +3,18 @@
 import os
 
 from ..bootstrap.errors import Error, OutcomeError, UsageError
-from . import directories, leftovers, naming
+from . import directories
 from .destination import file_sink, finish_of, interrupted_tree, place_of, tree_sink
 from .errors import TransferRefused, located, refusing_here
 from .inflow import Inflow
 from .job import Job, interrupted
-from .landing import Landing
 from .options import Options
+from .parts import Parts
 from .sink import StreamSink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Dict, Optional
 
     from .copied import Copied
     from .treesink import TreeSink
@@ -41,6 +41,7 @@ class _Pull(object):
         self._tail: "Optional[Dict[str, Any]]" = None
         # Receives a tree, if that is what src is.
         self._tree: "Optional[TreeSink]" = None
+        self._parts: "Optional[Parts]" = None
         self._finish = finish_of(options.finish())
         if dst is not None:
             directories.expand(dst)
@@ -52,10 +53,12 @@ class _Pull(object):
         try:
             if self._dst is not None and interrupted_tree(self._dst, name_of_tree(self._src)):
                 self._tree = self._tree_sink(self._dst)
+            if self._dst is not None and options.resume:
+                self._parts = Parts(*place_of(self._dst, self._name))
             head = job.ask(SEND, {
                 "src": self._src, "handle": inflow.handle, "idle": options.idle_timeout, "limit": options.limit,
                 "compress": options.compress, "symlinks": options.symlinks, "rules": options.rules(),
-                "parts": self._parts(),
+                "parts": self._parts.offered() if self._parts else [],
                 "offers": b"" if self._tree is None else self._tree.offers(job.check)})
             sink = self._sink(head)
             sink.max_bytes = options.max_bytes
@@ -82,6 +85,8 @@ class _Pull(object):
                 sink.close(keep)
             if self._tree is not None:
                 self._tree.close(True)  # there is no tree any more at the source: it may come back
+            if self._parts is not None:
+                self._parts.close()
             job.close()
 
     def _over(self) -> "bool":
@@ -98,31 +103,11 @@ class _Pull(object):
         if self._dst is None:
             return StreamSink(self._out)
         named = job.options.resume and isinstance(identity, bytes) and len(identity) == 16 and identity.isalnum()
-        return file_sink(self._dst, self._name, identity.lower() if named else None, self._finish)
+        return file_sink(self._dst, self._name, identity.lower() if named else None, self._finish, self._parts)
 
     def _tree_sink(self, dst: "str") -> "TreeSink":
         options = self._job.options
         return tree_sink(dst, name_of_tree(self._src), self._finish, True, options.max_files, options.resume)
-
-    def _parts(self) -> "List[Tuple[bytes, int, bytes]]":
-        """What earlier transfers left for this destination: (identity of the source, size, digest)."""
-        if self._dst is None or not self._job.options.resume:
-            return []
-        directory, final = place_of(self._dst, self._name)
-        try:
-            fd = directories.open_directory(directory)
-        except OSError:  # the transfer will say so
-            return []
-        try:
-            found = []
-            for name in leftovers.parts_of(fd, final):
-                part = Landing(fd, final, name)
-                if part.name == name and part.offered:
-                    found.append((naming.identity_in(name), part.offered, part.hash.digest()))
-                part.discard(True)
-            return found
-        finally:
-            os.close(fd)
 
 
 def name_of(src: "str") -> "bytes":

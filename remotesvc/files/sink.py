@@ -156,7 +156,9 @@ class Sink(object):
 class FileSink(Sink):
     """One file, under a name of the receiver's choice; ``directory`` is closed at the end."""
 
-    def __init__(self, directory: "int", final: "bytes", finish: "Finish", part: "Optional[bytes]") -> "None":
+    def __init__(self, directory: "int", final: "bytes", finish: "Finish", part: "Optional[bytes]",
+                 begun: "Optional[Landing]" = None) -> "None":
+        """``part`` names what may be gone on with; ``begun`` is that, if it has been opened and hashed already."""
         super().__init__()
         self._directory = directory
         self._settings = finish
@@ -164,8 +166,11 @@ class FileSink(Sink):
         self._closed = False
         try:
             sweep(directory, final, part)
-            self._file: "Landing" = Landing(directory, final, part)
-        except BaseException:  # Ctrl-C, too: nobody else knows the descriptor
+            self._file: "Landing" = Landing(directory, final, part) if begun is None else begun
+            self._file.directory = directory
+        except BaseException:  # Ctrl-C, too: nobody else knows the descriptors
+            if begun is not None:
+                begun.discard(True)
             os.close(directory)
             raise
         self.offered, self.offered_digest = self._file.offered, self._file.hash.digest()

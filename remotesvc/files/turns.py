@@ -3,6 +3,7 @@
 import threading
 import time
 
+from ..bootstrap.errors import CallTimeout
 from ..bootstrap.links.credit import ACK_EVERY, MIN_FLIGHT
 
 TYPE_CHECKING = False
@@ -16,13 +17,15 @@ _SURELY_TAKEN = 2 * MIN_FLIGHT
 _LOOK = 0.5
 
 
-def write(link: "Any", key: "Any", tag: "int", buffers: "List[Any]", size: "int", over: "Callable[[], bool]") -> "bool":
+def write(link: "Any", key: "Any", tag: "int", buffers: "List[Any]", size: "int", over: "Callable[[], bool]",
+          idle: "float") -> "bool":
     """Send one frame of a stream, as ``Link.send`` does, but on a short line wait here until it may be in flight.
+    Raises CallTimeout when the neighbour acknowledges nothing for ``idle`` seconds.
 
     With so much under way or about to be, an acknowledgement will come and wake us. Where others write or wait, the
     frame takes turns with theirs in the link's queue, and on a long line many frames wait there.
     """
-    flight = link.flight
+    flight, acked, acked_at = link.flight, -1, 0.0
     while flight.gauge is not None:
         with link.lock:
             busy = flight.flying >= flight.limit or link.queued > ACK_EVERY
@@ -42,4 +45,8 @@ def write(link: "Any", key: "Any", tag: "int", buffers: "List[Any]", size: "int"
             return True
         if over():
             break
+        if flight.acked != acked:
+            acked, acked_at = flight.acked, time.monotonic()
+        elif time.monotonic() - acked_at > idle:
+            raise CallTimeout("nothing was acknowledged for %g s" % idle)
     return bool(link.send(key, tag, buffers, size, False))

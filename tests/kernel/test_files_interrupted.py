@@ -11,12 +11,13 @@ import pytest
 
 from remotesvc import CallTimeout, Cancelled, Context, Lost, Router
 from remotesvc.files.errors import TransferError, TransferStalled
+from remotesvc.files.landing import Landing
 from remotesvc.files.options import Options
 from remotesvc.files.records import CHUNK
 from tests.kernel import called, called_files
 from tests.kernel.contexts import alive, gone, until
 from tests.kernel.filetrees import content, digest, leftovers, open_files
-from tests.kernel.ways import BOTH, Way
+from tests.kernel.ways import BOTH, Way, pull
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 MIB = 1 << 20
@@ -54,6 +55,26 @@ def test_an_interrupted_transfer_goes_on(router: Router, tmp_path: Path, way: Wa
     assert copied.resumed == size
     assert (copied.sent, copied.bytes) == (200 * CHUNK - size, 200 * CHUNK)
     assert digest(target) == digest(source)
+    assert leftovers(tmp_path) == []
+
+
+def test_what_a_pull_goes_on_with_is_read_once(
+    router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target, read = tmp_path / "s", tmp_path / "t", []
+    source.write_bytes(content(200 * CHUNK))
+    interrupted_at(router.local(), pull, source, target, 60 * CHUNK)
+    take_in = Landing._take_in
+
+    def counted(landing: Landing, hashed: object) -> None:
+        take_in(landing, hashed)
+        if hashed is None:
+            read.append(landing.position)
+
+    monkeypatch.setattr(Landing, "_take_in", counted)
+    copied = pull(router.local(), source, target)
+    assert digest(target) == digest(source)
+    assert sum(read) == copied.resumed > 20 * CHUNK  # a second time nothing would be acknowledged meanwhile
     assert leftovers(tmp_path) == []
 
 
@@ -143,6 +164,25 @@ def test_a_receiver_that_takes_nothing_stops_nobody_else(
     thread.join(60)
     assert [type(error).__mro__[1:3] for error in errors] and isinstance(errors[0], TransferStalled)
     assert isinstance(errors[0], TimeoutError)
+
+
+def test_a_receiver_that_is_stopped_is_given_up(context: Context, tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(content(300 * CHUNK))
+    pid, stopped = context.info["pid"], threading.Event()
+
+    def progress(done: int, total: int | None) -> None:
+        if not stopped.is_set():
+            os.kill(pid, signal.SIGSTOP)
+            stopped.set()
+
+    try:
+        with pytest.raises(TransferStalled, match="took nothing for 1 s"):
+            context.push(tmp_path / "s", tmp_path / "t", idle_timeout=1.0, resume=False, progress=progress)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert stopped.is_set()
+    assert context.call(called.add, 1, 2) == 3
+    until(lambda: not (tmp_path / "t").exists() and leftovers(tmp_path) == [], what="the receiver has given up")
 
 
 def test_a_sender_that_sends_nothing_is_given_up(context: Context, tmp_path: Path) -> None:

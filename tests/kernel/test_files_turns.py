@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from remotesvc import Lost, NotSent, Router
+from remotesvc import CallTimeout, Lost, NotSent, Router
 from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.links.credit import MIN_FLIGHT
 from remotesvc.bootstrap.links.gauge import Gauge
@@ -61,10 +61,11 @@ class Line:
         """Say that all has been received that has come."""
         self.far.write([Frame(wire.ACK, handle=sum(len(frame.payload) + wire.SIZE for frame in self.got)).pack()])
 
-    def write(self, key: int, number: int, give_up: bool = False) -> bool:
+    def write(self, key: int, number: int, give_up: bool = False, idle: float = LIMIT) -> bool:
         """Send one large frame."""
         frame = Frame(wire.MESSAGE, stream=key, handle=number)
-        return turns.write(self.link, key, 0, [frame.header(LARGEST), bytes(LARGEST)], SIZE, lambda: give_up)
+        return turns.write(self.link, key, 0, [frame.header(LARGEST), bytes(LARGEST)], SIZE,
+                           lambda: give_up, idle)
 
     def wait(self, count: int) -> list[tuple[int, int, int]]:
         """The first frames that have come: (kind, stream, handle)."""
@@ -150,6 +151,18 @@ def test_who_gives_up_does_not_wait_for_room(line: Line) -> None:
     line.wait(2)
     line.acknowledge()
     assert line.wait(3)[-1] == (wire.MESSAGE, 20, 3)
+
+
+def test_a_wait_for_room_ends_if_nothing_is_acknowledged(line: Line) -> None:
+    line.acknowledges = False
+    assert line.write(20, 1)
+    assert line.write(20, 2)
+    with pytest.raises(CallTimeout, match="nothing was acknowledged for 0.1 s"):
+        line.write(20, 3, idle=0.1)
+    line.wait(2)
+    line.acknowledge()
+    assert line.write(20, 4)
+    assert line.wait(3)[-1] == (wire.MESSAGE, 20, 4)
 
 
 def test_on_a_long_line_frames_wait_in_the_queue(line: Line) -> None:
