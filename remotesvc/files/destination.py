@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 NO_DIRECTORY = "there is no such directory (it is made if the destination ends with /)"
 
 
-def place_of(dst: "str", name: "bytes", make: "bool" = True) -> "Tuple[str, bytes]":
-    """The directory and the final name of a single file: below ``dst`` if that is, or is written as, a directory;
-    with ``make`` it is made then.
+def place_of(dst: "str", name: "bytes", finish: "Optional[Finish]" = None) -> "Tuple[str, bytes]":
+    """The directory and the final name of a single file: below ``dst`` if that is, or is written as, a directory.
+    ``finish`` is how files are to be made: a directory is made then, too.
 
     Raises TransferRefused where a device, FIFO or socket is, or a link leads to one: a file must not take its name.
     """
     path = directories.expand(dst)
     if path.endswith("/"):
-        if make:
-            os.makedirs(path, exist_ok=True)
+        if finish is not None:
+            directories.make(path, finish.durable)
         directory, final = path, name
     elif os.path.isdir(path):
         directory, final = path, name
@@ -64,7 +64,7 @@ def file_sink(dst: "str", name: "bytes", identity: "Optional[bytes]", finish: "F
               parts: "Optional[Parts]" = None) -> "FileSink":
     """Receive one file, going on with what there is of the source with this identity: in ``parts``, if that has been
     looked through. Raises OSError with the whole path."""
-    directory, final = place_of(dst, name)
+    directory, final = place_of(dst, name, finish)
     path = os.path.join(directory, os.fsdecode(final))
     try:
         fd = directories.open_directory(directory)
@@ -85,7 +85,7 @@ def tree_sink(dst: "str", name: "bytes", finish: "Finish", inside: "bool", most:
     ``resume``. Raises OSError."""
     path = tree_top(dst, name)
     made = not os.path.isdir(path)
-    os.makedirs(path, exist_ok=True)
+    directories.make(path, finish.durable)
     top = directories.open_directory(path)
     try:
         kept = take(top, made, resume, -1 if finish.owner is None else finish.owner[0])

@@ -30,6 +30,22 @@ def open_directory(path: "str") -> "int":
     return os.open(path or ".", _DIRECTORY)
 
 
+def make(path: "str", durable: "bool") -> "None":
+    """Make a directory, and those above it that are missing; ``durable``: they survive a crash of the machine. Raises
+    OSError."""
+    parents, above = [], path.rstrip("/")
+    while durable and above and not os.path.isdir(above):
+        above = os.path.dirname(above)
+        parents.append(above)
+    os.makedirs(path, exist_ok=True)
+    for parent in parents:
+        fd = open_directory(parent)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
 def open_below(directory: "int", name: "Any", follow: "bool" = False) -> "int":
     """A descriptor of a directory in another. Raises OSError."""
     return os.open(name, _DIRECTORY if follow else _BENEATH, dir_fd=directory)

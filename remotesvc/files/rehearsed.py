@@ -26,7 +26,7 @@ def landing(request: "Dict[str, Any]") -> "str":
         path = tree_top(dst, name)
         _check_directory(path, True)
         return path
-    directory, final = place_of(dst, name, False)
+    directory, final = place_of(dst, name)
     path = os.path.join(directory, os.fsdecode(final))
     _check_directory(directory, dst.endswith("/"))
     if os.path.isdir(path) and not os.path.islink(path):

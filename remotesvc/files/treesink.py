@@ -25,7 +25,7 @@ from .sink import Sink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
     from .kept import Kept
 
@@ -56,6 +56,8 @@ class TreeSink(Sink):
         self._flusher = Flusher(finish.durable)
         self._files: "List[Tuple[Tuple[bytes, ...], bytes, bytes]]" = []
         self._links: "List[Tuple[Tuple[bytes, ...], bytes, bytes]]" = []
+        # Directories that get or lose names.
+        self._changed: "Set[Tuple[bytes, ...]]" = set()
         self._attributes: "List[Tuple[Tuple[bytes, ...], int, Optional[int], bool]]" = []
         self._closed = False
         self._name = b""  # of the file or link that is being worked on
@@ -103,6 +105,8 @@ class TreeSink(Sink):
         # A file of the user's gives way to a directory only in a mirror: what arrives may not come to its end.
         self._name = _final_untrusted(payload[DIRECTORY_HEAD.size:])
         made = self._walker.down(self._name, mode, self._mirror)
+        if made:
+            self._changed.add(self._walker.path[:-1])
         self._name = b""
         if self._kept is not None:
             made = self._kept.enter(self._walker.path, made)
@@ -188,22 +192,16 @@ class TreeSink(Sink):
         self._flusher.wait()
         if self._kept is not None:
             self._kept.leave()
-        touched: "Dict[Tuple[bytes, ...], None]" = {}
         for entries in (self._files, self._links):
             here: "Any" = None
             while entries:
                 path, temporary, self._name = entries[-1]
                 if path is not here:
                     here, fd = path, self._walker.go(path)
-                    touched[path] = None
+                    self._changed.add(path)
                 os.rename(temporary, self._name, src_dir_fd=fd, dst_dir_fd=fd)
                 entries.pop()
         self._name = b""
-        if self._settings.durable:
-            for path in touched:
-                self._flusher.put(os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC,
-                                          dir_fd=self._walker.go(path)))
-            self._flusher.wait()
         if self._kept is not None:
             self._kept.purge()
         # Last and innermost first: names that come and go change a directory's time, and its mode may lock us out.
@@ -214,7 +212,12 @@ class TreeSink(Sink):
                 finish.apply(fd, finish.mode_of(mode), mtime)
             else:
                 self._settings.apply_time(fd, mtime)
+            if self._settings.durable and (made or mtime is not None or path in self._changed):
+                self._flusher.put(os.dup(fd))
             self._walker.go(path[:-1])
+        if self._settings.durable and () in self._changed:
+            self._flusher.put(os.dup(self._top))
+        self._flusher.wait()
         self._close_kept(False)
 
     def close(self, keep: "bool") -> "None":

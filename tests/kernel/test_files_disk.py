@@ -108,6 +108,32 @@ def test_modes_owners_and_times(tmp_path: Path) -> None:
         file_into(source, tmp_path / "b", owner="nobody-of-that-name")
 
 
+@pytest.mark.parametrize("durable", [True, False])
+def test_what_is_made_is_durable_with_its_directories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    """After the last change of each file and directory comes an fsync of it."""
+    source, flushed = tmp_path / "s", {}
+    for name in ("a/b", "c"):
+        (source / name).mkdir(parents=True)
+    (source / "a" / "b" / "file").write_bytes(b"content")
+    fsync = os.fsync
+
+    def noted(fd: int) -> None:
+        fsync(fd)
+        found = os.fstat(fd)
+        flushed[found.st_ino] = found.st_ctime_ns
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.chdir(tmp_path)
+    tree_into(source, "new/tree", times=True, durable=durable)
+    for name in ("new", "new/tree/a", "new/tree/a/b", "new/tree/c"):
+        found = os.stat(name)
+        assert flushed.get(found.st_ino) == (found.st_ctime_ns if durable else None), name
+    for name in (".", "new/tree", "new/tree/a/b/file"):  # a name, not what it stands for, has changed since
+        assert (os.stat(name).st_ino in flushed) is durable, name
+
+
 def test_a_link_at_the_destination_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"new")
     (tmp_path / "victim").write_bytes(b"old")
