@@ -1,4 +1,4 @@
-"""Every error this package raises on purpose, in one tree (zone K, imports nothing).
+"""The errors this package raises on purpose, in one tree (zone K, imports nothing).
 
     Error
       UsageError (a ValueError), EncodeError (a TypeError), DecodeError, WireError, RouterClosed, ForkedError,
@@ -8,7 +8,12 @@
         BootstrapError
       OutcomeError: how a call ended when it did not return a value
         CallError: the function raised there (see `callerror`)
-        CallTimeout, Cancelled, NotSent, Lost, Busy
+        CallTimeout, Cancelled, Lost, Busy
+        NotSent; of a service ServiceRefused, which is one (see `calls.refusals`)
+      TransferError: a file did not arrive (`remotesvc.files.errors`)
+      JobError: a detached job (`remotesvc.jobs.errors`)
+      Closed, WaitTimeout: receivers and selects (`remotesvc.messages.errors`)
+      FleetError: hosts that were not fine (`remotesvc.fleet.results`)
 
 All take a message first and keep everything else as plain attributes, so they pickle. Messages do not repeat the host:
 `str()` puts it in front. No message or attribute ever holds a password.
@@ -96,4 +101,4 @@ class Lost(OutcomeError):
 
 
 class Busy(OutcomeError):
-    """Abandoned calls hold every thread the target may start; the message names them."""
+    """A limit is reached: the message says which. The call was not run."""

@@ -6,13 +6,15 @@ import concurrent.futures
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from .bootstrap import errors
 from .bootstrap.unreachable import ConnectError
 from .calling.context import Context
 from .calling.invocation import Invocation
 from .calling.turns import TurnsInbox
+
+T = TypeVar("T")
 
 
 class Cancelled(errors.Cancelled, concurrent.futures.CancelledError):
@@ -35,7 +37,7 @@ if sys.version_info < (3, 11):
         """The time to wait is over. Before 3.11 that of `concurrent.futures` is no TimeoutError, as everyone writes."""
 
 
-class InterruptibleFuture(concurrent.futures.Future[Any]):
+class InterruptibleFuture(concurrent.futures.Future[T]):
     """A future that the main thread may wait for although a signal's handler raises meanwhile, as Ctrl-C does: whoever
     settles it later, a thread that reads a link perhaps, does not wait for that for ever."""
 
@@ -43,7 +45,7 @@ class InterruptibleFuture(concurrent.futures.Future[Any]):
         super().__init__()
         self._condition.__class__ = _Condition
 
-    def result(self, timeout: float | None = None) -> Any:
+    def result(self, timeout: float | None = None) -> T:
         """See `concurrent.futures.Future.result`."""
         try:
             return super().result(timeout)
@@ -75,7 +77,7 @@ def _meant_by(error: Exception) -> BaseException | None:
     return None
 
 
-class CallFuture(InterruptibleFuture):
+class CallFuture(InterruptibleFuture[T]):
     """The outcome of a submitted call.
 
     It stays pending until it is answered, so ``cancel()`` always succeeds before that: waiters are released at once,
@@ -95,7 +97,7 @@ class CallFuture(InterruptibleFuture):
         """The Context that was called."""
         return self._invocation.context
 
-    def begin(self) -> CallFuture:
+    def begin(self) -> CallFuture[T]:
         """Send the call. Raises what goes wrong on this side, such as EncodeError; how it ends, the future tells."""
         try:
             self._invocation.start()
@@ -154,7 +156,7 @@ class CallFuture(InterruptibleFuture):
             self._invocation.abandon()
         return True
 
-    def result(self, timeout: float | None = None) -> Any:
+    def result(self, timeout: float | None = None) -> T:
         """The value; raises what the call ended with, or TimeoutError after ``timeout`` seconds of waiting."""
         try:
             return super().result(timeout)

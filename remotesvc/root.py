@@ -52,7 +52,7 @@ class MasterTree(Tree):
         self._questions = Inbox("remotesvc-versions", lambda message: None, router.report)
         self._skew = Skew(modules, self.context, self.name_of, self._questions.run)
 
-    def make_future(self, invocation: Invocation) -> CallFuture:
+    def make_future(self, invocation: Invocation) -> CallFuture[Any]:
         return CallFuture(invocation, self.callbacks.run, self.events)
 
     def after_output(self, context: int | None = None) -> None:

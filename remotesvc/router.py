@@ -53,7 +53,7 @@ class Router:
                  no error
     """
 
-    def __init__(self, path: Iterable[str | os.PathLike[str]] = (), log_level: int | str = logging.WARNING,
+    def __init__(self, *, path: Iterable[str | os.PathLike[str]] = (), log_level: int | str = logging.WARNING,
                  on_output: Callable[[OutputEvent], object] | None = None,
                  on_log: Callable[[LogEvent], object] | None = None, concurrency: int = CONCURRENCY,
                  siblings: bool = False, allow: Iterable[str] = (), deny: Iterable[str] = (),
@@ -63,12 +63,12 @@ class Router:
         self.modules = ModuleServer(
             path=arguments.several("path", path), allow=arguments.several("allow", allow),
             deny=arguments.several("deny", deny), imports=chosen, locked=locked)
-        told = {**arguments.settings(concurrency), "log_level": arguments.level(log_level)}
+        settings = {**arguments.settings(concurrency), "log_level": arguments.level(log_level)}
         if siblings:  # otherwise the first flight has no word of it
-            told["siblings"] = True
+            settings["siblings"] = True
         bindings = Bindings(make_context=self._context, make_sender=self._sender)
         self._router = Root(0, [], fastcodec, bindings)
-        self._tree = self._router.tree_of = MasterTree(self._router, told, self.modules)
+        self._tree = self._router.tree_of = MasterTree(self._router, settings, self.modules)
         assembly.begin(self._router)
         self._ssh = SSHContexts(self._tree, KeyRing(terminal.find() if interactive else None), Pythons(remember))
         self._outputs = Outputs(self._name_of, on_output, on_log)
@@ -83,85 +83,106 @@ class Router:
         """
         self._router.bindings.classes.update(by_name(classes, "register"))
 
-    def local(self, python: str | None = None, via: Context | None = None, name: str | None = None,
+    def local(self, python: str | None = None, *, via: Context | None = None, name: str | None = None,
               connect_timeout: float = CONNECT_TIMEOUT, concurrency: int | None = None) -> Context:
         """Start a context on this machine, or on the machine of the context ``via``.
 
-        python is the interpreter's path (default: the one that starts it). Returns once the start is on its way; the
-        first call, or ``wait_ready()``, raises the ConnectError if it fails. Raises BootstrapError if there is no such
-        program.
+        python           path of the interpreter (default: the one that runs this process, or ``via``)
+        name             what the context is called in output and errors
+        connect_timeout  seconds until the kernel must have answered
+        concurrency      calls that run there at once (default: the router's)
+
+        Returns once the start is on its way; the first call, or ``wait_ready()``, raises the ConnectError if it fails.
+        Raises BootstrapError if there is no such program.
         """
         settings = arguments.settings(concurrency)
         return self._tree.local(python, via, name, connect_timeout, **settings)
 
-    def container(self, container: str, engine: str = "docker", via: Context | None = None, user: str | None = None,
-                  python: str | None = None, name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT,
-                  concurrency: int | None = None, options: Mapping[str, str] | None = None) -> Context:
+    def container(self, container: str, engine: str = "docker", *, via: Context | None = None,
+                  user: str | None = None, python: str | None = None, name: str | None = None,
+                  connect_timeout: float = CONNECT_TIMEOUT, concurrency: int | None = None,
+                  options: Mapping[str, str] | None = None) -> Context:
         """Start a context in a running container of this machine, or of that of the context ``via``.
 
-        engine is "docker", "podman", "buildah", "lxc" (`lxc-attach`), "lxd", "incus", "nspawn" (a systemd machine) or
-        "kubectl". container is its name or id, as behind the colon of a host string: for lxd and incus
-        "[REMOTE:]NAME", for kubectl "[CONTEXT:][NAMESPACE/]POD[/CONTAINER]". options are those parts by name, where
-        the text leaves them open, and what it has no room for: {"namespace": "shop"}, {"kubeconfig": ...}, {"project":
-        ...}. user is one of the container's (default: the image's, or root): its number for lxc, lxd and incus, and
-        none for kubectl. Returns once the start is on its way; the first call, or ``wait_ready()``, raises the
-        ConnectError if it fails: UnknownHost when there is no such container, PythonNotFound... Raises BootstrapError
-        if the engine's program is not there.
+        container        its name or id, as behind the colon of a host string: for lxd and incus "[REMOTE:]NAME", for
+                         kubectl "[CONTEXT:][NAMESPACE/]POD[/CONTAINER]"
+        engine           "docker", "podman", "buildah", "lxc" (`lxc-attach`), "lxd", "incus", "nspawn" (a systemd
+                         machine) or "kubectl"
+        user             one of the container's (default: the image's, or root): its number for lxc, lxd and incus, and
+                         none for kubectl
+        python           path or name of the interpreter there (default: the one that is found first)
+        name             what the context is called in output and errors (default: ``container``)
+        connect_timeout  seconds until the kernel must have answered
+        concurrency      calls that run there at once (default: the router's)
+        options          parts of ``container`` by name, where the text leaves them open, and what it has no room for:
+                         {"namespace": "shop"}, {"kubeconfig": ...}, {"project": ...}
+
+        Returns once the start is on its way; the first call, or ``wait_ready()``, raises the ConnectError if it fails:
+        UnknownHost when there is no such container, PythonNotFound... Raises BootstrapError if the engine's program is
+        not there.
         """
         from .launch.container import container as start
 
         settings = arguments.settings(concurrency)
-        told = {"user": user, "python": python, "name": name or container, "connect_timeout": connect_timeout,
-                "settings": settings, "engine": engine, "options": dict(options or {})}
-        context: Context = start(self._tree, via, container, told)
+        wanted = {"user": user, "python": python, "name": name or container, "connect_timeout": connect_timeout,
+                  "settings": settings, "engine": engine, "options": dict(options or {})}
+        context: Context = start(self._tree, via, container, wanted)
         return context
 
-    def docker(self, container: str, via: Context | None = None, user: str | None = None, python: str | None = None,
-               name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT, concurrency: int | None = None
-               ) -> Context:
-        """``container`` of the engine "docker"."""
-        return self.container(container, "docker", via, user, python, name, connect_timeout, concurrency)
+    def docker(self, container: str, *, via: Context | None = None, user: str | None = None,
+               python: str | None = None, name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT,
+               concurrency: int | None = None) -> Context:
+        """Start a context in a running Docker container; parameters and errors as of ``container``."""
+        return self.container(container, "docker", via=via, user=user, python=python, name=name,
+                              connect_timeout=connect_timeout, concurrency=concurrency)
 
-    def sudo(self, user: str = "root", via: Context | None = None, password: str | Secret | None = None,
+    def sudo(self, user: str = "root", *, via: Context | None = None, password: str | Secret | None = None,
              python: str | None = None, name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT,
              concurrency: int | None = None, close_via: bool = False) -> Context:
         """Start a context of another user on this machine, or on that of the context ``via``, by sudo.
 
-        user is a name or "#" and a number; password is that of the user sudo asks, and goes to nobody but it; without
-        one, sudo must let us in unasked. python: default the one ``via`` runs. name: default as in "web1 (root)".
-        close_via: closing this context closes ``via`` too. Waits until it is up. Raises BecomeError, which says what
-        sudo said, and other ConnectErrors.
-        """
-        return self._become("sudo", user, via, password, python, name, connect_timeout, concurrency, close_via)
+        user             a name, or "#" and a number
+        password         that of the user whom sudo asks; goes to nobody but it. Without one, sudo must ask for none
+        python           path of the interpreter (default: the one that ``via`` runs)
+        name             what the context is called (default: that of ``via`` and the user, as in "web1 (root)")
+        connect_timeout  seconds until the kernel must have answered
+        concurrency      calls that run there at once (default: the router's)
+        close_via        closing this context closes ``via`` too
 
-    def su(self, user: str = "root", via: Context | None = None, password: str | Secret | None = None,
+        Waits until it is up. Raises BecomeError, which says what sudo said, and other ConnectErrors.
+        """
+        return self._become("sudo", user, via, password, python=python, name=name, connect_timeout=connect_timeout,
+                            concurrency=concurrency, close_via=close_via)
+
+    def su(self, user: str = "root", *, via: Context | None = None, password: str | Secret | None = None,
            python: str | None = None, name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT,
            concurrency: int | None = None, close_via: bool = False) -> Context:
-        """The same by su, which asks for the password of ``user``, unless root runs it. user is a name.
+        """Like ``sudo``, by su: it asks for the password of ``user``, unless root runs it. user is a name.
 
         The environment is that of ``via`` but for HOME, SHELL, USER and LOGNAME.
         """
-        return self._become("su", user, via, password, python, name, connect_timeout, concurrency, close_via)
+        return self._become("su", user, via, password, python=python, name=name, connect_timeout=connect_timeout,
+                            concurrency=concurrency, close_via=close_via)
 
-    def doas(self, user: str = "root", via: Context | None = None, password: str | Secret | None = None,
+    def doas(self, user: str = "root", *, via: Context | None = None, password: str | Secret | None = None,
              python: str | None = None, name: str | None = None, connect_timeout: float = CONNECT_TIMEOUT,
              concurrency: int | None = None, close_via: bool = False) -> Context:
-        """The same by doas. If there is a password it is given a terminal, for it asks for one nowhere else."""
-        return self._become("doas", user, via, password, python, name, connect_timeout, concurrency, close_via)
+        """Like ``sudo``, by doas. With a password it is given a terminal, for it asks for one nowhere else."""
+        return self._become("doas", user, via, password, python=python, name=name, connect_timeout=connect_timeout,
+                            concurrency=concurrency, close_via=close_via)
 
-    def _become(self, method: str, user: str, via: Context | None, password: str | Secret | None, python: str | None,
-                name: str | None, connect_timeout: float, concurrency: int | None, close_via: bool) -> Context:
+    def _become(self, method: str, user: str, via: Context | None, password: str | Secret | None, *,
+                concurrency: int | None, close_via: bool, **given: Any) -> Context:
         from .launch.become import become
 
-        options = {"method": method, "user": user, "python": python, "name": name, "connect_timeout": connect_timeout,
-                   "password": Secret(password) if isinstance(password, str) else password,
-                   "settings": arguments.settings(concurrency)}
+        options = {"method": method, "user": user, "settings": arguments.settings(concurrency),
+                   "password": Secret(password) if isinstance(password, str) else password, **given}
         context: Context = become(self._tree, via, options)
         if close_via and via is not None:
             self._tree.keep_with(context, via)
         return context
 
-    def ssh(self, host: str, user: str | None = None, port: int | None = None,
+    def ssh(self, host: str, *, user: str | None = None, port: int | None = None,
             key_filename: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
             password: str | Secret | None = None, passphrase: str | Secret | None = None,
             certificate: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
@@ -172,14 +193,30 @@ class Router:
             fresh: bool = False) -> Context:
         """A context on a host, over SSH. What was asked for before and lives is not opened again, unless ``fresh``.
 
-        host is a name, an alias of ssh_config, "user@host:port" or "ssh://..."; the other arguments win over
-        ssh_config. jump is a host to go through, several separated by commas, or "none"; each is looked up in
-        ssh_config, and hosts behind the same one share its connection. host_keys is "yes" (unknown keys are refused),
-        "ask", "accept-new" or "no"; the default is what ssh_config says. passphrase opens encrypted key files,
-        certificate names files that go with them. transport is "paramiko", which speaks SSH in this process (default),
-        or "openssh", which has the ``ssh`` installed here do it. Returns once connected and authenticated, with the
-        kernel on its way; raises UnknownHost, HostKeyError, AuthenticationError, ConnectTimeout and other
-        ConnectErrors. What fails after that (no Python...) is raised by the first call, or ``wait_ready()``.
+        Every argument but the host wins over ssh_config; what is not given is taken from there.
+
+        host             a name, an alias of ssh_config, "user@host:port" or "ssh://..."
+        user, port       as whom, and where
+        key_filename     private key files, tried first
+        password         for the methods password and keyboard-interactive
+        passphrase       opens encrypted key files
+        certificate      files of certificates that go with the keys
+        known_hosts      the file of host keys, instead of the user's
+        host_keys        "yes" (unknown keys are refused), "ask", "accept-new" or "no"; changed ones never pass
+        ssh_config       the file to read instead of the user's and the system's; "none" reads none
+        python           path or name of the interpreter there (default: the newest python3 that is found first)
+        connect_timeout  seconds until the kernel must have answered, for all steps together
+        extra_options    "Keyword=value" as of ``ssh -o``
+        jump             a host to go through, several separated by commas, or "none"; each is looked up in ssh_config,
+                         and hosts behind the same one share its connection
+        transport        "paramiko", which speaks SSH in this process (default), or "openssh", which has the ``ssh``
+                         that is installed here do it
+        name             what the context is called in output and errors (default: ``host``)
+        concurrency      calls that run there at once (default: the router's)
+
+        Returns once connected and authenticated, with the kernel on its way. Raises UnknownHost, HostKeyError,
+        AuthenticationError, ConnectTimeout and other ConnectErrors. What fails after that (no Python...) is raised by
+        the first call, or ``wait_ready()``.
         """
         options = SSHOptions.parse(
             host, user=user, port=port, key_filename=key_filename, password=password,

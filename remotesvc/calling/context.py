@@ -12,20 +12,39 @@ from .options import DEFAULTS, Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Tuple, Type, TypeVar
+    from typing import (
+        Any,
+        AsyncIterator,
+        Callable,
+        Coroutine,
+        Dict,
+        Iterator,
+        List,
+        ParamSpec,
+        Tuple,
+        Type,
+        TypeVar,
+        overload,
+    )
 
     T = TypeVar("T")
+    P = ParamSpec("P")
 
     from ..files.copied import Copied
+    from ..futures import CallFuture
     from ..jobs.job import Job
     from ..jobs.record import JobInfo
+    from .typed import ItemIterator
 
 
 class Context(object):
     """A process that runs calls: ``call`` and waits, ``submit`` and does not, ``cast`` and never hears of it again.
 
-    Made by ``Router.local`` and ``Router.ssh``; any number of handles may stand for the same process. A handle is cheap
-    and thread-safe. It can be passed in a call, for another process to use.
+    Made by the methods of ``Router``; any number of handles may stand for the same process. A handle is cheap and
+    thread-safe. It can be passed in a call, for another process to use.
+
+    id    the number of the process in the tree of its router
+    name  what output and errors call it: the host, as a rule
     """
 
     def __init__(self, tree: "Any", number: "int", name: "str" = "", options: "Options" = DEFAULTS) -> "None":
@@ -47,31 +66,68 @@ class Context(object):
         return ("context", self.id, self.name)
 
     # -- calling
+    # What ``fn`` takes by keyword may have any name, ``self`` and ``fn`` too: hence the plain ``*args`` below.
 
-    def call(*args: "Any", **kwargs: "Any") -> "Any":
-        """``call(fn, *args, **kwargs)``: run ``fn`` there and return what it returned.
+    if TYPE_CHECKING:
+        @overload
+        def call(self, __fn: "Callable[P, Coroutine[Any, Any, T]]", *args: "P.args", **kwargs: "P.kwargs"
+                 ) -> "T": ...
+        @overload
+        def call(self, __fn: "Callable[P, AsyncIterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
+                 ) -> "ItemIterator[T]": ...
+        @overload
+        def call(self, __fn: "Callable[P, Iterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
+                 ) -> "ItemIterator[T]": ...
+        @overload
+        def call(self, __fn: "Callable[P, T]", *args: "P.args", **kwargs: "P.kwargs"
+                 ) -> "T": ...
+        @overload
+        def call(self, __fn: "str", *args: "Any", **kwargs: "Any") -> "Any": ...
 
-        ``fn`` is a function, class, classmethod, builtin, ``functools.partial`` or "module:function"; coroutine
-        functions are run to their end, generator functions give an iterator. What has no name of its own (lambda,
-        closure) travels pickled; to another Python version as source, or it ends in VersionSkewError.
+        def call(self, __fn: "Any", *args: "Any", **kwargs: "Any") -> "Any": ...
 
-        Raises CallError if it raised there, CallTimeout, Cancelled, NotSent (certainly not run), Lost (may have run),
-        EncodeError, ConnectError when the target never came up.
-        """
-        self, fn, args = _own(args)
-        return Invocation(self, fn, args, kwargs, self._options).result()
+        @overload
+        def submit(self, __fn: "Callable[P, Coroutine[Any, Any, T]]", *args: "P.args", **kwargs: "P.kwargs"
+                   ) -> "CallFuture[T]": ...
+        @overload
+        def submit(self, __fn: "Callable[P, AsyncIterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
+                   ) -> "CallFuture[ItemIterator[T]]": ...
+        @overload
+        def submit(self, __fn: "Callable[P, Iterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
+                   ) -> "CallFuture[ItemIterator[T]]": ...
+        @overload
+        def submit(self, __fn: "Callable[P, T]", *args: "P.args", **kwargs: "P.kwargs"
+                   ) -> "CallFuture[T]": ...
+        @overload
+        def submit(self, __fn: "str", *args: "Any", **kwargs: "Any") -> "CallFuture[Any]": ...
 
-    def submit(*args: "Any", **kwargs: "Any") -> "Any":
-        """``submit(fn, *args, **kwargs)``: like ``call``, but returns a Future at once.
+        def submit(self, __fn: "Any", *args: "Any", **kwargs: "Any") -> "Any": ...
+    else:
+        def call(*args: "Any", **kwargs: "Any") -> "Any":
+            """``call(fn, *args, **kwargs)``: run ``fn`` there and return what it returned.
 
-        It waits only while 8 MiB or 10,000 calls are unanswered. ``cancel()`` reaches the target. On the master it is a
-        ``concurrent.futures.Future``; done-callbacks run on a thread of the router.
+            ``fn`` is a function, class, classmethod, builtin, ``functools.partial`` or "module:function"; coroutine
+            functions are run to their end, generator functions give an iterator. What has no name of its own (lambda,
+            closure) travels pickled; to another Python version as source, or it ends in VersionSkewError.
 
-        Raises what is wrong here (UsageError, EncodeError, VersionSkewError, RouterClosed). How the call ended is told
-        by the future alone: also NotSent, a link that is lost while the arguments are written, and a ConnectError.
-        """
-        self, fn, args = _own(args)
-        return self.tree.future(Invocation(self, fn, args, kwargs, self._options))
+            Raises CallError if it raised there, CallTimeout, Cancelled, NotSent (certainly not run), Lost (may have
+            run), EncodeError, ConnectError when the target never came up.
+            """
+            self, fn, args = _own(args)
+            return Invocation(self, fn, args, kwargs, self._options).result()
+
+        def submit(*args: "Any", **kwargs: "Any") -> "Any":
+            """``submit(fn, *args, **kwargs)``: like ``call``, but returns a Future at once.
+
+            It waits only while 8 MiB or 10,000 calls are unanswered. ``cancel()`` reaches the target. On the master it
+            is a ``concurrent.futures.Future``; done-callbacks run on a thread of the router.
+
+            Raises what is wrong here (UsageError, EncodeError, VersionSkewError, RouterClosed). How the call ended is
+            told by the future alone: also NotSent, a link that is lost while the arguments are written, and a
+            ConnectError.
+            """
+            self, fn, args = _own(args)
+            return self.tree.future(Invocation(self, fn, args, kwargs, self._options))
 
     def cast(*args: "Any", **kwargs: "Any") -> "None":
         """``cast(fn, *args, **kwargs)``: run it and forget it. A failure there is logged on the master."""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from remotesvc.bootstrap.errors import NotSent
+from remotesvc.bootstrap.errors import Error, NotSent
 
 from .outcome import Outcome, Status
 
@@ -17,7 +17,7 @@ _NAMED = 20
 """Hosts that the text of a FleetError names; `exceptions` has them all."""
 
 
-class FleetError(ExceptionGroup[Exception]):
+class FleetError(Error, ExceptionGroup[Exception]):
     """Hosts that were not fine. `results` are the outcomes of all, `exceptions` an error for each that was not."""
 
     results: Results

@@ -19,7 +19,7 @@ MOST_LOSSES = 3
 POLICIES = ("any", "round_robin", "sticky")
 
 
-class HostFuture(InterruptibleFuture):
+class HostFuture(InterruptibleFuture[Any]):
     """A task of a fleet's executor. `host` is where it runs, or ran; None while it waits.
 
     As everywhere in `concurrent.futures`, `cancel` of a running task is False; `kill` ends that.

@@ -6,6 +6,7 @@ import functools
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,10 +98,11 @@ def package_with_resources(context: Context, heard: Heard) -> None:
 
 
 def what_a_minimal_python_lacks(context: Context, heard: Heard) -> None:
-    for name, function, argument, expected in (
+    steps: tuple[tuple[str, Any, Any, object], ...] = (
         ("json", desk.as_json, {"a": [1, None]}, '{"a": [1, null]}'),
         ("shutil", desk.copy, b"data" * 1000, b"data" * 1000),
-    ):
+    )
+    for name, function, argument, expected in steps:
         own = context.call(desk.has_of_its_own, name)
         if own or version(context) == HERE:
             assert context.call(function, argument) == expected

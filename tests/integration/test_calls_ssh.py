@@ -163,9 +163,9 @@ def test_cancel(connect: Connect, tmp_path: Path) -> None:
     assert future.cancel()
     appears(tmp_path / "told")
     pids = tmp_path / "pids"
-    future = context.options(isolation="process").submit(called_processes.spawn_and_wait, str(pids))
+    isolated = context.options(isolation="process").submit(called_processes.spawn_and_wait, str(pids))
     appears(pids)
-    assert future.cancel()
+    assert isolated.cancel()
     for pid in pids.read_text().split():
         gone(int(pid))
 

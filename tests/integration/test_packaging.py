@@ -31,14 +31,36 @@ SHIPPED = {
 } | {"remotesvc/py.typed", "remotesvc/__init__.pyi"}
 IMPORT = "import remotesvc.bootstrap.errors as errors; print(errors.__file__)"
 
-# What a user of the package writes: every public name is typed, and a misspelt one is found.
+# What a user of the package writes: every public name is typed, so are calls; misspelt names and wrong arguments are
+# found, by their line.
 PROGRAM = """
+import shutil
+from collections.abc import Iterator
+
 import remotesvc
 from remotesvc.bootstrap import errors
 
 problem: remotesvc.Error = errors.UsageError("what was wrong")
 reveal_type(errors.UsageError)
-remotesvc.Ruoter
+remotesvc.Ruoter  # wrong
+
+
+async def later(text: str) -> int:
+    return int(text)
+
+
+def count(most: int) -> Iterator[int]:
+    yield from range(most)
+
+
+def program(context: remotesvc.Context) -> None:
+    free: int = context.call(shutil.disk_usage, "/").free
+    soon: int = context.submit(later, "3").result()
+    first: int = next(context.call(count, 3))
+    context.call(count, 3).close()
+    text: str = context.call("platform:node")
+    context.call(later, 3)  # wrong
+    context.submit(count, most="3")  # wrong
 """
 
 
@@ -200,5 +222,6 @@ def test_mypy_on_an_editable_install(environment: Environment, tree: Path, tmp_p
     said = run(environment.python, "-m", "mypy", "--strict", "program.py", cwd=tmp_path, status=1)
     assert "UsageError" in said.partition("Revealed type is")[2]
     errors = [line for line in said.splitlines() if ": error: " in line]
-    assert len(errors) == 1, said
+    wrong = [number for number, line in enumerate(PROGRAM.splitlines(), 1) if line.endswith("# wrong")]
+    assert [int(line.split(":")[1]) for line in errors] == wrong, said
     assert "Ruoter" in errors[0]

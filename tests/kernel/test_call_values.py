@@ -223,7 +223,7 @@ def test_a_value_that_cannot_travel_names_its_place(context: Context) -> None:
         context.call(called_failing.give_lambda)
     assert caught.value.where == "return value"
     with pytest.raises(remotesvc.EncodeError) as caught:
-        context.call(called.echo, 0, {"x": [1, threading.Lock()]})
+        context.call(called.echo, 0, {"x": [1, threading.Lock()]})  # type: ignore[call-overload]
     assert caught.value.where == "args[1]['x'][1]"
     with pytest.raises(remotesvc.EncodeError) as caught:
         context.call(called.keywords, x=[threading.Lock()])

@@ -186,7 +186,7 @@ def test_what_cannot_be_called_is_refused_here(context: Context, function: Any) 
 def test_no_function_at_all(context: Context) -> None:
     for method in (context.call, context.submit, context.cast):
         with pytest.raises(remotesvc.UsageError):
-            method()
+            method()  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_what_is_there_and_cannot_be_called(context: Context) -> None:
 
 def test_wrong_arguments_are_a_type_error(context: Context) -> None:
     with pytest.raises(TypeError, match="add") as caught:
-        context.call(called.add)
+        context.call(called.add)  # type: ignore[call-overload]
     assert isinstance(caught.value, remotesvc.CallError)
 
 
