@@ -25,8 +25,13 @@ STRIKES = 3
 MAX_LOST = 4096
 # Contexts behind one neighbour at once: more than a tree of real processes has, and 10 MB here.
 MAX_BEHIND = 65536
+# Bytes that may wait for a neighbour that reads, of what our parent sends: hundreds of large calls at once, each of
+# which has a window of its own. To one that says nothing no more than MAX_QUEUE.
+MAX_FROM_ABOVE = 4 * MAX_QUEUE
 # Contexts that one neighbour has written to and will hear of the loss of; more push its own oldest out.
 MAX_SPOKEN = 4096
+
+_DEAF = "it does not read what it is sent"
 
 
 class Hub(object):
@@ -139,9 +144,15 @@ class Hub(object):
             out.send(queue, frame.reply_to or frame.handle,
                      [frame.header(size), frame.payload], size + wire.SIZE, False)
             if out.queued > MAX_QUEUE:
-                link.fail("it ignored the credit of context %d" % dst)
+                if link.context is not None:
+                    link.fail("it ignored the credit of context %d" % dst)
+                elif out.suspect or out.queued > MAX_FROM_ABOVE:
+                    out.fail(_DEAF)
         elif len(out.controls) > MAX_CONTROL // 2:
-            link.fail("it floods context %d" % dst)
+            if link.context is not None:
+                link.fail("it floods context %d" % dst)
+            else:  # our parent speaks for many, and that one asked
+                out.fail(_DEAF)
         else:
             if frame.kind == wire.GRANT:  # who reads what another writes hears of the loss of that, too
                 self._note(link, dst)

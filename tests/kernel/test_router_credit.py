@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import threading
+from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from remotesvc.bootstrap.calls.ask import withdraw
 from remotesvc.bootstrap.data import codec
-from remotesvc.bootstrap.errors import CallTimeout, Lost
+from remotesvc.bootstrap.errors import CallTimeout, Lost, NotSent
 from remotesvc.bootstrap.links import link as link_module
 from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.links.assembly import BUDGET
@@ -132,6 +135,55 @@ def test_a_flood_from_behind_costs_the_flooder(tree: MemoryTree, monkeypatch: py
     flooder.close()
     parent.close()
     node.end()
+
+
+@pytest.fixture
+def deaf(tree: MemoryTree) -> Iterator[RawPeer]:
+    """A context behind a hop that reads nothing; the hop has a sibling of it."""
+    near = tree.add()
+    tree.add(near)
+    peer = RawPeer(near, capacity=10_000, reads=False)
+    near.ping(tree.root)
+    yield peer
+    peer.close()
+
+
+def others_live(tree: MemoryTree, deaf: RawPeer) -> bool:
+    """Do calls to the hop of a deaf context, and to others behind that, return?"""
+    contexts = [tree.root.context(node) for node in tree.nodes if node is not tree.root]
+    return [context.call("operator:add", 1, 2) for context in contexts] == [3, 3]
+
+
+def test_who_reads_nothing_behind_a_hop_costs_only_itself(
+    tree: MemoryTree, deaf: RawPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remotesvc.bootstrap.routing.hub.MAX_QUEUE", 2 * MIB)
+    monkeypatch.setattr("remotesvc.bootstrap.routing.hub.MAX_FROM_ABOVE", 4 * MIB)
+    pending = tree.root.expect(deaf.id)
+    data = codec.encode(bytes(100_000))
+    post = partial(tree.root.post, deaf.id, ECHO, data, own_stream=True, deadline=0.0)
+    for _ in range(30):  # each on a stream of its own
+        post(stream=tree.root.streams.new())
+    deaf.node.ping(tree.root)
+    assert not deaf.link.closed  # it may be slow
+    with contextlib.suppress(NotSent):
+        for _ in range(30):
+            post(stream=tree.root.streams.new())
+    assert "does not read" in str(ended(pending))
+    assert "does not read" in deaf.link.closed
+    assert others_live(tree, deaf)
+
+
+def test_so_does_who_asks_behind_a_hop_and_reads_nothing(
+    tree: MemoryTree, deaf: RawPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remotesvc.bootstrap.routing.hub.MAX_CONTROL", 1000)
+    pings = Frame(wire.PING, dst=0, src=deaf.id, auth=deaf.id).pack() * 50
+    with pytest.raises(OSError, match="closed"):
+        for _ in range(1000):
+            deaf.path.write([pings])
+    assert "does not read" in deaf.link.closed
+    assert others_live(tree, deaf)
 
 
 def open_streams(node: Node) -> list[tuple[int, int]]:
