@@ -9,7 +9,7 @@ import time
 
 from ..errors import WireError
 from . import wire
-from .credit import ReceiveCredit
+from .credit import WINDOW, ReceiveCredit
 from .streams import MESSAGE_COST, hold, window_of
 
 TYPE_CHECKING = False
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # Bytes of messages that may be under assembly or waiting to be decoded here at once: one largest message and as much
 # again for all others.
 BUDGET = 2 * wire.MAX_MESSAGE
+# Bytes that one neighbour below us may have sent of messages for which there is no room yet: each may bring its window
+# before it waits, and this is one window for each of several hundred contexts that answer at once.
+MAX_AHEAD = 512 * WINDOW
 # Bytes a second that a message brings, or it may be late; see `patience`.
 LEAST_RATE = 65536
 
@@ -51,13 +54,14 @@ class Assembly(object):
 class Incoming(object):
     """A stream towards us: its credit, and the message being put together."""
 
-    __slots__ = ("credit", "assembly", "reserved", "held", "touched", "unread", "link", "gone")
+    __slots__ = ("credit", "assembly", "reserved", "held", "ahead", "touched", "unread", "link", "gone")
 
     def __init__(self, window: "int", link: "Any") -> "None":
         self.credit = ReceiveCredit(window)
         self.assembly: "Optional[Assembly]" = None
         self.reserved = False
         self.held = 0
+        self.ahead = 0  # bytes of the assembly for which nothing is reserved
         self.touched = 0.0  # until then it brought what it should
         self.unread = 0  # large messages: one at most is granted ahead of its reader
         self.link = link
@@ -72,6 +76,7 @@ class Assemblies(object):
         self.budget = BUDGET
         self.waiting: "List[Ready]" = []
         self.looked = 0.0
+        self.ahead: "Dict[Any, int]" = {}  # bytes for which nothing is reserved, by the link they came over
         self._streams = streams
         self._lock = streams.lock
 
@@ -96,6 +101,8 @@ class Assemblies(object):
                 self.incoming.pop(key, None)
         self._grant(ready)
         if frame.flags & wire.ABORT:
+            if link.pace is not None:
+                link.pace(link)
             return None
         if incoming.assembly is None and not frame.flags & wire.FIRST:
             hold(link, size)
@@ -114,6 +121,7 @@ class Assemblies(object):
             now = time.monotonic()
             incoming.touched = now if fresh else min(now, incoming.touched + size / LEAST_RATE)
             incoming.held += size
+            ahead = 0 if incoming.reserved else self._ahead(incoming, size)
             ready: "List[Ready]" = []
             if fresh:
                 incoming.assembly, incoming.reserved = assembly, False
@@ -130,14 +138,26 @@ class Assemblies(object):
                 self.budget -= assembly.total
                 incoming.unread += 1
         self._grant(ready)
+        if ahead > MAX_AHEAD and incoming.link.context is not None:
+            incoming.link.fail("it begins more large messages than there is room for")
         if not done:
             return None
         flags = assembly.flags & ~(wire.MORE | wire.FIRST) | frame.flags & wire.END
         hold(incoming.link, assembly.total + MESSAGE_COST)
         return flags, memoryview(assembly.body), (frame.stream, size, incoming.link, assembly.total)
 
+    def _ahead(self, incoming: "Incoming", size: "int") -> "int":
+        """Book bytes for which nothing is reserved; with ``-incoming.ahead`` there are none any more. Returns what
+        there is of its link; the lock is held."""
+        incoming.ahead += size
+        ahead = self.ahead[incoming.link] = self.ahead.get(incoming.link, 0) + size
+        if not ahead:
+            del self.ahead[incoming.link]
+        return ahead
+
     def _drop_assembly(self, incoming: "Incoming") -> "None":
         if incoming.assembly is not None:
+            self._ahead(incoming, -incoming.ahead)
             if incoming.reserved:
                 self.budget += incoming.assembly.total
             self.waiting = [entry for entry in self.waiting if entry[1] is not incoming]
@@ -149,6 +169,7 @@ class Assemblies(object):
         while self.waiting and self.waiting[0][2] <= self.budget:
             key, incoming, total = self.waiting.pop(0)
             self.budget -= total
+            self._ahead(incoming, -incoming.ahead)
             incoming.reserved, incoming.touched = True, time.monotonic()
             ready.append((key, incoming, incoming.held))
             incoming.held = 0

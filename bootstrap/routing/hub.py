@@ -204,7 +204,8 @@ class Hub(object):
             gone = self.routes.drop(context)
             since = "gone since %s: %s" % (time.strftime("%Y-%m-%d %H:%M:%S"), reason)
             self.lost.update((each, since) for each in gone)
-            for old in list(self.lost)[:-MAX_LOST]:
+            while len(self.lost) > MAX_LOST:
+                old = next(iter(self.lost))
                 del self.lost[old]
                 self.behind.pop(old, None)
             told: "Set[Optional[int]]" = {None}

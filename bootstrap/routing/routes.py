@@ -53,7 +53,9 @@ class RouteTable(Lineage):
 
     def drop(self, context: "int") -> "Set[int]":
         """Forget a context and all that was reached through it; returns the ids."""
-        gone = {context} | {other for other, neighbour in self.via.items() if neighbour == context}
+        gone = {context}
+        if self.via.get(context) == context:  # only a neighbour has others behind it, and only then all are looked at
+            gone.update(other for other, neighbour in self.via.items() if neighbour == context)
         for other in gone:
             neighbour = self.via.pop(other, None)
             if neighbour in self._behind and neighbour != other:

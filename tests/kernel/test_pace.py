@@ -34,6 +34,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "refusal": {"kind": wire.DEAD, "handle": RANDOM | 5},
     "loss of nobody": {"kind": wire.ROUTE_DROP, "dst": wire.NEIGHBOUR, "handle": 99999},
     "cancel for a stranger": {"kind": wire.CANCEL, "dst": 1},
+    "end of no message": {"kind": wire.MESSAGE, "flags": wire.ABORT | wire.END, "stream": 20, "handle": RANDOM | 5},
     "message to a stranger": {"kind": wire.MESSAGE, "dst": 1, "stream": wire.REPLIES},
 }
 

@@ -18,7 +18,9 @@ LIMIT = 20.0
 class Neighbour:
     """What streams know of a link."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: int | None = SRC) -> None:
+        self.context = context
+        self.pace = None
         self.taken = self.freed = 0
         self.failed = ""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -83,6 +85,18 @@ def test_dropping_a_grandchild_leaves_its_parent(table: RouteTable) -> None:
     assert table.drop(GRANDCHILD) == {GRANDCHILD}
     assert table.towards(CHILD) == CHILD
     assert table.towards(GRANDCHILD) is None
+
+
+def test_dropping_one_among_many_looks_at_no_others(table: RouteTable) -> None:
+    """A child may announce thousands, and have them dropped one by one."""
+
+    class Large(dict[int, int]):
+        def items(self) -> NoReturn:
+            raise AssertionError("all routes are looked at")
+
+    table.via = Large(table.via)
+    assert table.drop(GRANDCHILD) == {GRANDCHILD}
+    assert table.drop(12345) == {12345}
 
 
 def test_late_frames_are_told_from_forged_ones(table: RouteTable) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remotesvc.bootstrap.errors import WireError
-from remotesvc.bootstrap.links import patience, wire
+from remotesvc.bootstrap.links import assembly, patience, wire
 from remotesvc.bootstrap.links import streams as module
 from remotesvc.bootstrap.links.assembly import LEAST_RATE
 from remotesvc.bootstrap.links.credit import WINDOW
@@ -58,6 +58,28 @@ def test_a_large_one_waits_for_room_and_goes_on(books: Books) -> None:
     while sender.pump():
         pass
     assert sender.whole is not None
+
+
+@pytest.mark.parametrize("below", [True, False])
+def test_what_comes_before_there_is_room_is_bounded(
+    books: Books, monkeypatch: pytest.MonkeyPatch, below: bool
+) -> None:
+    """A child may begin any number of large messages, each of which brings a window; our parent sends what it must."""
+    monkeypatch.setattr(assembly, "MAX_AHEAD", 8 * MIB)
+    books.link.context = SRC if below else None
+    fill(books, 0)
+    for number in range(8):
+        sender = Sender(books, 4 * MIB, 20 + number)
+        while sender.pump():
+            pass
+    assert books.link.failed == ""
+    for number in range(8):
+        sender = Sender(books, 4 * MIB, 40 + number)
+        while sender.pump():
+            pass
+    assert bool(books.link.failed) is below
+    books.streams.forget({SRC}, "gone")
+    assert books.streams.large.ahead == {}
 
 
 def test_those_that_wait_go_in_their_order(books: Books) -> None:
@@ -121,6 +143,7 @@ def test_an_abort_needs_no_credit(books: Books) -> None:
     assert books.room == 0
     assert books.streams.large.waiting == []
     assert books.streams.large.incoming == {}
+    assert books.streams.large.ahead == {}
 
 
 def test_forgetting_gives_the_room_back(books: Books) -> None:
@@ -312,6 +335,7 @@ def test_whatever_the_order_all_arrive_and_the_room_is_whole(
     assert books.link.held == 0
     assert books.streams.large.waiting == []
     assert books.streams.large.incoming == {}
+    assert books.streams.large.ahead == {}
 
 
 @settings(deadline=None, max_examples=30)
@@ -345,3 +369,4 @@ def test_whatever_happens_the_room_comes_back(sequence: list[tuple[int, str]]) -
     books.streams.forget({100 + who for who in range(4)}, "the end")
     assert books.room == 6 * MIB
     assert books.streams.large.waiting == []
+    assert books.streams.large.ahead == {}
