@@ -16,6 +16,7 @@ from benchmarks import peers, simulated, tasks
 from benchmarks.conftest import Report
 from benchmarks.rounds import alternate, median, ratio
 from benchmarks.test_throughput import CALLS, MITOGEN_CALLS, pipeline
+from remotesvc.launch.connection import Connection
 from remotesvc.testing.tree import MemoryTree
 from tests.integration.ssh_servers import OpenSSHServer
 
@@ -113,7 +114,7 @@ def test_scatter_gather_scales_over_simulated_targets(report: Report, tmp_path: 
         for count in (100, 1000):
             while len(contexts) < count:
                 path = simulated.Played(tmp_path / "targets")
-                contexts.append(router._tree.adopt(path, "simulated", 60, {}))
+                contexts.append(router._tree.adopt(Connection(path, "simulated", 60)))
                 assert contexts[-1].call("os:getpid") == simulated.ANSWER
             for _ in range(5):
                 before, begun = cpu(), time.perf_counter()

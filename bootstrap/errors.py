@@ -1,19 +1,4 @@
-"""The errors this package raises on purpose, in one tree (zone K, imports nothing).
-
-    Error
-      UsageError (a ValueError), EncodeError (a TypeError), DecodeError, WireError, RouterClosed, ForkedError,
-      VersionSkewError
-      ConnectError: no connection to a host (see `unreachable`)
-        UnknownHost, HostKeyError, AuthenticationError, BecomeError, ConnectTimeout, PythonNotFound, PythonTooOld,
-        BootstrapError
-      OutcomeError: how a call ended when it did not return a value
-        CallError: the function raised there (see `callerror`)
-        CallTimeout, Cancelled, Lost, Busy
-        NotSent; of a service ServiceRefused, which is one (see `calls.refusals`)
-      TransferError: a file did not arrive (`remotesvc.files.errors`)
-      JobError: a detached job (`remotesvc.jobs.errors`)
-      Closed, WaitTimeout: receivers and selects (`remotesvc.messages.errors`)
-      FleetError: hosts that were not fine (`remotesvc.fleet.results`)
+"""The errors this package raises on purpose, one tree below `Error`: docs/errors.md. Zone K, imports nothing.
 
 All take a message first and keep everything else as plain attributes, so they pickle. Messages do not repeat the host:
 `str()` puts it in front. No message or attribute ever holds a password.

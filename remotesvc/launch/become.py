@@ -10,6 +10,7 @@ from ..bootstrap.errors import UsageError
 from ..bootstrap.unreachable import BecomeError, ConnectError, as_reply
 from . import terminal
 from .bundle import BARE, CODE, FLAGS, LOAD, quote_word, safe_name
+from .connection import Connection
 from .doas import Doas
 from .process import ProcessPath
 from .prompts import Conversation
@@ -186,8 +187,8 @@ def open_become(tree: "Any", options: "Dict[str, Any]") -> "Any":
     host = options["name"]
     path = BecomePath(tree.bundle, _check(options), options["python"] or sys.executable, process_name(), host,
                       options["user"], None if password is None else password.reveal())
-    return tree.adopt(path, host, options["connect_timeout"], {}, options["settings"],
-                      magic=magic_of(options["python"])).wait_ready()
+    connection = Connection(path, host, options["connect_timeout"], magic=magic_of(options["python"]))
+    return tree.adopt(connection, options["settings"]).wait_ready()
 
 
 def start_become(options: "Dict[str, Any]") -> "Any":

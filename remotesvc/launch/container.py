@@ -5,6 +5,7 @@ import os
 from ..bootstrap.calls.current import current
 from ..bootstrap.unreachable import BootstrapError, ConnectError, as_reply
 from .bundle import CANDIDATES, PROBE, safe_name
+from .connection import Connection
 from .engines import engine_of
 from .process import ProcessPath
 from .tree import process_name
@@ -59,7 +60,7 @@ def open_container(tree: "Any", options: "Dict[str, Any]") -> "Any":
     command = engine.argv(engine.place(container, options["options"]), options["user"],
                           ["sh", "-c", PROBE, "sh"] + words)
     path = ContainerPath(command, options["name"], engine, container)
-    return tree.adopt(path, options["name"], options["connect_timeout"], {}, options["settings"])
+    return tree.adopt(Connection(path, options["name"], options["connect_timeout"]), options["settings"])
 
 
 def start_container(options: "Dict[str, Any]") -> "Any":

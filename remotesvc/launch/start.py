@@ -17,9 +17,10 @@ from .times import note_times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Any, Dict, List, Optional
 
     from .bundle import Bundle
+    from .connection import Connection
 
 # Phases of a connection that take at least one round trip to the target, and a line so short, in seconds, that the 80
 # KiB of bytecode, two more round trips while TCP starts slowly, cost less than to compile.
@@ -50,20 +51,17 @@ class Start(object):
     line is short; on a long one source, half as many bytes, is there sooner.
     """
 
-    def __init__(self, router: "Any", context: "int", host: "str", path: "Any", phases: "Dict[str, float]",
-                 alive: "Optional[Tuple[float, float]]" = None,
-                 remember: "Optional[Callable[[Dict[str, Any]], None]]" = None, magic: "bytes" = b"",
-                 connecting: "Optional[float]" = None) -> "None":
+    def __init__(self, router: "Any", context: "int", connection: "Connection") -> "None":
         self.context = context
-        self.host = host
-        self.path = path
-        self.phases = phases
-        self._near = near(phases, getattr(path, "round_trip", None))
-        self.magic = magic if self._near else b""
+        self.host = connection.host
+        self.path = connection.path
+        self.phases = connection.phases
+        self._near = near(self.phases, getattr(self.path, "round_trip", None))
+        self.magic = connection.magic if self._near else b""
         self.info: "Dict[str, Any]" = {}
         self.error: "Optional[BaseException]" = None
         self._router = router
-        self._remember = remember
+        self._remember = connection.remember
         self._marker = os.urandom(16)
         self._handshake = Handshake(self._marker)
         self._ready = threading.Event()
@@ -71,22 +69,23 @@ class Start(object):
         self._unsent: "List[Bundle]" = []  # whose rest is to be sent
         self._said_before = ""
         self._begun = time.monotonic()
-        self._connecting = self._begun if connecting is None else connecting  # since when
-        self.link = router.attach(path, context)
+        self._connecting = connection.begun
+        self._budget = connection.budget
+        self.link = router.attach(self.path, context)
         self.link.on_hello = self._on_hello
         self.link.make_error = self._make_error
         # Until HELLO there is nobody to ask, and the budget for connecting says how long we wait.
-        ask, lost = alive or (self.link.ping_after, self.link.lost_after)
+        ask, lost = connection.alive or (self.link.ping_after, self.link.lost_after)
         self._silence = (min(ask, self.link.ping_after), min(lost, self.link.lost_after), self.link.busy_lost_after)
         self.link.ping_after = self.link.lost_after = self.link.busy_lost_after = float("inf")
 
-    def begin(self, bundle: "Bundle", config: "Dict[str, Any]", budget: "float") -> "None":
-        """Send the kernel and its configuration; READY must follow within what is left of ``budget``, the seconds for
+    def begin(self, bundle: "Bundle", config: "Dict[str, Any]") -> "None":
+        """Send the kernel and its configuration; READY must follow within what is left of the seconds for
         connecting."""
         self._unsent.append(bundle)
         self._begun = time.monotonic()
-        left = max(LEAST, budget + self.phases.get("asked", 0.0) - (self._begun - self._connecting))
-        self._timer = self._router.timers.after(left, lambda: self._expire(budget))
+        left = max(LEAST, self._budget + self.phases.get("asked", 0.0) - (self._begun - self._connecting))
+        self._timer = self._router.timers.after(left, self._expire)
         self.path.start(self._feed, self._ended)
         frame = wire.Frame(wire.CONFIG, payload=marshal.dumps(config, FORMAT))
         self.link.preface([bundle.preamble(self._marker, left, self._coded()), frame.pack()])
@@ -184,10 +183,10 @@ class Start(object):
         self._timer.cancel()
         self._ready.set()
 
-    def _expire(self, budget: "float") -> "None":
+    def _expire(self) -> "None":
         if not self._ready.is_set():
             late = ConnectTimeout(
-                "no kernel came up within the %g s for connecting" % budget, host=self.host,
+                "no kernel came up within the %g s for connecting" % self._budget, host=self.host,
                 stage=getattr(self.path, "stage", "boot"),
                 diagnostics=self.diagnostics,
                 hint="Raise connect_timeout if the host is that slow.")

@@ -19,6 +19,7 @@ from ..calling.inbox import Inbox
 from ..pickling import DEFINITION
 from .bundle import Bundle, kernel_codes, kernel_sources
 from .caller import Caller
+from .connection import Connection
 from .handshake import LIMITS
 from .ledger import Settled
 from .moduledesk import ModuleDesk
@@ -27,7 +28,7 @@ from .start import Start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional, Set, Tuple
+    from typing import Any, Dict, Optional, Set, Tuple
 
     from .bundle import Sources
 
@@ -66,7 +67,7 @@ class Tree(Caller):
         self.router.alive()  # before there is a process that nobody would end
         host = name or self.host
         path = ProcessPath(self.bundle.argv(python or sys.executable, process_name()), host)
-        return self.adopt(path, host, connect_timeout, {}, settings, magic=magic_of(python))
+        return self.adopt(Connection(path, host, connect_timeout, magic=magic_of(python)), settings)
 
     @property
     def host(self) -> "str":
@@ -98,22 +99,13 @@ class Tree(Caller):
             raise WireError("%s did not name a new context of its own" % via.name)
         return number, info
 
-    def adopt(self, path: "Any", host: "str", budget: "float", phases: "Dict[str, float]",
-              settings: "Optional[Dict[str, Any]]" = None, alive: "Optional[Tuple[float, float]]" = None,
-              remember: "Optional[Callable[[Dict[str, Any]], None]]" = None, magic: "bytes" = b"",
-              begun: "Optional[float]" = None) -> "Context":
-        """Make a context of what is at the other end of a byte path; returns without waiting for it.
-
-        ``budget``: seconds for connecting, all stages together; they began at ``begun`` (monotonic), or now.
-
-        ``alive``: seconds of silence after which it is asked for a sign of life, and after which it is lost, where that
-        is sooner than usual. ``remember`` is called with its HELLO, on the reader. ``magic``: the magic number of its
-        Python, as far as that can be foretold.
-        """
-        router, start = self.router, None  # type: Any, Optional[Start]
+    def adopt(self, connection: "Connection", settings: "Optional[Dict[str, Any]]" = None) -> "Context":
+        """Make a context of a target that has been reached; returns without waiting for it. ``settings`` win over
+        those of all children."""
+        router, host, start = self.router, connection.host, None  # type: Any, str, Optional[Start]
         try:
             number = self._ids.take()
-            start = Start(router, number, host, path, phases, alive, remember, magic, begun)
+            start = Start(router, number, connection)
             self.ledger.starts[number] = start
             parent = router.links.get(None)
             if parent is not None:
@@ -121,14 +113,14 @@ class Tree(Caller):
             config = dict(self._settings, id=number, ancestors=[router.id] + list(router.routes.ancestors), name=host,
                           lease=LEASE)
             config.update(settings or {})
-            start.begin(self.bundle, config, budget)
+            start.begin(self.bundle, config)
         except BaseException as error:  # nobody else has the path: a router that is closed by now, or Ctrl-C
             failure = BootstrapError("cannot attend to a new process: %s" % error, host=host, stage="boot",
                                      hint=LIMITS[0][1])
             if start is not None:
                 start.note_times(failure)
                 start.fail(failure)
-            path.abandon()
+            connection.path.abandon()
             if isinstance(error, RuntimeError):  # it may have no more threads
                 router.alive()
                 raise failure from None

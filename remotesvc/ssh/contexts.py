@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from remotesvc import ssh
 from remotesvc.bootstrap.unreachable import ConnectError
+from remotesvc.launch.connection import Connection
 from remotesvc.launch.tree import Tree, process_name
 
 from .configuration.options import SSHOptions
@@ -134,7 +135,8 @@ class SSHContexts:
         except BaseException:  # Ctrl-C, or a handler of the user's log that raises
             path.abandon()
             raise
-        return self._tree.adopt(path, name, options.connect_timeout, phases, settings, alive, remember, magic, begun)
+        return self._tree.adopt(
+            Connection(path, name, options.connect_timeout, phases, begun, alive, remember, magic), settings)
 
     def _secretary(self) -> Secretary:
         """Who answers the questions of `ssh` processes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 from remotesvc import Context, Router
+from remotesvc.launch.connection import Connection
 from remotesvc.launch.process import ProcessPath
 from remotesvc.launch.tree import process_name
 from tests.kernel.contexts import LIMIT
@@ -20,7 +21,7 @@ def through(router: Router, argv: list[str], python: str | None = None, budget: 
     """A context behind a command that is given what a login shell gets over SSH as its last argument."""
     tree = router._tree
     command = tree.bundle.shell_command(process_name(), python)
-    return tree.adopt(ProcessPath([*argv, command], "there"), "there", budget, {})
+    return tree.adopt(Connection(ProcessPath([*argv, command], "there"), "there", budget))
 
 
 def noise_of(context: Context) -> str:

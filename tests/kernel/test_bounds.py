@@ -21,6 +21,7 @@ from remotesvc.bootstrap.routing import hub
 from remotesvc.bootstrap.routing.lineage import Lineage
 from remotesvc.bootstrap.unreachable import BootstrapError
 from remotesvc.launch import ledger, process
+from remotesvc.launch.connection import Connection
 from remotesvc.launch.process import ProcessPath
 from remotesvc.testing.tree import MemoryTree, Node
 from tests.kernel import called
@@ -354,7 +355,7 @@ def test_a_child_that_nobody_can_attend_to_is_ended(monkeypatch: pytest.MonkeyPa
     with Router() as router:
         tree = router._tree
         with pytest.raises(BootstrapError, match="cannot attend to a new process: can't start new thread") as caught:
-            tree.adopt(path, "there", LIMIT, {})
+            tree.adopt(Connection(path, "there", LIMIT))
         assert caught.value.hint
         (begun,) = tree.ledger.starts.values()
         assert begun.decided

@@ -9,6 +9,7 @@ from importlib.util import MAGIC_NUMBER
 import pytest
 
 from remotesvc import Context, Router
+from remotesvc.launch.connection import Connection
 from remotesvc.launch.process import ProcessPath
 from remotesvc.launch.tree import process_name
 from tests import interpreters
@@ -30,7 +31,7 @@ def start(router: Router, python: str, **phases: float) -> Context:
     """A child that is taken for one of our magic number, at the end of a line that took so long."""
     tree = router._tree
     path = ProcessPath(tree.bundle.argv(python, process_name()), "there")
-    return tree.adopt(path, "there", LIMIT, phases, magic=MAGIC_NUMBER)
+    return tree.adopt(Connection(path, "there", LIMIT, phases, magic=MAGIC_NUMBER))
 
 
 def magic_of(interpreter: Interpreter) -> bytes:
@@ -55,7 +56,8 @@ def test_nor_does_its_own_child(router: Router) -> None:
 def test_what_is_known_only_when_it_is_up_is_in_time_for_the_rest(router: Router) -> None:
     """Its path is not the one this process runs by, so nothing is foretold."""
     tree = router._tree
-    context = tree.adopt(ProcessPath(tree.bundle.argv(sys.executable, process_name()), "there"), "there", LIMIT, {})
+    path = ProcessPath(tree.bundle.argv(sys.executable, process_name()), "there")
+    context = tree.adopt(Connection(path, "there", LIMIT))
     came, made = kernel_of(context)
     assert "remotesvc.bootstrap.provide" in came
     assert "remotesvc.bootstrap.entry" in made
