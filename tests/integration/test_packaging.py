@@ -7,6 +7,7 @@ index is asked and nothing is built twice.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pytest
 
 import remotesvc
 from tests import zones
+from tests.interpreters import EXPECTED, OLDEST_MASTER
 from tests.zones import ROOT
 
 # Each test installs, and the first one builds: seconds, or minutes on a machine that is busy.
@@ -156,6 +158,14 @@ def test_a_wheel_has_every_module_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (licence,) = [name for name in archive.namelist() if name.endswith("/licenses/LICENSE")]
         assert "remotesvc contributors" in archive.read(licence).decode()
+
+
+def test_the_pythons_that_are_named_are_those_that_are_tested(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        said = archive.read(metadata).decode()
+    named = re.findall(r"^Classifier: Programming Language :: Python :: 3\.(\d+)$", said, re.M)
+    assert [int(minor) for minor in named] == list(range(OLDEST_MASTER, EXPECTED.stop))
 
 
 def test_an_sdist_is_a_checkout(unpacked: Path) -> None:
