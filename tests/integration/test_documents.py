@@ -20,6 +20,12 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ELSEWHERE = re.compile(r"\bweb[\d\[]|127\.0\.0\.1:\d|\bpip install\b|\btox\b|\bh m:f\b|HOST\b|^(sudo|docker|git|bash) ")
 
 
+# Directories of the repository: a path that begins so is one of it.
+TOPS = ("remotesvc/", "bootstrap/", "tests/", "docs/", "docker/", "examples/", "benchmarks/", ".ci/")
+# Files of the reader's, and what names of files end in.
+THEIRS = {"tasks.py", "disks.py", ".py"}
+
+
 def blocks(page: Path) -> Iterator[tuple[str, str]]:
     """The fenced blocks of a page: language and text."""
     yield from re.findall(r"^```(\w+)\n(.*?)^```", page.read_text(), re.M | re.S)
@@ -75,6 +81,32 @@ def test_command_that_is_shown(line: str, directory: Path) -> None:
     done = run(directory, "-m", *shlex.split(line))
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def paths(text: str) -> set[str]:
+    """What a text names as files or directories of the repository."""
+    words = set(re.findall(r"`((?:\.?[\w-]+/)*[\w.-]+/?)`", text))
+    return {word for word in words if word.startswith(TOPS) or word.endswith((".py", ".md"))} - THEIRS
+
+
+def test_paths_that_are_named_exist() -> None:
+    named = [(page, path) for page in PAGES for path in sorted(paths(page.read_text()))]
+    missing = [f"{page.name}: {path}" for page, path in named if not (ROOT / path).exists()]
+    assert missing == [], "paths are written in full, from the top of the repository"
+
+
+def test_limits_stand_where_the_page_says() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    section = page.partition("\n## What bounds what\n")[2].partition("\n## ")[0]
+    rows = [row.split(" | ")[-1] for row in re.findall(r"^\| (.*) \|$", section, re.M)[1:]]
+    assert len(rows) > 20
+    wrong = []
+    for row in rows:
+        text = "".join((ROOT / path).read_text() for path in paths(row))
+        assert text, row
+        names = re.findall(r"`([A-Z_]+)`", row)
+        wrong += [name for name in names if not re.search(rf"^([A-Z_]+, )*{name}\b.* = ", text, re.M)]
+    assert wrong == []
 
 
 def test_links_lead_somewhere() -> None:

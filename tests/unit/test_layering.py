@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -175,6 +176,35 @@ def test_the_floor_plan_has_no_way_up() -> None:
     assert [name for name in FLOOR_PLAN if name in reachable(name)] == []
     portable = [name for name in FLOOR_PLAN if zone(name) == "P"]
     assert [(name, below) for name in portable for below in reachable(name) if zone(below) == "M"] == []
+
+
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def shown(module: str) -> str:
+    """A module, package or part as the page about the architecture writes it: its path."""
+    if module == "remotesvc":
+        return "remotesvc/__init__.py"
+    path = module.removeprefix("remotesvc.") if within(module, KERNEL) else module
+    path = path.replace(".", "/")
+    return path if (ROOT / path).is_dir() else f"{path}.py"
+
+
+def test_the_page_about_the_architecture_names_the_portable_parts() -> None:
+    (row,) = re.findall(r"^\| P, portable parts \|([^|]*)\|", PAGE, re.M)
+    assert set(re.findall(r"`([^`]+)`", row)) == {shown(name) for name in ("remotesvc", *zones.PORTABLE)}
+
+
+def test_the_page_about_the_architecture_shows_the_floor_plan() -> None:
+    section = PAGE.partition("\n## Who imports whom\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([^`]+)` \| (.*) \|$", section, re.M)
+    assert dict(rows) == {
+        shown(part): ", ".join(f"`{shown(each)}`" for each in below) or "nothing of ours"
+        for part, below in FLOOR_PLAN.items()
+    }
+    assert len(rows) == len(FLOOR_PLAN)
+    exceptions = {shown(name) for name in (*FETCHED_BY_KERNEL, *zones.FETCHED_BY_CALLING)}
+    assert exceptions <= set(re.findall(r"`([^`]+)`", section.rpartition("|\n")[2]))
 
 
 def test_the_linter_knows_what_runs_on_old_interpreters() -> None:
