@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import remotesvc
+from remotesvc.cli import exitcodes
+from remotesvc.fleet.outcome import classify
 from tests.zones import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -109,11 +112,58 @@ def test_limits_stand_where_the_page_says() -> None:
     assert wrong == []
 
 
+def public_errors() -> dict[str, type[BaseException]]:
+    """The errors of ours that a user can meet, by name."""
+    from remotesvc import service
+    from remotesvc.fleet.connection import WrongVariable
+    from remotesvc.fleet.inventory import InventoryError
+    from remotesvc.fleet.matcher import NoMatch
+
+    found = [getattr(place, name) for place in (remotesvc, service) for name in place.__all__]
+    errors = [each for each in found if isinstance(each, type) and issubclass(each, remotesvc.Error)]
+    return {each.__name__: each for each in (*errors, InventoryError, NoMatch, WrongVariable)}
+
+
+def test_the_tree_of_errors_is_that_of_the_code() -> None:
+    (tree,) = [text for language, text in blocks(ROOT / "docs" / "errors.md") if text.startswith("Error\n")]
+    errors, above, shown = public_errors(), [""], []
+    for indent, name, also in re.findall(r"^( *)(\w+)(?: \((\w+)\))?$", tree, re.M):
+        level = len(indent) // 4
+        above[level + 1:] = [name]
+        shown.append(name)
+        bases = [base.__name__ for base in errors[name].__mro__]
+        ours = [base for base in bases if base in errors and base != name]
+        assert (ours or [""])[0] == above[level], name
+        builtin = {"ValueError", "TypeError", "TimeoutError", "ExceptionGroup"}.intersection(bases)
+        inherited = {"ValueError"} if "UsageError" in ours else set()
+        assert builtin - inherited == ({also} if also else set()), name
+    assert sorted(shown) == sorted(errors)
+
+
+def test_each_error_has_a_row_and_its_exit_code() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (\d*) ?\|$", (ROOT / "docs" / "errors.md").read_text(), re.M)
+    said = {}
+    for name, cls in public_errors().items():
+        if issubclass(cls, remotesvc.UsageError):
+            said[name] = str(exitcodes.ERROR if name == "NoMatch" else exitcodes.USAGE)
+        elif name != "FleetError":
+            said[name] = str(exitcodes.of_status(classify(cls("why"))))
+    assert dict(rows) == {**said, "FleetError": ""}
+    assert len(rows) == len(said) + 1
+
+
+def anchors(page: Path) -> set[str]:
+    """What links may say behind a #: the headings, as GitHub writes them."""
+    plain = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.*)$", plain, re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_lead_somewhere() -> None:
-    missing = [
-        f"{page.name}: {target}"
-        for page in PAGES
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text())
-        if not (page.parent / target).exists()
-    ]
+    missing = []
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]+))?\)", page.read_text()):
+            path = page.parent / target if target else page
+            if not path.exists() or (anchor and anchor not in anchors(path)):
+                missing.append(f"{page.name}: {target}#{anchor}")
     assert missing == []
