@@ -1,4 +1,4 @@
-"""Files over lines that are long, break, or fall silent. The numbers are those of the table of faults."""
+"""Files over lines that are long, break, or fall silent. The numbers are those of docs/faults.md."""
 
 from __future__ import annotations
 

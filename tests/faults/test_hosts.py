@@ -1,4 +1,4 @@
-"""Targets that die, restart or are short of something. The numbers are those of the table of faults."""
+"""Targets that die, restart or are short of something. The numbers are those of docs/faults.md."""
 
 from __future__ import annotations
 

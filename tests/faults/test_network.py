@@ -1,4 +1,4 @@
-"""Links that break, lose, corrupt and fall silent. The numbers are those of the table of faults."""
+"""Links that break, lose, corrupt and fall silent. The numbers are those of docs/faults.md."""
 
 from __future__ import annotations
 

@@ -152,6 +152,19 @@ def test_each_error_has_a_row_and_its_exit_code() -> None:
     assert len(rows) == len(said) + 1
 
 
+def test_the_table_of_faults_has_each_case_and_its_tests() -> None:
+    page = (ROOT / "docs" / "faults.md").read_text()
+    rows = re.findall(r"^\| (\d+) \|(.*)$", page, re.M)
+    assert sorted(int(number) for number, _ in rows) == list(range(1, 41))
+    named = {(file, test): int(number) for number, row in rows for file, test in re.findall(r"`([^`]+)::(\w+)`", row)}
+    assert [file for file, test in named if f"def {test}(" not in (ROOT / file).read_text()] == []
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for test, number in re.findall(r"^def (test_case_(\d+)\w+)\(", path.read_text(), re.M):
+            assert named.get((str(path.relative_to(ROOT)), test)) == int(number), test
+    silences = re.findall(r'"case (\d+),', (ROOT / "tests" / "faults" / "test_silence.py").read_text())
+    assert {number for number, row in rows if "::test_silence`" in row} == set(silences)
+
+
 def anchors(page: Path) -> set[str]:
     """What links may say behind a #: the headings, as GitHub writes them."""
     plain = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
