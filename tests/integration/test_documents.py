@@ -10,11 +10,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 import remotesvc
 from remotesvc.cli import exitcodes
-from remotesvc.fleet.outcome import classify
+from remotesvc.cli.interrupt import SIGNALS
+from remotesvc.cli.main import cli
+from remotesvc.cli.show.jsonout import result_object
+from remotesvc.fleet.outcome import Outcome, Status, classify
 from tests.zones import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -110,6 +114,48 @@ def test_limits_stand_where_the_page_says() -> None:
         names = re.findall(r"`([A-Z_]+)`", row)
         wrong += [name for name in names if not re.search(rf"^([A-Z_]+, )*{name}\b.* = ", text, re.M)]
     assert wrong == []
+
+
+def options_of(name: str) -> set[str]:
+    """The options of a command, as they are typed."""
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    return {flag for each in command.params if isinstance(each, click.Option) for flag in each.opts}
+
+
+def test_each_command_has_a_row_and_each_option_there_is() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    table = page.partition("\n## Commands\n")[2].partition("\n\n`hosts`")[0]
+    rows = re.findall(r"^\| (`[a-z]+.*?`) \|.*\|(.*)\|$", table, re.M)
+    named = {name: set(re.findall(r"`([^`]+)`", options)) for names, options in rows
+             for name in re.findall(r"`([a-z]+)", names)}
+    assert set(named) == set(cli.list_commands(click.Context(cli)))
+    for name, options in named.items():
+        flags = {flag for each in options if each.startswith("-") for flag in each.split("/")}
+        assert {flag if flag.startswith("-") else f"--{flag}" for flag in flags} <= options_of(name), name
+    theirs = {"--name", "--no-name", "--list"}  # of functions, and of inventories that are programs
+    everywhere = set.union(*map(options_of, named)) | {"--help"} | theirs
+    pages = {page.name: set(re.findall(r"`(--[a-z][a-z-]+)[` ]", page.read_text())) for page in PAGES}
+    others = {"testing.md", "architecture.md", "performance.md"}
+    unknown = {name: flags - everywhere for name, flags in pages.items() if name not in others}
+    assert {name: flags for name, flags in unknown.items() if flags} == {}
+
+
+def test_the_exit_codes_are_those_of_the_code() -> None:
+    section = (ROOT / "docs" / "cli.md").read_text().partition("\n## Exit codes\n")[2].partition("\n## ")[0]
+    shown = [int(code) for codes in re.findall(r"^\| ([\d, ]+) \|", section, re.M) for code in codes.split(", ")]
+    ours = [value for name, value in vars(exitcodes).items() if name.isupper() and isinstance(value, int)]
+    assert sorted(shown) == sorted({*ours, *map(exitcodes.of_signal, SIGNALS)})
+
+
+def test_json_has_the_fields_that_are_shown() -> None:
+    section = (ROOT / "docs" / "cli.md").read_text().partition("\n## JSON\n")[2].partition("\n## ")[0]
+    table = section.partition("| field | is |")[2].partition("\n\n")[0]
+    shown = {name for names in re.findall(r"^\| (`.*?) \|", table, re.M) for name in re.findall(r"`(\w+)`", names)}
+    fine = result_object(Outcome("web1", Status.OK, value=1), truncated=True)
+    failed = result_object(Outcome("web1", Status.FAILED, error=ValueError("no"), items=[1]))
+    assert shown == {*fine, *failed}
+    assert {f"`{status.value}`" for status in Status} <= set(re.findall(r"`\w+`", table))
 
 
 def public_errors() -> dict[str, type[BaseException]]:
