@@ -18,6 +18,7 @@ Zone = Literal["K", "P", "M"]
 
 PORTABLE = (
     "remotesvc.calling",
+    "remotesvc.exported",
     "remotesvc.files",
     "remotesvc.facts",
     "remotesvc.host",
@@ -77,12 +78,13 @@ FLOOR_PLAN: dict[str, tuple[str, ...]] = {
     "remotesvc.pickling": (_K,),
     "remotesvc.launch": (*_CALLING, "remotesvc.pickling"),
     # What runs on top of calls.
+    "remotesvc.exported": (),
     "remotesvc.facts": (),
     "remotesvc.host": (),
     "remotesvc.shell": (_K, "remotesvc.messages"),
     "remotesvc.messages": (_K,),
-    "remotesvc.service": (*_CALLING, "remotesvc.messages"),
-    "remotesvc.files": (*_CALLING, "remotesvc.messages", "remotesvc.service"),
+    "remotesvc.service": (*_CALLING, "remotesvc.exported", "remotesvc.messages"),
+    "remotesvc.files": (*_CALLING, "remotesvc.exported", "remotesvc.messages", "remotesvc.service"),
     "remotesvc.jobs": (*_CALLING, "remotesvc.launch"),
     # The master, and what is built on it.
     "remotesvc.arguments": (_K,),

@@ -1,18 +1,12 @@
 """Services: long-lived objects whose methods other contexts call. ``from remotesvc.service import Service, expose``.
 
 A service is made by the first call to it, on its target, of the code you have here; see docs/services.md.
-
-
-Each name is looked up when it is first used: a child that runs a plain service needs few of these modules.
 """
 
-import sys
-import types
+from ..exported import export
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List
-
     from ..bootstrap.calls.refusals import ActivationRefused as ActivationRefused
     from ..bootstrap.calls.refusals import ArgumentError as ArgumentError
     from ..bootstrap.calls.refusals import NoSuchMethod as NoSuchMethod
@@ -73,21 +67,4 @@ _PLACES = {
     "pool_of": "remotesvc.service.pool",
 }
 
-
-class _Package(types.ModuleType):
-    """The class of this package: Python 3.6 knows no `__getattr__` of a module."""
-
-    def __getattr__(self, name: "str") -> "object":
-        if name == "__all__":
-            return sorted(_PLACES)
-        if name not in _PLACES:
-            raise AttributeError("module %r has no attribute %r" % (__name__, name))
-        module = __import__(_PLACES[name], fromlist=[name])
-        value = self.__dict__[name] = getattr(module, name)
-        return value
-
-    def __dir__(self) -> "List[str]":
-        return sorted(set(self.__dict__).union(_PLACES))
-
-
-sys.modules[__name__].__class__ = _Package
+export(__name__, _PLACES)
