@@ -89,7 +89,7 @@ HOSTILE = ["{0.__class__.__init__.__globals__}", "%s%n%(name)s", "{{ 7 * 7 }}", 
 
 
 def test_what_a_target_says_is_never_a_format(router: Router, heard: Heard, caplog: pytest.LogCaptureFixture) -> None:
-    """S12: as events, as values and as errors it is the text that was said."""
+    """As events, as values and as errors it is the text that was said."""
     context = router.local()
     for text in HOSTILE:
         assert context.call(called_rude.tell, text) == {"ansible_host": text, text: text}
@@ -128,7 +128,7 @@ def test_nor_on_the_command_line(tmp_path: Path, form: tuple[str, ...]) -> None:
 def test_arguments_of_calls_are_in_nobodys_words_environment_or_log(
     router: Router, sshd: OpenSSHServer, transport: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """S23, S26: sshd is on this machine, so /proc shows both ends."""
+    """Sshd is on this machine, so /proc shows both ends."""
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, "remotesvc")
     secret, plain = "canary-of-" + "secret", "canary-of-" + "argument"
@@ -159,7 +159,7 @@ def test_arguments_of_calls_are_in_nobodys_words_environment_or_log(
 def test_nobody_waits_to_be_called(
     router: Router, transport: str, sshd_if_any: OpenSSHServer | None, tmp_path: Path
 ) -> None:
-    """S30: no port and no socket, here or there, whatever is used of it."""
+    """No port and no socket, here or there, whatever is used of it."""
     with socket.create_server(("127.0.0.1", 0)) as known, socket.socket(socket.AF_UNIX) as by_name:
         by_name.bind(str(tmp_path / "socket"))
         by_name.listen()
