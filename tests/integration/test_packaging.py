@@ -177,7 +177,7 @@ def test_an_sdist_is_a_checkout(unpacked: Path) -> None:
     here = {str(path.relative_to(unpacked)) for path in zones.python_files(unpacked)}
     assert expected - here == set()
     files = [path.relative_to(ROOT) for top in ("docker", "docs") for path in (ROOT / top).rglob("*") if path.is_file()]
-    files += map(Path, ("tox.ini", ".ci/run", "CHANGELOG.md", "LICENSE"))
+    files += map(Path, ("tox.ini", ".ci/run", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"))
     assert [name for name in files if not (unpacked / name).is_file()] == []
 
 
