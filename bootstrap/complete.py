@@ -1,4 +1,4 @@
-"""What a child does once its whole kernel is here."""
+"""The second phase of a child's start: runs once the whole kernel has arrived."""
 from .calls.turns import Turns
 from .calls.workers import Workers
 from .leave import leave

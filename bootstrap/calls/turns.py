@@ -1,4 +1,5 @@
-"""Who reads a child's link: its main thread while it has nothing else to do, else the path's own reader.
+"""Leader and follower: who reads a child's link. Its main thread while it has nothing else to do, else the path's own
+reader.
 
 So a call is read, run and answered by one thread, without waking another, which takes longer than all the rest. What
 it has read it runs one after the other, and the replies are written together. The path's reader stands in for it:

@@ -1,5 +1,5 @@
-"""How fast a child is read that says what no credit bounds: control frames, and messages that nobody takes. And how
-slowly one may speak.
+"""A limit to the rate of frames that no credit bounds: control frames, and messages that nobody takes. And what counts
+as a sign of life of a neighbour that sends byte by byte.
 
 Each of those frames costs its sender next to nothing, and us a few microseconds of the interpreter that the readers of
 all links share: one child that says them as fast as it can leaves the others a tenth of their calls. So a link has an

@@ -1,4 +1,4 @@
-"""Where a context without children stands: all else is up, and whoever is above it commands."""
+"""The routes of a context without children: everything goes to its parent, and only ancestors may command it."""
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Optional

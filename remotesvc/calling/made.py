@@ -1,7 +1,7 @@
-"""Objects of classes that whoever calls has no class of: named, with what they are to be made of, and made here.
+"""On the target: builds objects of the user's classes from the name of the class and the values of its fields.
 
-The command line reads the source of what it calls and imports nothing of it: an argument of a class of the user's comes
-as this, in a pickle.
+The command line reads the source of what it calls and imports nothing of it, so it has no such classes itself: an
+argument of one of them travels as a pickle that calls these functions.
 """
 
 import functools

@@ -1,8 +1,8 @@
-"""Pure: what a call says, as the interpreter itself writes it, for those below us, who trust us anyway.
+"""Pure: calls whose arguments are plain values, marshalled. Only for descendants, which run our code anyway.
 
 ``bootstrap.calls.execute.parts`` reads it. That is one step for either side, where the closed codec, which a target has
-in Python only, takes some hundred. Nothing but what that would carry without tags, and tuples, goes this way, so that
-nothing arrives otherwise.
+in Python only, takes some hundred. Only values that the codec would carry without tags, and tuples, go this way, so
+that all arrive as they would by the codec.
 """
 
 import marshal

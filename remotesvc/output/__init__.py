@@ -11,9 +11,9 @@ from .events import Decoder, LogEvent, OutputEvent, Piece, Stream, log_event_unt
 __all__ = ["LOGGER", "Console", "LogEvent", "OutputEvent", "Outputs", "log_record"]
 
 
-TOGETHER, BREATH = 200, 1e-5
-"""After so many lines in a row, some half a millisecond of work, a pause of so many seconds: whoever waits for the
-interpreter has it then, where it would take it from us only after 5 ms, several times for each call."""
+LINES_BETWEEN_YIELDS, GIL_YIELD = 200, 1e-5
+"""After so many lines in a row, some half a millisecond of work, sleep for so many seconds. That releases the GIL:
+another thread would get it only after the interpreter's switch interval of 5 ms, several times for each call."""
 
 
 class Outputs:
@@ -73,8 +73,8 @@ class Outputs:
         failure: Exception | None = None
         for context, stream, call, (text, undecoded) in pieces:
             self._handed += 1
-            if self._handed % TOGETHER == 0:
-                time.sleep(BREATH)
+            if self._handed % LINES_BETWEEN_YIELDS == 0:
+                time.sleep(GIL_YIELD)
             try:
                 self._take_output(OutputEvent(context, self._name_of(context), stream, text, call, undecoded))
             except Exception as error:

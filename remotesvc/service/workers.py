@@ -1,4 +1,4 @@
-"""The threads of a pool: who looks for work, who takes messages in, and who turns off the light."""
+"""The threads of a pool of services: one takes messages in, the others run work, the last one ends the pool."""
 
 import threading
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from remotesvc.bootstrap.errors import WireError
 from remotesvc.bootstrap.output.units import LINE
-from remotesvc.output import TOGETHER, Console, OutputEvent, Outputs
+from remotesvc.output import LINES_BETWEEN_YIELDS, Console, OutputEvent, Outputs
 from remotesvc.output.events import MOST_PENDING, Decoder
 from tests.unit.outputs import Collector, Terminal, a_record, bare_logging, name_of, output
 
@@ -155,8 +155,8 @@ def test_many_lines_leave_the_interpreter_to_others_now_and_then(
     for _ in range(5000):
         collector.feed(b"\n")
     assert len(collector.events) == 10_000
-    assert len(pauses) == 10_000 // TOGETHER
-    assert {later - earlier for earlier, later in itertools.pairwise(pauses)} == {TOGETHER}
+    assert len(pauses) == 10_000 // LINES_BETWEEN_YIELDS
+    assert {later - earlier for earlier, later in itertools.pairwise(pauses)} == {LINES_BETWEEN_YIELDS}
 
 
 def test_a_failing_callback_loses_no_line() -> None:
