@@ -92,9 +92,8 @@ def _prepare(sock: Stream, trusted: HostKeys) -> ClientTransport:
     security.kex = tuple(name for name in host.kex_algorithms if name in security.kex)
     if host.compression:
         transport.use_compression()
-    if host.rekey_bytes:
-        assert isinstance(transport.packetizer, GuardedPacketizer)
-        transport.packetizer.rekey_after(host.rekey_bytes)
+    assert isinstance(transport.packetizer, GuardedPacketizer)
+    transport.packetizer.rekey_after(*host.rekey_limit)
     return transport
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,7 +85,24 @@ def test_keys_are_exchanged_as_often_as_by_ssh(talkative: OpenSSHServer) -> None
     assert found[0][0] > found[1][0] > found[2][0] == 1, found
 
 
-@pytest.mark.parametrize("limit", ["1G 1h", "16K", "1G 3600"])
+def test_keys_are_exchanged_after_some_time(talkative: OpenSSHServer) -> None:
+    before = len(talkative.written())
+    options = talkative.options(extra_options=["IdentityAgent=none", "RekeyLimit=default 1"])
+    with running(options, "exec cat") as got:
+        keys, sent, begun = {vars(got.path.peer.transport)["H"]}, 0, time.monotonic()
+        while len(keys) < 4:
+            got.path.write([b"a"])
+            sent += 1
+            got.wait_size(sent)
+            time.sleep(0.05)
+            keys.add(vars(got.path.peer.transport)["H"])
+        took = time.monotonic() - begun
+        assert got.data == b"a" * sent
+    assert took >= 2.5  # thrice, once a second; the first keys are a little older
+    assert exchanges(talkative, before) >= 4
+
+
+@pytest.mark.parametrize("limit", ["16K", "16K 1h"])
 def test_what_paramiko_cannot_do_of_it_is_refused(sshd: OpenSSHServer, limit: str) -> None:
     error = connect_error(sshd.options(extra_options=[f"RekeyLimit={limit}"]))
     assert "rekeylimit" in error.message and "--transport openssh" in error.hint

@@ -137,7 +137,7 @@ def _build(settings: Settings, options: SSHOptions) -> ResolvedHost:
         alive_interval=settings.seconds("serveraliveinterval"),
         alive_count=max(settings.number("serveralivecountmax", 3), 1),
         compression=settings.yes("compression"),
-        rekey_bytes=keywords.rekey_bytes(settings.text("rekeylimit", "0")) or 0,
+        rekey_limit=keywords.rekey_limit(settings.text("rekeylimit", "0")) or (0, 0),
         environment=_environment(settings, os.environ),
         jump=jump,
         proxy_command=expand_command(command, tokens) if command else None,

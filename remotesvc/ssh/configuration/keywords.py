@@ -11,7 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from remotesvc.bootstrap.errors import UsageError
+
 from ..paths import interfaces
+from .tokens import number
 
 
 def _names(text: str) -> frozenset[str]:
@@ -66,14 +69,16 @@ _LEAST_REKEY = 1 << 20
 """Bytes: with fewer, paramiko would hardly do anything but exchange keys."""
 
 
-def rekey_bytes(value: str) -> int | None:
-    """The bytes of a RekeyLimit, 0 for the default; None if it cannot be honoured: paramiko knows no time for it."""
-    size, _, seconds = value.lower().partition(" ")
+def rekey_limit(value: str) -> tuple[int, int] | None:
+    """The bytes and the seconds of a RekeyLimit, 0 for the default of either; None if it cannot be honoured."""
+    size, _, time = value.lower().partition(" ")
     match = re.fullmatch(r"([0-9]+)([kmg]?)", "0" if size == "default" else size)
-    if match is None or seconds.strip() not in ("", "0", "none"):
+    try:
+        seconds = 0 if time.strip() in ("", "none") else number(time.strip())
+    except UsageError:
         return None
-    found = int(match.group(1)) * _UNITS[match.group(2)]
-    return found if found == 0 or found >= _LEAST_REKEY else None
+    found = int(match.group(1)) * _UNITS[match.group(2)] if match else -1
+    return (found, seconds) if found == 0 or found >= _LEAST_REKEY else None
 
 
 def unsupported(values: Mapping[str, list[str]], default_of: Callable[[str], str | None]) -> list[str]:
@@ -87,7 +92,7 @@ def unsupported(values: Mapping[str, list[str]], default_of: Callable[[str], str
             continue
         value = " ".join(given)
         if key == "rekeylimit":
-            if rekey_bytes(value) is None:
+            if rekey_limit(value) is None:
                 found.append(f"{key} {value}")
         elif key == "bindinterface" and interfaces.SUPPORTED:
             continue

@@ -66,8 +66,8 @@ class ResolvedHost:
     alive_count: int = 3
     """How many such questions may go unanswered."""
     compression: bool = False
-    rekey_bytes: int = 0
-    """Bytes after which keys are exchanged anew; 0 means paramiko's own limit."""
+    rekey_limit: tuple[int, int] = (0, 0)
+    """Bytes and seconds after which keys are exchanged anew; 0 means paramiko's own limit, and no limit."""
     environment: tuple[tuple[str, str], ...] = ()
     """Variables to set for the program, if the server lets us."""
     jump: SSHOptions | None = None

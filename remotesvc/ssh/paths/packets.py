@@ -7,11 +7,13 @@ A `packetizer_class` is paramiko's public way to do this. Everything here runs o
 from __future__ import annotations
 
 import signal
+import time
+from typing import Any
 
 import paramiko
 from paramiko.common import MSG_CHANNEL_REQUEST, MSG_DISCONNECT, MSG_EXT_INFO
 from paramiko.message import Message
-from paramiko.packet import Packetizer
+from paramiko.packet import NeedRekeyException, Packetizer
 
 from .socket import Stream
 
@@ -38,12 +40,20 @@ class GuardedPacketizer(Packetizer):
         """The lines in front of the SSH greeting."""
         self.farewell = ""
         """What the server said when it closed the connection; as it came, not escaped."""
+        self._keys_last = self._keys_since = float("inf")
         self.signals: dict[int, str] = {}
         """Channel number -> name of the signal ("KILL") that ended its program."""
 
-    def rekey_after(self, size: int) -> None:
-        """Exchange keys anew after so many bytes in one direction, if paramiko would not sooner."""
-        self.REKEY_BYTES = min(size, Packetizer.REKEY_BYTES)
+    def rekey_after(self, size: int, seconds: int) -> None:
+        """Exchange keys anew after so many bytes in one direction, if paramiko would not sooner, and after so many
+        seconds, at the next packet that comes; 0 sets no limit. paramiko knows none in time."""
+        if size:
+            self.REKEY_BYTES = min(size, Packetizer.REKEY_BYTES)
+        self._keys_last = seconds or float("inf")
+
+    def set_outbound_cipher(self, *args: Any, **kwargs: Any) -> None:
+        super().set_outbound_cipher(*args, **kwargs)
+        self._keys_since = time.monotonic()
 
     def start_handshake(self, timeout: float) -> None:
         """No timer thread: the socket's deadline covers the handshake."""
@@ -65,6 +75,10 @@ class GuardedPacketizer(Packetizer):
         return super().read_all(n, check_rekey)
 
     def read_message(self) -> tuple[int, Message]:
+        if time.monotonic() - self._keys_since > self._keys_last:
+            self._keys_since = float("inf")  # once: until there are new keys
+            self._trigger_rekey()  # type: ignore[attr-defined]  # the stubs do not have it
+            raise NeedRekeyException  # which has the transport's loop look whether it should
         kind, message = super().read_message()
         if kind == MSG_CHANNEL_REQUEST:
             self._note_signal(message)
