@@ -21,7 +21,7 @@ from remotesvc.service import AllowAny, Pool, Service, expose, master
 PIECE = 64 * 1024
 
 
-class FileService(Service):
+class Downloads(Service):
     """Serves the files that were registered, and no others."""
 
     def __init__(self, router: object = None) -> None:
@@ -42,10 +42,11 @@ class FileService(Service):
                 yield piece
 
 
-def download(paths: list[str], directory: str) -> dict[str, str]:
-    """On the target: fetch each file from the master; returns what arrived, as SHA-256 of each."""
-    os.makedirs(directory, exist_ok=True)
-    files = master().service(FileService)
+def download(paths: list[str], directory: str | None = None) -> tuple[str, dict[str, str]]:
+    """On the target: fetch each file from the master, into a new directory that only this user may enter unless one is
+    named; returns where that is, and what arrived, as SHA-256 of each."""
+    directory = directory or tempfile.mkdtemp(prefix="downloads-")
+    files = master().service(Downloads)
     digests = {}
     for path in paths:
         digest = hashlib.sha256()
@@ -54,16 +55,18 @@ def download(paths: list[str], directory: str) -> dict[str, str]:
                 file.write(piece)
                 digest.update(piece)
         digests[path] = digest.hexdigest()
-    return digests
+    return directory, digests
 
 
-def main(host: str | None, paths: list[str], directory: str) -> None:
-    service = FileService()
+def main(host: str | None, paths: list[str], directory: str | None = None) -> None:
+    service = Downloads()
     with remotesvc.Router() as router, Pool(router, services=[service]):
         for path in paths:
             service.register(path)
         context = router.ssh(host) if host else router.local()
-        for path, digest in context.call(download, paths, directory).items():
+        directory, digests = context.call(download, paths, directory)
+        print(f"into {directory}")
+        for path, digest in digests.items():
             with open(path, "rb") as file:
                 same = hashlib.sha256(file.read()).hexdigest() == digest
             print(f"{os.path.basename(path)}: {'the same there' if same else 'DIFFERENT'}")
@@ -76,10 +79,10 @@ def main(host: str | None, paths: list[str], directory: str) -> None:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
         if len(sys.argv) > 2:
-            main(sys.argv[1], sys.argv[2:], "/tmp/downloaded")
+            main(sys.argv[1], sys.argv[2:])
         else:
             made = [os.path.join(scratch, name) for name in ("a.bin", "b.bin")]
             for number, name in enumerate(made):
                 with open(name, "wb") as out:
                     out.write(os.urandom(300_000 * number + 10))
-            main(None, made, os.path.join(scratch, "there"))
+            main(None, made, tempfile.mkdtemp(dir=scratch))

@@ -21,7 +21,8 @@ from remotesvc.cli.show.jsonout import result_object
 from remotesvc.fleet.outcome import Outcome, Status, classify
 from tests.zones import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md")),
+         *sorted((ROOT / "docs").glob("*.md"))]
 # Shown as commands, and not for here: they need hosts of the reader's, or install the project (tests/integration/
 # test_packaging.py does that).
 ELSEWHERE = re.compile(r"\bweb[\d\[]|127\.0\.0\.1:\d|\bpip install\b|\btox\b|\bh m:f\b|HOST\b|^(sudo|docker|git|bash) ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,11 @@ EXAMPLES = ROOT / "examples"
 SAID = {
     "custom_activator": ["less than a minute: True", "active: ['clock/v1']", "refused: there is no clock/v2 here",
                          "refused: there is no subprocess.Popen here"],
+    "deploy_files": ["sent 3 files, 0 were the same\nthe same there: True\nwords: 60\nit printed: indexed ",
+                     "sent 1 files, 2 were the same\nthe same there: True\nwords: 45\n"],
     "file_service": ["a.bin: the same there", "b.bin: the same there", "/etc/shadow is not registered"],
+    "fleet_report": ["n[1-2,4]: {'system': '", "'has room': True}\nn3: failed, CallError[FileNotFoundError]\n",
+                     "n5: unreachable, BootstrapError\n2 of 5 hosts: failed: n3; unreachable: n5"],
     "invoker_concurrent": ["side by side: True"],
     "invoker_deduplicating": ["sizes: [8000] calls: 12\nfetched: ['shop 1.0', 'shop 2.0']\n",
                               "changed: ['shop 1.0', 'shop 2.0', 'shop 2.0']"],
@@ -30,6 +35,11 @@ SAID = {
 
 def test_all_of_them_are_here() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py")} == set(SAID)
+
+
+def test_the_index_has_each() -> None:
+    index = (EXAMPLES / "README.md").read_text()
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(re.findall(r"\]\((\w+\.py)\)", index))
 
 
 @pytest.mark.parametrize("name", SAID)
