@@ -21,7 +21,7 @@ from remotesvc.cli.show.jsonout import result_object
 from remotesvc.fleet.outcome import Outcome, Status, classify
 from tests.zones import ROOT
 
-PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md")),
+PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "examples/README.md", "benchmarks/NOTES.md")),
          *sorted((ROOT / "docs").glob("*.md"))]
 # Shown as commands, and not for here: they need hosts of the reader's, or install the project (tests/integration/
 # test_packaging.py does that).
