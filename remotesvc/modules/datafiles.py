@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 
 from .found import Found
+from .policy import Ruling
 
 SIZE_LIMIT = 64 << 20
 """Bytes of the largest data file that is served through an import; larger ones are for a file transfer."""
@@ -58,6 +59,24 @@ def read_data_file(found: Found, path: str) -> bytes:
         except OSError as error:
             raise Unavailable(f"{path} of {found.name}: {error.strerror}") from error
     raise Unavailable(f"{found.name} on the master has no data file {path}")
+
+
+def withheld(
+    package: str, path: str, locate: Callable[[str], Found | None], rule: Callable[[str], Ruling]
+) -> Ruling | None:
+    """The ruling that keeps a data file from a child that may have the package: one of the names on the way to the file
+    is denied, or is a package that the child may not have. None if there is none."""
+    *directories, file = path.split("/")
+    name = package
+    for part in [*directories, file[: -len(".py")]] if file.endswith(".py") else directories:
+        name = f"{name}.{part}"
+        ruling = rule(name)
+        if ruling.rule == "deny":
+            return ruling
+        found = locate(name)
+        if ruling.verdict == "refused" and found is not None and found.is_pkg and found.kind != "namespace":
+            return ruling
+    return None
 
 
 def _split(directory: str) -> tuple[str | None, str]:

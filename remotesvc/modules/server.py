@@ -8,14 +8,24 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
-from remotesvc.bootstrap.imports.modules import LISTING, MAIN, METADATA, MODULE, TEXT, Request, check_request
+from remotesvc.bootstrap.imports.modules import (
+    LISTING,
+    MAIN,
+    METADATA,
+    MODULE,
+    RESOURCE,
+    TEXT,
+    Request,
+    check_request,
+)
 
 from .children import Children
 from .closure import Closure, Plans
 from .codes import MAGIC, Codes
-from .datafiles import Unavailable, data_files, read_data_file
+from .datafiles import Unavailable, data_files, read_data_file, withheld
 from .distributions import Distribution
 from .entry import Entries
 from .explain import ImportOrigin
@@ -193,6 +203,12 @@ class ModuleServer:
             found = self._located(name)
             if wanted.kind == MODULE:
                 return {"modules": self._with_imports(child, wanted, found, ruling)}
+            if wanted.kind == RESOURCE:
+                rule = partial(self._children.ruling, child, python=wanted.python)
+                kept = withheld(name, wanted.path, self._finder.locate, rule)
+                if kept is not None:
+                    self.refusals.note(child_id, f"{name}:{wanted.path}", kept.rule)
+                    return {"reason": f"{wanted.path} of {name}: {kept.reason}"}
         if wanted.kind == TEXT:
             return self._text(found)
         if not found.is_pkg:

@@ -17,7 +17,7 @@ from remotesvc.bootstrap.face import EVERYWHERE
 from remotesvc.bootstrap.imports.modules import LISTING, METADATA, RESOURCE, announcement
 
 from .closure import Scanner, lineage
-from .datafiles import Unavailable, data_files, read_data_file
+from .datafiles import Unavailable, data_files, read_data_file, withheld
 from .entry import Entries
 from .find import Finder
 from .found import Found
@@ -168,8 +168,8 @@ class Whole:
             if not module.is_pkg or not ruling.served or (
                     ruling.verdict == "prefer-target" and name.partition(".")[0] in there):  # fmt: skip
                 continue
-            files = data_files(module)
-            found.append([LISTING, name, "", {"names": list(files)}])
+            files = [path for path in data_files(module) if withheld(name, path, self._finder.locate, rule) is None]
+            found.append([LISTING, name, "", {"names": files}])
             for path in files[:MOST_FILES]:
                 try:
                     data = read_data_file(module, path)

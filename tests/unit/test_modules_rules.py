@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,33 @@ class TestClosedSet:
         assert server.answer(1, request(LISTING, "mine", HERE)) == {"names": ["key.pem"]}
         assert server.answer(1, request(RESOURCE, "installed", HERE, "data.txt")) == {"data": b"data"}
         assert "not a package" in server.answer(1, request(LISTING, "other", HERE))["reason"]
+
+    @pytest.mark.parametrize("archived", [False, True])
+    def test_data_files_of_packages_inside_as_those_packages(self, tmp_path: Path, archived: bool) -> None:
+        files = ["__init__.py", "task.py", "used/__init__.py", "used/a.txt", "admin/__init__.py", "admin/b.txt",
+                 "admin/more/c.txt", "data/d.txt"]  # fmt: skip
+        write(tmp_path, {f"mine/{name}": "import mine.used" if name == "task.py" else "" for name in files})
+        if archived:
+            path = shutil.make_archive(str(tmp_path / "all"), "zip", tmp_path, "mine")
+        server = ModuleServer(path=[path if archived else str(tmp_path)])
+        server.ahead(1, "mine.task", 0)
+        for name in ("used/a.txt", "data/d.txt"):
+            assert server.answer(1, request(RESOURCE, "mine", HERE, name)) == {"data": b""}
+        for name in ("admin/b.txt", "admin/more/c.txt"):
+            reason = server.answer(1, request(RESOURCE, "mine", HERE, name))["reason"]
+            assert name in reason and "allow=['mine.admin']" in reason
+        server.ahead(1, "mine.admin", 0)
+        assert server.answer(1, request(RESOURCE, "mine", HERE, "admin/b.txt")) == {"data": b""}
+
+    @pytest.mark.parametrize("init", [{}, {"mine/admin/__init__.py": ""}])
+    @pytest.mark.parametrize("rules", [{"deny": ["mine.admin"]}, {"imports": {"mine.admin": "deny"}}])
+    def test_data_files_below_what_is_denied(self, tmp_path: Path, init: dict[str, Any], rules: dict[str, Any]) -> None:
+        write(tmp_path, {"mine/task.py": "import mine.admin", "mine/admin/key.pem": "secret", **init})
+        server = ModuleServer(path=[str(tmp_path)], **rules)
+        server.ahead(1, "mine.task", 0)
+        reason = server.answer(1, request(RESOURCE, "mine", HERE, "admin/key.pem"))["reason"]
+        assert "denied on the master" in reason
+        assert server.statistics()["refused"]["deny"] == 1
 
     def test_refusals_are_counted_and_named(self, server: ModuleServer) -> None:
         ask(server, "private", child=7)
