@@ -97,7 +97,7 @@ class Finder:
         return self._found_in(name, self._entries(), None) or self._ask_finders(name) or self._loaded(name)
 
     def _entries(self) -> list[str]:
-        return [*self._path, *filter(None, (entry or _working_directory() for entry in sys.path))]
+        return [*self._path, *filter(None, (entry or _working_directory() for entry in _sys_path()))]
 
     def _found_in(self, name: str, entries: Sequence[str], above: Found | None) -> Found | None:
         """The first module of a name in these directories, or the namespace package they make up together."""
@@ -160,7 +160,7 @@ class Finder:
         """The deepest path entry that a file lies under; None for one that only a finder knew."""
         if origin is None:
             return entry
-        roots = [root.rstrip(os.sep) for root in (*self._path, *sys.path) if root]
+        roots = [root.rstrip(os.sep) for root in (*self._path, *_sys_path()) if root]
         return max((root for root in roots if origin.startswith(root + os.sep)), key=len, default=entry)
 
     def _is_stdlib(self, name: str, origin: str | None) -> bool:
@@ -176,7 +176,12 @@ def is_site(directory: str | None) -> bool:
 
 def _stdlib_directories() -> list[str]:
     pure = os.path.dirname(os.__file__)
-    return [pure, *(entry for entry in sys.path if os.path.basename(entry) == "lib-dynload")]
+    return [pure, *(entry for entry in _sys_path() if os.path.basename(entry) == "lib-dynload")]
+
+
+def _sys_path() -> list[str]:
+    """What Python looks at of ``sys.path``, where a program may put anything: Python passes over a `pathlib.Path`."""
+    return [entry for entry in sys.path if isinstance(entry, str)]
 
 
 def _working_directory() -> str:

@@ -90,6 +90,15 @@ def test_paths_given_come_before_sys_path(tmp_path: Path, monkeypatch: pytest.Mo
     assert located(Finder(), "mine").source == b"b"
 
 
+def test_entries_of_sys_path_that_are_no_text_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"passed/over.py": "", "mine/found.py": ""})
+    strange = [tmp_path / "passed", bytes(tmp_path / "passed"), None]
+    monkeypatch.setattr(sys, "path", [*strange, str(tmp_path / "mine"), *sys.path])
+    finder = Finder()
+    assert located(finder, "found").first_party and located(finder, "json").stdlib
+    assert finder.locate("over") is None and finder.distribution("nothing-like-it") is None
+
+
 def test_namespace_package_over_several_entries(tmp_path: Path) -> None:
     write(tmp_path, {"a/ns/deep/one.py": "1", "b/ns/deep/two.py": "2", "b/ns/data/x.txt": ""})
     finder = Finder([str(tmp_path / "a"), str(tmp_path / "b")])
