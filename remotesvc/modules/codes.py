@@ -19,6 +19,9 @@ from .found import Found
 
 MAGIC = importlib.util.MAGIC_NUMBER
 
+# What the compiler says of expressions that are nested too deeply for it.
+_TOO_MUCH = (RecursionError, MemoryError, OverflowError)
+
 
 class Codes:
     """The code of one router's modules, as this interpreter compiles it.
@@ -39,10 +42,10 @@ class Codes:
         if code is None:
             try:
                 code = compile(found.source, found.origin or found.name, "exec", dont_inherit=True)
-            except (SyntaxError, ValueError):
+                self._compiled[found.name] = marshal.dumps(code)
+            except (SyntaxError, ValueError, *_TOO_MUCH):
                 return None  # whoever imports it will be told
             self.compiled += 1
-            self._compiled[found.name] = marshal.dumps(code)
         return code
 
     def marshalled(self, found: Found, label: str) -> bytes | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from remotesvc.bootstrap.errors import Error
@@ -15,6 +17,8 @@ from .server import ModuleServer
 
 PATIENCE = 60.0
 """Seconds that a child may take for the modules in one window, before it has to ask for what it still needs."""
+
+log = logging.getLogger("remotesvc.modules")
 
 
 class Pusher:
@@ -41,6 +45,7 @@ class Pusher:
         self._router.post(child, wire.PUSH_MODULES, encoded, stream=wire.MODULES, deadline=time.monotonic() + PATIENCE)
 
     def _push(self, child: int) -> None:
+        failed, dropped = False, []
         try:
             magic = self._magic_of(child)
             while True:
@@ -52,11 +57,17 @@ class Pusher:
                 self.send(child, items)
         except (Error, ConnectError):
             pass  # it never came up, is gone, or takes nothing: then it asks
+        except Exception:  # of files that change or finders of others
+            log.exception("context %d is not sent what it was promised", child)
+            failed = True
         finally:
             with self._lock:
                 if self._active.get(child) is threading.current_thread():
-                    self._server.give_up(child)
+                    dropped = self._server.give_up(child)
                     del self._active[child]
+        if failed and dropped:
+            with suppress(Error, ConnectError):
+                self.send(child, dropped)
 
     def close(self) -> None:
         """Wait a moment for threads whose links are closed."""

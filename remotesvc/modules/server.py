@@ -150,13 +150,17 @@ class ModuleServer:
         child = self._children.known(child_id)
         return child is not None and bool(child.courses)
 
-    def give_up(self, child_id: int) -> None:
-        """What is on its way to a child will not be sent."""
+    def give_up(self, child_id: int) -> list[Any]:
+        """What is on its way to a child will not be sent. Returns entries that tell it so: then it asks instead of
+        waiting."""
         with self._lock:
             child = self._children.of(child_id)
+            ruling = Ruling("refused", "the master failed to send it")
+            dropped = [self._entries.refusal(name, ruling) for name in sorted(child.promised)]
             child.sent -= {(name, code) for name in child.promised for code in (True, False)}
             child.promised.clear()
             child.courses.clear()
+            return dropped
 
     def unsent(self, child_id: int, module: str, items: Iterable[Any]) -> None:
         """What `ahead` returned for a call did not get to the child after all."""

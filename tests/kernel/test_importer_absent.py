@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from remotesvc.bootstrap.imports.importer import ARRIVAL_LIMIT
+from remotesvc.bootstrap.imports.modules import REFUSED, Entry, pack
 from remotesvc.modules.server import ModuleServer
 from tests.interpreters import Interpreter
 from tests.kernel.import_fixtures import NATIVE
@@ -44,6 +47,14 @@ def test_refusal_ends_when_a_call_needs_the_module(child: Child, module_server: 
         child.run("import secret_settings")
     module_server.ahead(1, "secret_settings", 0)
     assert child.run("import secret_settings as s; result = s.PASSWORD") == "x"
+
+
+def test_what_was_announced_and_will_not_come_is_asked_for_at_once(child: Child) -> None:
+    given_up = pack(Entry("later", REFUSED, label="the master failed to send it"))
+    started = time.monotonic()
+    code = f"importer().expect(['later']); importer().deliver([{given_up!r}]); import later; result = later.VALUE"
+    assert child.run(code) == "later"
+    assert time.monotonic() - started < ARRIVAL_LIMIT / 2
 
 
 def test_denied_module(interpreter: Interpreter, project: Path) -> None:

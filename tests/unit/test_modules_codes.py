@@ -53,6 +53,16 @@ class TestCode:
 
         assert files(marshal.loads(data)) == {"remotesvc:/nested.py"}
 
+    @pytest.mark.parametrize("text", ["+1" * 30_000, "(" * 5000 + ")" * 5000, "[" * 150 + "]" * 150 + "\0"])
+    def test_what_cannot_be_compiled_here_goes_as_source(self, server: ModuleServer, site: Path, text: str) -> None:
+        """A target may do better, or an `except` there be ready for it."""
+        write(site, {"deep.py": f"X = 1{text}\n", "wants.py": "import deep, helper\n"})
+        items = server.ahead(1, "wants", 1 << 20, magic=MAGIC)
+        wants, *rest = (unpack(item) for item in items if isinstance(item, list))
+        assert wants.magic == MAGIC
+        assert [each.magic for each in rest if each.name == "deep"] == [None]
+        assert [each.magic for each in rest if each.name == "helper"] == [MAGIC]
+
     def test_whose_path_cannot_be_replaced_in_place(self, server: ModuleServer, site: Path) -> None:
         write(site, {"same.py": f"PATH = 'x{site / 'same.py'}'\n", "wörter.py": "X = 1\n", "moved.py": "X = 1\n"})
         for name in ("same", "wörter", "moved"):

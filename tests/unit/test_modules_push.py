@@ -11,6 +11,7 @@ import pytest
 from remotesvc import fastcodec
 from remotesvc.bootstrap.data.codec import Bindings
 from remotesvc.bootstrap.errors import NotSent
+from remotesvc.bootstrap.imports.modules import REFUSED
 from remotesvc.bootstrap.links import wire
 from remotesvc.modules.push import Pusher
 from remotesvc.modules.server import ModuleServer
@@ -27,12 +28,14 @@ class FakeRouter:
 
     def __init__(self) -> None:
         self.posted: list[Any] = []
+        self.kinds: set[str] = set()
         self.error: Exception | None = None
 
     def post(self, dst: int, handle: int, encoded: Any, **more: Any) -> None:
         if self.error is not None:
             raise self.error
         items = fastcodec.decode(encoded.data, encoded.blobs, encoded.tagged)
+        self.kinds |= {item[1] for item in items if isinstance(item, list)}
         self.posted.append((dst, handle, [item[0] for item in items if isinstance(item, list)]))
 
 
@@ -86,3 +89,20 @@ def test_context_that_never_comes_up(server: ModuleServer) -> None:
     ended()
     assert not server.waiting(1)
     pusher.close()
+
+
+def test_an_error_of_ours_tells_the_child_to_ask(
+    server: ModuleServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(child: int, magic: bytes) -> None:
+        raise RuntimeError("the disk is on fire")
+
+    monkeypatch.setattr(server, "more", fail)
+    router = FakeRouter()
+    pusher = Pusher(router, server, lambda child: b"")
+    pusher.wake(1)
+    ended()
+    assert router.posted == [(1, wire.PUSH_MODULES, ["one", "task", "two"])]
+    assert router.kinds == {REFUSED}
+    assert "the disk is on fire" in caplog.text
+    assert not server.waiting(1)
