@@ -1,4 +1,5 @@
 """The public names of the package, and where each is defined: what `remotesvc.NAME` looks up."""
+from .finder import ROOT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ ALL = [
 
 def on_child(file: "str") -> "bool":
     """Tell whether a module with this ``__file__`` was sent by a parent."""
-    return file.startswith("remotesvc:")
+    return file.startswith(ROOT)
 
 
 def find(name: "str", child: "bool") -> "Any":

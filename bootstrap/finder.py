@@ -6,8 +6,7 @@ Lookup order on a child, for every import:
 2. the target's standard library: built in, frozen, or on the path the interpreter started with;
 3. `fallback`, the importer: the parent, and what else the target has installed.
 
-Its file name is a label such as ``remotesvc:/remotesvc/bootstrap/wire.py``, never a path: a file of the target must not
-pass for its source.
+Its file name is a label below `ROOT`, where no file can be: none of the target must pass for its source.
 """
 
 import marshal
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
     Fallback = Callable[[str, Optional[Sequence[str]]], Optional[ModuleSpec]]
 
-ROOT = "remotesvc:/"
-"""How labels begin, and the path entries of packages that are no files of the target."""
+ROOT = "/dev/null/remotesvc:/"
+"""How labels begin, and the path entries of packages that are no files of the target: paths that no file can have."""
 
 
 def label_of(name: "str", is_pkg: "bool") -> "str":

@@ -1,5 +1,6 @@
 """Error replies: ``[kind, detail...]``, and how they are sent."""
 from ..errors import Busy, CallTimeout, Cancelled, EncodeError, Error, Lost, VersionSkewError
+from ..finder import ROOT
 from ..links import wire
 from ..unreachable import ConnectError, as_reply
 
@@ -12,7 +13,7 @@ RAISED = "raised"
 # Characters of the last words of a process that go with the error.
 MOST_SAID = 4096
 # Where the frames of ours lie, on a child and on the master.
-_OURS = tuple(root + part for root in ("remotesvc:/remotesvc/", __file__[:-len("bootstrap/calls/outcome.py")])
+_OURS = tuple(root + part for root in (ROOT + "remotesvc/", __file__[:-len("bootstrap/calls/outcome.py")])
               for part in ("bootstrap/", "service/"))
 
 

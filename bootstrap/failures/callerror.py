@@ -1,6 +1,7 @@
 """CallError, and how a remote traceback looks (zone K)."""
 
 from ..errors import OutcomeError
+from ..finder import ROOT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def traceback_lines(error: "CallError", source_line: "Optional[SourceLine]" = No
         if not file:
             lines.append("  [%d frames are not shown]" % number)
             continue
-        lines.append('  File "%s", line %d, in %s' % (file, number, function))
+        lines.append('  File "%s", line %d, in %s' % (_shown(file), number, function))
         if source:
             lines.append("    " + source)
     return lines
@@ -140,7 +141,7 @@ def _misspelt(error: "CallError", source_line: "Optional[SourceLine]") -> "List[
     file, number, offset = (error.attrs.get(name) for name in ("filename", "lineno", "offset"))
     if "SyntaxError" not in error.mro or type(file) is not str or type(number) is not int:
         return []
-    lines = ['  File "%s", line %d' % (file, number)]
+    lines = ['  File "%s", line %d' % (_shown(file), number)]
     text = error.attrs.get("text")
     if type(text) is not str:  # some compilers have none
         [(_file, _number, _function, text)] = with_source([(file, number, "", "")], source_line)
@@ -154,12 +155,17 @@ def _misspelt(error: "CallError", source_line: "Optional[SourceLine]") -> "List[
     return lines
 
 
+def _shown(file: "str") -> "str":
+    """Return a file name as people see it: of a label only what tells something."""
+    return "remotesvc:/" + file[len(ROOT):] if file.startswith(ROOT) else file
+
+
 def with_source(frames: "Iterable[Tuple[str, int, str, str]]",
                 source_line: "Optional[SourceLine]") -> "List[Tuple[str, int, str, str]]":
     """Return the frames, those of code that was sent there with the source line found here."""
     filled = []
     for file, number, function, source in frames:
-        if source_line is not None and not source and file.startswith("remotesvc:/"):
+        if source_line is not None and not source and file.startswith(ROOT):
             try:
                 source = (source_line(file, number) or "").strip()
             except Exception:  # a source that cannot be read must not hide the error it belongs to

@@ -18,6 +18,8 @@ The layout, each key always present:
 import itertools
 import os
 
+from ..finder import ROOT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Set
@@ -202,7 +204,8 @@ def _source(places: "List[Any]") -> "Dict[Any, str]":
     """
     wanted: "Dict[str, Set[int]]" = {}
     for name, number in reversed(places):  # the innermost matter most
-        if os.path.isabs(name) and (name in wanted or len(wanted) < FILES):
+        mine = os.path.isabs(name) and not name.startswith(ROOT)
+        if mine and (name in wanted or len(wanted) < FILES):
             wanted.setdefault(name, set()).add(number)
     found: "Dict[Any, str]" = {}
     for name in wanted:

@@ -20,7 +20,7 @@ from .lines import tell_all
 from .loader import DistributionFinder, ModuleLoader
 from .modules import ABSENT, MAIN, MODULE, NAMESPACE, REFUSED, SOURCE, TARGET, TEXT, Entry, Request, announced, unpack
 from .requests import Requests
-from .target import Target, statement, wanted_for
+from .target import Target, labels_in, package_at, statement, wanted_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,28 +118,49 @@ class Importer(object):
 
         In an import statement the latter is a ModuleNotFoundError that says why.
         """
-        parent, _, tail = fullname.rpartition(".")
+        parent = fullname.rpartition(".")[0]
         if self.target.owns(parent, path):
             return None
-        if path and path[0].startswith(ROOT):
-            parent = path[0][len(ROOT):].replace("/", ".")  # not by its name: a package may go by another too
-        above = self.entries.get(parent)
-        parts = above.submodules if above is not None else None
-        if parts is None or tail in parts or tail + "/" in parts:
-            name = "%s.%s" % (parent, tail) if parent else tail
-            goal = wanted_for(fullname) if name == fullname else name
-            with Unlocked():
-                entry = self._entry(name, goal)
-        else:
-            entry = Entry(fullname, ABSENT, label="%s on the master has no such module" % parent)
+        places = labels_in(path)
+        entry = self._in_first(fullname, places) if places else self._in(parent, fullname)
         if entry.loadable and (parent or not entry.prefer_target):
             return self._spec(entry, fullname)
+        above = self.entries.get(package_at(places[0]) if places else parent)
         spec = self.target.find(fullname, path, above is not None and above.kind == NAMESPACE)
         if spec is None and entry.loadable:
             return self._spec(entry, fullname)
         if spec is None:
-            self._fail(fullname, entry)
+            vendored = labels_in(sys.path) if path is None else ()
+            self._fail(fullname, self._in_first(fullname, vendored, entry) if vendored else entry)
         return spec
+
+    def find_in(self, fullname: "str", place: "str") -> "Optional[ModuleSpec]":
+        """The spec of a module that the parent has in a directory of a package, a label; None if it gives none."""
+        entry = self._in(package_at(place), fullname)
+        return self._spec(entry, fullname) if entry.loadable else None
+
+    def _in_first(self, fullname: "str", places: "Sequence[str]", told: "Optional[Entry]" = None) -> "Entry":
+        """What the parent has in the first of these places that has it; else why there is none, `told` if it is known.
+        What is withheld tells more than what is absent."""
+        for place in places:  # not by the module's name: a package may go by another too
+            entry = self._in(package_at(place), fullname)
+            if entry.loadable:
+                return entry
+            if told is None or (told.kind == ABSENT and entry.kind != ABSENT):
+                told = entry
+        return told  # type: ignore[return-value]
+
+    def _in(self, parent: "str", fullname: "str") -> "Entry":
+        """What the parent has to say about a module in one of its packages, or outside any."""
+        tail = fullname.rpartition(".")[2]
+        above = self.entries.get(parent)
+        parts = above.submodules if above is not None else None
+        if parts is not None and tail not in parts and tail + "/" not in parts:
+            return Entry(fullname, ABSENT, label="%s on the master has no such module" % parent)
+        name = "%s.%s" % (parent, tail) if parent else tail
+        goal = wanted_for(fullname) if name == fullname else name
+        with Unlocked():
+            return self._entry(name, goal)
 
     def _fail(self, name: "str", entry: "Entry") -> "None":
         asker = statement()

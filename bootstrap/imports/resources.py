@@ -9,6 +9,7 @@ import sys
 
 from ..finder import ROOT
 from .modules import LISTING, RESOURCE, Request
+from .target import package_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ IN_MEMORY = 256
 
 
 def data(importer: "Importer", path: "str") -> "bytes":
-    """The data file behind ``remotesvc:/package/path``; OSError if there is none."""
+    """The data file behind the label ``package/path``; OSError if there is none."""
     parts: "List[str]" = []
     for part in path[len(ROOT):].split("/") if path.startswith(ROOT) else ():
         if part == "..":
@@ -56,15 +57,16 @@ def listing(importer: "Importer", package: "Entry") -> "List[str]":
 
 
 class PathEntry(object):
-    """What ``sys.path_hooks`` make of the ``__path__`` of a package from the parent; for `pkgutil`."""
+    """What ``sys.path_hooks`` make of a directory of a package from the parent, in its ``__path__`` or in ``sys.path``:
+    for `pkgutil`, and for packages that come with others inside them."""
 
     def __init__(self, importer: "Importer", path: "str") -> "None":
         self._importer = importer
         self._path = path
-        self._package = path[len(ROOT):].replace("/", ".")
+        self._package = package_at(path)
 
     def find_spec(self, fullname: "str", target: "object" = None) -> "Optional[ModuleSpec]":
-        return self._importer.find("%s.%s" % (self._package, fullname.rpartition(".")[2]), [self._path])
+        return self._importer.find_in(fullname, self._path)
 
     def iter_modules(self, prefix: "str" = "") -> "List[Tuple[str, bool]]":
         entry = self._importer.entries.get(self._package)

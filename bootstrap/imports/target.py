@@ -14,7 +14,7 @@ from ..finder import ROOT, Unlocked, from_parent
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _frozen_importlib import ModuleSpec
-    from typing import Any, Optional, Sequence
+    from typing import Any, List, Optional, Sequence
 
     from ..finder import MemoryFinder
 
@@ -93,14 +93,25 @@ class Target(object):
         """Give a namespace package from the parent the directories that the target has for it."""
         self.restore_site()
         parent = name.rpartition(".")[0]
-        where = None
+        above: "Sequence[str]" = sys.path
         if parent:
             self._add_portions(parent)
-            where = [entry for entry in sys.modules[parent].__path__ if not entry.startswith(ROOT)]
+            above = sys.modules[parent].__path__
+        where = [entry for entry in above if not str(entry).startswith(ROOT)]
         spec = PathFinder.find_spec(name, where)
         if spec is not None and spec.loader is None:
             own = sys.modules[name].__path__
             own.extend(entry for entry in spec.submodule_search_locations or () if entry not in own)
+
+
+def labels_in(path: "Optional[Sequence[Any]]") -> "List[str]":
+    """Those entries of a path that are directories of packages from the parent."""
+    return [entry for entry in path or () if isinstance(entry, str) and entry.startswith(ROOT)]
+
+
+def package_at(label: "str") -> "str":
+    """The name that the parent has for the package with such a directory."""
+    return label[len(ROOT):].replace("/", ".")
 
 
 def ours(finder: "Any") -> "bool":

@@ -8,6 +8,8 @@ import tokenize
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from remotesvc.bootstrap.finder import ROOT
+
 from .entry import Entries
 from .explain import ImportOrigin, Source, loaded_untrusted
 from .find import Finder
@@ -80,7 +82,7 @@ class Sent:
     def _name_of(self, label: str) -> str:
         """The module behind a label: of one sent, or of the kernel, which was sent in the bundle."""
         known = self._entries.labels.get(label)
-        prefix = "remotesvc:/remotesvc/bootstrap/"
+        prefix = ROOT + "remotesvc/bootstrap/"
         if known is None and label.startswith(prefix) and label.endswith(".py"):
             known = "remotesvc.bootstrap." + label[len(prefix) : -len(".py")].replace("/", ".")
             if not all(part.isidentifier() for part in known.split(".")) or self._finder.locate(known) is None:

@@ -12,6 +12,7 @@ from types import CodeType, FunctionType
 
 from ..bootstrap.calls import bysource as there
 from ..bootstrap.errors import Error
+from ..bootstrap.finder import ROOT
 from . import extent
 from .codes import alike, inner, same
 
@@ -112,7 +113,7 @@ def _class_around(code: "CodeType", text: "str", tree: "ast.Module") -> "Tuple[s
 def shown_file(code: "CodeType") -> "str":
     """How tracebacks there name the file: never by a path of this machine."""
     name = code.co_filename
-    return name if name.startswith(("<", "remotesvc:/")) else "remotesvc:/%s" % os.path.basename(name)
+    return name if name.startswith(("<", ROOT)) else ROOT + os.path.basename(name)
 
 
 def _plain(member: "Any") -> "Any":

@@ -40,4 +40,5 @@ def modules_from_elsewhere() -> "list[str]":
     import sys
 
     modules = list(sys.modules.items())
-    return sorted(name for name, module in modules if str(getattr(module, "__file__", "")).startswith("remotesvc:"))
+    files = {name: str(getattr(module, "__file__", "")) for name, module in modules}
+    return sorted(name for name, file in files.items() if file.startswith("/dev/null/remotesvc:"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from remotesvc.bootstrap.finder import ROOT
 from remotesvc.bootstrap.imports.importer import ARRIVAL_LIMIT
 from remotesvc.bootstrap.imports.modules import REFUSED, Entry, pack
 from remotesvc.modules.server import ModuleServer
@@ -78,7 +79,7 @@ def test_native_module_names_the_file(child: Child) -> None:
 
 def test_find_spec_answers_none_instead_of_raising(child: Child) -> None:
     code = "from importlib.util import find_spec as f; result = [f('nowhere'), f('fastmath'), f('later').origin]"
-    assert child.run(code) == [None, None, "remotesvc:/later.py"]
+    assert child.run(code) == [None, None, "/dev/null/remotesvc:/later.py"]
 
 
 def test_finders_of_called_code_are_asked_last(child: Child) -> None:
@@ -120,7 +121,7 @@ except ImportError as error:
     result = [remotesvc.__file__, resources.__file__, str(error)]
 """
         result = child.run(code % (str(tmp_path / "old"), str(tmp_path / "old")))
-    assert result[:2] == ["remotesvc:/remotesvc/__init__.py", "remotesvc:/remotesvc/bootstrap/imports/resources.py"]
+    assert result[:2] == [ROOT + "remotesvc/__init__.py", ROOT + "remotesvc/bootstrap/imports/resources.py"]
     assert "exists on the master only" in result[2]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import marshal
 import os
 import re
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 
 import pytest
 
@@ -19,6 +20,7 @@ from remotesvc.bootstrap.errors import UsageError
 from remotesvc.bootstrap.finder import MemoryFinder, label_of
 from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.unreachable import BootstrapError, ConnectError, PythonNotFound, PythonTooOld
+from remotesvc.jobs import start as job_start
 from remotesvc.launch import bundle as module
 from remotesvc.launch.bundle import KERNEL, Bundle, kernel_sources, needed, pack, pack_small, quote_word, safe_name
 from remotesvc.launch.handshake import Handshake
@@ -290,6 +292,12 @@ def test_the_two_parts_are_the_whole_kernel(bundle: Bundle, code: bool) -> None:
     assert set(first.codes) == (set(first.sources) if code else set())
     assert set(rest.codes) <= set(rest.sources)
     assert bool(rest.codes) is code
+
+
+@pytest.mark.parametrize("script", [stage0, job_start])
+def test_the_finder_that_a_script_runs_by_hand_has_its_label(script: ModuleType) -> None:
+    """The one place that cannot take it from the finder."""
+    assert f'exec(compile(source, "{label_of(KERNEL + ".finder", False)}", "exec")' in inspect.getsource(script)
 
 
 @pytest.mark.parametrize("code", [False, True], ids=["source", "code"])

@@ -10,7 +10,7 @@ from types import CodeType
 
 import pytest
 
-from remotesvc.bootstrap.finder import label_of
+from remotesvc.bootstrap.finder import ROOT, label_of
 from remotesvc.bootstrap.imports.modules import (
     MODULE,
     TEXT,
@@ -51,7 +51,7 @@ class TestCode:
             inner = [files(each) for each in code.co_consts if isinstance(each, CodeType)]
             return {code.co_filename}.union(*inner)
 
-        assert files(marshal.loads(data)) == {"remotesvc:/nested.py"}
+        assert files(marshal.loads(data)) == {"/dev/null/remotesvc:/nested.py"}
 
     @pytest.mark.parametrize("text", ["+1" * 30_000, "(" * 5000 + ")" * 5000, "[" * 150 + "]" * 150 + "\0"])
     def test_what_cannot_be_compiled_here_goes_as_source(self, server: ModuleServer, site: Path, text: str) -> None:
@@ -69,7 +69,7 @@ class TestCode:
             py_compile.compile(str(site / f"{name}.py"), dfile="/elsewhere/moved.py" if name == "moved" else None)
             server.ahead(1, name, 0)
             code = marshal.loads(zlib.decompress(self.entry(server, name, MAGIC).data))
-            assert code.co_filename == f"remotesvc:/{name}.py"
+            assert code.co_filename == f"/dev/null/remotesvc:/{name}.py"
 
     def test_of_what_does_not_compile_is_its_source(self, server: ModuleServer, site: Path) -> None:
         write(site, {"wrong.py": "def oops(:\n"})
@@ -100,9 +100,9 @@ class TestCode:
 class TestSourceLines:
     def test_of_modules_sent(self, server: ModuleServer) -> None:
         server.ahead(1, "task", 1 << 20)
-        assert server.sent.source_line("remotesvc:/helper.py", 2) == "# second line"
-        assert server.sent.source_line("remotesvc:/helper.py", 99) == ""
-        assert server.sent.source_line("remotesvc:/helper.py", -1) == ""
+        assert server.sent.source_line("/dev/null/remotesvc:/helper.py", 2) == "# second line"
+        assert server.sent.source_line("/dev/null/remotesvc:/helper.py", 99) == ""
+        assert server.sent.source_line("/dev/null/remotesvc:/helper.py", -1) == ""
 
     def test_of_the_kernel(self, server: ModuleServer) -> None:
         assert server.sent.source_line(label_of("remotesvc.bootstrap.imports.modules", False), 1).startswith(
@@ -110,7 +110,7 @@ class TestSourceLines:
         )
 
     @pytest.mark.parametrize(
-        "label", ["", "/etc/passwd", "remotesvc:/private.py", "remotesvc:/remotesvc/bootstrap/../x.py"]
+        "label", ["", "/etc/passwd", ROOT + "private.py", ROOT + "remotesvc/bootstrap/../x.py"]
     )
     def test_of_nothing_else(self, server: ModuleServer, label: str) -> None:
         assert server.sent.source_line(label, 1) == ""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from remotesvc.bootstrap.errors import UsageError
+from remotesvc.bootstrap.finder import label_of
 from remotesvc.bootstrap.imports.modules import (
     ABSENT,
     LISTING,
@@ -81,9 +82,9 @@ class TestClosedSet:
         })  # fmt: skip
         server = ModuleServer(path=[str(tmp_path)])
         ask(server, "lib")
-        assert server.sent.too_new(["remotesvc:/lib.py", "/no/such", "remotesvc:/os.py"], (3, 6)) == (
-            {"lib 1": least} if least else {})
-        assert server.sent.too_new(["remotesvc:/lib.py"], (3, 11)) == {}
+        labels = [label_of(name, False) for name in ("lib", "os")]
+        assert server.sent.too_new([*labels, "/no/such"], (3, 6)) == ({"lib 1": least} if least else {})
+        assert server.sent.too_new(labels, (3, 11)) == {}
 
     @pytest.mark.parametrize("pattern", ["deep.plugins.*", "deep.plugins.tar", "d*p.plug*.tar"])
     def test_what_is_allowed_comes_with_the_packages_it_lies_in(self, site: Path, pattern: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from remotesvc.bootstrap.finder import ROOT
 from remotesvc.cli.show.jsonout import error_message, error_type, is_record
 from remotesvc.fleet.outcome import Outcome, Status
 
@@ -161,8 +162,8 @@ def _items_text(outcome: Outcome) -> list[str]:
 def _is_ours(error: BaseException) -> bool:
     """Whether no code of the user's failed: what was called is ours, and it failed there or in the standard library."""
     files = [str(frame[0]) for frame in getattr(error, "frames", ())]
-    sent = [file for file in files if file.startswith("remotesvc:/")]
-    return bool(sent) and sent[0] == files[0] and all(file.startswith("remotesvc:/remotesvc/") for file in sent)
+    sent = [file for file in files if file.startswith(ROOT)]
+    return bool(sent) and sent[0] == files[0] and all(file.startswith(ROOT + "remotesvc/") for file in sent)
 
 
 def _headline(outcome: Outcome, error: BaseException) -> str:
