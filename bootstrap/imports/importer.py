@@ -155,7 +155,7 @@ class Importer(object):
         tail = fullname.rpartition(".")[2]
         above = self.entries.get(parent)
         parts = above.submodules if above is not None else None
-        if parts is not None and tail not in parts and tail + "/" not in parts:
+        if parts is not None and tail not in parts and tail + "/" not in parts and tail != "__init__":
             return Entry(fullname, ABSENT, label="%s on the master has no such module" % parent)
         name = "%s.%s" % (parent, tail) if parent else tail
         goal = wanted_for(fullname) if name == fullname else name

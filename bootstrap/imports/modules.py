@@ -184,12 +184,18 @@ def check_request(value: "Any") -> "Request":
 
 
 def check_name(name: "Any") -> "str":
-    """The name itself if it can be that of a module, identifiers joined by dots; else ValueError."""
+    """The name itself if it can be that of a module, see `is_part`; else ValueError."""
     if type(name) is not str or len(name) > NAME_LIMIT:
         raise ValueError("not the name of a module")
-    if not all(part.isidentifier() for part in name.split(".")):
+    if not all(map(is_part, name.split("."))):
         raise ValueError("not the name of a module")
     return name
+
+
+def is_part(text: "str") -> "bool":
+    """Can this stand between the dots of a module's name? Import statements take identifiers only, but importlib takes
+    ``0001_initial`` and ``my-plugin`` too."""
+    return bool(text) and ("_" + text.replace("-", "_")).isidentifier()
 
 
 def _check_distribution(name: "Any") -> "str":

@@ -7,6 +7,8 @@ import pkgutil
 from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 
+from remotesvc.bootstrap.imports.modules import is_part
+
 
 def modules_in(directory: str) -> Iterator[str]:
     """The modules directly in one directory, or in one directory of a zip archive."""
@@ -18,7 +20,7 @@ def modules_in(directory: str) -> Iterator[str]:
         return
     for item in items:
         stem = item.name.partition(".")[0]
-        if not stem.isidentifier() or stem in ("__init__", "__pycache__"):
+        if not is_part(stem) or stem in ("__init__", "__pycache__"):
             continue
         if item.is_dir():
             if stem == item.name and _holds_modules(item.path):

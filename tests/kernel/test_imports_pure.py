@@ -51,8 +51,13 @@ def loaded():
     "more/plugins/first.py": "",
     "more/plugins/second/__init__.py": "",
     "more/beside.py": "import os\nHERE = os.path.dirname(__file__)\nLINES = __loader__.get_data(__file__)\n",
+    "more/plugins/0002_next.py": "DEPENDS = '0001'\n",
+    "more/plugins/my-own/__init__.py": "",
+    "more/plugins/my-own/part.py": "MINE = 1\n",
+    "more/oneself/__init__.py": "VERSION = '1.5'\nfrom . import told\n",
+    "more/oneself/told.py": "from .__init__ import VERSION\n",
     "more/task.py": "import somedist, spread.one, spread.two, spread.deep.three, attributes, lazy, slow, warns\n"
-    "import plugins, plugins.first, beside, zipped, zipped.inner, generated\n" + PROBE,
+    "import oneself, plugins, plugins.first, beside, zipped, zipped.inner, generated\n" + PROBE,
 }
 
 
@@ -89,7 +94,7 @@ def router(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[remotesvc.Ro
     module.__spec__ = ModuleSpec("generated", Generated)  # type: ignore[arg-type]
     monkeypatch.setitem(sys.modules, "generated", module)
     path = [root / "more", root / "site-packages", root / "lib.zip"]
-    with remotesvc.Router(path=path) as made:
+    with remotesvc.Router(path=path, allow=["plugins.*"]) as made:
         yield made
 
 
@@ -113,7 +118,10 @@ def test_kinds_of_modules(context: remotesvc.Context, interpreter: Interpreter) 
     assert run(context, "import zipped; result = [zipped.VALUE, zipped.inner.__name__]") == ["zipped", "zipped.inner"]
     assert run(context, "import generated; result = generated.VALUE") == "generated"
     assert run(context, "import lazy; result = lazy.loaded().VALUE") == "slowly"
-    assert sorted(run(context, "import plugins; result = plugins.NAMES")) == ["first", "second"]  # type: ignore[call-overload]
+    assert run(context, "import plugins; result = sorted(plugins.NAMES)") == ["0002_next", "first", "my-own", "second"]
+    assert run(context, "from importlib import import_module as load\n"
+               "result = [load('plugins.0002_next').DEPENDS, load('plugins.my-own.part').MINE]") == ["0001", 1]
+    assert run(context, "import oneself; result = oneself.told.VERSION") == "1.5"
     assert run(context, "import beside; result = beside.LINES.decode().count('HERE')") == 1
     if interpreter.version >= (3, 7):
         assert run(context, "import attributes; result = attributes.made") == "up"

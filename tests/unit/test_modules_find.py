@@ -115,14 +115,16 @@ def test_submodules(tmp_path: Path) -> None:
         "a.py",
         "b/__init__.py",
         f"c{NATIVE}",
-        "not-one.py",
+        "not-an-identifier.py",
+        "0001_first/__init__.py",
+        "no module.py",
         ".d.py",
         "__pycache__/e.py",
         "data/f.txt",
     ]
     write(tmp_path, {f"pkg/{name}": b"" for name in files})
     finder = Finder([str(tmp_path)])
-    assert finder.submodules(located(finder, "pkg")) == ("a", "b/", "c")
+    assert finder.submodules(located(finder, "pkg")) == ("0001_first/", "a", "b/", "c", "not-an-identifier")
 
 
 def test_standard_library() -> None:
