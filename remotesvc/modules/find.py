@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterable, Sequence
 from importlib.machinery import ModuleSpec
+from typing import Any
 
 import remotesvc
 import remotesvc.bootstrap
@@ -57,6 +58,8 @@ class Finder:
             names = self._submodules.get(found.name)
             if names is None:
                 unique = {name for directory in found.directories for name in modules_in(directory)}
+                if not found.own and not found.stdlib:
+                    unique |= _mapped_below(found.name)
                 names = self._submodules[found.name] = tuple(sorted(unique))
             return names
 
@@ -86,7 +89,10 @@ class Finder:
             above = self.locate(parent)
             if above is None or not above.is_pkg:
                 return None
-            return self._found_in(name, above.directories, above) or self._loaded(name)
+            found = self._found_in(name, above.directories, above)
+            if found is None and not above.own and not above.stdlib:
+                found = self._ask_finders(name)
+            return found or self._loaded(name)
         if tail in STAND_INS:
             source, origin = stand_in(tail)
             return Found(name, "source", source=source, origin=origin, stdlib=True, modified=modified_of(origin))
@@ -121,14 +127,10 @@ class Finder:
         return Found(name, "namespace", True, b"", None, tuple(portions), first, stdlib, owner, installed)
 
     def _ask_finders(self, name: str) -> Found | None:
-        """What a finder of an editable install knows under a top-level name."""
-        for finder in list(sys.meta_path):
-            kind = finder if isinstance(finder, type) else type(finder)
-            ask = getattr(finder, "find_spec", None)
-            if ask is None or _ASKED not in kind.__module__:
-                continue
+        """What a finder of an editable install knows under a name: parts may lie elsewhere than their package."""
+        for finder, _ in _editable_finders():
             try:
-                spec = ask(name, None, None)
+                spec = finder.find_spec(name, None, None)
             except Exception:  # someone else's code, asked for a name that a child made up
                 continue
             if spec is not None and spec.loader is not None:
@@ -167,6 +169,26 @@ class Finder:
         if name in sys.stdlib_module_names:
             return True
         return origin is not None and os.path.dirname(origin) in self._stdlib
+
+
+def _editable_finders() -> list[tuple[Any, str]]:
+    """The finders of editable installs, each with the name of the module that has it."""
+    kinds = [(finder, finder if isinstance(finder, type) else type(finder)) for finder in list(sys.meta_path)]
+    asked = [(finder, kind.__module__) for finder, kind in kinds if _ASKED in kind.__module__]
+    return [(finder, module) for finder, module in asked if hasattr(finder, "find_spec")]
+
+
+def _mapped_below(package: str) -> set[str]:
+    """The parts of a package that setuptools has mapped to directories of their own: what it makes for an editable
+    install has all such names with their paths in ``MAPPING``."""
+    names: set[str] = set()
+    for _, module in _editable_finders():
+        mapping = getattr(sys.modules.get(module), "MAPPING", None)
+        for name, path in mapping.items() if isinstance(mapping, dict) else ():
+            above, _, tail = str(name).rpartition(".")
+            if above == package:
+                names.add(tail + "/" * os.path.isdir(path))
+    return names
 
 
 def is_site(directory: str | None) -> bool:

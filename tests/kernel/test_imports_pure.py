@@ -248,6 +248,38 @@ def test_editable_install_by_a_finder(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "edited" not in sys.modules
 
 
+def test_editable_install_with_parts_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As setuptools makes one of a `package-dir` that maps packages inside others."""
+    write(tmp_path, {
+        "src/mixed/__init__.py": "def value():\n    import mixed.sub, acme.tool\n    from mixed import one\n"
+                                 "    return [mixed.sub.VALUE, acme.tool.VALUE, one.VALUE]\n",
+        "other/sub/__init__.py": "VALUE = 1\n", "tools/tool/__init__.py": "VALUE = 2\n", "more/one.py": "VALUE = 3\n",
+    })  # fmt: skip
+    module = types.ModuleType("__editable___mixed_1_finder")
+    mapping = {"mixed": "src/mixed", "mixed.sub": "other/sub", "acme.tool": "tools/tool", "mixed.one": "more/one"}
+    module.MAPPING = {name: str(tmp_path / path) for name, path in mapping.items()}  # type: ignore[attr-defined]
+
+    class EditableFinder:
+        __module__ = module.__name__
+
+        @classmethod
+        def find_spec(cls, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+            if fullname == "acme":
+                spec = ModuleSpec(fullname, None, is_package=True)
+                spec.submodule_search_locations = ["__editable__.placeholder"]
+                return spec
+            if fullname not in mapping:
+                return None
+            place = Path(module.MAPPING[fullname])
+            return spec_from_file_location(
+                fullname, place / "__init__.py" if place.is_dir() else place.with_suffix(".py"))
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, EditableFinder])
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    with remotesvc.Router() as router:
+        assert router.local().options(timeout=LIMIT).call("mixed:value") == [1, 2, 3]
+
+
 def test_optional_native_part_and_one_that_is_needed(tmp_path: Path, interpreter: Interpreter) -> None:
     native = "_quick" + EXTENSION_SUFFIXES[0]  # the master's: what is for another Python is nothing to it
     write(tmp_path, {
