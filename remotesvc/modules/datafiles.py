@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 
+from .directories import leads_to
 from .found import Found
 from .policy import Ruling
 
@@ -130,7 +131,7 @@ def _files_below(directory: str, prefix: str, first_party: bool) -> Iterator[str
         if item.is_dir(follow_symlinks=False):
             if item.name != "__pycache__" and not os.path.isfile(os.path.join(item.path, "__init__.py")):
                 yield from _files_below(item.path, f"{prefix}{item.name}/", first_party)
-        elif item.is_file() and _is_data(prefix + item.name, first_party) and not (
+        elif leads_to(item.is_file) and _is_data(prefix + item.name, first_party) and not (
             item.is_symlink() and _leads_out(item.path, directory)
         ):
             yield prefix + item.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 
 from remotesvc.bootstrap.imports.modules import is_part
@@ -22,7 +22,7 @@ def modules_in(directory: str) -> Iterator[str]:
         stem = item.name.partition(".")[0]
         if not is_part(stem) or stem in ("__init__", "__pycache__"):
             continue
-        if item.is_dir():
+        if leads_to(item.is_dir):
             if stem == item.name and _holds_modules(item.path):
                 yield stem + "/"
         elif item.name == stem + ".py" or item.name[len(stem) :] in EXTENSION_SUFFIXES:
@@ -39,4 +39,13 @@ def _holds_modules(directory: str) -> bool:
 
 
 def _is_part(item: os.DirEntry[str]) -> bool:
-    return item.name.isidentifier() and item.name != "__pycache__" and item.is_dir()
+    return item.name.isidentifier() and item.name != "__pycache__" and leads_to(item.is_dir)
+
+
+def leads_to(kind: Callable[[], bool]) -> bool:
+    """Whether a directory entry is, or is a link to, something of a kind. What leads in a circle, or where nobody may
+    look, is nothing: Python says that it is missing, too."""
+    try:
+        return kind()
+    except OSError:
+        return False

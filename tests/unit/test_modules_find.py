@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from remotesvc.modules.datafiles import Unavailable, data_files, read_data_file
+from remotesvc.modules.directories import leads_to
 from remotesvc.modules.distributions import Distribution
 from remotesvc.modules.find import Finder
 from remotesvc.modules.found import Found
@@ -253,6 +254,20 @@ class TestDataFiles:
 
     def test_listing(self, package: Found) -> None:
         assert data_files(package) == ["a.txt", "data/b.bin", "inside.txt"]
+
+    def test_links_that_lead_nowhere(self, tmp_path: Path) -> None:
+        """In a circle, or where nobody may look: a test that root runs has to make up the latter."""
+        write(tmp_path, {"pkg/__init__.py": "", "pkg/a.txt": "", "pkg/sub/part.py": ""})
+        for name in ("loop", "loop.txt", "loop.py", "sub/loop"):
+            (tmp_path / "pkg" / name).symlink_to(name.rpartition("/")[2])
+        package = located(finder := Finder([str(tmp_path)]), "pkg")
+        assert (finder.submodules(package), data_files(package)) == (("loop", "sub/"), ["a.txt"])
+        assert finder.submodules(located(finder, "pkg.sub")) == ("part",)
+
+        def refused() -> bool:
+            raise PermissionError(13, "Permission denied")
+
+        assert leads_to(refused) is False
 
     def test_reading(self, package: Found) -> None:
         assert [read_data_file(package, path) for path in ("a.txt", "data/b.bin")] == [b"a.txt", b"data/b.bin"]
