@@ -1,5 +1,7 @@
 """`Record`: what a named structure arrives as where its class is not known (zone K)."""
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterator, KeysView, Optional, Sequence, Tuple
@@ -7,8 +9,10 @@ if TYPE_CHECKING:
 
 def type_name(cls: "type") -> "str":
     """The name a class goes by on the wire and in `Bindings.classes`: "package.module.Class"; builtins
-    bare."""
+    bare; what `python -m` runs by the name others import it by."""
     module = str(cls.__module__)
+    if module == "__main__":
+        module = getattr(getattr(sys.modules[module], "__spec__", None), "name", module)
     return cls.__qualname__ if module == "builtins" else "%s.%s" % (module, cls.__qualname__)
 
 

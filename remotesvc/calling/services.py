@@ -4,9 +4,11 @@ import time
 
 from ..bootstrap.calls.refusals import from_reply_untrusted, without_pool
 from ..bootstrap.errors import Busy, EncodeError, Error, Lost, UsageError
+from ..bootstrap.imports.modules import MAIN
 from ..bootstrap.links import wire
 from .invocation import Invocation
 from .plain import marshalled
+from .program import main_name
 from .targets import Target
 
 TYPE_CHECKING = False
@@ -29,9 +31,10 @@ class ServiceTarget(Target):
     def __init__(self, service: "Any", method: "str") -> "None":
         if isinstance(service, type) and hasattr(service, "name"):
             name, module = service.name(), service.__module__
+            module = main_name() if module == MAIN else module
         elif isinstance(service, str) and service:
-            name = service
-            module = _module_of(service)
+            name = _after_main(service, main_name())
+            module = _module_of(name)
         else:
             raise UsageError("%r is neither a Service class nor the name of one" % (service,))
         if not isinstance(method, str) or not method:
@@ -139,6 +142,11 @@ class Proxy(object):
 
     def __repr__(self) -> "str":
         return "<%s in %r>" % (self._service.name(), self._context)
+
+
+def _after_main(name: "str", main: "str") -> "str":
+    """The name of a service of the program's own module, by which others can import it."""
+    return main + name[len(MAIN):] if name.startswith((MAIN + ".", MAIN + ":")) else name
 
 
 def _module_of(name: "str") -> "str":

@@ -6,6 +6,8 @@ import sys
 import types
 
 from ..bootstrap.errors import UsageError
+from ..bootstrap.imports.modules import MAIN
+from .program import has_text, main_name, typed_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class Targets(object):
         if kind is not types.FunctionType and kind is not str:  # others may equal what they are not, or have no hash
             return fn if isinstance(fn, Target) else target_of(fn)
         target = self._known.get(fn)
-        if target is None or (kind is not str and getattr(sys.modules.get(target.module), fn.__name__, None) is not fn):
+        if target is None or (kind is not str and getattr(sys.modules.get(fn.__module__), fn.__name__, None) is not fn):
             target = target_of(fn)
             if target.address is not None:
                 self._keep(fn, target)
@@ -82,7 +84,10 @@ def target_of(fn: "Any") -> "Target":
         raise UsageError("%s (%s) cannot be called; give a function or \"module:function\""
                          % (_short(fn), type(fn).__name__))
     module, qualname = _names(fn)
-    if module and qualname and "<" not in qualname and _same(_lookup(module, qualname), fn):
+    named = module and qualname and "<" not in qualname and _same(_lookup(module, qualname), fn)
+    if named and module == MAIN:
+        named, module = has_text() and not typed_in(fn), main_name()
+    if named:
         address = "%s:%s" % _public(module, qualname, fn)
         return Target(address, address, function=fn)
     return Target(None, "%s:%s" % (module or "?", qualname or type(fn).__name__), function=fn)
@@ -136,7 +141,8 @@ def _parse(text: "str") -> "Target":
     module, colon, qualname = text.partition(":")
     if not colon or not all(part.isidentifier() for part in module.split(".") + qualname.split(".")):
         raise UsageError("%r is not \"module:function\"" % _short(text))
-    return Target(text, text)
+    address = "%s:%s" % (main_name(), qualname) if module == MAIN else text
+    return Target(address, address)
 
 
 def _short(value: "Any") -> "str":

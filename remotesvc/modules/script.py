@@ -7,6 +7,7 @@ import io
 import sys
 import tokenize
 from types import ModuleType
+from typing import Any
 
 from remotesvc.bootstrap.errors import UsageError
 from remotesvc.bootstrap.imports.modules import MAIN
@@ -22,26 +23,51 @@ _HINT = """\
 and its functions can be called there."""
 
 
-def main_name(module: ModuleType | None = None) -> str:
-    """The name by which children import ``__main__``: its real one after ``python -m``, else ``__main__``."""
-    spec = getattr(module or sys.modules[MAIN], "__spec__", None)
-    return spec.name if spec is not None else MAIN
-
-
 def main_script(module: ModuleType | None = None) -> Found:
     """The script that this program was started with, as it travels.
 
     UsageError if there is none (an interactive session) or it has no guard.
     """
-    path = getattr(module or sys.modules[MAIN], "__file__", None)
-    if path is None:
-        raise UsageError("functions of an interactive session are in no file; they travel by value instead")
+    module = module or sys.modules[MAIN]
+    path = getattr(module, "__file__", None)
+    if path is None or path == "<stdin>":
+        raise UsageError(
+            "what an interactive session defines is in no file: its functions can be called and travel by value,"
+            " but have no name there, and a service needs a module"
+        )
+    try:
+        return Found(MAIN, "source", source=without_guarded(_text(module, path), path), origin=path)
+    except UsageError:
+        raise
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UsageError(f"the script {path} cannot be read: {error}") from error
+
+
+def is_program(name: str) -> bool:
+    """Whether a module is the one that this program was started with by ``python -m``."""
+    spec = getattr(sys.modules[MAIN], "__spec__", None)
+    return spec is not None and spec.name == name
+
+
+def check_guard(found: Found) -> None:
+    """UsageError if importing what was started by ``python -m`` would run all of it again."""
+    if found.kind == "source":
+        try:
+            without_guarded(found.source, found.origin or found.name)
+        except SyntaxError:
+            pass  # it was edited meanwhile: whoever imports it is told
+
+
+def _text(module: ModuleType, path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            source = file.read()
-        return Found(MAIN, "source", source=without_guarded(source, path), origin=path)
-    except (OSError, SyntaxError) as error:
-        raise UsageError(f"the script {path} cannot be read: {error}") from error
+            return file.read()
+    except OSError:
+        loader: Any = module.__loader__
+        if module.__spec__ is None or not hasattr(loader, "get_data"):
+            raise
+        data: bytes = loader.get_data(path)  # in an archive, as zipapp makes them
+        return data
 
 
 def without_guarded(source: bytes, path: str) -> bytes:

@@ -35,7 +35,7 @@ from .load import CHUNK, FIRST, GUESS_BUDGET, RELAYED_BUDGET, Child, Course, Loa
 from .metadata import metadata
 from .policy import HERE, Origin, Policy, Ruling
 from .refusals import Refusals
-from .script import main_name, main_script
+from .script import check_guard, is_program, main_script
 from .sent import Sent
 from .whole import ALONE, FORMAT, Lacking, Whole
 
@@ -63,16 +63,13 @@ class ModuleServer:
         self._entries = Entries(self._finder, self._codes, self._policy)
         self._children = Children(self._finder, self._policy, self._plans)
         self._counts: Counter[str] = Counter()
+        self._guarded: set[str] = set()  # names of this program's own module, once that is known to have a guard
         self.refusals = Refusals()
         self._lock = threading.RLock()
         self.sent = Sent(self._finder, self._policy, self._entries, self._lock)
         """What can be said of them afterwards."""
 
     # Calls
-
-    def called_name(self, module: str) -> str:
-        """The name by which a child imports a module: another only for ``__main__`` of ``python -m``."""
-        return main_name() if module == MAIN else module
 
     def ahead(
         self,
@@ -90,16 +87,16 @@ class ModuleServer:
         which it asks. magic: the child's, if it is known. UsageError if the module is a script that cannot be sent.
         """
         with self._lock:
-            name = self._called(module)
+            self._check(module)
             child = self._children.of(child_id)
-            if name in child.called:
+            if module in child.called:
                 return []
-            self._children.grant([child_id, *via], name)
-            child.called.add(name)
-            start = self._finder.locate(name)
+            self._children.grant([child_id, *via], module)
+            child.called.add(module)
+            start = self._finder.locate(module)
             if start is not None and start.stdlib:
                 return []
-            closure = self._plans.closure(name, called=True)
+            closure = self._plans.closure(module, called=True)
             load = Load(self._entries, child, magic == MAGIC, budget, follow, call=True)
             return self._begin(load, closure, lambda each: self._children.ruling(child, each, HERE))
 
@@ -110,9 +107,10 @@ class ModuleServer:
         to other requests; and the reason for all else not being there. See `Whole`.
         """
         with self._lock:
-            names = [self._called(module) for module in modules]
+            names = list(modules)
             child = self._children.of(child_id)
             for name in names:
+                self._check(name)
                 self._children.grant([child_id], name)
         parcels = Whole(self._finder, self._plans.scanner, self._entries, self._policy)
         parcel = parcels.parcel(
@@ -120,12 +118,19 @@ class ModuleServer:
         )
         return marshal.dumps(parcel, FORMAT), ALONE
 
-    def _called(self, module: str) -> str:
-        """The name of a called module. UsageError if it is a script that cannot be sent."""
-        name = self.called_name(module)
-        if name == MAIN and self._finder.snapshot(MAIN) is None:
+    def _check(self, name: str) -> None:
+        """UsageError if a called module is this program's own and cannot be sent."""
+        if name in self._guarded:
+            return
+        if name == MAIN:
             self._finder.add(main_script())
-        return name
+        elif is_program(name):
+            found = self._finder.locate(name)
+            if found is not None:
+                check_guard(found)
+        else:
+            return
+        self._guarded.add(name)
 
     def more(self, child_id: int, magic: bytes) -> list[Any]:
         """The next of what was announced to a child; empty if there is nothing left."""
@@ -169,7 +174,7 @@ class ModuleServer:
             names = {item[0] for item in items if isinstance(item, list)}
             child.sent = {(name, code) for name, code in child.sent if name not in names}
             child.told.clear()
-            child.called.discard(self.called_name(module))
+            child.called.discard(module)
 
     def forget(self, child_id: int) -> None:
         """The child is gone."""

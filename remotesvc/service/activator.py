@@ -3,6 +3,7 @@
 import sys
 
 from ..bootstrap.calls.refusals import ServiceInactive
+from ..bootstrap.imports.modules import MAIN
 from .base import Service
 
 TYPE_CHECKING = False
@@ -94,8 +95,13 @@ def _inside(found: "Any", qualname: "str") -> "Any":
 
 
 def _imported(name: "str", router: "Any") -> "Any":
-    if name == "__main__" and hasattr(router, "finder"):
-        return router.importer().main_module()
+    if hasattr(router, "finder"):
+        if name == MAIN:
+            return router.importer().main_module()
+    else:  # the master's own
+        from ..calling.program import main_name
+        if name == main_name():
+            return sys.modules[MAIN]
     module = sys.modules.get(name)
     if module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False):
         return module

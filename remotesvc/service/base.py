@@ -1,6 +1,7 @@
 """Services: the base class, and the marks that make a method callable from elsewhere."""
 
 from ..bootstrap.errors import UsageError
+from ..bootstrap.imports.modules import MAIN
 from .invoker import Invoker
 from .methods import ARG_SPEC, EXPOSED, NO_REPLY, SILENT, mark, methods_of
 from .policy import AllowParents, Policy
@@ -39,7 +40,11 @@ class Service(object):
     @classmethod
     def name(cls) -> "str":
         """The name callers use: "package.module.Class" unless overridden."""
-        return "%s.%s" % (cls.__module__, cls.__qualname__)
+        module = cls.__module__
+        if module == MAIN:
+            from ..calling.program import main_name  # most children need it never
+            module = main_name()
+        return "%s.%s" % (module, cls.__qualname__)
 
     @classmethod
     def methods(cls) -> "Dict[str, Method]":

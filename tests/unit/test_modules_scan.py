@@ -17,7 +17,7 @@ from remotesvc.modules.codes import Codes
 from remotesvc.modules.find import Finder
 from remotesvc.modules.found import Found
 from remotesvc.modules.scan import Imported, imports_of
-from remotesvc.modules.script import main_name, main_script, without_guarded
+from remotesvc.modules.script import main_script, without_guarded
 from tests.kernel.importing import write
 
 
@@ -247,9 +247,3 @@ class TestScript:
     def test_interactive_session(self) -> None:
         with pytest.raises(UsageError, match="interactive"):
             main_script(ModuleType("__main__"))
-
-    def test_module_run_with_m_goes_by_its_own_name(self) -> None:
-        module = ModuleType("__main__")
-        assert main_name(module) == "__main__"
-        module.__spec__ = importlib.util.spec_from_loader("pkg.tool", None)
-        assert main_name(module) == "pkg.tool"

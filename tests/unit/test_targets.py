@@ -9,13 +9,15 @@ import math
 import operator
 import os
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path, PurePath
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from remotesvc.bootstrap.errors import UsageError
-from remotesvc.calling.targets import target_of
+from remotesvc.calling.targets import Targets, target_of
 from tests.unit import callables
 from tests.unit.callables import Base, Derived
 
@@ -105,14 +107,42 @@ def test_of_a_module_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert target_of(callables.plain).address is None
 
 
-def test_of_the_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    def script_function() -> None:
-        pass
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A program's own module, with a function in it."""
+    module: Any = ModuleType("__main__")
+    module.__file__ = callables.__file__
+    exec("def function():\n    pass\n", vars(module))
+    monkeypatch.setitem(sys.modules, "__main__", module)
+    return module  # type: ignore[no-any-return]
 
-    script_function.__module__, script_function.__qualname__ = "__main__", "script_function"
-    assert target_of(script_function).address is None
-    monkeypatch.setattr(sys.modules["__main__"], "script_function", script_function, raising=False)
-    assert target_of(script_function).address == "__main__:script_function"
+
+def test_of_a_script(main: Any) -> None:
+    assert target_of(main.function).address == target_of("__main__:function").address == "__main__:function"
+    function = main.__dict__.pop("function")
+    assert target_of(function).address is None
+
+
+@pytest.mark.parametrize("name", ["package.tool", "package.__main__"])
+def test_of_a_module_run_with_m_which_goes_by_its_own_name(main: Any, name: str) -> None:
+    main.__spec__ = ModuleSpec(name, None)
+    targets = Targets()
+    target = targets.of(main.function)
+    assert target.address == targets.of("__main__:function").address == f"{name}:function"
+    assert targets.of(main.function) is target
+
+
+def test_of_what_is_in_no_file(main: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    main.function.__code__ = main.function.__code__.replace(co_filename="<stdin>")
+    assert target_of(main.function).address is None
+    monkeypatch.delattr(sys, "ps1")
+    assert target_of(main.function).address is not None
+    for file in "/dev/null", "/nowhere/script.py", None:
+        main.__file__ = file
+        assert target_of(main.function).address is None
+    del main.__file__
+    assert target_of(main.function).address is None
 
 
 # -- partials
