@@ -84,8 +84,9 @@ class Request(object):
         self.signature = signature = method.signature
         if signature.classes and self._message.flags & wire.TAGGED:
             own = self.router.bindings
-            self.args, self.kwargs = self._message.decode(
-                Bindings(dict(own.classes, **signature.classes), own.make_context, own.make_sender))[1:3]
+            said = self._message.decode(
+                Bindings(dict(own.classes, **signature.classes), own.make_context, own.make_sender))
+            self.args, self.kwargs = (said + [{}])[1:3]  # what is empty at the end is left out
         self.kwargs = signature.bind(self.args, self.kwargs, self.name)
         self.args = ()
         self._message.payload = b""

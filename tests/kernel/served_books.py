@@ -30,6 +30,11 @@ class Books(Service):
         yield from range(10**9)
 
     @expose
+    def number_of(self, item: Item) -> int:
+        assert isinstance(item, Item)
+        return item.number
+
+    @expose
     def later(self, message: Message) -> "Any":
         KEPT.append(message)
         return Service.NO_REPLY

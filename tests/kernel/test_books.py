@@ -38,6 +38,12 @@ def test_a_cast_to_an_asynchronous_generator_runs_it(context: Context) -> None:
     assert context.call_service(served_books.Books, "walked")
 
 
+def test_a_class_is_among_the_arguments_of_every_call_that_gives_no_keywords(context: Context) -> None:
+    """The first says also what comes with it: such a call was read, the next were not."""
+    item = served_books.Item(3, b"")
+    assert [context.call_service(served_books.Books, "number_of", item) for _ in range(3)] == [3] * 3
+
+
 def test_a_closed_pool_keeps_no_local_caller_waiting(router: Router) -> None:
     pool = Pool(router, services=[served_books.Shared])
     assert pool.call(served_books.Shared, "double", 2) == 4
