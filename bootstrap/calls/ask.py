@@ -86,7 +86,9 @@ def error_untrusted(reply: "Any", host: "str", call: "str", classes: "Any" = Non
     if kind == "connect":
         from ..unreachable import from_reply_untrusted
         return from_reply_untrusted(reply) or DecodeError("the error reply of %s on %s is malformed" % (call, host))
-    texts = [str(part)[:4096] for part in detail if isinstance(part, (str, int))] + ["", "", ""]
+    # Python refuses to write a number of thousands of digits.
+    texts = [str(part)[:4096] for part in detail
+             if isinstance(part, str) or (isinstance(part, int) and part.bit_length() <= 64)] + ["", "", ""]
     if kind == "encode":
         return EncodeError(texts[2], where=texts[0], type_name=texts[1])
     kinds: "Any" = {"timeout": CallTimeout, "cancelled": Cancelled, "busy": Busy, "lost": Lost}

@@ -41,6 +41,8 @@ def lower_numpy(value: "Any") -> "Tuple[int, Any, str]":
     format = value.dtype.str
     if not _is_numpy_format(format) or len(value.shape) > _MAX_NDIM:
         raise Refused("an array of objects or records (dtype %s)" % format[:60])
+    if not value.dtype.itemsize:
+        raise Refused("an array whose items have no size (dtype %s)" % format)
     return tags.ARRAY, ["numpy", format, value.dtype.itemsize, list(value.shape), value.tobytes()], "*"
 
 
@@ -56,12 +58,12 @@ def build_buffer(kind: "Any", format: "Any", itemsize: "Any", shape: "Any", data
     """The buffer that an ARRAY stands for, a Record where this Python has none like it. Raises
     DecodeError."""
     if (type(kind) is not str or kind not in _KINDS or type(format) is not str or type(itemsize) is not int
-            or type(data) is not bytes or type(shape) is not list or len(shape) > _MAX_NDIM or itemsize < 0):
+            or type(data) is not bytes or type(shape) is not list or len(shape) > _MAX_NDIM or itemsize < 1):
         raise DecodeError("a malformed array")
     if not _is_numpy_format(format) if kind == "numpy" else not (
             len(format) == 2 and format[0] in "<>" and format[1] in _FORMATS and itemsize in (1, 2, 4, 8)):
         raise DecodeError("an array of unknown format")
-    count = itemsize
+    count = itemsize  # of at least 1: numpy makes an empty text one character long, as often as the shape says
     for length in shape:
         if type(length) is not int or not 0 <= length <= MAX_MESSAGE:
             raise DecodeError("a malformed shape")

@@ -31,6 +31,8 @@ _STANDARD: "Dict[str, Any]" = {
 _BASES = (dict, list, tuple, set, frozenset, str, bytes, bytearray, int, float, complex)
 _MAX_FIELDS = 4096
 _MAX_NAME = 512
+# Combinations of one class of flags, each of some 300 bytes.
+_MAX_FLAGS = 1 << 16
 
 
 def lower(value: "Any", cls: "type", state: "Encoded") -> "Lowered":
@@ -215,6 +217,9 @@ def _member(cls: "Any", name: "Any", value: "Any") -> "Any":
     if (not issubclass(cls, enum.Flag) or missing.__module__ != "enum" or type(cls) is not type(enum.Flag)
             or type(value) is not int or value.bit_length() > 64):
         raise DecodeError("%s has no such member here" % type_name(cls))
+    made = cls.__dict__["_value2member_map_"]  # the enum keeps each combination for good
+    if value not in made and len(made) >= _MAX_FLAGS:
+        raise DecodeError("%s has %d combinations of flags here already" % (type_name(cls), len(made)))
     return cls(value)
 
 

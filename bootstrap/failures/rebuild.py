@@ -41,6 +41,8 @@ _SLOTS = {
     UnicodeEncodeError: ("encoding", "start", "end", "reason"),
     UnicodeTranslateError: ("start", "end", "reason"),
 }  # type: Dict[type, Tuple[str, ...]]
+# Of an integer: so many can be written in decimal however low the limit of this Python is set.
+_BITS = 2048
 _CLASSES: "Dict[Tuple[type, ...], type]" = {}
 _CACHED = 256
 
@@ -234,5 +236,5 @@ def _scalar(data: "Any") -> "Any":
     if type(data) in (str, bytes):
         return data if len(data) <= limits.SCALAR else None
     if type(data) is int:
-        return data if data.bit_length() <= 8 * limits.SCALAR else None
+        return data if data.bit_length() <= _BITS else None
     return data if type(data) in (bool, float) else None

@@ -164,7 +164,7 @@ def raw_untrusted(pieces: "Iterable[Any]") -> "Iterator[Tuple[str, bytes]]":
     for piece in pieces:
         for item in piece if type(piece) is list else [None]:
             fd, data = item if type(item) is list and len(item) == 2 else (None, None)
-            if fd == 0 and type(data) is int:
+            if fd == 0 and type(data) is int and 0 <= data < 1 << 64:
                 yield "stderr", b"\n[%d bytes are left out]\n" % data
             elif fd in (1, 2) and type(data) is bytes:
                 yield STREAMS[fd], data

@@ -109,6 +109,14 @@ def case_a_text_that_grows_when_shown() -> None:
     assert len(rebuild(data).render()) < 40 * limits.TOTAL
 
 
+def case_numbers_that_python_refuses_to_write() -> None:
+    number = 1 << 20000
+    error = usable(rebuild({"type": "E", "args": [number, 1 << 2000], "message": number, "attrs": {"much": number}}))
+    assert error.args == (None, 1 << 2000)
+    for shown in repr(error), str(error), error.render():
+        assert len(shown) < 1000
+
+
 def case_printing_imports_nothing() -> None:
     for name in ("colorsys", "xml.sax.saxutils"):
         sys.modules.pop(name, None)

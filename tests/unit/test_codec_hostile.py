@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import enum
 import fractions
 import resource
 import subprocess
@@ -16,7 +17,9 @@ from typing import Any
 import pytest
 
 from remotesvc import fastcodec
-from remotesvc.bootstrap.data import codec, guard, limits, tags
+from remotesvc.bootstrap.data import classes, codec, guard, limits, tags
+from remotesvc.bootstrap.data.codec import Bindings
+from remotesvc.bootstrap.data.record import type_name
 from remotesvc.bootstrap.errors import DecodeError, EncodeError
 
 both = pytest.mark.parametrize("implementation", [codec, fastcodec], ids=["pure", "c"])
@@ -288,6 +291,30 @@ def test_numbers_out_of_bounds(implementation: ModuleType) -> None:
                                   if len(text) > 255 else b"\xc7%c\x29%s" % (len(raw), raw))
     with pytest.raises(EncodeError):
         implementation.encode(fractions.Fraction(1, 2**5000))
+
+
+class Bits(enum.IntFlag):
+    A = 1
+    B = 2
+
+
+@both
+def test_combinations_of_flags_are_not_kept_without_bound(
+    implementation: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classes, "_MAX_FLAGS", 64)
+    bindings = Bindings({type_name(Bits): Bits})
+
+    def member(value: int) -> Any:
+        data = codec.encode([None, 2, type_name(Bits), 0, "name", None, "value", value]).data
+        return implementation.decode(data.replace(b"\xc0", b"\xc7\x00\x06", 1), (), True, bindings)
+
+    assert member(3) is Bits.A | Bits.B
+    with pytest.raises(DecodeError, match="combinations of flags"):
+        for value in range(1000):
+            member(value << 8)
+    assert len(Bits._value2member_map_) < 64 + 70  # some Pythons make one for each bit
+    assert member(3) is Bits.A | Bits.B
 
 
 @both

@@ -293,6 +293,7 @@ def test_buffers(implementation: ModuleType) -> None:
     ["array", "<i", 4, 1, b"1234"], ["array", "<i", 4, [1], "1234"], ["array", 1, 4, [1], b"1234"],
     [[], "<i", 4, [1], b"1234"],
     ["numpy", "<f8,<O8", 8, [1], b"12345678"],
+    ["numpy", "<U0", 0, [1 << 27], b""], ["numpy", "|S0", 0, [1 << 27], b""],  # numpy makes them one character long
 ], ids=repr)
 def test_buffers_that_cannot_be(implementation: ModuleType, wrong: list[Any]) -> None:
     data = codec.encode([None, *wrong]).data.replace(b"\xc0", b"\xc7\x00\x0d", 1)
@@ -328,6 +329,8 @@ def test_numpy_arrays_without_numpy_here(implementation: ModuleType, monkeypatch
     for text in ("|O", "|V8", "<f8,<f8", "|O8"):
         with pytest.raises(EncodeError, match="objects or records"):
             implementation.encode(_ndarray(text, 8, (1,), bytes(8)))
+    with pytest.raises(EncodeError, match="no size"):
+        implementation.encode(_ndarray("<U0", 0, (3,), b""))
 
 
 class Rude:

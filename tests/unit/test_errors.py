@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from remotesvc.bootstrap import errors, unreachable
+from remotesvc.bootstrap.calls.ask import error_untrusted
 from remotesvc.bootstrap.failures.callerror import CallError
 
 ALL = [
@@ -110,3 +111,8 @@ def test_what_the_target_said_is_shown_harmless_and_short() -> None:
     shown = str(error)
     assert shown.endswith("\\x1b[2Jred\\x07\nnext\tline\\x9b")
     assert len(shown) < unreachable.DIAGNOSTICS_SHOWN + 50
+
+
+@pytest.mark.parametrize("kind", ["timeout", "cancelled", "busy", "lost", "skew", "refused", "encode"])
+def test_a_reply_whose_number_python_refuses_to_write(kind: str) -> None:
+    assert len(str(error_untrusted([kind, 1 << 20000, -1 << 20000, 7], "h", "m:f"))) < 100

@@ -281,7 +281,11 @@ def test_output_that_is_damaged_ends(folder: Folder) -> None:
         assert all_of(folder) == [[1, b"good\n"]]
 
 
-@pytest.mark.parametrize("piece", [None, [[3, b"x"]], [[1, "x"]], [[0, b"x"]], [1], [[1]], [[[], b"x"]]])
+@pytest.mark.parametrize(
+    "piece",
+    [None, [[3, b"x"]], [[1, "x"]], [[0, b"x"]], [1], [[1]], [[[], b"x"]], [[0, -1]], [[0, 1 << 20000]]],
+    ids=range(9),
+)
 def test_output_as_a_target_sends_it(piece: Any) -> None:
     good = [[[1, "grün".encode()[:3]], [2, b"err\n"], [0, 7]], [[1, "grün".encode()[3:]], [1, b"\xff"]]]
     assert list(printed.texts(printed.raw_untrusted(good))) == [
