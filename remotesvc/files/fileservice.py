@@ -7,7 +7,7 @@ import stat
 import threading
 import time
 
-from ..bootstrap.errors import Error
+from ..bootstrap.errors import Cancelled, Error
 from ..calling.waiting import wait_in_call
 from ..messages.here import kernel_of
 from ..service.base import Service, expose
@@ -169,13 +169,18 @@ class FileService(Service):
             sink = StreamSink(out) if hasattr(out, "write") else file_sink(
                 os.fspath(out), os.fsencode(os.path.basename(path)), None, Finish(durable=durable))
 
-            def over() -> "bool":
+            def check() -> "None":
+                if call_is_over():
+                    raise Cancelled("the call is over that wanted it", context.name)
+
+            sink.check = check
+
+            def failed() -> "None":
                 if future.done() and future.exception() is not None:
                     future.result()
-                return call_is_over()
 
             future.add_done_callback(lambda done: inflow.look())
-            for body in inflow.bodies(idle_timeout, over):
+            for body in inflow.bodies(idle_timeout, call_is_over, failed):
                 sink.take(body)
             found = future.result()
             sink.complete()

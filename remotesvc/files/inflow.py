@@ -45,13 +45,18 @@ class Inflow(object):
             self._queue.append(error)
             self._wake.notify()
 
-    def bodies(self, idle: "Optional[float]", over: "Callable[[], bool]") -> "Iterator[Any]":
+    def bodies(self, idle: "Optional[float]", over: "Callable[[], bool]", waiting: "Callable[[], Any]" = bool
+               ) -> "Iterator[Any]":
         """The body of each message up to the last; it is released when the next one is asked for.
 
-        Raises TransferStalled when nothing comes for ``idle`` seconds, Cancelled once ``over()``, Lost.
+        Raises TransferStalled when nothing comes for ``idle`` seconds, Cancelled once ``over()``, Lost. ``waiting()``
+        is called now and then while nothing is here, and may raise what the sender says in another way.
         """
         while True:
-            message = self._take(idle, over)
+            # Before each message: where they come faster than they are used, the wait for one never begins.
+            if over():
+                raise Cancelled("the transfer was given up")
+            message = self._take(idle, over, waiting)
             if isinstance(message, BaseException):
                 raise message
             try:
@@ -62,12 +67,13 @@ class Inflow(object):
             if message.flags & wire.END:
                 return
 
-    def _take(self, idle: "Optional[float]", over: "Callable[[], bool]") -> "Any":
+    def _take(self, idle: "Optional[float]", over: "Callable[[], bool]", waiting: "Callable[[], Any]") -> "Any":
         begun = time.monotonic()
         with self._lock:
             while not self._queue:
                 if over():
                     raise Cancelled("the transfer was given up")
+                waiting()
                 if idle is not None and time.monotonic() - begun > idle:
                     raise TransferStalled("the sender sent nothing for %g s" % idle)
                 self._wake.wait(_LOOK)

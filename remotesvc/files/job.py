@@ -89,6 +89,11 @@ class Job(object):
         if options.timeout is not None and time.monotonic() - self.begun > options.timeout:
             raise CallTimeout("not done within %g s" % options.timeout, self.context.name, self.name)
 
+    def over(self) -> "bool":
+        """False, or the same errors: for those who ask whether it is over."""
+        self.check()
+        return False
+
     def told(self, done: "int", total: "Optional[int]") -> "None":
         """So many bytes are done."""
         if self.options.progress is not None:

@@ -61,10 +61,10 @@ class _Pull(object):
                 "parts": self._parts.offered() if self._parts else [],
                 "offers": b"" if self._tree is None else self._tree.offers(job.check)})
             sink = self._sink(head)
-            sink.max_bytes = options.max_bytes
+            sink.max_bytes, sink.check = options.max_bytes, job.check
             # What says that it is empty may be a file of /proc, whose size nobody knows.
             total = head["size"] if isinstance(head["size"], int) and head["size"] else None
-            for body in inflow.bodies(options.idle(), self._over):
+            for body in inflow.bodies(options.idle(), job.over, self._look):
                 sink.take(body)
                 job.told(sink.bytes, total)
             tail = self._tail or job.next()
@@ -89,11 +89,10 @@ class _Pull(object):
                 self._parts.close()
             job.close()
 
-    def _over(self) -> "bool":
-        self._job.check()
+    def _look(self) -> "None":
+        """Only while nothing is here: of a sender that is lost, what came before is worth keeping."""
         if self._tail is None and self._job.items.wait(0):
             self._tail = self._job.next()  # raises what the sender raised
-        return False
 
     def _sink(self, head: "Any") -> "Any":
         job, kind, identity = self._job, head["kind"], head["identity"]

@@ -1,6 +1,7 @@
 """A target's side of ``push``: a generator that the other side calls, and that outlives no link."""
 
 from ..bootstrap.calls.current import current
+from ..bootstrap.errors import Cancelled
 from .destination import file_sink, finish_of, tree_sink
 from .errors import located
 from .inflow import Inflow
@@ -19,7 +20,7 @@ def receive(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
                                 request["resume"], request.get("basis", False))
     else:
         sink = file_sink(request["dst"], request["name"], request["identity"], finish)
-    sink.max_bytes = request["max_bytes"]
+    sink.max_bytes, sink.check = request["max_bytes"], call.check
     keep = False
     try:
         if "bodies" in request:
@@ -40,6 +41,9 @@ def receive(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
                 inflow.close()
         sink.complete()
         yield dict(sink.summary(), path=sink.path)
+    except Cancelled:  # in the middle of a message, too
+        keep = "bodies" not in request
+        raise
     except OSError as error:
         raise located(error, sink.where) from None
     finally:

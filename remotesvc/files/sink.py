@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
     from .landing import Finish
 
-# The longest hole of one record: between two of them the receiver looks whether it is still wanted.
+# The longest hole of one record.
 MAX_HOLE = 1 << 30
+# Bytes of a hole after which the receiver looks whether it is still wanted: a message is full of holes in no time, and
+# hashing or writing them takes long.
+_HOLE_PIECE = 1 << 20
 # Names of skipped entries that are reported; how many there were is counted.
 MAX_NAMED = 100
 
@@ -38,11 +41,13 @@ MAX_NAMED = 100
 class Sink(object):
     """What all receivers share: the order of records, and the books. A subclass makes the files.
 
-    ``path`` is where they go, for people; no more content than ``max_bytes``, None: any."""
+    ``path`` is where they go, for people; no more content than ``max_bytes``, None: any. ``check()`` raises if it is to
+    end: asked within what takes long of one message."""
 
     def __init__(self) -> "None":
         self.path = ""
         self.max_bytes: "Optional[int]" = None
+        self.check: "Callable[[], Any]" = bool
         self.files = 0
         self.bytes = 0
         self.resumed = 0
@@ -113,7 +118,14 @@ class Sink(object):
         (size,) = fields_untrusted(NUMBER, payload, "a hole")
         if size > MAX_HOLE:
             raise TransferRefused("a hole of %d bytes in one record" % size)
-        self._current(size).hole(size)
+        landing = self._current(size)
+        while True:  # an empty one is looked at, too
+            self.check()
+            if not size:
+                return
+            piece = min(size, _HOLE_PIECE)
+            landing.hole(piece)
+            size -= piece
 
     def _on_end(self, payload: "memoryview") -> "None":
         landing, digest = self._current(0), bytes(payload)

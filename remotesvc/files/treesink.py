@@ -165,6 +165,7 @@ class TreeSink(Sink):
             self._basis = regular.open_regular(landing.final, self._walker.fd, False)
         os.lseek(self._basis, offset, os.SEEK_SET)
         while size:
+            self.check()
             block = os.read(self._basis, min(size, regular.BLOCK))
             if not block:
                 raise DigestMismatch("what was to be used again is no longer there")

@@ -37,6 +37,20 @@ def stop_sending() -> None:
     Outflow.send = send  # type: ignore[method-assign]
 
 
+def write_slowly() -> None:
+    """Files received here take half a second a message."""
+    import time
+
+    from remotesvc.files.landing import Landing
+    write = Landing.write
+
+    def slow(self: "Any", view: "Any") -> None:
+        time.sleep(0.5)
+        write(self, view)
+
+    Landing.write = slow  # type: ignore[method-assign]
+
+
 def open_files() -> int:
     """How many descriptors this process has open."""
     return len(os.listdir("/proc/self/fd"))

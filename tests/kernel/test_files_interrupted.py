@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from tests.kernel import called, called_files
 from tests.kernel.contexts import alive, gone, until
 from tests.kernel.filetrees import content, digest, leftovers, open_files
 from tests.kernel.ways import BOTH, Way, pull
+from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 MIB = 1 << 20
@@ -191,6 +194,38 @@ def test_a_sender_that_sends_nothing_is_given_up(context: Context, tmp_path: Pat
     with pytest.raises(TransferStalled, match="sent nothing"):
         context.pull(tmp_path / "s", tmp_path / "t", idle_timeout=1.0, resume=False)
     assert leftovers(tmp_path) == []
+
+
+class TakesLong:
+    """An object that takes a hundred times as long as the line."""
+
+    def write(self, data: bytes) -> int:
+        time.sleep(0.2)
+        return len(data)
+
+
+@pytest.mark.parametrize("how", ["stop", "timeout"])
+def test_a_receiver_that_always_has_more_to_do_is_ended(context: Context, tmp_path: Path, how: str) -> None:
+    (tmp_path / "s").write_bytes(content(300 * CHUNK))
+    stop, begun = threading.Event(), Stopwatch()
+    options: dict[str, Any] = {"stop": stop} if how == "stop" else {"timeout": 0.5}
+    with pytest.raises(Cancelled if how == "stop" else CallTimeout):
+        context.pull(tmp_path / "s", TakesLong(), progress=lambda done, total: stop.set(), compress="off", **options)
+    assert begun.seconds < 2.5
+
+
+def test_a_receiver_there_that_always_has_more_to_do_is_ended(context: Context, tmp_path: Path) -> None:
+    context.call(called_files.write_slowly)
+    (tmp_path / "s").write_bytes(content(300 * CHUNK))
+    stop = threading.Event()
+    with pytest.raises(Cancelled):
+        context.push(tmp_path / "s", tmp_path / "t", compress="off", stop=stop,
+                     progress=lambda done, total: stop.set() if done > 1000000 else None)
+    begun = Stopwatch()
+    until(lambda: context.call(called_files.transfers_over))
+    assert begun.seconds < 2  # it has a window of messages
+    (part,) = leftovers(tmp_path)
+    assert os.stat(part).st_size
 
 
 def test_a_transfer_of_called_code_ends_with_its_call(router: Router, tmp_path: Path) -> None:
