@@ -6,6 +6,8 @@ import time
 
 from ..bootstrap.calls.current import running
 from ..bootstrap.errors import CallTimeout, Cancelled, Lost
+from ..calling.items import Items
+from .answers import malformed
 from .copied import Copied
 from .errors import RAISES, TransferStalled
 
@@ -28,18 +30,17 @@ class Job(object):
         self.name = name
         self.options = options
         self.begun = time.monotonic()
-        self.items: "Any" = None
-        self.tail: "Optional[Dict[str, Any]]" = None
+        self.items: "Optional[Items]" = None
 
     def ask(self, function: "str", request: "Dict[str, Any]",
-            meanwhile: "Optional[Callable[[Callable[[], bool]], Any]]" = None) -> "Dict[str, Any]":
+            meanwhile: "Optional[Callable[[Callable[[], bool]], Any]]" = None) -> "Any":
         """Begin on the target; returns the first it says. ``meanwhile(over)`` works here until ``over()``."""
         changes: "Dict[str, Any]" = {"raises": RAISES}
         if self.options.timeout is not None:
             changes["timeout"] = self.options.timeout
         context = self.context.options(**changes)
         if meanwhile is None:
-            self.items = context.call(function, request)
+            items = context.call(function, request)
         else:
             future = context.submit(function, request)
             try:
@@ -47,7 +48,8 @@ class Job(object):
             except BaseException:  # of the source, or Ctrl-C
                 future.cancel()
                 raise
-            self.items = self.result(future)
+            items = self.result(future)
+        self.items = self.said(items)
         return self.next()
 
     def again(self) -> "Job":
@@ -72,12 +74,29 @@ class Job(object):
             raise
         return future.result()
 
-    def next(self) -> "Dict[str, Any]":
-        """The next that the target says. Raises what it raised, Lost, CallTimeout, Cancelled."""
-        while not self.items.wait(_LOOK):
+    def said(self, answer: "Any") -> "Items":
+        """The answer of a generator there. Raises TransferRefused for another."""
+        if not isinstance(answer, Items):
+            raise malformed(self.context.name)
+        return answer
+
+    def next(self) -> "Any":
+        """The next that the target says, whatever that is. Raises what it raised, TransferRefused if it says nothing
+        more, Lost, CallTimeout, Cancelled."""
+        return self.next_of(self.items)
+
+    def next_of(self, items: "Any") -> "Any":
+        """The same of another generator there."""
+        while not items.wait(_LOOK):
             self.check()
-        found: "Dict[str, Any]" = next(self.items)
-        return found
+        try:
+            return next(items)
+        except StopIteration:  # a loop that we are called in would take it for its own end
+            raise malformed(self.context.name) from None
+
+    def waiting(self) -> "bool":
+        """Has the target not yet said the next?"""
+        return self.items is None or not self.items.wait(0)
 
     def check(self) -> "None":
         """Raise CallTimeout or Cancelled if it is to end."""

@@ -30,9 +30,14 @@ def parsed(name: "bytes") -> "Optional[Tuple[bytes, bytes]]":
     kind, numbers = name[len(PREFIX):len(PREFIX) + 1], name[len(PREFIX) + 1:-len(_END)].split(b"-")
     if not name.startswith(PREFIX) or not name.endswith(_END) or kind not in (SINGLE, PART, TREE, KEPT, MARK):
         return None
-    if len(numbers) > 2 or any(len(number) != 16 or number.strip(_HEX) for number in numbers):
+    if len(numbers) > 2 or not all(map(is_number, numbers)):
         return None
     return kind, numbers[0]
+
+
+def is_number(number: "bytes") -> "bool":
+    """Is it a number as it stands in names of ours?"""
+    return len(number) == 16 and not number.strip(_HEX)
 
 
 def temporary_name(kind: "bytes") -> "bytes":

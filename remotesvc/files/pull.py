@@ -4,10 +4,12 @@ import os
 
 from ..bootstrap.errors import Error, OutcomeError, UsageError
 from . import directories
+from .answers import sender_untrusted, sent_untrusted
 from .destination import file_sink, finish_of, interrupted_tree, place_of, tree_sink
 from .errors import TransferRefused, located, refusing_here
 from .inflow import Inflow
 from .job import Job, interrupted
+from .naming import is_number
 from .options import Options
 from .parts import Parts
 from .sink import StreamSink
@@ -38,7 +40,7 @@ class _Pull(object):
         self._dst = dst
         self._out = out
         self._name = name_of(src)
-        self._tail: "Optional[Dict[str, Any]]" = None
+        self._tail: "Any" = None
         # Receives a tree, if that is what src is.
         self._tree: "Optional[TreeSink]" = None
         self._parts: "Optional[Parts]" = None
@@ -55,21 +57,21 @@ class _Pull(object):
                 self._tree = self._tree_sink(self._dst)
             if self._dst is not None and options.resume:
                 self._parts = Parts(*place_of(self._dst, self._name, self._finish))
-            head = job.ask(SEND, {
+            head = sender_untrusted(job.ask(SEND, {
                 "src": self._src, "handle": inflow.handle, "idle": options.idle_timeout, "limit": options.limit,
                 "compress": options.compress, "symlinks": options.symlinks, "rules": options.rules(),
                 "parts": self._parts.offered() if self._parts else [],
-                "offers": b"" if self._tree is None else self._tree.offers(job.check)})
+                "offers": b"" if self._tree is None else self._tree.offers(job.check)}), job.context.name)
             sink = self._sink(head)
             sink.max_bytes, sink.check = options.max_bytes, job.check
             # What says that it is empty may be a file of /proc, whose size nobody knows.
-            total = head["size"] if isinstance(head["size"], int) and head["size"] else None
+            total = head["size"] or None
             for body in inflow.bodies(options.idle(), job.over, self._look):
                 sink.take(body)
                 job.told(sink.bytes, total)
-            tail = self._tail or job.next()
+            tail = sent_untrusted(job.next() if self._tail is None else self._tail, job.context.name)
             sink.complete()
-            return job.copied(sink.summary(), path=sink.path, sent=_number(tail.get("read")), wire=inflow.received,
+            return job.copied(sink.summary(), path=sink.path, sent=tail["read"], wire=inflow.received,
                               resumed=sink.resumed)
         except BaseException as error:
             keep = interrupted(error)
@@ -91,18 +93,18 @@ class _Pull(object):
 
     def _look(self) -> "None":
         """Only while nothing is here: of a sender that is lost, what came before is worth keeping."""
-        if self._tail is None and self._job.items.wait(0):
+        if self._tail is None and not self._job.waiting():
             self._tail = self._job.next()  # raises what the sender raised
 
-    def _sink(self, head: "Any") -> "Any":
+    def _sink(self, head: "Dict[str, Any]") -> "Any":
         job, kind, identity = self._job, head["kind"], head["identity"]
         if kind == "tree":
             dst = tree_destination(self._src, self._dst, self._tree is not None and self._tree.made_top)
             return self._tree or self._tree_sink(dst)
         if self._dst is None:
             return StreamSink(self._out)
-        named = job.options.resume and isinstance(identity, bytes) and len(identity) == 16 and identity.isalnum()
-        return file_sink(self._dst, self._name, identity.lower() if named else None, self._finish, self._parts)
+        named = identity if job.options.resume and identity and is_number(identity) else None
+        return file_sink(self._dst, self._name, named, self._finish, self._parts)
 
     def _tree_sink(self, dst: "str") -> "TreeSink":
         options = self._job.options
@@ -131,7 +133,3 @@ def tree_destination(src: "str", dst: "Optional[str]", made: "bool" = False) -> 
         raise TransferRefused("%s is a directory there, and %s is one here; write %s/ to have its content in it, "
                               "or %s/ to have it below" % (src, dst, src, dst))
     return dst
-
-
-def _number(value: "Any") -> "int":
-    return value if type(value) is int else 0

@@ -4,6 +4,7 @@ import os
 from functools import partial
 
 from ..bootstrap.errors import Error, NotSent, UsageError
+from .answers import received_untrusted, receiver_untrusted
 from .errors import refusing_here
 from .filters import Filter
 from .job import Job
@@ -90,13 +91,14 @@ class _Push(object):
         if origin.size is not None and origin.size <= WITH_CALL and job.options.limit is None:
             bodies: "List[bytes]" = [bytes(each) for each in origin.messages(self._sending)]
             job.told(0, origin.size)
-            summary, wire = job.ask(RECEIVE, dict(self._request, bodies=bodies)), sum(map(len, bodies))
+            answer, wire = job.ask(RECEIVE, dict(self._request, bodies=bodies)), sum(map(len, bodies))
             job.told(origin.size, origin.size)
         else:
             tree = origin.kind == "tree"
             head = job.ask(RECEIVE, self._request, partial(origin.read_ahead, self._sending) if tree else None)
-            self._send(head)
-            summary, wire = job.next(), 0 if self._outflow is None else self._outflow.sent
+            self._send(receiver_untrusted(head, job.context.name))
+            answer, wire = job.next(), 0 if self._outflow is None else self._outflow.sent
+        summary = received_untrusted(answer, job.context.name)
         return job.copied(summary, path=summary["path"], sent=self._sending.read, wire=wire,
                           resumed=self._sending.resumed)
 
@@ -149,7 +151,7 @@ class _Push(object):
 
     def _over(self) -> "bool":
         job = self._job
-        if job.items.wait(0):
+        if not job.waiting():
             return True
         try:
             job.check()

@@ -4,6 +4,7 @@ import os
 import stat
 import time
 
+from .answers import path_untrusted, source_untrusted
 from .copied import Copied
 from .errors import TransferRefused, refusing_here
 from .job import Job
@@ -30,7 +31,7 @@ def push(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied"
     job, origin = Job(context, "push", options), open_source(src, options)
     try:
         request = dict(options.finish(), dst=os.fspath(dst), kind=origin.kind, name=origin.name)
-        path = job.result(job.submit(_THERE + "landing", request))
+        path = path_untrusted(job.result(job.submit(_THERE + "landing", request)), context.name)
         lister = origin.listed()
         if lister is None:
             return _file(job, path, origin.size, os.fsdecode(origin.name))
@@ -45,16 +46,15 @@ def pull(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied"
     from .pull import name_of, name_of_tree, tree_destination
     job, src = Job(context, "pull", options), os.fspath(src)
     dst = None if hasattr(dst, "write") else os.fspath(dst)
-    there = job.result(job.submit(_THERE + "source", {"src": src, "symlinks": options.symlinks,
-                                                      "rules": options.rules()}))
+    asked = job.submit(_THERE + "source", {"src": src, "symlinks": options.symlinks, "rules": options.rules()})
+    there = source_untrusted(job.result(asked), context.name)
     request = dict(options.finish(), kind=there["kind"], dst=dst, name=name_of(src))
     if there["kind"] != "tree":
         path = "" if dst is None else landing(request)
-        return _file(job, path, there["size"] if type(there["size"]) is int else None, os.fsdecode(name_of(src)))
+        return _file(job, path, there["size"], os.fsdecode(name_of(src)))
     path = landing(dict(request, name=name_of_tree(src), dst=tree_destination(src, dst)))
-    names = [name for name in there["skipped_names"] if isinstance(name, bytes)]
-    count = there["skipped"] if type(there["skipped"]) is int else 0
-    return _tree(job, path, listing_untrusted(there["listing"], options.max_files), True, count, names)
+    return _tree(job, path, listing_untrusted(there["listing"], options.max_files), True, there["skipped"],
+                 there["skipped_names"])
 
 
 def _file(job: "Job", path: "str", size: "Optional[int]", name: "str") -> "Copied":

@@ -4,6 +4,7 @@ import hashlib
 import os
 
 from ..bootstrap.errors import UsageError
+from .answers import list_untrusted
 from .copied import Copied
 from .delta import Search, block_size
 from .errors import DigestMismatch, SourceChanged, refusing_here
@@ -112,7 +113,7 @@ class _Sync(object):
         lister = Lister(self._checksum, options.mode, options.special)
         here = list_tree(self._path, options.symlinks, self._filter, lister)
         check_count(sum(count_of(part)[0] for parts in here.values() for part in parts), options.max_files)
-        there = listing_untrusted(job.result(future), options.max_files)
+        there = listing_untrusted(list_untrusted(job.result(future), job.context.name), options.max_files)
         plan = Plan(here, there, self._checksum)
         copied = Copied(path=self._dst)
         if not self._dry_run:

@@ -4,6 +4,7 @@ from ..bootstrap.calls.ask import error_untrusted
 from ..bootstrap.data.limits import MAX_MESSAGE
 from ..bootstrap.errors import CallTimeout, DecodeError, Lost, UsageError
 from ..calling.context import Context
+from ..calling.items import Items
 from . import ids, outcome
 from .errors import RAISES, JobError
 from .invocation import Detached
@@ -113,7 +114,7 @@ class Job(object):
 
     def raw(self, follow: "bool" = False, timeout: "Optional[float]" = None) -> "Iterator[Tuple[str, bytes]]":
         """The same byte for byte."""
-        pieces = self._under_way = self._call("printed", self.id, follow, timeout)
+        pieces = self._under_way = self._items("printed", self.id, follow, timeout)
         try:
             for stream, data in raw_untrusted(pieces):
                 yield stream, data
@@ -154,9 +155,15 @@ class Job(object):
         finally:
             self._under_way = None
 
+    def _items(self, what: "str", *args: "Any") -> "Items":
+        found = self._call(what, *args)
+        if not isinstance(found, Items):
+            raise JobError("the target's answer about a job is malformed", self.host)
+        return found
+
     def _parts(self, info: "JobInfo") -> "Dict[int, Any]":
         data = bytearray()
-        items = self._call("result", self.id)
+        items = self._items("result", self.id)
         try:
             for piece in items:
                 if type(piece) is not bytes or len(data) + len(piece) > outcome.MOST:
