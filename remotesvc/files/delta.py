@@ -10,17 +10,22 @@ import zlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterator, List, Tuple
+    from typing import Any, Callable, Dict, Iterator, Tuple
 
 # Smaller files are sent whole.
 DELTA_FROM = 1 << 16
 LEAST_BLOCK, LARGEST_BLOCK = 1 << 11, 1 << 17
 # Bytes of the strong checksum: a false match is found by the digest of the whole, so that it only has to be rare.
 STRONG = 5
-_ENTRY = struct.Struct(">I%ds" % STRONG)
+ENTRY = struct.Struct(">I%ds" % STRONG)
 # Bytes that one file is searched byte by byte at most, which takes a second or two: a file that has nothing in common
 # with the old one is sent.
 MAX_ROLLED = 8 << 20
+# A strong checksum on the way takes as long as this part of its block, and so many bytes more. Where a weak one is
+# known that is everywhere, there is one at each byte.
+_STRONG_PART, _STRONG_LEAST = 64, 16
+# A file there that is larger than this many times the one here is looked at up to there: the rest is hardly of use.
+_REACH = 4
 _MOD = 65521
 
 
@@ -32,14 +37,20 @@ def block_size(size: "int") -> "int":
     return block
 
 
-def signature(read: "Callable[[int], bytes]", block: "int") -> "bytes":
-    """The checksums of all whole blocks of what ``read(size)`` gives."""
+def most_blocks(size: "int", block: "int") -> "int":
+    """Of how many blocks there checksums are of use for a file of ``size`` bytes here."""
+    return _REACH * size // block + 1
+
+
+def signature(read: "Callable[[int], bytes]", block: "int", most: "int") -> "bytes":
+    """The checksums of all whole blocks of what ``read(size)`` gives, but no more than ``most``."""
     found = bytearray()
-    while True:
+    for _ in range(most):
         data = read(block)
         if len(data) < block:
-            return bytes(found)
-        found += _ENTRY.pack(zlib.adler32(data), hashlib.sha256(data).digest()[:STRONG])
+            break
+        found += ENTRY.pack(zlib.adler32(data), hashlib.sha256(data).digest()[:STRONG])
+    return bytes(found)
 
 
 class Search(object):
@@ -47,12 +58,17 @@ class Search(object):
 
     def __init__(self, checksums: "bytes", block: "int") -> "None":
         self.block = block
-        self._blocks: "List[Tuple[int, bytes]]" = list(_ENTRY.iter_unpack(checksums[:len(checksums) // _ENTRY.size
-                                                                                     * _ENTRY.size]))
-        self._weak: "Dict[int, List[int]]" = {}
-        for number, (weak, _strong) in enumerate(self._blocks):
-            known = self._weak.setdefault(weak, [])
-            if len(known) < 16:  # the same block again and again: any of them will do
+        self._count = len(checksums) // ENTRY.size
+        self._entries = checksums[:self._count * ENTRY.size]
+        # The number of a block, or a list of them where several have the same: there may be millions.
+        self._weak: "Dict[int, Any]" = {}
+        for number, (weak, _strong) in enumerate(ENTRY.iter_unpack(self._entries)):
+            known = self._weak.get(weak)
+            if known is None:
+                self._weak[weak] = number
+            elif type(known) is int:
+                self._weak[weak] = [known, number]
+            elif len(known) < 16:  # the same block again and again: any of them will do
                 known.append(number)
         self._budget = MAX_ROLLED
         self._expected = 0
@@ -98,13 +114,16 @@ class Search(object):
         numbers = self._weak.get(weak)
         if numbers is None:
             return -1
-        strong = hashlib.sha256(piece).digest()[:STRONG]
-        if expected < len(self._blocks) and self._blocks[expected] == (weak, strong):
+        entry = ENTRY.pack(weak, hashlib.sha256(piece).digest()[:STRONG])
+        if 0 <= expected < self._count and self._entry(expected) == entry:
             return expected
-        for number in numbers:
-            if self._blocks[number][1] == strong:
+        for number in (numbers,) if type(numbers) is int else numbers:
+            if self._entry(number) == entry:
                 return number
         return -1
+
+    def _entry(self, number: "int") -> "bytes":
+        return self._entries[number * ENTRY.size:(number + 1) * ENTRY.size]
 
     def _next(self, data: "Any", position: "int", expected: "int") -> "int":
         """Where to look again after a difference: a block further if it goes on there unshifted, else wherever within
@@ -114,7 +133,7 @@ class Search(object):
         if ahead + block > size:
             last = size - block
         else:
-            if expected + 1 < len(self._blocks) and self._match(data, ahead, expected + 1) == expected + 1:
+            if expected + 1 < self._count and self._match(data, ahead, expected + 1) == expected + 1:
                 return ahead
             last = ahead
         if self._budget <= 0:
@@ -132,6 +151,10 @@ class Search(object):
             high = (high - block * old + low - 1) % _MOD
             position += 1
             weak = high << 16 | low
-            if weak in weak_of and self._known(weak, data[position:position + block], -1) >= 0:
-                return position
+            if weak in weak_of:
+                if self._known(weak, data[position:position + block], -1) >= 0:
+                    return position
+                self._budget -= block // _STRONG_PART + _STRONG_LEAST
+                if self._budget <= 0:
+                    break
         return ahead

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from .options import Options
 
-# Seconds between two looks at ``stop`` while the other side works.
-_LOOK = 0.2
-
 
 class Job(object):
     """The books of one transfer between us and a context; ``name`` is what errors call it."""
+
+    # Seconds between two looks at ``stop`` while the other side works.
+    LOOK = 0.2
 
     def __init__(self, context: "Any", name: "str", options: "Options") -> "None":
         self.context = context
@@ -67,7 +67,7 @@ class Job(object):
         done = threading.Event()
         future.add_done_callback(lambda ended: done.set())
         try:
-            while not done.wait(_LOOK):
+            while not done.wait(self.LOOK):
                 self.check()
         except BaseException:  # a stop, or Ctrl-C: the other side must not go on alone
             future.cancel()
@@ -87,7 +87,7 @@ class Job(object):
 
     def next_of(self, items: "Any") -> "Any":
         """The same of another generator there."""
-        while not items.wait(_LOOK):
+        while not items.wait(self.LOOK):
             self.check()
         try:
             return next(items)

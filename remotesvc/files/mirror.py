@@ -13,27 +13,28 @@ if TYPE_CHECKING:
     from typing import Any, Iterator, List, Tuple
 
 
-def signatures(dst: "str", wanted: "List[Tuple[bytes, int]]") -> "Iterator[bytes]":
-    """The checksums of each file's blocks: (path below the top, size of a block); b"" for one that is gone."""
+def signatures(dst: "str", wanted: "List[Tuple[bytes, int, int]]") -> "Iterator[bytes]":
+    """The checksums of each file's blocks: (path below the top, size of a block, how many at most); b"" for one that is
+    gone."""
     top = directories.open_directory(directories.expand(dst))
     walker = directories.Walker(top)
     try:
-        for path, block in wanted:
+        for path, block, most in wanted:
             current().check()
-            yield _signature(walker, path, block)
+            yield _signature(walker, path, block, most)
     finally:
         walker.close()
         os.close(top)
 
 
-def _signature(walker: "directories.Walker", path: "bytes", block: "int") -> "bytes":
+def _signature(walker: "directories.Walker", path: "bytes", block: "int", most: "int") -> "bytes":
     parts = [name_untrusted(name) for name in path.split(b"/")]
     try:
         fd = regular.open_regular(parts[-1], walker.go(tuple(parts[:-1])), False)
     except OSError:
         return b""
     try:
-        return signature(lambda size: os.read(fd, size), block)
+        return signature(lambda size: os.read(fd, size), block, most)
     finally:
         os.close(fd)
 

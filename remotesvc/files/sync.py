@@ -6,7 +6,7 @@ import os
 from ..bootstrap.errors import UsageError
 from .answers import list_untrusted
 from .copied import Copied
-from .delta import Search, block_size
+from .delta import Search, block_size, most_blocks
 from .errors import DigestMismatch, SourceChanged, refusing_here
 from .filters import Filter
 from .job import Job
@@ -17,11 +17,12 @@ from .plan import MAX_NAMED, Plan
 from .push import send_tree
 from .records import CHUNK, COPY, DATA, FILE, RANGE, file_head
 from .regular import changed
+from .signatures import Signatures
 from .source import Sending, chunk_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Tuple
+    from typing import Any, Iterator, List, Optional, Tuple
 
 # Bytes searched at a time.
 SEGMENT = 1 << 21
@@ -32,15 +33,25 @@ _MIRROR = "remotesvc.files.mirror:"
 class SyncSending(Sending):
     """Sends files of which the other side has parts as what is new in them."""
 
-    def __init__(self, options: "Options", signatures: "Dict[str, Tuple[int, bytes]]") -> "None":
+    def __init__(self, options: "Options", signatures: "Optional[Signatures]") -> "None":
         super().__init__(options.compress, chunk=chunk_for(options.limit))
         self._signatures = signatures
 
     def whole(self, fd: "int", name: "bytes", path: "str") -> "Iterator[Any]":
-        known = self._signatures.get(path)
-        if known is None or not known[1] or not os.fstat(fd).st_size:
+        known, raw = self._signatures, os.fsencode(path)
+        if known is None or raw not in known or not os.fstat(fd).st_size:
             return super().whole(fd, name, path)
-        return self._delta(fd, name, Search(known[1], known[0]))
+        return self._changed(fd, name, raw, known)
+
+    def _changed(self, fd: "int", name: "bytes", path: "bytes", signatures: "Signatures") -> "Iterator[Any]":
+        checksums = None
+        for checksums in signatures.of(path):
+            if checksums is None:
+                yield b""  # a sign of life: that side may have much to read
+        if checksums:
+            yield from self._delta(fd, name, Search(checksums, signatures.block_of(path)))
+        else:
+            yield from self.regular(fd, name)
 
     def _delta(self, fd: "int", name: "bytes", search: "Search") -> "Iterator[Any]":
         before, digest, packer = os.fstat(fd), hashlib.sha256(), self.packer
@@ -145,19 +156,19 @@ class _Sync(object):
 
     def _send(self, plan: "Plan", delta: "bool") -> "Copied":
         job, wanted = self._job, {os.fsdecode(path) for path in plan.send}
-        signatures = self._signatures(plan.delta) if delta else {}
+        signatures = Signatures(job, self._dst, self._wanted(plan.delta)) if delta else None
         origin = _SyncOrigin(self._path, job.options, self._filter, wanted.__contains__)
         try:
             return send_tree(job.again(), origin, self._dst, SyncSending(job.options, signatures))
         finally:
             origin.close()
+            if signatures is not None:
+                signatures.close()
 
-    def _signatures(self, paths: "List[bytes]") -> "Dict[str, Tuple[int, bytes]]":
-        wanted = [(path, block_size(os.stat(os.path.join(os.fsencode(self._path), path)).st_size)) for path in paths]
-        found: "Dict[str, Tuple[int, bytes]]" = {}
-        items = self._job.result(self._job.submit(_MIRROR + "signatures", self._dst, wanted))
-        for (path, block), checksums in zip(wanted, items):
-            if isinstance(checksums, bytes):
-                found[os.fsdecode(path)] = block, checksums
-        items.close()
-        return found
+    def _wanted(self, paths: "List[bytes]") -> "List[Tuple[bytes, int, int]]":
+        wanted: "List[Tuple[bytes, int, int]]" = []
+        for path in sorted(paths, key=lambda path: os.fsdecode(path).split("/")):  # as a walk comes to them
+            size = os.stat(os.path.join(os.fsencode(self._path), path)).st_size
+            block = block_size(size)
+            wanted.append((path, block, most_blocks(size, block)))
+        return wanted

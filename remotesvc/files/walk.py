@@ -4,6 +4,7 @@ link is followed by accident, and what is swapped for another while we walk lead
 import os
 import stat
 
+from ..bootstrap.errors import Error
 from . import directories, naming
 from .errors import TransferRefused
 from .records import MAX_DEPTH
@@ -80,5 +81,8 @@ def _identity(directory: "int") -> "Tuple[int, int]":
 
 
 def named(error: "OSError", path: "str") -> "OSError":
-    """The same error with the whole path, rather than the last component."""
+    """The same error with the whole path, rather than the last component. Ours stay what they are, though some are
+    errors of the system, too."""
+    if isinstance(error, Error):
+        return error
     return type(error)(error.errno, error.strerror, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -133,20 +134,19 @@ def test_only_what_is_new_of_a_large_file(context: Context, tmp_path: Path, delt
 
 def test_a_basis_that_changes_is_sent_whole(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the checksums and their use somebody writes to the file there."""
-    from remotesvc.files import sync
+    from remotesvc.files.signatures import Signatures
 
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "f").write_bytes(content(1 << 20))
     context.sync(tmp_path / "s", tmp_path / "t")
     (tmp_path / "s" / "f").write_bytes(content(1 << 20) + b"more")
-    ask = sync._Sync._signatures
+    ask = Signatures.of
 
-    def meanwhile(self: sync._Sync, paths: list[bytes]) -> object:
-        found = ask(self, paths)
+    def meanwhile(self: Signatures, path: bytes) -> Iterator[bytes | None]:
+        yield from ask(self, path)
         (tmp_path / "t" / "f").write_bytes(bytes(1 << 20))
-        return found
 
-    monkeypatch.setattr(sync._Sync, "_signatures", meanwhile)
+    monkeypatch.setattr(Signatures, "of", meanwhile)
     context.sync(tmp_path / "s", tmp_path / "t")
     assert digest(tmp_path / "t" / "f") == digest(tmp_path / "s" / "f")
 

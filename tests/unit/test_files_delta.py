@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import random
+import zlib
 from stat import S_IFDIR, S_IFLNK, S_IFREG
+from types import SimpleNamespace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotesvc.files.delta import LEAST_BLOCK, Search, block_size, signature
+from remotesvc.files import delta
+from remotesvc.files.delta import LEAST_BLOCK, Search, block_size, most_blocks, signature
 from remotesvc.files.listing import Entry, part_of
 from remotesvc.files.plan import Plan
 
 
 def rebuilt(old: bytes, new: bytes, block: int, piece: int | None = None) -> tuple[bytes, int]:
     """What the instructions make of the old content, and how many bytes of it are new."""
-    search = Search(signature(io.BytesIO(old).read, block), block)
+    search = Search(signature(io.BytesIO(old).read, block, len(old)), block)
     made, literal = bytearray(), 0
     for begin in range(0, max(len(new), 1), piece or max(len(new), 1)):
         part = new[begin:begin + (piece or len(new))]
@@ -67,6 +72,29 @@ def test_a_shift_costs_a_block_and_repetition_nothing() -> None:
     assert rebuilt(old, b"x" + old, 1024)[1] <= 1024 + 1
     assert rebuilt(bytes(1 << 20), bytes((1 << 20) + 5), 1024)[1] <= 1024
     assert rebuilt(old, random.Random(2).randbytes(1 << 20), 1024)[1] == 1 << 20
+
+
+def test_the_last_block_is_found_wherever_it_moved() -> None:
+    old = random.Random(1).randbytes(10 << 10)
+    assert rebuilt(old, b"x" * 100 + old[-1024:], 1024)[1] == 100
+
+
+def test_a_weak_checksum_that_is_everywhere_costs_no_more_than_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed, block = [0], 2048
+    monkeypatch.setattr(delta, "MAX_ROLLED", 1 << 16)
+
+    def counted(data: bytes) -> object:
+        hashed[0] += 1
+        return hashlib.sha256(data)
+
+    monkeypatch.setattr(delta, "hashlib", SimpleNamespace(sha256=counted))
+    search = Search(delta.ENTRY.pack(zlib.adler32(b"A" * block), b"wrong"), block)
+    assert list(search.instructions(b"A" * (1 << 20))) == [(-1, 0, 1 << 20)]
+    assert hashed[0] < 2 * (1 << 20) // block + (1 << 16) // 40
+
+
+def test_a_file_that_is_much_larger_there_is_looked_at_as_far_as_it_is_of_use() -> None:
+    assert len(signature(io.BytesIO(bytes(1 << 20)).read, 1024, most_blocks(10000, 1024))) == 40 * delta.ENTRY.size
 
 
 def test_blocks_grow_with_the_file() -> None:
