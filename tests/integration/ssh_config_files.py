@@ -8,6 +8,12 @@ FILES = {
     "plain": "Host web1\n  HostName 10.0.0.1\n  Port 2200\nHost *\n  Port 99\n  User all\n",
     "equals": "Host=web1\nHostName = 10.0.0.1\nPort= 2200\nUser =ann\n",
     "quotes": 'Host "web1" web2\n  UserKnownHostsFile "/a"\n  IdentityFile "/with space/key"\n',
+    "single quotes": "Host 'web1' other\n  Port 7\n  IdentityFile '/with space/key'\n",
+    "quotes in the middle": "Host w\"eb\"1\n  Port 7\n  IdentityFile /with' 'space/\"it's\"\n",
+    "backslashes": "IdentityFile /with\\ space/a\nIdentityFile \"/with\\ space/\\\"b\\\\\"\nIdentityFile /a\\b\\'c\n",
+    "a sign of a comment in a word": "Host web1#1 # web1\n  Port 7\nHost web1\n  HostKeyAlias a#b\n",
+    "other spaces": "# a\fPort 1\n# a\vPort 2\n# a\rPort 3\n# a\u2028Port 4\nHost web1\v\n  Port 5\n"
+    "Host web1\f\r\n  Port 6\n",
     "tabs and comments": "# all\n\n\tHost\tweb1 # one\n\tPort\t7\n#Port 8\n",
     "negation": "Host w* !web1\n  Port 1\nHost *1 !web2\n  Port 2\n",
     "question marks": "Host web?\n  Port 5\nHost web??\n  Port 6\n",
@@ -17,6 +23,8 @@ FILES = {
     "all keys": "Host web1\n  IdentityFile /a\n  IdentityFile /b\nHost *\n  IdentityFile /c_%h_%n_%p_%r\n",
     "certificates": "CertificateFile /a-%r\nCertificateFile /b\n",
     "match": "Match host web*\n  Port 4\nMatch all\n  Port 5\n  User m\n",
+    "match in upper case": "Host web1\n  HostName OTHER\nMatch host OthEr\n  Port 4\n"
+    "Match originalhost WEB1\n  User o\n",
     "match several": "Match originalhost web1 user ann\n  Port 4\nMatch !user ann host web1\n  Port 5\n",
     "match the name found": "Host web1\n  HostName other\nMatch host other\n  Port 4\nMatch originalhost web1\n"
     "  User o\n",
@@ -26,6 +34,7 @@ FILES = {
     "include in a block": "Host web1\n  Include {d}/part_b\n  User ann\n",
     "include in another's block": "Host other\n  Include {d}/part_a {d}/part_b\nHost web1\n  User ann\n",
     "include of nothing": "Include {d}/none*\nPort 12\n",
+    "include in quotes": "Include '{d}/part_a'\nInclude \"{d}\"/part_b\n",
     "include a Host": "Include {d}/part_b\nUser behind\n",
     "jump": "ProxyJump a@b:1,c\nProxyCommand never\n",
     "jump addresses": "ProxyJump 127.0.0.1:1,a@[::1]:2,10.0.0.1\n",

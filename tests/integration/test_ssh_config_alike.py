@@ -42,6 +42,10 @@ OWN = {
     "a pattern in lower case": "Match final all\n  User all\nHost web1\n  Port 8\nHost WEB1\n  Port 9\n",
     "a program decides": "Match exec \"test %h = web1\"\n  Port 9\n",
     "brackets mean nothing": "Host web[12]\n  Port 3\nHost web1,web2\n  Port 4\n",
+    "words in quotes": "Host 'web1'\n  Port 3\nHost w\"eb\"2 we\\b12\n  Port 4\nHost \"web12' 'web12\"\n  Port 5\n",
+    "a line that is none": "# all\rHost web1\n  Port 3\n# a\vHost web2\nUser a\n",
+    "an Include in quotes": "Include '{d}/part_b'\nUser one\n",
+    "an Include that glob reads": "Include {d}/part[_]b {d}/\\part_b\nUser one\n",
     "several patterns": "Host *.org 10.*\n  Port 5\nHost !web* *1 fe80::*\n  User one\n",
 }
 
@@ -70,7 +74,7 @@ def test_what_is_said_of_one_holds_for_the_others(name: str, tmp_path: Path) -> 
     for part, text in PARTS.items():
         (tmp_path / part).write_text(text)
     path = tmp_path / "config"
-    path.write_text({**FILES, **OWN}[name].replace("{d}", str(tmp_path)))
+    path.write_text({**FILES, **OWN}[name].replace("{d}", str(tmp_path)), newline="")
     program = shutil.which("ssh") or ""
     each = [SSHOptions.parse(host, ssh_config=path) for host in HOSTS]
     alone = [told(openssh_config.ask(program, options, 30)) for options in each]
@@ -113,6 +117,19 @@ def test_hosts_of_one_domain(asked: Path, tmp_path: Path) -> None:
         values = answers.ask(program, SSHOptions.parse(f"web{number}", ssh_config=path), 30)
         assert values["hostname"] == [f"web{number}.example.org"]
     assert runs(asked) == 1
+
+
+def test_what_is_included_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / "more").write_text("Host web1\n  Port 7\n")
+    (tmp_path / ".ssh" / "beside").write_text("Host web2\n  Port 8\n")
+    path = tmp_path / "config"
+    path.write_text("Include ~/more beside\nPort 9\n")
+    program, answers = shutil.which("ssh") or "", Answers()
+    for host, port in {"other": "9", "web1": "7", "web2": "8"}.items():
+        options = SSHOptions.parse(host, ssh_config=path)
+        assert answers.ask(program, options, 30)["port"] == openssh_config.ask(program, options, 30)["port"] == [port]
 
 
 def test_a_file_that_changes_is_read_again(asked: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_the_parser_agrees_with_ssh(
     for part, text in PARTS.items():
         (tmp_path / part).write_text(text)
     path = tmp_path / "config"
-    path.write_text(FILES[name].replace("{d}", str(tmp_path)))
+    path.write_text(FILES[name].replace("{d}", str(tmp_path)), newline="")
     asked, read = both(path, monkeypatch, user=user)
     if not any(line.startswith("IdentityFile") for line in map(str.strip, FILES[name].splitlines())):
         # OpenSSH's own list has kinds of keys that we cannot use.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from remotesvc.bootstrap.errors import UsageError
 
-from .configfile import DEEPEST, SYSTEM_CONFIG, matches, setting
+from .configfile import DEEPEST, SYSTEM_CONFIG, lines_of, matches, setting
 from .options import SSHOptions
 
 # A build from elsewhere may read another system-wide file, which we would not know.
@@ -67,9 +67,11 @@ class Alike:
             return None
         try:
             home = pwd.getpwuid(os.getuid()).pw_dir  # as ssh, which does not look at HOME
-            own, system = f"{home}/.ssh", (SYSTEM_CONFIG, "/etc/ssh")
-            usual = [start for start in ((f"{own}/config", own), system) if os.path.exists(start[0])]
+            own, system = "~/.ssh", (SYSTEM_CONFIG, "/etc/ssh")
+            usual = [start for start in ((f"{home}/.ssh/config", own), system) if os.path.exists(start[0])]
             starts = usual if given is None else [] if given == "none" else [(given, own)]
+            # What is included is found by glob(3), which does look at it.
+            home = os.environ.get("HOME") or home
             first = _Look(options.host, home, self._file)
             for start in starts:
                 first.read(*start, True, 0)
@@ -89,8 +91,7 @@ class Alike:
         with self._lock:
             known = self._files.get(path)
         if known is None or known.state != state:
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                lines = [setting(line, path) for line in file]
+            lines = [setting(line, path) for line in lines_of(path)]
             known = _File(state, tuple((key, tuple(words)) for key, words in filter(None, lines)))
             with self._lock:
                 self._files[path] = known
@@ -139,7 +140,10 @@ class _Look:
 
     def _included(self, words: tuple[str, ...], base: str) -> Iterator[str]:
         for word in words:
-            if "$" in word or "%" in word or word.startswith("~") and not word.startswith("~/"):
+            # Brackets and backslashes mean more to glob(3) than to Python's.
+            if set("$%[\\") & set(word) or word.startswith("~") and not word.startswith("~/"):
                 raise _Distinct
-            path = os.path.join(base, self.home + word[1:] if word.startswith("~/") else word)
+            path = word if word.startswith(("/", "~")) else f"{base}/{word}"
+            if path.startswith("~"):
+                path = glob.escape(self.home) + path[1:]
             yield from sorted(each for each in glob.glob(path) if os.path.isfile(each))

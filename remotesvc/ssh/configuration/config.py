@@ -80,7 +80,7 @@ def _check(values: Values, options: SSHOptions, program: str | None) -> None:
 
 
 def _build(settings: Settings, options: SSHOptions) -> ResolvedHost:
-    hostname = hostspec.check_host(settings.text("hostname", options.host).replace("%h", options.host))
+    hostname = hostspec.check_host(settings.text("hostname", options.host).replace("%h", options.host).lower())
     user = hostspec.check_user(options.user or settings.text("user") or local_user())
     port = hostspec.check_port(options.port or settings.number("port", 22))
     alias = settings.text("hostkeyalias") or None

@@ -28,7 +28,9 @@ _SEVERAL = frozenset(
 )
 # ssh's own limit.
 DEEPEST = 16
-_WORD = re.compile(r'\s*(?:"([^"]*)"|((?:[^\s"#\\]|\\.|(?<=\S)#)+))')
+# Not what Python takes for one: ssh knows no other spaces, and a line ends at a newline only.
+_SPACE = " \t\r\n"
+_KEYWORD = re.compile(rf'"?([A-Za-z][A-Za-z0-9]*)"?(?:[{_SPACE}]*=[{_SPACE}]*|[{_SPACE}]+|$)')
 
 
 class Unreadable(Exception):
@@ -56,12 +58,11 @@ class Reader:
         if depth > DEEPEST:
             raise Unreadable(f"{path}: Include is nested too deeply")
         try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                text = file.read()
+            lines = lines_of(path)
         except OSError as error:
             raise Unreadable(f"cannot read {path}: {error.strerror}") from error
         here = active
-        for count, line in enumerate(text.splitlines(), 1):
+        for count, line in enumerate(lines, 1):
             changed = self._line(line, here, f"{path}:{count}", base, depth)
             if changed is not None:
                 here = active and changed
@@ -127,25 +128,33 @@ class Reader:
                     if not rest:
                         raise UsageError(f"{place}: Match {criterion} lacks a pattern")
                     value = rest.pop(0)
+                if criterion in ("host", "originalhost"):
+                    value = value.lower()
                 outcome = matches(value.split(","), self._subject(criterion))
             result = result and outcome != negated
         return result
 
     def _subject(self, criterion: str) -> str:
         if criterion == "host":
-            return self.values.get("hostname", [self.host])[0].replace("%h", self.host)
+            return self.values.get("hostname", [self.host])[0].replace("%h", self.host).lower()
         if criterion == "originalhost":
-            return self.host
+            return self.host.lower()
         local = local_user()
         return local if criterion == "localuser" else self.user or self.values.get("user", [local])[0]
 
 
+def lines_of(path: str) -> list[str]:
+    """The lines of a file. Raises OSError."""
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return file.read().split("\n")
+
+
 def setting(line: str, place: str) -> tuple[str, list[str]] | None:
     """The keyword of a line, in lower case, and its words; None for a comment. Raises UsageError."""
-    text = line.strip()
+    text = line.lstrip(_SPACE).rstrip(_SPACE + "\f")
     if not text or text.startswith("#"):
         return None
-    found = re.match(r'"?([A-Za-z][A-Za-z0-9]*)"?(?:\s*=\s*|\s+|$)', text)
+    found = _KEYWORD.match(text)
     if not found:
         raise UsageError(f"{place}: not a setting: {text!r}")
     key, rest = found.group(1).lower(), text[found.end() :]
@@ -172,13 +181,36 @@ def matches(patterns: Iterable[str], name: str) -> bool:
 
 
 def split(text: str, place: str) -> list[str]:
-    """The words of a line: quotes keep spaces together, # begins a comment."""
-    words, position = [], 0
-    while text[position:].strip() and not text[position:].lstrip().startswith("#"):
-        found = _WORD.match(text, position)
-        if not found:
-            raise UsageError(f"{place}: a quote is not closed")
-        quoted, plain = found.groups()
-        words.append(quoted if quoted is not None else re.sub(r"\\(.)", r"\1", plain))
-        position = found.end()
-    return words
+    """The words of a line, as ssh finds them. Raises UsageError.
+
+    Quotes of either kind keep spaces together, also in the middle of a word; # begins a comment where a word could
+    begin; a backslash stands before a quote, another one, or, outside of quotes, a space, and is itself elsewhere.
+    """
+    words: list[str] = []
+    word: list[str] | None = None
+    quote = ""
+    position = 0
+    while position < len(text):
+        sign, escaped = text[position], text[position + 1 : position + 2]
+        position += 1
+        if not quote and sign in " \t":
+            if word is not None:
+                words.append("".join(word))
+            word = None
+            continue
+        if word is None:
+            if sign == "#":
+                break
+            word = []
+        if sign == "\\" and escaped and escaped in ("'", '"', "\\", "" if quote else " "):
+            word.append(escaped)
+            position += 1
+        elif quote and sign == quote:
+            quote = ""
+        elif not quote and sign in "'\"":
+            quote = sign
+        else:
+            word.append(sign)
+    if quote:
+        raise UsageError(f"{place}: a quote is not closed")
+    return words if word is None else [*words, "".join(word)]
