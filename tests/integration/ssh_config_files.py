@@ -55,6 +55,8 @@ FILES = {
     "known hosts": "UserKnownHostsFile ~/.a %d/b\nGlobalKnownHostsFile none\nHostKeyAlias k\nHashKnownHosts yes\n"
     "StrictHostKeyChecking off\n",
     "none at all": "UserKnownHostsFile none\nIdentityFile none\nIdentityAgent none\n",
+    "signs that look like tokens": "UserKnownHostsFile /a%%b /%%h\nIdentityAgent /a%%h\n"
+    "GlobalKnownHostsFile ~/g%h\nRevokedHostKeys \"/with space/%%\"\n",
     "agent": "IdentityAgent ~/agent-%r\nRequiredRSASize 3000\n",
     "agent of a variable": "IdentityAgent $RSVC_A\n",
     "nothing to do with us": "RemoteCommand tmux\nLocalForward 1 a:2\nForwardAgent yes\nControlMaster auto\n"

@@ -25,7 +25,7 @@ from .localuser import has_entry, local_user
 from .options import HOST_KEY_MODES, SSHOptions
 from .resolved import OTHER_TRANSPORT, PREFERRED_AUTHENTICATIONS, ResolvedHost
 from .settings import Settings
-from .tokens import expand, expand_command
+from .tokens import expand_command
 
 USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
@@ -45,7 +45,7 @@ def resolve(
         ask = openssh_config.ask if answers is None else answers.ask
         values = ask(program, options, timeout) if program else _read_files(options)
         _check(values, options, program)
-        return _build(Settings(values), options)
+        return _build(Settings(values, program is not None), options)
     except UsageError as error:
         raise _error(options, f"ssh_config does not make sense: {error}") from error
     except Unreadable as error:
@@ -182,7 +182,7 @@ def _agent(settings: Settings, tokens: Mapping[str, str]) -> str | None:
         return os.environ.get("SSH_AUTH_SOCK") or None
     if where.startswith("$") and not where.startswith("${"):
         return os.environ.get(where[1:]) or None
-    return expand(where, tokens)
+    return settings.expanded(where, tokens)
 
 
 def _strict(value: str) -> str:

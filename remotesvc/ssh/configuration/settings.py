@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+
+from remotesvc.bootstrap.errors import UsageError
 
 from ..hostkeys import algorithms
 from .configfile import Unreadable, Values
@@ -12,11 +15,13 @@ from .tokens import expand, number
 class Settings:
     """The table that OpenSSH or our own reader made of the files. The methods take keywords in lower case.
 
-    A value "none" is like no value to all but `each`. UsageError if a value is not of the type asked for.
+    A value "none" is like no value to all but `each`. UsageError if a value is not of the type asked for. `ssh_says`:
+    it was `ssh -G` that made it, which has replaced the tokens of some.
     """
 
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, ssh_says: bool) -> None:
         self._values = values
+        self._ssh_says = ssh_says
 
     def text(self, key: str, default: str = "") -> str:
         """The value that counts: the first."""
@@ -57,10 +62,42 @@ class Settings:
 
     def files(self, key: str, default: tuple[str, ...], tokens: Mapping[str, str]) -> tuple[str, ...]:
         """Paths, with ~ and tokens expanded, none twice."""
-        if key not in self._values:
-            found = list(default)
-        elif key in ("identityfile", "certificatefile"):  # one for each time that the keyword stands there
-            found = self._values[key]
+        found = self._values.get(key, [" ".join(default)])
+        if key == "globalknownhostsfile":  # ssh knows no tokens there
+            paths = several(key, found[0], os.path.expanduser)
+        elif key == "userknownhostsfile":
+            paths = several(key, found[0], lambda path: self.expanded(path, tokens))
         else:
-            found = self._values[key][0].split()
-        return tuple(dict.fromkeys(expand(name, tokens) for name in found if name.lower() != "none"))
+            paths = [expand(name, tokens) for name in self._values.get(key, default) if name.lower() != "none"]
+        return tuple(dict.fromkeys(paths))
+
+    def expanded(self, path: str, tokens: Mapping[str, str]) -> str:
+        """A path of those in which `ssh -G` replaces the tokens."""
+        return os.path.expanduser(path) if self._ssh_says else expand(path, tokens)
+
+
+def several(key: str, text: str, expanded: Callable[[str], str]) -> list[str]:
+    """The files of a list as `ssh -G` prints it, without the quotes around those with a space in their names.
+
+    Words that are the path of a file together are one. UsageError where that does not tell: a file that is not found
+    refuses no key.
+    """
+    files: list[str] = []
+    words = [word for word in text.split(" ") if word.lower() != "none"]
+    certain = True
+    while words:
+        counts = range(len(words), 0, -1)
+        count = next((count for count in counts if _is_file(expanded(" ".join(words[:count])))), 0)
+        if files and words[0][:1] not in ("/", "~", "%", "$") and not (certain and count):
+            raise UsageError(
+                f"{key} {text} may be one file or several, as ssh -G tells no quotes: make the file, if only an empty"
+                " one, or use names without spaces"
+            )
+        certain = count > 0
+        files.append(expanded(" ".join(words[: count or 1])))
+        del words[: count or 1]
+    return files
+
+
+def _is_file(path: str) -> bool:
+    return os.path.exists(path) and not os.path.isdir(path)

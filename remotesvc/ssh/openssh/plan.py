@@ -12,7 +12,8 @@ from ..configuration.configfile import Values
 from ..configuration.hostspec import HostSpec
 from ..configuration.localuser import local_user
 from ..configuration.options import SSHOptions
-from ..configuration.tokens import expand, number
+from ..configuration.settings import several
+from ..configuration.tokens import number
 from ..hostkeys import host_names
 from ..hostkeys.known_hosts import KnownHosts
 
@@ -77,7 +78,7 @@ def describe(options: SSHOptions, values: Values) -> OpenSSHHost:
     else:
         jump = _last(one("proxyjump").rpartition(",")[2]) if options.jump is None else None
     command = one("proxycommand") or None
-    files = options.known_hosts or _files(values, options, hostname, port, user, alias)
+    files = options.known_hosts or _files(values)
     interval = number(one("serveraliveinterval", "0"))
     return OpenSSHHost(
         name=options.host, hostname=hostname, port=port, user=user, alias=alias, jump=jump,
@@ -181,17 +182,9 @@ def _last(text: str) -> HostSpec | None:
         return HostSpec(None, text, None)
 
 
-def _files(values: Values, options: SSHOptions, hostname: str, port: int, user: str, alias: str | None) -> list[str]:
-    tokens = {"%": "%", "d": os.path.expanduser("~"), "h": hostname, "i": str(os.getuid()), "k": alias or options.host,
-              "n": options.host, "p": str(port), "r": user, "u": local_user()}
-    files = []
-    for key in ("userknownhostsfile", "globalknownhostsfile"):
-        for name in values.get(key, [""])[0].split():
-            try:
-                files.append(expand(name, tokens))
-            except UsageError:  # a token of a newer ssh: it reads that file, we do not
-                continue
-    return files
+def _files(values: Values) -> list[str]:
+    keys = ("userknownhostsfile", "globalknownhostsfile")
+    return [path for key in keys for path in several(key, values.get(key, ["none"])[0], os.path.expanduser)]
 
 
 def _plain(path: str) -> str:

@@ -1,0 +1,97 @@
+"""What the ssh program refuses for the host's key is refused here: both are asked with the same files."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from remotesvc import Router
+from remotesvc.bootstrap.unreachable import ConnectError
+from remotesvc.ssh import SSHOptions
+from tests.integration.ssh_servers import OpenSSHServer, connect_error, connects, make_key, openssh_server
+
+pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh here: it is NOT compared with")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSSHServer]:
+    with openssh_server(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A key that is not the server's, "type base64"."""
+    return make_key(tmp_path_factory.mktemp("other") / "key")
+
+
+def config_of(server: OpenSSHServer, directory: Path, more: str) -> Path:
+    path = directory / "config"
+    path.write_text(
+        f"{more}\nHost *\n  Port {server.port}\n  User {server.user}\n  IdentityFile {server.key_file}\n"
+        f"  IdentityAgent none\n  UserKnownHostsFile {server.known_hosts_file}\n  GlobalKnownHostsFile none\n"
+    )
+    return path
+
+
+def ssh_takes(config: Path) -> bool:
+    command = ["ssh", "-F", str(config), "-o", "BatchMode=yes", "127.0.0.1", "exit 7"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 7 or "verification failed" in done.stderr, done.stderr
+    return done.returncode == 7
+
+
+def refused(config: Path) -> ConnectError:
+    """Our error, where ssh refuses, too."""
+    assert not ssh_takes(config)
+    error = connect_error(SSHOptions.parse("127.0.0.1", ssh_config=config))
+    assert error.stage == "hostkey", error
+    return error
+
+
+def taken(config: Path) -> None:
+    assert ssh_takes(config)
+    connects(SSHOptions.parse("127.0.0.1", ssh_config=config))
+
+
+@pytest.mark.parametrize("keyword", ["UserKnownHostsFile", "GlobalKnownHostsFile"])
+@pytest.mark.parametrize("more", ["", " {d}/none", " '{d}/the other'"])
+def test_known_hosts_with_a_space_in_their_name(
+    keyword: str, more: str, server: OpenSSHServer, other: str, tmp_path: Path
+) -> None:
+    for name in ("the  hosts", "the other"):
+        (tmp_path / name).write_text("")
+    file = tmp_path / "the  hosts"
+    line = f'{keyword} "{file}"{more.format(d=tmp_path)}\n'
+    config = config_of(server, tmp_path, f"StrictHostKeyChecking accept-new\n{line}")
+    if keyword == "UserKnownHostsFile":
+        taken(config)
+        assert str(server.port) in file.read_text()
+    file.write_text(f"[127.0.0.1]:{server.port} {other}\n")
+    if keyword == "GlobalKnownHostsFile":
+        Path(config).write_text(f"UserKnownHostsFile none\n{config.read_text()}")
+    assert str(file) in refused(config).message
+
+
+def test_known_hosts_that_may_be_one_file_or_two_are_refused(server: OpenSSHServer, tmp_path: Path) -> None:
+    (tmp_path / "my").write_text("")
+    line = f"UserKnownHostsFile '{tmp_path}/my hosts'\n"
+    config = config_of(server, tmp_path, f"StrictHostKeyChecking accept-new\n{line}")
+    for transport in ("paramiko", "openssh"):
+        with Router() as router, pytest.raises(ConnectError, match="make the file") as caught:
+            router.ssh("127.0.0.1", ssh_config=config, transport=transport)
+        assert caught.value.stage == "config"
+    assert (tmp_path / "my").read_text() == ""
+
+
+def test_revoked_keys_in_a_file_with_a_space_in_its_name(server: OpenSSHServer, tmp_path: Path) -> None:
+    file = tmp_path / "the revoked"
+    config = config_of(server, tmp_path, f'RevokedHostKeys "{file}"\n')
+    file.write_text("")
+    taken(config)
+    file.write_text(" ".join(Path(server.known_hosts_file).read_text().split()[1:]) + "\n")
+    assert str(file) in refused(config).message
