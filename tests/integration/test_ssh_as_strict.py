@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -95,3 +96,53 @@ def test_revoked_keys_in_a_file_with_a_space_in_its_name(server: OpenSSHServer, 
     taken(config)
     file.write_text(" ".join(Path(server.known_hosts_file).read_text().split()[1:]) + "\n")
     assert str(file) in refused(config).message
+
+
+# "{type}" and "{key}" are the server's, "{other}" is another one in base64, "{certificate}" a line about the server's.
+REVOKED = {
+    "its certificate": "{certificate}",
+    "its key, and a comment": "# all\n\n\t{type} {key} a b c",
+    "another type's word": "ssh-rsa {other}",
+    "cut short": "{type} {other:.40}",
+    "cut short in the middle of a character": "{type} {other:.41}",
+    "a line of known_hosts": "web1 {type} {other}",
+    "no key": "foo AAAA",
+    "bytes behind": "{type} {longer}",
+    "no base64": "{type}",
+}
+
+
+def certified(server: OpenSSHServer, directory: Path) -> str:
+    """The line of a certificate for the server's key."""
+    make_key(directory / "authority")
+    public = directory / "host.pub"
+    public.write_text((server.directory / "host_ed25519.pub").read_text())
+    command = ["ssh-keygen", "-q", "-s", str(directory / "authority"), "-h", "-I", "x", "-n", "a", str(public)]
+    subprocess.run(command, check=True)
+    return " ".join((directory / "host-cert.pub").read_text().split()[:2])
+
+
+@pytest.mark.parametrize("what", REVOKED)
+def test_a_file_of_revoked_keys(what: str, server: OpenSSHServer, other: str, tmp_path: Path) -> None:
+    kind, key = Path(server.known_hosts_file).read_text().split()[1:]
+    other = other.split()[1]
+    file = tmp_path / "revoked"
+    longer = base64.b64encode(base64.b64decode(other) + b"xxx").decode()
+    words = {"type": kind, "key": key, "other": other, "longer": longer, "certificate": certified(server, tmp_path)}
+    file.write_text(REVOKED[what].format(**words) + "\n")
+    assert "revoked" in refused(config_of(server, tmp_path, f"RevokedHostKeys {file}\n")).message
+
+
+def test_other_keys_that_are_revoked(server: OpenSSHServer, other: str, tmp_path: Path) -> None:
+    lines = [other]
+    for kind in ("rsa", "ecdsa"):
+        lines.append(make_key(tmp_path / kind, kind))
+    file = tmp_path / "revoked"
+    file.write_text("\n".join(lines) + "\n")
+    taken(config_of(server, tmp_path, f"RevokedHostKeys {file}\n"))
+
+
+def test_a_certificate_that_known_hosts_revoke(server: OpenSSHServer, tmp_path: Path) -> None:
+    file = tmp_path / "hosts"
+    file.write_text(f"{Path(server.known_hosts_file).read_text()}@revoked * {certified(server, tmp_path)}\n")
+    assert "revoked" in refused(config_of(server, tmp_path, f"UserKnownHostsFile {file}\n")).message

@@ -82,6 +82,26 @@ def is_certificate(blob: bytes) -> bool:
         return False
 
 
+def key_of(blob: bytes) -> bytes:
+    """The key in a certificate, or the key itself, in wire form, of a type that OpenSSH knows. Raises Malformed."""
+    if is_certificate(blob):
+        return _checked(parse(blob).key)
+    return _checked(blob)
+
+
+def _checked(key: bytes) -> bytes:
+    """The key, if it has the parts of its type, and no more."""
+    reader = _Reader(key)
+    name = reader.text()
+    parts = [reader.string() for _ in range({**_KEY_FIELDS, "ssh-dss": 4}.get(name, 0))]
+    if not parts or reader.left:
+        raise Malformed("not a public key")
+    curve = name.removesuffix("@openssh.com").rpartition("-")[2].encode()
+    if "ed25519" in name and len(parts[0]) != 32 or "ecdsa" in name and parts[0] != curve:
+        raise Malformed(f"not a key of type {name}")
+    return key
+
+
 def parse(blob: bytes) -> Certificate:
     """Read a certificate in wire form, from whomever it comes. Raises Malformed."""
     reader = _Reader(blob)

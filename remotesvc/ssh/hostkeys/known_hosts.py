@@ -99,7 +99,7 @@ class KnownHosts:
 
         The first name decides; a later one (the host without its port) can only confirm, as in OpenSSH.
         """
-        revoked = [e for name in names for e in self.named(name) if e.marker == "@revoked" and e.key == key]
+        revoked = [e for name in names for e in self.named(name) if e.marker == "@revoked" and _means(e.key, key)]
         if revoked:
             return Verdict("revoked", tuple(revoked))
         verdict = self._check_name(names[0], key_type, key)
@@ -148,6 +148,14 @@ class KnownHosts:
         if self.authorities(names):
             return _certified(first + rest) + first + rest
         return _certified(first) + first + _certified(rest) + rest
+
+
+def _means(revoked: bytes, key: bytes) -> bool:
+    """Whether what is revoked is this key, or a certificate of it."""
+    try:
+        return certificate.key_of(revoked) == key
+    except certificate.Malformed:
+        return revoked == key
 
 
 def _certified(algorithms: list[str]) -> list[str]:

@@ -11,7 +11,10 @@ _KRL = b"SSHKRL\n\0"
 
 
 class RevokedKeys:
-    """One such file, as text: a public key a line. What cannot be read revokes every key, as in OpenSSH."""
+    """One such file, as text: a public key, or a certificate of one, a line.
+
+    What cannot be read revokes every key, as in OpenSSH.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -36,8 +39,11 @@ class RevokedKeys:
             if not words or words[0].startswith(b"#"):
                 continue
             try:
-                revoked = base64.b64decode(words[1], validate=True)
-            except (IndexError, binascii.Error):
+                blob = base64.b64decode(words[1], validate=True)
+                revoked = certificate.key_of(blob)
+                if not blob[4:].startswith(words[0]) or int.from_bytes(blob[:4], "big") != len(words[0]):
+                    raise certificate.Malformed("it is of another type")
+            except (IndexError, binascii.Error, certificate.Malformed):
                 return f"{self._path}:{number} is not a public key, so no key can be trusted"
             if revoked in keys:
                 return f"{self._path}:{number}"
