@@ -87,7 +87,7 @@ def connect(host: ResolvedHost, dial: Dial, effort: Effort) -> Peer:
         key = transport.get_remote_server_key()
         sock.deadline = deadline
         _check_size(key, host)
-        interview = Interview(None if host.batch_mode else effort.keys.questions, sock)
+        interview = Interview(None if host.batch_mode else effort.keys.questions, sock, effort.keys.asking)
         try:
             trusted.verify(key.get_name(), key.asbytes(), transport.host_certificate(), interview)
             verified, asked = time.monotonic(), interview.seconds

@@ -83,14 +83,42 @@ def find() -> Terminal | None:
     return Terminal()
 
 
+class Asking:
+    """How long somebody has been asked by any of the connections of a router: others wait for what comes of it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open = 0
+        self._since = 0.0
+        self._seconds = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._open:
+                self._since = time.monotonic()
+            self._open += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._open -= 1
+            if not self._open:
+                self._seconds += time.monotonic() - self._since
+
+    def seconds(self) -> float:
+        """Seconds with a question open, up to now."""
+        with self._lock:
+            return self._seconds + (time.monotonic() - self._since if self._open else 0.0)
+
+
 class Interview:
     """What one connection asks. `seconds` is how long the answers took, which is nobody's fault: the socket's
     deadline moves by as much, and whoever holds the connection's deadline adds it, too.
     """
 
-    def __init__(self, questions: Questions | None, socket: Stream | None = None) -> None:
+    def __init__(self, questions: Questions | None, socket: Stream | None = None, asking: Asking | None = None) -> None:
         self._questions = questions
         self._socket = socket
+        self._asking = asking or Asking()
         self.seconds = 0.0
 
     @property
@@ -100,16 +128,17 @@ class Interview:
 
     def confirm(self, question: str) -> bool:
         """The answer; False if there is nobody."""
-        with self._patience():
+        with self.patience(), self._asking:
             return self._questions is not None and self._questions.confirm(question)
 
     def secret(self, prompt: str) -> str | None:
         """The answer; None if there is nobody or none."""
-        with self._patience():
+        with self.patience(), self._asking:
             return None if self._questions is None else self._questions.secret(prompt)
 
     @contextlib.contextmanager
-    def _patience(self) -> Iterator[None]:
+    def patience(self) -> Iterator[None]:
+        """What is waited for in here is an answer, be it to what another connection asks."""
         started = time.monotonic()
         socket = self._socket
         deadline = None if socket is None else socket.deadline

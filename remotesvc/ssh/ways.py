@@ -123,7 +123,7 @@ class Ways:
                 bastion.users += 1
             if first:
                 return bastion, self._connect_first(bastion, effort, behind)
-            done = bastion.settled.wait(max(effort.deadline - time.monotonic(), 0.001))
+            done = _wait(bastion, effort)
             error = bastion.error
             if done and error is None:
                 return bastion, ()
@@ -172,6 +172,21 @@ class Ways:
             bastions, self._bastions = list(self._bastions.values()), {}
         for bastion in bastions:
             _close(bastion)
+
+
+def _wait(bastion: _Bastion, effort: Effort) -> bool:
+    """Wait until another has connected to a jump host, or failed; whether that was in time. What a person is asked
+    meanwhile is time of nobody's."""
+    asking, before = effort.keys.asking, effort.keys.asking.seconds()
+    asked = 0.0
+    while not (done := bastion.settled.wait(max(effort.deadline + asked - time.monotonic(), 0.05))):
+        asked = asking.seconds() - before
+        if time.monotonic() >= effort.deadline + asked:
+            break
+    asked = asking.seconds() - before
+    if asked:
+        effort.phases["asked"] = effort.phases.get("asked", 0.0) + asked
+    return done
 
 
 def _close(bastion: _Bastion) -> None:

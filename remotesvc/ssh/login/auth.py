@@ -140,8 +140,7 @@ class _Attempts:
             return []
 
     def _load(self, path: str) -> paramiko.PKey:
-        ask = self._interview.secret if self._interview.possible else None
-        return self._keys.load(path, self._host.options.passphrase, ask, self._host.password_prompts)
+        return self._keys.load(path, self._host.options.passphrase, self._interview, self._host.password_prompts)
 
     def _show(self, candidate: Candidate) -> bool:
         try:

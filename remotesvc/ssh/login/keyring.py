@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from ..terminal import Asking, Interview
 
 if TYPE_CHECKING:
     import paramiko
@@ -27,6 +30,17 @@ class _Slot:
         self.key: paramiko.PKey | None = None
         self.refused = ""
 
+    @contextlib.contextmanager
+    def held(self, interview: Interview) -> Iterator[None]:
+        """Have it alone. That another connection asks for its passphrase is no time of this one's."""
+        if not self.lock.acquire(blocking=False):
+            with interview.patience():
+                self.lock.acquire()
+        try:
+            yield
+        finally:
+            self.lock.release()
+
 
 class KeyRing:
     """Private keys by file, and who may be asked for what opens them (`questions`; None: nobody).
@@ -36,13 +50,14 @@ class KeyRing:
 
     def __init__(self, questions: Questions | None = None) -> None:
         self.questions = questions
+        self.asking = Asking()
         self._lock = threading.Lock()
         self._slots: dict[str, _Slot] = {}
 
     def load(
-        self, path: str, passphrase: Secret | None, ask: Callable[[str], str | None] | None, tries: int = TRIES
+        self, path: str, passphrase: Secret | None, interview: Interview, tries: int = TRIES
     ) -> paramiko.PKey:
-        """The private key in `path`, decrypted with `passphrase` or with what `ask` answers to `tries` prompts.
+        """The private key in `path`, decrypted with `passphrase` or with what is answered to `tries` prompts.
 
         Raises keyfile.Unusable. Who was asked in vain is not asked again for the same file.
         """
@@ -50,7 +65,7 @@ class KeyRing:
 
         with self._lock:
             slot = self._slots.setdefault(os.path.realpath(path), _Slot())
-        with slot.lock:
+        with slot.held(interview):
             state = _state(path)
             if state != slot.state:
                 slot.state, slot.key, slot.refused = state, None, ""
@@ -60,18 +75,18 @@ class KeyRing:
                 except keyfile.Encrypted:
                     if slot.refused:
                         raise keyfile.Encrypted(slot.refused) from None
-                    if ask is None:
+                    if not interview.possible:
                         raise
-                    slot.key = self._ask(path, ask, tries, slot)
+                    slot.key = self._ask(path, interview, tries, slot)
             return slot.key
 
-    def _ask(self, path: str, ask: Callable[[str], str | None], tries: int, slot: _Slot) -> paramiko.PKey:
+    def _ask(self, path: str, interview: Interview, tries: int, slot: _Slot) -> paramiko.PKey:
         from . import keyfile
 
         slot.refused = "encrypted, and no passphrase was given"
         prompt = f"Passphrase for key {ascii(path)[1:-1]}: "
         for _ in range(tries):
-            passphrase = ask(prompt)
+            passphrase = interview.secret(prompt)
             if not passphrase:
                 break
             try:
