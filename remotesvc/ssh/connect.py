@@ -23,7 +23,7 @@ from .busy import LONGEST_PAUSE
 from .configuration.resolved import ResolvedHost
 from .hostkeys import known_hosts
 from .hostkeys.host_key import HostKeys
-from .keyexchange import Again, Connected, Dial, handshake
+from .keyexchange import Again, Connected, Dial, Turn, handshake
 from .login import auth
 from .login.keyring import KeyRing
 from .paths.socket import Stream
@@ -60,6 +60,8 @@ class Effort:
     keys: KeyRing
     log_in: bool = True
     """If not, only the host's key is checked, and nothing is said of the user."""
+    turn: Callable[[], Turn] | None = None
+    """When keys may be exchanged, for each attempt; None: at once."""
     phases: dict[str, float] = field(default_factory=dict)
     """Seconds by stage, filled in on the way; "asked" are those that a person took to answer, by which the deadline is
     later."""
@@ -73,13 +75,17 @@ def connect(host: ResolvedHost, dial: Dial, effort: Effort) -> Peer:
     """
     deadline, phases = effort.deadline, effort.phases
     trusted = HostKeys(host, deadline)
+
+    def attempt() -> Connected:
+        return handshake(host, dial, trusted, deadline, phases, effort.turn() if effort.turn else None)
+
     try:
         try:
-            transport, sock = handshake(host, dial, trusted, deadline, phases)
+            transport, sock = attempt()
         except Again as again:
             if again.attempts < 2:
                 raise
-            transport, sock = _try_again(lambda: handshake(host, dial, trusted, deadline, phases), again, deadline)
+            transport, sock = _try_again(attempt, again, deadline)
     except Again as again:
         raise again.error from again.error.__cause__
     try:

@@ -6,8 +6,10 @@ Nothing has been said of the user until then, so what failed for a passing reaso
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import paramiko
 
@@ -23,6 +25,9 @@ from .paths.transport import ClientTransport
 
 STAGE_TIMEOUT = 10.0
 """Seconds for TCP, and again for greeting and key exchange, unless ssh_config has a ConnectTimeout."""
+
+_TICK = 0.1
+"""Seconds after which a connection that waits for its turn looks whether it is still wanted."""
 
 LOG_CHANNEL = "remotesvc.ssh.paramiko"
 
@@ -40,13 +45,51 @@ class Again(Exception):
         """How many attempts this kind of failure is worth."""
 
 
+class Turn:
+    """When a host behind a jump host may exchange keys: as one of a few, once it has greeted. `deadline` is that of the
+    whole connection, and the time the turn takes to come does not count as that of the key exchange."""
+
+    def __init__(self, turns: threading.Semaphore, deadline: float, late: ConnectError) -> None:
+        self._turns = turns
+        self._deadline = deadline
+        self.late = late
+        self.missed = False
+        """It did not come in time: `late` is the error."""
+        self._lock = threading.Lock()
+        self._taken = self._over = False
+
+    def take(self, sock: Stream) -> None:
+        """Wait for it. Raises EOFError if it does not come in time, or is not wanted any more."""
+        started = time.monotonic()
+        while not self._turns.acquire(timeout=max(min(self._deadline - time.monotonic(), _TICK), 0.001)):
+            self.missed = time.monotonic() >= self._deadline
+            if self.missed or self._over:
+                raise EOFError
+        with self._lock:
+            if self._over:
+                self._turns.release()
+                raise EOFError
+            self._taken = True
+        if sock.deadline is not None:
+            sock.deadline = min(sock.deadline + time.monotonic() - started, self._deadline)
+
+    def give_back(self) -> None:
+        """It is over, or not wanted any more."""
+        with self._lock:
+            self._over = True
+            if self._taken:
+                self._taken = False
+                self._turns.release()
+
+
 Connected = tuple[ClientTransport, Stream]
 
 
 def handshake(
-    host: ResolvedHost, dial: Dial, trusted: HostKeys, deadline: float, phases: dict[str, float]
+    host: ResolvedHost, dial: Dial, trusted: HostKeys, deadline: float, phases: dict[str, float],
+    turn: Turn | None = None,
 ) -> Connected:
-    """Open the stream and exchange keys; the key that the server showed is not judged yet.
+    """Open the stream and exchange keys, in `turn`; the key that the server showed is not judged yet.
 
     Raises ConnectError, or Again if that may be tried once more; nothing is left open then. Seconds go into
     `phases["tcp"]` and `phases["kex"]`.
@@ -61,14 +104,26 @@ def handshake(
         sock.deadline = min(deadline, connected + limit)
         sock.allowance = GREETING_LIMIT
         transport = _prepare(sock, trusted)
-        _exchange_keys(transport, sock, host)
+        if turn is not None:
+            transport.greeted = partial(turn.take, sock)
+        try:
+            _exchange_keys(transport, sock, host)
+        except ConnectError:
+            if turn is not None and turn.missed:
+                raise turn.late from None
+            raise
         phases["kex"] = time.monotonic() - connected
         return transport, sock
     except BaseException:  # Ctrl-C, too: nobody else has the stream yet
+        if turn is not None:
+            turn.give_back()  # first: closing waits for the thread, which may wait for it
         sock.close()
         if transport is not None:
             transport.close()
         raise
+    finally:
+        if turn is not None:
+            turn.give_back()
 
 
 def _prepare(sock: Stream, trusted: HostKeys) -> ClientTransport:

@@ -17,12 +17,13 @@ from .configuration.config import resolve
 from .configuration.options import MOST_HOPS, SSHOptions
 from .configuration.resolved import ResolvedHost
 from .connect import Effort, Peer, connect
+from .keyexchange import Turn
 from .openssh.config import Answers
 from .paths.socket import Stream
 
 HANDSHAKES = 8
-"""Hosts behind one jump host that are connected to at the same time. More is no faster: two cores do no more key
-exchanges than that, and a jump host has others to serve."""
+"""Hosts behind one jump host with which keys are exchanged at the same time. More is no faster: two cores do no more
+than that. Those that do not answer are not among them: they would keep the others waiting."""
 
 JOIN = 5.0
 """Seconds to wait for the threads of a connection that is closed."""
@@ -82,16 +83,15 @@ class Ways:
             raise _of_jump_host(error, host, jump) from error
         asked = effort.phases.get("asked", 0.0)
         effort.phases["jump"] = time.monotonic() - started - asked
-        effort = replace(effort, deadline=effort.deadline + asked)
+        deadline = effort.deadline + asked
+
+        def turn() -> Turn:
+            late = f"{HANDSHAKES} other hosts behind {jump.host} were still exchanging keys"
+            return Turn(bastion.turns, deadline, ConnectTimeout(late, host.name, "jump"))
+
+        effort = replace(effort, deadline=deadline, turn=turn)
         try:
-            if not bastion.turns.acquire(timeout=max(effort.deadline - time.monotonic(), 0.001)):
-                raise ConnectTimeout(
-                    f"{HANDSHAKES} other hosts behind {jump.host} were still being connected to", host.name, "jump"
-                )
-            try:
-                peer = connect(host, lambda limit: self._tunnel(bastion, host, limit), effort)
-            finally:
-                bastion.turns.release()
+            peer = connect(host, lambda limit: self._tunnel(bastion, host, limit), effort)
         finally:
             self._release(bastion)  # the tunnel has a hold of its own
         return replace(peer, notices=notices + peer.notices)
@@ -136,7 +136,7 @@ class Ways:
                 raise type(error)(  # without the other's times
                     error.reason, error.host, error.stage, error.hint, error.diagnostics, error.exit_status
                 )
-            raise ConnectError(f"another connection to it failed: {error}", options.host, "jump")
+            # After Ctrl-C there, say, it is for us to try.
 
     def _connect_first(self, bastion: _Bastion, effort: Effort, behind: tuple[SSHOptions, ...]) -> tuple[str, ...]:
         options, own = bastion.options, Effort(bastion.deadline, effort.keys)

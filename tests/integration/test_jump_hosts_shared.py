@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from remotesvc import ConnectTimeout
 from remotesvc.ssh import SSHOptions
 from remotesvc.ssh.connect import Effort
 from remotesvc.ssh.login.keyring import KeyRing
-from remotesvc.ssh.ways import Ways
+from remotesvc.ssh.ways import HANDSHAKES, Ways
 from tests.integration.ssh_servers import OpenSSHServer, make_key, openssh_server
-from tests.kernel.contexts import LIMIT
+from tests.integration.test_asked_together import blocked
+from tests.kernel.contexts import LIMIT, until
 
 
 class Person:
@@ -85,3 +90,65 @@ def test_the_time_a_person_takes_counts_for_none_of_those_who_wait_for_the_answe
     assert person.asked == 1
     assert all(each["asked"] > 3 for each in phases)
     assert all(sum(each.values()) - each["asked"] < 4 for each in phases)
+
+
+@pytest.fixture
+def through(server: OpenSSHServer, tmp_path: Path) -> Callable[..., SSHOptions]:
+    config = config_of(server, tmp_path, server.key_file)
+
+    def through(**changes: object) -> SSHOptions:
+        return server.options(**{"ssh_config": config, "jump": "bastion", "extra_options": (), **changes})
+
+    return through
+
+
+def test_hosts_that_do_not_answer_keep_nobody_waiting(through: Callable[..., SSHOptions], ways: Ways) -> None:
+    keys = KeyRing()
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(2 * HANDSHAKES) as pool:
+        dead = through(port=silent.getsockname()[1])
+        before = [pool.submit(log_in, ways, dead, keys) for _ in range(HANDSHAKES + 2)]
+        connections = [silent.accept()[0] for _ in before]
+        for login in [pool.submit(log_in, ways, through(), keys) for _ in range(3)]:
+            login.result(LIMIT)
+        assert not any(login.done() for login in before)
+        ways.close()  # they need not go on
+        for connection in connections:
+            connection.close()
+
+
+def test_keys_are_exchanged_in_turn(
+    through: Callable[..., SSHOptions], ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = KeyRing()
+    monkeypatch.setattr("remotesvc.ssh.ways.HANDSHAKES", 1)
+    with ThreadPoolExecutor(3) as pool:
+        for login in [pool.submit(log_in, ways, through(), keys) for _ in range(3)]:
+            login.result(LIMIT)
+    monkeypatch.setattr("remotesvc.ssh.ways.HANDSHAKES", 0)
+    with pytest.raises(ConnectTimeout, match="other hosts behind bastion") as caught:
+        log_in(ways, through(connect_timeout=1.5), keys)
+    assert caught.value.stage == "jump"
+
+
+def test_who_goes_to_the_jump_host_for_all_may_be_interrupted(
+    through: Callable[..., SSHOptions], ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C there was the failure of all behind it."""
+    first = threading.Event()
+    connect = ways.connect
+
+    def interrupted(options: SSHOptions, *args: Any) -> Any:
+        if options.host == "bastion" and not first.is_set():
+            first.set()
+            until(lambda: blocked("remotesvc.ssh.ways", "_wait") > 0)
+            raise KeyboardInterrupt
+        return connect(options, *args)
+
+    monkeypatch.setattr(ways, "connect", interrupted)
+    keys = KeyRing()
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(log_in, ways, through(), keys)
+        assert first.wait(LIMIT)
+        other = pool.submit(log_in, ways, through(), keys)
+        assert isinstance(one.exception(LIMIT), KeyboardInterrupt)
+        assert other.result(LIMIT)

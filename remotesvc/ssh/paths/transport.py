@@ -12,6 +12,7 @@ that only it could take, and then end the connection.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
@@ -31,6 +32,8 @@ class ClientTransport(paramiko.Transport):
         super().__init__(socket, packetizer_class=GuardedPacketizer)  # type: ignore[arg-type]
         self._algorithms = host_key_algorithms
         self._held_back: list[paramiko.Message] = []  # what this thread has to say once there are new keys
+        self.greeted: Callable[[], None] | None = None
+        """Called by this thread once the server has said that it speaks SSH. What it raises ends the connection."""
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
@@ -53,6 +56,11 @@ class ClientTransport(paramiko.Transport):
         request.add_boolean(False)
         request.add_string("KILL")
         self._send_user_message(request)
+
+    def _check_banner(self) -> None:
+        super()._check_banner()  # type: ignore[misc]
+        if self.greeted is not None:
+            self.greeted()
 
     def _send_user_message(self, data: paramiko.Message) -> None:
         if threading.current_thread() is self and not self.clear_to_send.is_set():
