@@ -129,13 +129,12 @@ def exhaust(session: Session, host: Member, attempt: Attempt, items: Any) -> Any
 
     Raises Cancelled when the run is stopped before it has ended.
     """
-    from remotesvc.cli.show.render import value_text
     from remotesvc.cli.show.report import Streamed
 
     if session.settings.keeps_answers or session.settings.write_result is not None:
         return attempt.whole(items)
     for item in attempt.each(items):
-        text = value_text(item)
+        text = session.console.value(item)
         if session.several:
             session.console.labelled_result(host.label, text)
         else:

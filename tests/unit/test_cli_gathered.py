@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from remotesvc.cli.main import main
 from remotesvc.fleet.member import file_name
 from tests.unit.cli_backend import FakeBackend, FakeContext
+from tests.unit.outputs import Terminal
 
 
 def answer(context: FakeContext, *args: Any) -> Any:
@@ -140,6 +143,70 @@ def test_quiet_leaves_the_summary_out(capsys: pytest.CaptureFixture[str]) -> Non
 def test_no_labels(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "a,b", "m:f", "-N", "-f1"], FakeBackend(lambda context: context.host)) == 0
     assert capsys.readouterr().out == "a\nb\n"
+
+
+@pytest.mark.parametrize("option", ["--gather", "--regroup", "--diff"])
+def test_answers_are_the_same_only_if_all_of_them_is(
+    option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    different = {"web1": 1, "web2": 2}
+    numbers = list(range(1500))
+    assert run(option, lambda context: [*numbers, different.get(context.host, 0)]) == 0
+    shown = terminal.getvalue()
+    assert "web[3-5] (3):" in shown and "web1:" in shown and "web2:" in shown
+    if option == "--diff":
+        assert "-  0,\n" in shown and "+  2,\n" in shown
+    assert "is shown in part" in capsys.readouterr().err
+
+
+def test_failures_are_the_same_only_if_all_that_came_before_is(capsys: pytest.CaptureFixture[str]) -> None:
+    def items(context: FakeContext) -> Any:
+        yield "x" * 20_000 + context.host
+        raise ValueError("no disk")
+
+    assert main(["run", "a,b", "m:f", "--gather"], FakeBackend(items)) == 2
+    err = capsys.readouterr().err
+    assert "\na: ValueError" in f"\n{err}" and "\nb: ValueError" in err
+
+
+@pytest.mark.parametrize("value", [list(range(5000)), {"text": "x" * 100_000}, [[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]])
+def test_files_and_pipes_have_whole_values(value: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, many = tmp_path / "one", tmp_path / "many"
+    for options in ([], ["--gather", "-N"], ["--outdir", str(many)], ["--write-result", str(one)]):
+        assert main(["run", "h", "m:f", *options], FakeBackend(lambda context: value)) == 0
+        out, err = capsys.readouterr()
+        assert not err
+        if "-N" in options:
+            out = out.removeprefix("h:")
+        for text in filter(None, [out, one.read_text() if one.exists() else "", *map(Path.read_text, many.glob("*"))]):
+            assert ast.literal_eval(text.strip()) == value
+
+
+def test_a_terminal_has_a_part_and_a_word(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(["run", "h", "m:f"], FakeBackend(lambda context: list(range(5000)))) == 0
+    assert "... 4,000 more" in terminal.getvalue()
+    assert "is shown in part" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--outdir", "--write-result", "--gather"])
+def test_a_lone_surrogate_of_a_host_is_no_end_of_the_run(option: str, tmp_path: Path) -> None:
+    hosts = "a" if option == "--write-result" else "a,b"
+    words = [option] if option == "--gather" else [option, str(tmp_path / "x")]
+    assert main(["run", hosts, "m:f", *words], FakeBackend(lambda context: "\udce9 \ud800")) == 0
+    if option == "--outdir":
+        assert (tmp_path / "x" / "a").read_text() == (tmp_path / "x" / "b").read_text() == "\\udce9 \\ud800\n"
+
+
+def test_one_directory_for_both_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    backend = FakeBackend()
+    (tmp_path / "link").symlink_to(tmp_path)
+    line = f"run a,b m:f --outdir {tmp_path} --errdir {tmp_path}/link"
+    assert main(line.split(), backend) == 64
+    assert "--outdir and --errdir are one directory" in capsys.readouterr().err and backend.opened == []
 
 
 @pytest.mark.parametrize(("options", "refuse", "code"), [("", "", 2), ("-S", "", 7), ("-S", "c", 255)])

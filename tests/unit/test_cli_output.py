@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import ast
 import datetime
 import decimal
 import enum
@@ -187,7 +188,7 @@ def test_an_encode_error_is_not_taken_for_the_type_it_is_about() -> None:
     ],
 )
 def test_value_text(value: Any, text: str) -> None:
-    assert render.value_text(value) == text
+    assert render.whole_text(value) == text
 
 
 def test_what_is_too_much_is_cut() -> None:
@@ -203,6 +204,22 @@ def test_what_is_too_much_is_cut() -> None:
     for _ in range(12):
         wide = [wide] * 50
     assert len(render.pretty(wide)) < 3 * render.MOST_CHARACTERS
+    assert render.shortened([1, "x" * 100_000])[1] and not render.shortened([1, "x"])[1]
+
+
+@pytest.mark.parametrize("value", [
+    list(range(100_000)), {"content": "x" * 100_000}, [b"x" * 10**6], ["x" * 1000] * 900, {i: {i} for i in range(2000)},
+], ids=["items", "text", "bytes", "much", "dict"])  # fmt: skip
+def test_whole_values_are_whole(value: Any) -> None:
+    assert ast.literal_eval(render.whole_text(value)) == value
+
+
+def test_a_deep_value_is_whole_and_mostly_itself() -> None:
+    deep: Any = "x" * 200
+    for _ in range(500):
+        deep = [deep, 1]
+    text = render.whole_text(deep)
+    assert "x" * 200 in text and text.count("[") == text.count("]") == 500 and len(text) < 5_000
 
 
 def test_failure_text_has_the_remote_traceback() -> None:

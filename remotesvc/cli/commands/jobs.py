@@ -56,10 +56,10 @@ def jobs(
 
     Exit code: that of run: 2 it failed, 4 it is lost, 8 it is still running, or was ended from outside.
     """
-    from remotesvc.cli.detached import calls_of, check_place, listing, show
+    from remotesvc.cli.detached import calls_of, check_place, show
     from remotesvc.cli.fanout import Session
     from remotesvc.cli.selection import select_hosts
-    from remotesvc.cli.show.report import choose, shown_value
+    from remotesvc.cli.show.report import Text, choose
     from remotesvc.jobs.ids import check
     from remotesvc.jobs.job import forget_ended
 
@@ -94,14 +94,22 @@ def jobs(
                 attempt.wait(job.forget)
         return found
 
-    def text(outcome: Outcome) -> str | None:
-        if kill or not (ids or forget):
-            return listing(outcome.value)
-        if forget and not (wait or follow):
-            return f"forgotten: {', '.join(outcome.value) or 'none'}"
-        return shown_value(outcome)
-
+    text: Text | None = None  # what the job's call returned
+    if kill or not (ids or forget):
+        text = _listing
+    elif forget and not (wait or follow):
+        text = _forgotten
     return session.run(work, choose(settings, session.console, session.hosts, text))
+
+
+def _listing(outcome: Outcome) -> str | None:
+    from remotesvc.cli.detached import listing
+
+    return listing(outcome.value)
+
+
+def _forgotten(outcome: Outcome) -> str:
+    return f"forgotten: {', '.join(outcome.value) or 'none'}"
 
 
 def _check(ids: tuple[str, ...], wait: bool, kill: bool, forget: bool) -> None:

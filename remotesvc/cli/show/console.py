@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any, TextIO
 
 from remotesvc.cli.problems import OurError
+from remotesvc.cli.show.render import shortened, whole_text
 from remotesvc.escape import neutralise, one_line
 
 _RED, _BOLD, _DIM, _RESET = "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
@@ -83,13 +84,14 @@ class Stream:
             file.write(text if isinstance(text, str) else text.decode("utf-8", "replace"))
             file.flush()
             return
-        data = text if isinstance(text, bytes) else _encoded(text, file.encoding or "utf-8")
+        data = text if isinstance(text, bytes) else encoded(text, file.encoding or "utf-8")
         file.flush()
         buffer.write(data)
         buffer.flush()
 
 
-def _encoded(text: str, encoding: str) -> bytes:
+def encoded(text: str, encoding: str = "utf-8") -> bytes:
+    """Any text as bytes: what the encoding does not have is escaped."""
     try:
         # Undecodable bytes of file names travel as surrogates: out they go as the bytes they were.
         return text.encode(encoding, "surrogateescape")
@@ -124,6 +126,21 @@ class Console:
         """What takes away whatever else is drawn at the end of the terminal while something is written, and what puts
         it back."""
         self._lock = threading.RLock()
+        self._shortened = False
+        """A value was not shown whole."""
+
+    def value(self, value: Any) -> str:
+        """The text of a value for stdout: of limited size on a terminal, all of it where a program may read it."""
+        if not self.out.is_terminal:
+            return whole_text(value)
+        text, cut = shortened(value)
+        self._shortened = self._shortened or cut
+        return text
+
+    def tell_shortened(self) -> None:
+        """A note if a value was not shown whole."""
+        if self._shortened:
+            self.note("What was too long for a terminal is shown in part: a pipe, --outdir and --json have all of it.")
 
     def result(self, text: str) -> None:
         """Write to stdout, as it is but for terminal escapes. The caller brings the newline."""

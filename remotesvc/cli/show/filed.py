@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
-from remotesvc.cli.problems import OurError
-from remotesvc.cli.show.render import pretty
-from remotesvc.cli.show.report import Reporter
+from remotesvc.cli.problems import BadUsage, OurError
+from remotesvc.cli.show.console import encoded
+from remotesvc.cli.show.render import whole_text
+from remotesvc.cli.show.report import Reporter, Text
 from remotesvc.fleet.member import file_name
 from remotesvc.fleet.outcome import Outcome
 from remotesvc.fleet.printed import Kept
@@ -17,20 +17,21 @@ from remotesvc.fleet.printed import Kept
 class Filed:
     """Writes DIR/HOST for each host, then passes the outcome on to the reporter that tells of it."""
 
-    def __init__(self, then: Reporter, outdir: str | None, errdir: str | None,
-                 text: Callable[[Outcome], str | None]) -> None:
+    def __init__(self, then: Reporter, outdir: str | None, errdir: str | None, text: Text) -> None:
         self._then = then
         self._outdir = _directory(outdir)
         self._errdir = _directory(errdir)
+        if self._outdir is not None and self._errdir is not None and self._outdir.samefile(self._errdir):
+            raise BadUsage("--outdir and --errdir are one directory: a host has a file of the same name in each")
         self._text = text
 
     def outcome(self, outcome: Outcome, kept: Kept) -> None:
         name = file_name(outcome.host)
         if self._outdir is not None:
-            value = (self._text(outcome) or "") if outcome.ok else pretty(outcome.items) if outcome.items else ""
+            value = (self._text(outcome) or "") if outcome.ok else whole_text(outcome.items) if outcome.items else ""
             if value and not value.endswith("\n"):
                 value += "\n"
-            _write(self._outdir / name, kept.raw("stdout") + _encoded(value))
+            _write(self._outdir / name, kept.raw("stdout") + encoded(value))
         if self._errdir is not None:
             _write(self._errdir / name, kept.raw("stderr"))
         self._then.outcome(outcome, kept)
@@ -42,7 +43,7 @@ class Filed:
 class Written:
     """Writes the value of the one host to a file, bytes as they are, then passes the outcome on."""
 
-    def __init__(self, then: Reporter, path: str, text: Callable[[Outcome], str | None]) -> None:
+    def __init__(self, then: Reporter, path: str, text: Text) -> None:
         self._then = then
         self._path = Path(path)
         self._text = text
@@ -51,7 +52,7 @@ class Written:
         if outcome.ok and isinstance(outcome.value, (bytes, bytearray)):
             _write(self._path, outcome.value)
         elif outcome.ok:
-            _write(self._path, _encoded(self._text(outcome) or ""))
+            _write(self._path, encoded(self._text(outcome) or ""))
         self._then.outcome(outcome, kept)
 
     def end(self) -> None:
@@ -66,10 +67,6 @@ def _directory(path: str | None) -> Path | None:
     except OSError as error:
         raise OurError(f"cannot make the directory {path}: {error.strerror}") from None
     return Path(path)
-
-
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
 
 
 def _write(path: Path, content: bytes | bytearray) -> None:

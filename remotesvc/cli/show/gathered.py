@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
 
 from remotesvc.cli.show.console import Console
 from remotesvc.cli.show.render import below, failure_text
+from remotesvc.cli.show.report import Text, value_for, whole_value
 from remotesvc.fleet.member import Member, shown_host
 from remotesvc.fleet.outcome import Outcome
 from remotesvc.fleet.printed import Kept
@@ -14,46 +17,65 @@ from remotesvc.fleet.results import fold_names
 
 NO_GROUPS: Mapping[str, frozenset[str]] = {}
 MOST_DIFFERENCES = 200
-"""Lines of one difference that are shown."""
+"""Lines of one difference that a terminal is shown."""
+
+
+@dataclass
+class _Answer:
+    """What the first host of some answered, and all hosts that answered the same."""
+
+    first: Outcome
+    printed: str
+    hosts: list[str] = field(default_factory=list)
 
 
 class Gathered:
     """Keeps what hosts answer, and prints each answer once with the names of those that gave it.
 
-    The most frequent answer comes first. diff: the others are shown by how they differ from it. `text` makes the text
-    of a value; what a host printed belongs to its answer. groups: a group's name stands for its hosts where an answer
-    has them all.
+    The most frequent answer comes first. Answers are the same if all of them is, however much of it is shown. diff: the
+    others are shown by how they differ from it. `text` makes the text of a value where that is not simply the value;
+    what a host printed belongs to its answer. groups: a group's name stands for its hosts where an answer has them all.
     """
 
-    def __init__(self, console: Console, diff: bool, text: Callable[[Outcome], str | None],
+    def __init__(self, console: Console, diff: bool, text: Text | None = None,
                  groups: Mapping[str, frozenset[str]] = NO_GROUPS) -> None:
         self._console = console
         self._diff = diff
-        self._text = text
+        self._whole = text or whole_value
+        self._shown = text or value_for(console)
         self._groups = groups
-        self._answers: dict[str, list[str]] = {}
-        self._failures: dict[str, list[str]] = {}
+        # By digest: all texts, of a thousand hosts, may be more than there is room for.
+        self._answers: dict[bytes, _Answer] = {}
+        self._failures: dict[bytes, _Answer] = {}
 
     def outcome(self, outcome: Outcome, kept: Kept) -> None:
         printed = kept.text("stdout") + kept.text("stderr")
         if printed and not printed.endswith("\n"):
             printed += "\n"
-        if outcome.ok:
-            self._answers.setdefault(printed + (self._text(outcome) or ""), []).append(outcome.host)
-        elif outcome.rc is not None:
-            self._failures.setdefault(f"exit code {outcome.rc}\n{printed}", []).append(outcome.host)
-        else:
-            text = failure_text(outcome, self._console.verbose, of_many=True)
-            self._failures.setdefault(f"{text}\n{printed}", []).append(outcome.host)
+        kind = self._answers if outcome.ok else self._failures
+        text = printed + ((self._whole(outcome) or "") if outcome.ok else self._failure(outcome, whole=True))
+        digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
+        kind.setdefault(digest, _Answer(outcome, printed)).hosts.append(outcome.host)
 
     def end(self) -> None:
-        answers = _by_frequency(self._answers)
-        for index, (answer, hosts) in enumerate(answers):
-            if index and self._diff:
-                answer = _difference(answers[0][0], answer)
-            self._console.labelled_result(self._names(hosts), answer)
-        for failure, hosts in _by_frequency(self._failures):
-            self._console.error(self._names(hosts), below(failure))
+        common = ""
+        for index, answer in enumerate(_by_frequency(self._answers.values())):
+            if self._diff:
+                whole = answer.printed + (self._whole(answer.first) or "")
+                if index:
+                    self._console.labelled_result(self._names(answer.hosts), self._difference(common, whole))
+                    continue
+                common = whole
+            self._console.labelled_result(self._names(answer.hosts), answer.printed + (self._shown(answer.first) or ""))
+        for answer in _by_frequency(self._failures.values()):
+            text = f"{self._failure(answer.first)}\n{answer.printed}"
+            self._console.error(self._names(answer.hosts), below(text))
+        self._console.tell_shortened()
+
+    def _failure(self, outcome: Outcome, whole: bool = False) -> str:
+        if outcome.rc is not None:
+            return f"exit code {outcome.rc}"
+        return failure_text(outcome, self._console.verbose, of_many=True, whole=whole)
 
     def _names(self, hosts: list[str]) -> str:
         groups, others = regrouped(hosts, self._groups)
@@ -61,8 +83,17 @@ class Gathered:
         return f"{names} ({len(hosts)})" if len(hosts) > 1 else names
 
 
-def _by_frequency(answers: dict[str, list[str]]) -> list[tuple[str, list[str]]]:
-    return sorted(answers.items(), key=lambda item: (-len(item[1]), item[1][0]))
+    def _difference(self, common: str, other: str) -> str:
+        lines = list(
+            difflib.unified_diff(common.splitlines(), other.splitlines(), "most hosts", "these", lineterm="", n=1)
+        )
+        if len(lines) > MOST_DIFFERENCES and self._console.out.is_terminal:
+            lines[MOST_DIFFERENCES:] = [f"... {len(lines) - MOST_DIFFERENCES} more lines"]
+        return "\n".join(lines or ["the same lines, which end differently"]) + "\n"
+
+
+def _by_frequency(answers: Iterable[_Answer]) -> list[_Answer]:
+    return sorted(answers, key=lambda answer: (-len(answer.hosts), answer.hosts[0]))
 
 
 def groups_of(hosts: Sequence[Member]) -> dict[str, frozenset[str]]:
@@ -83,10 +114,3 @@ def regrouped(hosts: Sequence[str], groups: Mapping[str, frozenset[str]]) -> tup
             named.append(group)
             left -= members
     return named, [host for host in hosts if host in left]
-
-
-def _difference(common: str, other: str) -> str:
-    lines = list(difflib.unified_diff(common.splitlines(), other.splitlines(), "most hosts", "these", lineterm="", n=1))
-    if len(lines) > MOST_DIFFERENCES:
-        lines[MOST_DIFFERENCES:] = [f"... {len(lines) - MOST_DIFFERENCES} more lines"]
-    return "\n".join(lines) + "\n"

@@ -13,7 +13,7 @@ WIDTH = 100
 DEEPEST = 12
 MOST_ITEMS = 1_000
 MOST_CHARACTERS = 256 * 1024
-"""A value is shown up to here; --json shows all of it."""
+"""A terminal is shown a value up to here; files, pipes and --json have all of it."""
 _LONGEST_LEAF = 16 * 1024
 _SAYS = {
     "config": "ssh", "tcp": "what was to connect us", "become": "what was to let us in", "exec": "what was to start it",
@@ -29,11 +29,17 @@ _BRACKETS: dict[type, Sequence[str]] = {
 }
 
 
-def value_text(value: Any) -> str:
-    """How a result is printed: a str as it is, everything else as a repr of limited depth and size."""
+def whole_text(value: Any) -> str:
+    """How a result is written where programs read it: a str as it is, everything else as a repr that has all of it."""
+    return value if isinstance(value, str) else _Printer(WIDTH, whole=True).text(value, 0, DEEPEST)
+
+
+def shortened(value: Any) -> tuple[str, bool]:
+    """How a terminal shows a result, and whether something of it is left out: a str is shown as it is."""
     if isinstance(value, str):
-        return value
-    return pretty(value)
+        return value, False
+    printer = _Printer(WIDTH)
+    return printer.text(value, 0, DEEPEST), printer.cut
 
 
 def pretty(value: Any, width: int = WIDTH) -> str:
@@ -42,11 +48,14 @@ def pretty(value: Any, width: int = WIDTH) -> str:
 
 
 class _Printer:
-    """One value being printed; knows how much of the budget is left."""
+    """One value being printed; knows how much of the budget is left. whole: there is no budget."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, whole: bool = False) -> None:
         self._width = width
+        self._whole = whole
         self._left = MOST_CHARACTERS
+        self.cut = False
+        """Something was left out."""
 
     def text(self, value: Any, indent: int, depth: int) -> str:
         parts = self._parts(value)
@@ -56,30 +65,40 @@ class _Printer:
         opening, closing, items, total = parts
         if not total:
             return opening + closing
-        if depth == 0 or self._left <= 0:
+        if not self._whole and (depth == 0 or self._left <= 0):
+            self.cut = True
             return f"{opening}...{closing}"
         shown: list[str] = []
+        size = 0
         for prefix, item in items:
-            if len(shown) == MOST_ITEMS or self._left <= 0:
+            if not self._whole and (len(shown) == MOST_ITEMS or self._left <= 0):
+                self.cut = True
                 shown.append(f"... {total - len(shown):,} more")
                 break
             shown.append(prefix + self.text(item, indent + 2, depth - 1))
+            size += len(shown[-1])
         tail = "," if total == 1 and opening == "(" else ""
-        line = opening + ", ".join(shown) + tail + closing
-        if len(line) + indent <= self._width and "\n" not in line:
-            return line
+        # What is very deep stands on one line: a line an item would be mostly indentation.
+        if depth <= 0 or (size + indent <= self._width and not any("\n" in item for item in shown)):
+            line = opening + ", ".join(shown) + tail + closing
+            if depth <= 0 or len(line) + indent <= self._width:
+                return line
         pad = " " * (indent + 2)
         return opening + "\n" + "".join(f"{pad}{item},\n" for item in shown) + " " * indent + closing
 
     def _leaf(self, value: Any) -> str:
+        left_out = 0
         if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > _HUGE_BITS:
             text = hex(value)  # Python refuses to write it in decimal
-        elif isinstance(value, (str, bytes, bytearray)) and len(value) > _LONGEST_LEAF:
-            text = f"{value[:_LONGEST_LEAF]!r}... {len(value) - _LONGEST_LEAF:,} more"
+        elif isinstance(value, (str, bytes, bytearray)) and len(value) > _LONGEST_LEAF and not self._whole:
+            left_out = len(value) - _LONGEST_LEAF
+            text = f"{value[:_LONGEST_LEAF]!r}... {left_out:,} more"
         else:
             text = repr(value)
-        if len(text) > 4 * _LONGEST_LEAF:
-            text = f"{text[:_LONGEST_LEAF]}... {len(text) - _LONGEST_LEAF:,} more"
+        if len(text) > 4 * _LONGEST_LEAF and not self._whole:
+            left_out = len(text) - _LONGEST_LEAF
+            text = f"{text[:_LONGEST_LEAF]}... {left_out:,} more"
+        self.cut = self.cut or left_out > 0
         self._left -= len(text)
         return text
 
@@ -114,15 +133,16 @@ _STORY = {
 }
 
 
-def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False) -> str:
+def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False, whole: bool = False) -> str:
     """What went wrong on a host: the headline first, then the remote traceback or what helps to mend it.
 
     A traceback that shows only our own code there tells people nothing, and is left out unless they ask for more.
     of_many: without the host's name, its address and how long it took, so that the same failure is the same text.
+    whole: nothing is left out of what it gave before.
     """
     error = outcome.error
     if error is None:
-        return "\n".join([_STORY.get(outcome.status, "failed"), *_items_text(outcome)])
+        return "\n".join([_STORY.get(outcome.status, "failed"), *_items_text(outcome, whole)])
     headline = _headline(outcome, error)
     if of_many:
         reason = getattr(error, "reason", None)
@@ -137,7 +157,7 @@ def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False) -> s
         # The traceback ends with the headline; without frames it is nothing but that.
         if trace.strip() and trace.strip() != headline.strip():
             more.append(trace)
-    more += _items_text(outcome)
+    more += _items_text(outcome, whole)
     diagnostics = getattr(error, "diagnostics", "")
     if isinstance(diagnostics, str) and diagnostics.strip():
         said = diagnostics.strip()
@@ -155,8 +175,8 @@ def below(text: str) -> str:
     return first + newline + "\n".join(f"  {line}" if line else "" for line in rest.split("\n"))
 
 
-def _items_text(outcome: Outcome) -> list[str]:
-    return [f"before that it gave {pretty(outcome.items)}"] if outcome.items else []
+def _items_text(outcome: Outcome, whole: bool) -> list[str]:
+    return [f"before that it gave {(whole_text if whole else pretty)(outcome.items)}"] if outcome.items else []
 
 
 def _is_ours(error: BaseException) -> bool:

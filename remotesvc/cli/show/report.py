@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from remotesvc.cli.settings import Settings
 from remotesvc.cli.show.console import Console
 from remotesvc.cli.show.jsonout import dumps, result_object
-from remotesvc.cli.show.render import below, failure_text, phases_text, value_text
+from remotesvc.cli.show.render import below, failure_text, phases_text, whole_text
 from remotesvc.fleet.member import Member, check_file_names, shown_host
 from remotesvc.fleet.outcome import Outcome
 from remotesvc.fleet.printed import Kept
@@ -26,17 +26,27 @@ class Reporter(Protocol):
     def end(self) -> None: ...
 
 
-def shown_value(outcome: Outcome) -> str | None:
-    return None if isinstance(outcome.value, Streamed) else value_text(outcome.value)
+Text = Callable[[Outcome], "str | None"]
+"""Makes the text of a value, None for none."""
+
+
+def whole_value(outcome: Outcome) -> str | None:
+    """All of a value, for whoever keeps or compares it."""
+    return None if isinstance(outcome.value, Streamed) else whole_text(outcome.value)
+
+
+def value_for(console: Console) -> Text:
+    """What makes the text of a value as this console shows it."""
+    return lambda outcome: None if isinstance(outcome.value, Streamed) else console.value(outcome.value)
 
 
 class ForPeople:
     """Values on stdout, with the host in front when there are several; failures on stderr."""
 
-    def __init__(self, console: Console, several: bool, text: Callable[[Outcome], str | None] = shown_value) -> None:
+    def __init__(self, console: Console, several: bool, text: Text | None = None) -> None:
         self._console = console
         self._several = several
-        self._text = text
+        self._text = text or value_for(console)
 
     def outcome(self, outcome: Outcome, kept: Kept) -> None:
         label = shown_host(outcome.host)
@@ -56,14 +66,12 @@ class ForPeople:
             self._console.note(f"{label}: {outcome.status.value} in {phases_text(outcome)}")
 
     def end(self) -> None:
-        pass
+        self._console.tell_shortened()
 
 
-def choose(settings: Settings, console: Console, hosts: Sequence[Member],
-           text: Callable[[Outcome], str | None] = shown_value) -> Reporter:
-    """The reporter that the output options ask for, of a run over `hosts`. `text` makes the text of a value, None for
-    none.
-    """
+def choose(settings: Settings, console: Console, hosts: Sequence[Member], text: Text | None = None) -> Reporter:
+    """The reporter that the output options ask for, of a run over `hosts`. `text` makes the text of a value where that
+    is not simply the value."""
     reporter: Reporter
     if settings.json or settings.jsonl:
         reporter = AsJson(console, settings.jsonl)
@@ -73,7 +81,7 @@ def choose(settings: Settings, console: Console, hosts: Sequence[Member],
         reporter = Gathered(console, settings.diff, text, groups_of(hosts) if settings.regroup else {})
     else:
         filed = settings.outdir is not None or settings.write_result is not None
-        shown: Callable[[Outcome], str | None] = text if not filed else lambda outcome: None
+        shown: Text | None = text if not filed else lambda outcome: None
         reporter = ForPeople(console, len(hosts) > 1 and not settings.no_labels, shown)
     if settings.outdir is None and settings.errdir is None and settings.write_result is None:
         return reporter
@@ -82,10 +90,10 @@ def choose(settings: Settings, console: Console, hosts: Sequence[Member],
     check_file_names(hosts)
 
     if settings.write_result is not None:
-        reporter = Written(reporter, settings.write_result, text)
+        reporter = Written(reporter, settings.write_result, text or whole_value)
     if settings.outdir is None and settings.errdir is None:
         return reporter
-    return Filed(reporter, settings.outdir, settings.errdir, text)
+    return Filed(reporter, settings.outdir, settings.errdir, text or whole_value)
 
 
 class AsJson:
