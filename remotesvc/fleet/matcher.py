@@ -1,10 +1,10 @@
 """Which hosts a pattern stands for.
 
-Terms without a sign are united, then cut with the `&` terms, then the `!` terms are taken away, wherever each stands. A
-term is, in this order: a host of the inventory, a file of patterns or a group (`@` before it; `-` is standard input), a
-regular expression (`~`), a group, a host string with a colon in it (`local:`, `web1:2222`, `ssh://...`), a group's
-subscript, a node set, a glob, a host. `@name` is a file if it has a slash or exists, else a group (ClusterShell's own,
-if the inventory has none).
+Terms without a sign are united, then cut with the `&` terms, then the `!` terms are taken away, wherever each stands:
+in the pattern, or on a line of a file that it names. A term is, in this order: a host of the inventory, a file of
+patterns or a group (`@` before it; `-` is standard input), a regular expression (`~`), a group, a host string with a
+colon in it (`local:`, `web1:2222`, `ssh://...`), a group's subscript, a node set, a glob, a host. `@name` is a file if
+it has a slash or exists, else a group (ClusterShell's own, if the inventory has none).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from itertools import islice
 
 from remotesvc.bootstrap.errors import UsageError
@@ -32,6 +33,23 @@ _OPEN_SUBSCRIPT = re.compile(r"(.+)\[:(-?[0-9]+)\]\Z")
 
 class NoMatch(UsageError):
     """A pattern, or a part of it, stands for no host: names the nearest names there are."""
+
+
+@dataclass
+class _Found:
+    """What terms stand for, before it is put together: each `&` term cuts by itself."""
+
+    plain: bool = False
+    """There is a term without a sign."""
+    united: dict[str, None] = field(default_factory=dict)
+    wanted: list[set[str]] = field(default_factory=list)
+    unwanted: set[str] = field(default_factory=set)
+
+    def add(self, other: _Found) -> None:
+        self.plain = self.plain or other.plain
+        self.united.update(other.united)
+        self.wanted += other.wanted
+        self.unwanted |= other.unwanted
 
 
 class Matcher:
@@ -76,25 +94,36 @@ class Matcher:
         return self._inventory.entry(name) if name in self._inventory else HostEntry(name)
 
     def _names(self, pattern: str, depth: int, may_be_empty: bool = False) -> dict[str, None]:
-        terms = split(pattern)
-        self._refuse_no_port(pattern)
-        names: dict[str, None] = {}
-        plain = [term for term in terms if not term.sign]
-        for term in plain:
-            names.update(dict.fromkeys(self._term(term.text, depth, may_be_empty)))
-        if not plain:  # only signs: of all
-            names = dict.fromkeys(self._term(EVERYONE, depth, may_be_empty))
-        for term in terms:
-            if term.sign == "&":
-                wanted = set(self._term(term.text, depth, True))
-                names = {name: None for name in names if name in wanted}
-        for term in terms:
-            if term.sign == "!":
-                for name in self._term(term.text, depth, True):
-                    names.pop(name, None)
+        found = _Found()
+        self._collect(pattern, depth, may_be_empty, found)
+        names = self._left(found, depth, may_be_empty)
         if not names and not may_be_empty:
             raise NoMatch(f"no host is left of {pattern!r}")
         return names
+
+    def _left(self, found: _Found, depth: int, may_be_empty: bool) -> dict[str, None]:
+        """The hosts that are left when all terms are known."""
+        # Only signs: of all.
+        names = found.united if found.plain else dict.fromkeys(self._term(EVERYONE, depth, may_be_empty))
+        return {
+            name: None for name in names
+            if name not in found.unwanted and all(name in wanted for wanted in found.wanted)
+        }  # fmt: skip
+
+    def _collect(self, pattern: str, depth: int, may_be_empty: bool, found: _Found) -> None:
+        """Add what a pattern says. The lines of a file are terms beside the others, as in Ansible."""
+        terms = split(pattern)
+        self._refuse_no_port(pattern)
+        for term in terms:
+            if term.sign == "!":
+                found.unwanted.update(self._term(term.text, depth, True))
+            elif term.sign == "&":
+                found.wanted.append(set(self._term(term.text, depth, True)))
+            elif (file := self._file_of(term.text)) is not None:
+                found.add(self._lines(file, depth))
+            else:
+                found.plain = True
+                found.united.update(dict.fromkeys(self._term(term.text, depth, may_be_empty)))
 
     def _refuse_no_port(self, pattern: str) -> None:
         """`web1:ssh`: two hosts, says the algebra; of names nobody knows a port was meant, or a kind of container."""
@@ -109,8 +138,11 @@ class Matcher:
         inventory = self._inventory
         if text in inventory:
             return (text,)
-        if text == "-" or text.startswith("@"):
-            return self._from_file_or_group(text, depth)
+        file = self._file_of(text)
+        if file is not None:
+            return self._left(self._lines(file, depth), depth, may_be_empty)
+        if text.startswith("@"):
+            return self._cluster_or_group(text)
         if text.startswith("~"):
             return self._found(text, self._by_regex(text), may_be_empty)
         if text == "*":
@@ -208,10 +240,15 @@ class Matcher:
             names = [name for name in names if name in self._inventory]
         return tuple(names)
 
-    def _from_file_or_group(self, text: str, depth: int) -> Iterable[str]:
+    def _file_of(self, text: str) -> str | None:
+        """The name of the file of patterns that a term is; None if it is something else."""
+        if text in self._inventory or not (text == "-" or text.startswith("@")):
+            return None
         name = text[1:] if text != "-" else "-"
-        if name == "-" or "/" in name or self._exists(name):
-            return self._from_file(name, depth)
+        return name if name == "-" or "/" in name or self._exists(name) else None
+
+    def _cluster_or_group(self, text: str) -> Iterable[str]:
+        name = text[1:]
         if self._inventory.is_group(name):
             return self._inventory.members(name)
         hosts = self._cluster_group(name)
@@ -219,24 +256,26 @@ class Matcher:
             raise NoMatch(f"{text!r} is no file and no group{self._nearest(name)}")
         return hosts
 
-    def _from_file(self, name: str, depth: int) -> Iterable[str]:
+    def _lines(self, name: str, depth: int) -> _Found:
+        """What all lines of a file of patterns say together."""
         if depth >= DEEPEST:
             raise UsageError(f"@{name}: files of hosts name each other more than {DEEPEST} deep")
         try:
             text = self._read_file(name)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read hosts from {name}: {error}") from None
-        names: dict[str, None] = {}
+        found = _Found()
         for line in text.splitlines():
             if line in self._inventory:  # whatever a pattern would make of it: `--failed-to` writes names
-                names[line] = None
+                found.plain = True
+                found.united[line] = None
                 continue
             line = line.partition("#")[0].strip()
             if line:
-                names.update(self._names(line, depth + 1, may_be_empty=True))
-        if not names:
+                self._collect(line, depth + 1, True, found)
+        if not found.united and (found.plain or not (found.wanted or found.unwanted)):
             raise NoMatch(f"{name} names no host")
-        return names
+        return found
 
 
 def _slice(members: tuple[str, ...], first: int, last: int) -> tuple[str, ...]:

@@ -12,7 +12,9 @@ from remotesvc.fleet.matcher import Matcher, NoMatch, cluster_group
 from remotesvc.fleet.pattern import Term, split
 
 FILES = {"./list": "web01  # first\n\n# none\ndb*\n", "./nested": "@./list\nweb03\n", "./loop": "@./loop\n",
-         "list": "web02\n", "-": "web03\nweb01\n", "./empty": "# nothing\n"}  # fmt: skip
+         "list": "web02\n", "-": "web03\nweb01\n", "./empty": "# nothing\n", "./but": "web\n!web01\n!canary\n",
+         "./cut": "web\n&canary\n", "./signs": "!web\n&prod\n", "./within": "web\n@./notdb\ndb\n", "./notdb": "!db-a\n",
+         "./misspelt": "wbe\n!db\n"}  # fmt: skip
 
 
 @pytest.fixture(name="inventory")
@@ -77,6 +79,14 @@ def test_a_file_of_names_means_those_names(inventory: Inventory) -> None:
     ("@./nested", "web01 db-a db-b web03"),
     ("@list", "web02"),
     ("-", "web03 web01"),
+    ("@./but", "web02 web04 web05"),
+    ("db,@./but", "db-b web02 web04 web05"),
+    ("@./cut", "web03"),
+    ("@./cut,db", "web03 db-a"),
+    ("@./signs", "db-a db-b"),
+    ("prod:!@./but", "web01 web03 db-a db-b"),
+    ("prod:&@./but", "web02 web04 web05"),
+    ("@./within", "web01 web02 web03 web04 web05 db-b"),
     ("@-", "web03 web01"),
     ("all:!web:!db", "lonely.example.com"),
     ("!prod", "lonely.example.com"),
@@ -152,6 +162,7 @@ def test_with_an_inventory_that_is_open_both_count(inventory: Inventory) -> None
     ("@./missing", "cannot read hosts from ./missing"),
     ("@./empty", "names no host"),
     ("@./loop", "more than 8 deep"),
+    ("web,@./misspelt", "misspelt names no host"),
     ("", "names no host"),
     ("web:&", "nothing behind '&'"),
     ("~web[", "no regular expression"),
