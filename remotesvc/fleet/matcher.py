@@ -25,6 +25,8 @@ from .pattern import split, whole, without_port
 DEEPEST = 8
 """Files of patterns within files: more is a loop."""
 NEAREST = 3
+"""Names like a misspelt one that are told, and names to leave out that are looked for: that takes half a second of
+20,000."""
 
 _SUBSCRIPT = re.compile(r"(.+)\[(-?[0-9]+)(?:(:)(-?[0-9]*))?\]\Z")
 _RANGES = re.compile(r"\[[^\]]*[-,]")
@@ -70,6 +72,7 @@ class Matcher:
         self._cluster_group = cluster_group
         self._exists = exists
         self._note = note
+        self._noted = 0
 
     def hosts(self, pattern: str, limits: Iterable[str] = (), excludes: Iterable[str] = ()) -> list[HostEntry]:
         """The hosts a pattern stands for, each once: in the pattern's order of terms, within a term the inventory's.
@@ -170,11 +173,12 @@ class Matcher:
     def _found(self, text: str, names: Iterable[str], may_be_empty: bool) -> tuple[str, ...]:
         found = tuple(names)
         if not found:
-            problem = f"{text!r} matches no host or group{self._nearest(text)}"
+            problem = f"{text!r} matches no host or group"
             if not may_be_empty:
-                raise NoMatch(problem)
+                raise NoMatch(problem + self._nearest(text))
             if not any(character in text for character in "*?[~"):
-                self._note(problem)
+                self._noted += 1  # of many, nobody reads what else they may have been
+                self._note(problem + (self._nearest(text) if self._noted <= NEAREST else ""))
         return found
 
     def _nearest(self, text: str) -> str:

@@ -2,7 +2,8 @@
 
     web1,web2   web:db   web:&prod   all:!web3   web*   ~web[0-9]+\\.eu   web[0:3]   web[01-20,25]   @group   @./file
 
-Terms are joined by `,` or `:`, and may have a sign, `&` or `!`. `matcher` says which hosts each stands for.
+Terms are joined by `,` or `:` outside brackets, and may have a sign, `&` or `!`. `matcher` says which hosts each
+stands for.
 """
 
 from __future__ import annotations
@@ -44,10 +45,10 @@ def split(pattern: str) -> list[Term]:
 
 
 def whole(part: str) -> bool:
-    """Whether this is one term whatever colons it has: a regular expression, or a host string."""
+    """Whether this is one term whatever colons it has: a host string."""
     text = part.strip().lstrip("&!")
     if text.startswith("~"):
-        return True
+        return False
     if text == "local:" or text.startswith(("ssh://", *(f"{kind}:" for kind in CONTAINERS))):
         return True
     check_scheme(text)

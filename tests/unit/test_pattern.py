@@ -72,7 +72,9 @@ def test_a_file_of_names_means_those_names(inventory: Inventory) -> None:
     ("*.example.com", "lonely.example.com"),
     ("~web0[12]", "web01 web02"),
     ("~.*-(a|b)$", "db-a db-b"),
-    ("~d.:!db-a", ""),
+    ("~d.:!db-a", "db-b"),
+    ("~web.*:&canary", "web03"),
+    ("canary:~(?:w|x)eb0[1:2]:!~.*1", "web03 db-a web02"),
     ("ungrouped", "lonely.example.com"),
     ("@canary", "web03 db-a"),
     ("@./list", "web01 db-a db-b"),
@@ -211,3 +213,9 @@ def test_a_name_to_leave_out_that_nobody_has_is_told(inventory: Inventory) -> No
     assert [entry.name for entry in hosts] == ["web01", "web02", "web04", "web05"]
     assert len(told) == 2 and told[0].startswith("'web09' matches no host or group; did you mean web0")
     assert told[1].startswith("'prdo' matches no host or group; did you mean prod")
+
+
+def test_near_names_are_looked_for_of_the_first_only(inventory: Inventory) -> None:
+    told: list[str] = []
+    matcher(inventory, note=told.append).hosts("web", (), [f"web{number}" for number in range(11, 31)])
+    assert len(told) == 20 and ["did you mean" in text for text in told] == [True] * 3 + [False] * 17
