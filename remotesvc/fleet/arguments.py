@@ -3,31 +3,67 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from remotesvc.bootstrap.data.record import Record
 
 SMALL = 16 * 1024
 """Bytes, roughly: arguments up to here are encoded and sent in no time worth mentioning."""
 
+_HOST = re.compile(r"(?:(?:typing\.)?Optional\[)?(?:remotesvc\.)?Host\]?(?:\s*\|\s*None)?\Z")
+"""An annotation that is a text, as it is where only type checkers can evaluate it."""
 _CONTAINERS = (tuple, list, set, frozenset, dict)
 _SCALARS = (type(None), bool, int, float)
 
 
-def facts_parameter(fn: Any) -> str | None:
-    """The parameter of a function that is annotated `remotesvc.Host`, if there is one."""
+@dataclass(frozen=True)
+class FactsPlace:
+    """Where a function wants the facts of its host: the parameter's name, and its place among the positional ones.
+
+    index: None if it is by keyword only. by_position: it has no name to call it by.
+    """
+
+    name: str
+    index: int | None = None
+    by_position: bool = False
+
+    def fill(self, args: Sequence[Any], kwargs: dict[str, Any], facts: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with the facts among them: those given by position are for the parameters beside it."""
+        if self.index is not None and (self.index < len(args) or (self.by_position and self.index == len(args))):
+            return (*args[: self.index], facts, *args[self.index :]), kwargs
+        return tuple(args), kwargs if self.by_position else {**kwargs, self.name: facts}
+
+
+def facts_place(fn: Any) -> FactsPlace | None:
+    """Where a function has a parameter that is annotated `remotesvc.Host`, if it has one."""
     try:
-        parameters = _signature(fn).parameters.values() if callable(fn) else ()
+        parameters = list(_signature(fn).parameters.values()) if callable(fn) else []
     except (TypeError, ValueError):
         return None
-    for parameter in parameters:
-        # That which could not be evaluated is a ForwardRef.
-        annotation = getattr(parameter.annotation, "__forward_arg__", parameter.annotation)
-        if annotation in ("Host", "remotesvc.Host") or getattr(annotation, "__qualname__", "") == "Host" and str(
-                getattr(annotation, "__module__", "")).startswith("remotesvc"):  # fmt: skip
-            return parameter.name
+    for index, parameter in enumerate(parameters):
+        if not _is_host(parameter.annotation):
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            return FactsPlace(parameter.name)
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            return FactsPlace(parameter.name, index, parameter.kind is parameter.POSITIONAL_ONLY)
     return None
+
+
+def _is_host(annotation: Any) -> bool:
+    """Whether this means `remotesvc.Host`, or that or None."""
+    annotation = getattr(annotation, "__forward_arg__", annotation)  # of what could not be evaluated
+    if isinstance(annotation, str):
+        return _HOST.match(annotation.strip("'\"")) is not None
+    ours = str(getattr(annotation, "__module__", "")).startswith("remotesvc")
+    if ours and getattr(annotation, "__qualname__", "") == "Host":
+        return True
+    return any(map(_is_host, get_args(annotation))) if get_origin(annotation) in (Union, UnionType) else False
 
 
 def _signature(fn: Any) -> inspect.Signature:

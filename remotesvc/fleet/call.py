@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .arguments import facts_parameter, named, small
+from .arguments import facts_place, named, small
 from .member import Member
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Call:
     def __init__(self, fn: Any, arguments: Callable[[Member], Arguments]) -> None:
         self._fn = fn
         self._arguments = arguments
-        self._facts = facts_parameter(fn)
+        self._facts = facts_place(fn)
         self._looked: tuple[Arguments, bool] | None = None
 
     def begin(self, context: Context, member: Member) -> Any:
@@ -48,6 +48,6 @@ class Call:
 
     def _given(self, member: Member) -> Arguments:
         args, kwargs = self._arguments(member)
-        if self._facts is not None and self._facts not in kwargs:
-            kwargs = {**kwargs, self._facts: member.facts()}
+        if self._facts is not None and self._facts.name not in kwargs:
+            return self._facts.fill(args, kwargs, member.facts())
         return args, kwargs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -161,6 +162,25 @@ def test_a_function_that_asks_for_its_host_is_given_it(hosts: Path, source: str)
     facts = backend.calls[0][3]["host"]
     assert (facts.name, facts.groups, backend.calls[0][3]["size"]) == ("db1", ["db"], 3)
     assert facts.variables["ansible_host"] == "10.0.0.7"
+
+
+@pytest.mark.parametrize(("signature", "words", "places"), [
+    ("host: remotesvc.Host, size: int", "3", ["db1", 3]),
+    ("a: int, host: Host, *rest: int", "1 2 3", [1, "db1", 2, 3]),
+    ("host: Optional[Host], /, size: int = 1", "", ["db1"]),
+    ("host: 'Host | None', /, size: int = 1", "3", ["db1", 3]),
+    ("size: int, host: Optional[remotesvc.Host] = None", "3 --json", [3]),
+])  # fmt: skip
+def test_the_host_stands_where_the_function_has_it(
+    hosts: Path, signature: str, words: str, places: list[Any]
+) -> None:
+    source = f"import remotesvc\nfrom remotesvc import Host\nfrom typing import Optional\ndef f({signature}): ...\n"
+    (hosts.parent / "tasks.py").write_text(source)
+    backend = FakeBackend(lambda context, *args, **kwargs: None)
+    assert main(["run", "-i", "hosts", "db1", "tasks:f", *words.split()], backend) == 0
+    _, _, args, kwargs, _ = backend.calls[0]
+    assert [getattr(each, "name", each) for each in args] == places
+    assert [each.name for each in kwargs.values()] == ([] if "db1" in places else ["db1"])
 
 
 def test_another_class_of_that_name_is_the_users_to_give(hosts: Path, capsys: pytest.CaptureFixture[str]) -> None:

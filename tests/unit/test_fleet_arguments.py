@@ -6,12 +6,12 @@ import functools
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
 import remotesvc
-from remotesvc.fleet.arguments import SMALL, facts_parameter, named, small, spread
+from remotesvc.fleet.arguments import SMALL, FactsPlace, facts_place, named, small, spread
 
 
 def with_facts(number: int, host: remotesvc.Host) -> None:
@@ -19,9 +19,36 @@ def with_facts(number: int, host: remotesvc.Host) -> None:
 
 
 def test_the_parameter_for_the_facts_of_a_host() -> None:
-    assert facts_parameter(with_facts) == "host"
-    assert facts_parameter(len) is None
-    assert facts_parameter("os:getpid") is None
+    assert facts_place(with_facts) == FactsPlace("host", 1)
+    assert facts_place(len) is None
+    assert facts_place("os:getpid") is None
+
+
+def first(host: remotesvc.Host, size: int = 0) -> None: ...
+
+
+def between(a: int, host: Optional[remotesvc.Host] = None, *rest: int) -> None: ...  # noqa: UP045
+
+
+def unnamed(host: remotesvc.Host | None, /, size: int = 0) -> None: ...
+
+
+def later(a: int = 1, host: "Optional[remotesvc.Host]" = None, /) -> None: ...  # noqa: UP037,UP045
+
+
+@pytest.mark.parametrize(("fn", "args", "called"), [
+    (first, (), ((), {"host": "facts"})),
+    (first, (3,), (("facts", 3), {})),
+    (between, (1,), ((1,), {"host": "facts"})),
+    (between, (1, 2, 3), ((1, "facts", 2, 3), {})),
+    (unnamed, (), (("facts",), {})),
+    (unnamed, (3,), (("facts", 3), {})),
+    (later, (2,), ((2, "facts"), {})),
+    (later, (), ((), {})),
+])  # fmt: skip
+def test_the_facts_stand_where_the_function_has_them(fn: Any, args: Any, called: Any) -> None:
+    place = facts_place(fn)
+    assert place is not None and place.fill(args, {}, "facts") == called
 
 
 @pytest.mark.parametrize("annotation", ["Host", "remotesvc.Host"])
@@ -31,7 +58,15 @@ def test_the_parameter_whose_annotation_only_type_checkers_can_evaluate(annotati
     space: dict[str, Any] = {}
     source = f"def told(other: {text.replace('Host', 'Unknown')}, there: {text}): pass"
     exec(compile(source, "there", "exec", dont_inherit=True), space)  # without the __future__ of this module
-    assert facts_parameter(space["told"]) == "there"
+    assert facts_place(space["told"]) == FactsPlace("there", 1)
+
+
+@pytest.mark.parametrize("annotation", [Optional[remotesvc.Host], remotesvc.Host | None])  # noqa: UP045
+def test_an_annotation_that_was_evaluated(annotation: Any) -> None:
+    def told(there: Any) -> None: ...
+
+    told.__annotations__["there"] = annotation
+    assert facts_place(told) == FactsPlace("there", 0)
 
 
 def test_arguments_of_one_host() -> None:

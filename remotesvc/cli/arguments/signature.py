@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from remotesvc.cli.arguments.scope import Scope
 from remotesvc.cli.arguments.typespec import ANY, Annotations, Find, Module, TypeSpec
 from remotesvc.cli.problems import BadUsage, NoSuchFunction
+from remotesvc.fleet.arguments import FactsPlace
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,15 @@ class Callee:
     text: str = ""
 
     @property
-    def facts(self) -> str | None:
-        """The parameter annotated `remotesvc.Host`, which is given the facts of the host; None if there is none."""
-        asking = (item for item in self.parameters if item.type.kind == "host" and item.kind in ("either", "keyword"))
-        return next((item.name for item in asking), None)
+    def facts(self) -> FactsPlace | None:
+        """Where the parameter annotated `remotesvc.Host` is, which is given the facts of the host; None if there is
+        none."""
+        for index, item in enumerate(self.parameters):  # those without a star come in the order of their places
+            if item.type.kind == "host" and item.kind == "keyword":
+                return FactsPlace(item.name)
+            if item.type.kind == "host" and item.kind in ("positional", "either"):
+                return FactsPlace(item.name, index, item.kind == "positional")
+        return None
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

@@ -222,4 +222,6 @@ def _union(members: list[TypeSpec]) -> TypeSpec:
     flat: list[TypeSpec] = []
     for member in members:
         flat += member.items if member.kind == "union" else [member]
+    if any(member.kind == "host" for member in flat):  # Optional[remotesvc.Host]
+        return TypeSpec("host")
     return TypeSpec("union", " | ".join(str(member) for member in flat), tuple(flat))

@@ -102,17 +102,18 @@ def run(
     settle_options(ctx, callee)
     session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
     args, kwargs = arguments_for(session, callee, ctx.meta[WORDS], keywords, json_args)
+    facts = callee.facts
     begin = detacher(settings, jobs_dir, output_limit) if detach else None
 
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
         from remotesvc.bootstrap.failures.callerror import CallError
         from remotesvc.cli.fanout import wait_for
 
-        own = kwargs if callee.facts is None else {**kwargs, callee.facts: host.facts()}
+        own, named = (args, kwargs) if facts is None else facts.fill(args, kwargs, host.facts())
         try:
             if begin is not None:
-                return begin(context, attempt, parsed.call, args, own)
-            value = wait_for(context, settings, attempt, parsed.call, *args, **own)
+                return begin(context, attempt, parsed.call, own, named)
+            value = wait_for(context, settings, attempt, parsed.call, *own, **named)
             return exhaust(session, host, attempt, value) if hasattr(value, "__next__") else value
         except CallError as error:
             error.hint = session.backend.explain_error(context, error)
