@@ -10,6 +10,7 @@ import pytest
 
 from remotesvc.fleet.inventory import Inventory, InventoryError, load
 from remotesvc.fleet.inventory.ini import parse_value
+from remotesvc.fleet.inventory.model import Group
 from remotesvc.fleet.inventory.ranges import expand
 from remotesvc.fleet.member import members_of
 
@@ -295,3 +296,29 @@ def test_fifty_thousand_lines_are_one_pass_each() -> None:
     for name in inventory:
         inventory.entry(name)
     assert looked == 20
+
+
+def test_thousands_of_groups_are_one_pass_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = 0
+
+    class Looked(dict[str, Group]):
+        def items(self) -> Any:
+            nonlocal looked
+            looked += len(self)
+            return super().items()
+
+        def values(self) -> Any:
+            nonlocal looked
+            looked += len(self)
+            return super().values()
+
+    inventory = Inventory()
+    monkeypatch.setattr(inventory, "_groups", Looked())
+    for number in range(2000):
+        inventory.add_host(f"h{number}", f"g{number}")
+        inventory.add_child(f"p{number}", f"g{number}")
+    for name in inventory:
+        assert len(inventory.entry(name).groups) == 2
+    for group in inventory.groups:
+        assert len(inventory.members(group)) == 1
+    assert looked < 10 * 4000

@@ -60,7 +60,7 @@ class Inventory:
     def __init__(self) -> None:
         self._groups: dict[str, Group] = {}
         self._hosts: dict[str, dict[str, Any]] = {}
-        self._order: list[Group] | None = None
+        self._order: dict[str, int] | None = None
         self._within: dict[str, list[Group]] | None = None
         self._members: dict[str, tuple[str, ...]] = {}
         self.files: list[str] = []
@@ -151,8 +151,10 @@ class Inventory:
         return found
 
     def _in_order(self, names: Iterable[str]) -> list[Group]:
-        wanted = set(names)
-        return [group for name, group in self._groups.items() if name in wanted]
+        """These groups in the order they were made. Takes no look at the others: it is asked for each group."""
+        if self._order is None:
+            self._order = {name: place for place, name in enumerate(self._groups)}
+        return [self._groups[name] for name in sorted(names, key=self._order.__getitem__)]
 
     def _ungrouped(self) -> list[str]:
         containing = self._containing()
@@ -180,17 +182,12 @@ class Inventory:
 
     def _by_precedence(self) -> list[Group]:
         depths: dict[str, int] = {}
-        level = {name for name in self._groups if not self._has_parent(name)}
+        level = self._groups.keys() - {child for group in self._groups.values() for child in group.children}
         for depth in range(DEEPEST):
             depths.update(dict.fromkeys(level, depth))
             level = {child for name in level for child in self._groups[name].children}
         groups = [group for group in self._groups.values() if group.name not in (EVERYONE, UNGROUPED)]
         return sorted(groups, key=lambda group: (depths.get(group.name, 0), _priority(group), group.name))
-
-    def _has_parent(self, name: str) -> bool:
-        if self._order is None:
-            self._order = [group for group in self._groups.values() if group.children]
-        return any(name in group.children for group in self._order)
 
 
 def _priority(group: Group) -> int:
