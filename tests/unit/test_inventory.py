@@ -200,6 +200,24 @@ def test_a_directory_with_variables_beside(tmp_path: Path) -> None:
     assert inventory.entry("d1").variables == {"colour": "red", "rack": 2}
 
 
+def test_files_of_group_vars_win_over_the_groups_of_a_source(tmp_path: Path) -> None:
+    """What `ansible-inventory --list` (2.19) says of these."""
+    text = (
+        "[parent:children]\nweb\n[web]\nh1 own=host z=host\n[web:vars]\nansible_user=web\nx=web\ny=web\nown=web\n"
+        "w=web\n[all:vars]\ny=all\nw=all\n"
+    )
+    hosts = write(tmp_path / "hosts", text)
+    for directory in ("group_vars", "host_vars"):
+        (tmp_path / directory).mkdir()
+    write(tmp_path / "group_vars" / "all", "ansible_user: all file\ny: all file\nown: all file\n")
+    write(tmp_path / "group_vars" / "parent", "x: parent file\n")
+    write(tmp_path / "host_vars" / "h1", "z: host file\n")
+    write(tmp_path / "group_vars" / "parent.yml", "x: there is another file for it\n")
+    assert load([hosts]).entry("h1").variables == {
+        "ansible_user": "all file", "own": "host", "w": "web", "x": "parent file", "y": "all file",
+        "z": "host file"}  # fmt: skip
+
+
 def test_an_encrypted_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "group_vars").mkdir()
     write(tmp_path / "group_vars" / "all", "$ANSIBLE_VAULT;1.1;AES256\n3133\n")

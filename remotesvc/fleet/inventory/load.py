@@ -150,7 +150,7 @@ def _variables_beside(directory: Path, inventory: Inventory) -> None:
     for name in (EVERYONE, UNGROUPED, *inventory.groups):
         found = _variables(directory / "group_vars", name, inventory.files)
         if found:
-            inventory.add_group(name).variables.update(found)
+            inventory.add_group(name).beside.update(found)
     if (directory / "host_vars").is_dir():
         for name in list(inventory):
             inventory.add_host(name).update(_variables(directory / "host_vars", name, inventory.files))
@@ -159,17 +159,16 @@ def _variables_beside(directory: Path, inventory: Inventory) -> None:
 def _variables(directory: Path, name: str, read: list[str]) -> dict[str, Any]:
     if os.sep in name or name in (".", "..") or not directory.is_dir():
         return {}
+    paths = (directory / (name + suffix) for suffix in _VARIABLES)
+    path = next((path for path in paths if path.exists()), None)  # just one of them, as Ansible
     found: dict[str, Any] = {}
-    for suffix in _VARIABLES:
-        path = directory / (name + suffix)
-        files = _files(path) if path.is_dir() else [path] if path.is_file() else []
-        for file in files:
-            text = _read(file)
-            read.append(str(file))
-            if text.startswith("$ANSIBLE_VAULT"):
-                raise InventoryError(f"{file} is encrypted by ansible-vault; decrypt it, or give the values otherwise")
-            data = parse_yaml(text, str(file))
-            if data is not None and not isinstance(data, dict):
-                raise InventoryError(f"{file}: variables are a mapping, not {type(data).__name__}")
-            found.update(data or {})
+    for file in () if path is None else _files(path) if path.is_dir() else (path,):
+        text = _read(file)
+        read.append(str(file))
+        if text.startswith("$ANSIBLE_VAULT"):
+            raise InventoryError(f"{file} is encrypted by ansible-vault; decrypt it, or give the values otherwise")
+        data = parse_yaml(text, str(file))
+        if data is not None and not isinstance(data, dict):
+            raise InventoryError(f"{file}: variables are a mapping, not {type(data).__name__}")
+        found.update(data or {})
     return found

@@ -33,12 +33,14 @@ def named(source: object) -> Iterator[None]:
 
 @dataclass
 class Group:
-    """A group while sources are read: the hosts named in it, the groups in it, its variables."""
+    """A group while sources are read: the hosts named in it, the groups in it, its variables, and those of the files of
+    `group_vars` beside a source."""
 
     name: str
     hosts: dict[str, None] = field(default_factory=dict)
     children: dict[str, None] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
+    beside: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Inventory:
     """Hosts and groups, from any number of sources; a later source adds, and its variables win.
 
     Precedence of variables is Ansible's: `all`, then groups from the outermost in (`ansible_group_priority`, then the
-    name, among groups of one depth), then the host's own.
+    name, among groups of one depth), then in the same order those of `group_vars`, then the host's own.
     """
 
     def __init__(self) -> None:
@@ -165,9 +167,12 @@ class Inventory:
         own = self._hosts[name]
         groups = self._containing().get(name, [])
         everyone = self._groups.get(EVERYONE)
-        variables = dict(everyone.variables) if everyone is not None else {}
-        for group in groups:
+        outermost_first = groups if everyone is None else [everyone, *groups]
+        variables: dict[str, Any] = {}
+        for group in outermost_first:
             variables.update(group.variables)
+        for group in outermost_first:
+            variables.update(group.beside)
         variables.update(own)
         return HostEntry(name, tuple(group.name for group in groups), variables)
 
