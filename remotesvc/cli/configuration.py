@@ -104,7 +104,7 @@ def _read(path: Path, group: click.Group) -> dict[str, dict[str, Any]]:
     from remotesvc.fleet.inventory.toml_file import parse_toml
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         if path.name == "pyproject.toml" and "[tool.remotesvc" not in text:
             return {}  # most have nothing to say, and reading TOML costs a start 10 ms
         table = parse_toml(text, str(path))

@@ -58,7 +58,7 @@ class _Reader:
 
     def __call__(self, name: str) -> str:
         if name != "-":
-            with open(os.path.expanduser(name), encoding="utf-8") as file:
+            with open(os.path.expanduser(name), encoding="utf-8-sig") as file:
                 return file.read()
         take_stdin("the hosts")
         if self._settings.no_stdin:
@@ -66,4 +66,4 @@ class _Reader:
         if self._stdin_read or sys.stdin is None:
             raise BadUsage("standard input can be read once, and was read for hosts already")
         self._stdin_read = True
-        return sys.stdin.read()
+        return sys.stdin.read().removeprefix("\ufeff")

@@ -104,7 +104,7 @@ def take_options(values: dict[str, Any]) -> dict[str, Any]:
     """Remove them from a command's parameters; returns options of `Context.push`."""
     rules = list(values.pop("ignore"))
     for name in values.pop("ignore_from"):
-        with open(name, encoding="utf-8", errors="surrogateescape") as file:
+        with open(name, encoding="utf-8-sig", errors="surrogateescape") as file:
             rules += file.read().splitlines()
     return {
         "mode": values.pop("mode"), "owner": values.pop("owner"), "times": values.pop("times"),

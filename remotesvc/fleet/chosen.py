@@ -42,5 +42,5 @@ def _read(name: str) -> str:
     """The patterns in a file."""
     if name == "-":
         raise UsageError("a program reads standard input itself; give the hosts as a list")
-    with open(os.path.expanduser(name), encoding="utf-8") as file:
+    with open(os.path.expanduser(name), encoding="utf-8-sig") as file:
         return file.read()

@@ -161,6 +161,11 @@ def test_a_named_file_must_be_there(
     assert "there is no such file" in capsys.readouterr().err
 
 
+def test_a_byte_order_mark_is_no_part_of_an_option(places: dict[str, Path]) -> None:
+    places["project"].write_text("\ufeffuser = 'deploy'\n", encoding="utf-8")
+    assert user("run web1 m:f") == "deploy"
+
+
 def test_a_pyproject_of_somebody_else_says_nothing(places: dict[str, Path]) -> None:
     places["pyproject"].write_text("[project]\nname = 'x'\n")
     assert user("run web1 m:f") is None

@@ -110,6 +110,13 @@ def test_hosts_from_standard_input(hosts: Path, monkeypatch: pytest.MonkeyPatch)
     assert opened("run -i hosts @- m:f") == ["web01", "web03"]
 
 
+def test_a_byte_order_mark_is_no_part_of_a_host(hosts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\ufeffweb01\nweb03\n"))
+    assert opened("run -i hosts @- m:f") == ["web01", "web03"]
+    Path("some").write_text("\ufeffweb01\n", encoding="utf-8")
+    assert opened("run -i hosts @./some m:f") == opened("run -i hosts web m:f -l @some") == ["web01"]
+
+
 @pytest.mark.parametrize(("line", "code", "message"), [
     ("run -i hosts wbe01 m:f", 1, "did you mean web01"),
     ("run -i hosts web:&db m:f", 1, "no host is left"),

@@ -266,6 +266,16 @@ def test_groups_of_an_earlier_source_may_be_named(tmp_path: Path) -> None:
     assert inventory.entry("w1").variables == {"rack": 7}
 
 
+@pytest.mark.parametrize(("name", "text"), [
+    ("hosts", "w1 rack=1\n"), ("h.yml", "all: {hosts: {w1: {rack: 1}}}"),
+    ("h.json", '{"all": {"hosts": {"w1": {"rack": 1}}}}'),
+    ("h.toml", "[hosts.w1]\nvars = {rack = 1}"),
+])  # fmt: skip
+def test_a_mark_that_says_utf_8_is_no_part_of_a_name(tmp_path: Path, name: str, text: str) -> None:
+    inventory = load([write(tmp_path / name, "\ufeff" + text)])
+    assert tuple(inventory) == ("w1",) and inventory.entry("w1").variables == {"rack": 1}
+
+
 def test_yaml_merges_keys(tmp_path: Path) -> None:
     text = "all:\n  hosts:\n    w1: &one {rack: 1, row: 2}\n    w2: {<<: *one, row: 3}\n"
     assert load([write(tmp_path / "h.yml", text)]).entry("w2").variables == {"rack": 1, "row": 3}

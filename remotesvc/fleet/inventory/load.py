@@ -105,7 +105,7 @@ def _read(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST:
             raise InventoryError(f"inventory {path} has more than {LARGEST // 2**20} MiB")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # editors on Windows begin files with a mark
     except UnicodeDecodeError as error:
         raise InventoryError(f"inventory {path} is not UTF-8 text (byte {error.start})") from None
     except OSError as error:

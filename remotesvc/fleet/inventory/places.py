@@ -21,7 +21,7 @@ def places(files: Iterable[str], variable: str, value: str = "") -> str:
     found: list[tuple[str, str]] = []
     for file in dict.fromkeys(files):
         try:
-            with open(file, encoding="utf-8") as text:
+            with open(file, encoding="utf-8-sig") as text:
                 found += [(f"{file}, line {number}", line) for number, line in enumerate(text, 1)
                           if _names(file, variable).search(line)]
         except (OSError, UnicodeDecodeError):
