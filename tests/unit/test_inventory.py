@@ -241,6 +241,13 @@ def test_an_encrypted_file_is_named(tmp_path: Path) -> None:
     ("h.yml", "all:\n  children:\n    web:\n      hosts:\n        w1: 3\n", "line 5: host 'w1' must be a mapping"),
     ("h.yml", "all:\n  hosts:\n    w1:\n    w[1-: {}\n", "line 4: the brackets"),
     ("h.yml", "web: {hosts: {w1: }}\ndb:\n  hosts:\nweb: {hosts: {w2: }}\n", "line 4: 'web' stands here a second time"),
+    ("h.yml", "all:\n  hosts:\n    8:\n    010:\n", "line 4: YAML reads the name 010 as the number 8: write '010'"),
+    ("h.yml", "all: {hosts: {1_000: }}", "YAML reads the name 1_000 as the number 1000"),
+    ("h.yml", "all: {hosts: {0x10: {a: [1]}}}", "YAML reads the name 0x10 as"),
+    ("h.yml", "all: {hosts: {on: }}", "a name must be text, not True: write it in quotes"),
+    ("h.yml", "012: {hosts: {w1: }}", "line 1: YAML reads the name 012 as"),
+    ("hosts", "w1\nweb:\n", "line 2: a host's name does not end in a colon: 'web:'"),
+    ("hosts", "w1\n[web:Vars]\nx=1\n", r"line 2: a section is .*, not \[web:Vars\]"),
     ("h.yml", "a: b: c", "line 1"),
     ("h.yml", "- a", "expected groups at the top"),
     ("h.yml", "all: {vars: {x: !vault abc}}", "tagged values"),
@@ -274,6 +281,31 @@ def test_groups_of_an_earlier_source_may_be_named(tmp_path: Path) -> None:
 def test_a_mark_that_says_utf_8_is_no_part_of_a_name(tmp_path: Path, name: str, text: str) -> None:
     inventory = load([write(tmp_path / name, "\ufeff" + text)])
     assert tuple(inventory) == ("w1",) and inventory.entry("w1").variables == {"rack": 1}
+
+
+@pytest.mark.parametrize("text", [
+    "web:\n  hosts:\n    w1:\n      rack: 1\n", "# first\n\nweb: # second\n    hosts: {w1: {rack: 1}}\n",
+    "web: {hosts: {w1: {rack: 1}}}\n", "'web':\n  hosts: {w1: {rack: 1}}\n", "local:\n  hosts: {w1: {rack: 1}}\n",
+])  # fmt: skip
+def test_yaml_is_told_by_its_looks(tmp_path: Path, text: str) -> None:
+    inventory = load([write(tmp_path / "hosts", text)])
+    assert tuple(inventory) == ("w1",) and inventory.entry("w1").variables == {"rack": 1}
+
+
+def test_ini_may_begin_with_this_machine(tmp_path: Path) -> None:
+    assert tuple(load([write(tmp_path / "hosts", "local:\nweb1:22\n")])) == ("local:", "web1")
+
+
+def test_addresses_in_brackets(tmp_path: Path) -> None:
+    text = "[::1]:22 rack=1\n[fe80::1%eth0]\n[web]\n[2001:db8::1]:2222\nme@[::2]:23\n2001:db8::9\n"
+    inventory = load([write(tmp_path / "hosts", text)])
+    assert tuple(inventory) == ("::1", "fe80::1%eth0", "2001:db8::1", "me@::2", "2001:db8::9")
+    assert inventory.entry("::1").variables == {"rack": 1, "ansible_port": 22}
+    assert inventory.entry("2001:db8::1").variables == {"ansible_port": 2222}
+    assert inventory.members("web") == ("2001:db8::1", "me@::2", "2001:db8::9")
+    assert tuple(load(["[::1]:22,n[1:2],"])) == ("[::1]:22", "n1", "n2")
+    named = load([write(tmp_path / "h.yml", "all: {hosts: {'[::1]:22': }}")])
+    assert [str(member.spec) for member in members_of([named.entry(name) for name in named], named)] == ["[::1]:22"]
 
 
 def test_yaml_merges_keys(tmp_path: Path) -> None:

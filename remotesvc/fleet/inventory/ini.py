@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from .model import EVERYONE, UNGROUPED, Inventory, InventoryError
-from .ranges import expand
+from .ranges import LOCAL, expand, in_brackets
 
-_SECTION = re.compile(r"\[([^:\]\s]+)(?::([a-z]+))?\]\s*(?:[#;].*)?\Z")
+_SECTION = re.compile(r"\[([^:\]\s]+)(?::([A-Za-z]+))?\]\s*(?:[#;].*)?\Z")
 _NUMBER = re.compile(r"-?[1-9][0-9]*\Z|0\Z")
 # A word that Python would not read as a literal: most values, and `literal_eval` is slow.
 _WORD = re.compile(r"(?!(?:True|False|None)\Z)[A-Za-z_./~][A-Za-z0-9_./@:~+-]*\Z")
@@ -86,10 +86,17 @@ def _host(line: str, group: str, inventory: Inventory) -> None:
         if not equals or not name:
             raise ValueError(f"after a host come name=value pairs, not {word!r}")
         variables[name] = parse_value(value)
-    found = _PORT.match(pattern)
-    if found is not None:  # not an IPv6 address: that has more than one colon
-        pattern = found.group(1)
-        variables.setdefault("ansible_port", int(found.group(2)))
+    if pattern.endswith(":") and pattern != LOCAL:
+        raise ValueError(f"a host's name does not end in a colon: {pattern[:80]!r} (the name of a file in YAML: .yml)")
+    address = in_brackets(pattern) if "[" in pattern else None
+    if address is not None:
+        pattern, port = address
+    else:
+        found = _PORT.match(pattern)  # not an IPv6 address: that has more than one colon
+        port = found.group(2) if found is not None else None
+        pattern = found.group(1) if found is not None else pattern
+    if port is not None:
+        variables.setdefault("ansible_port", int(port))
     for name in expand(pattern):
         inventory.add_host(name, group).update(variables)
 

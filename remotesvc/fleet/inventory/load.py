@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from . import ini, toml_file, tree
 from .model import EVERYONE, UNGROUPED, Inventory, InventoryError
-from .ranges import expand
+from .ranges import LOCAL, expand
 from .yaml_text import parse_yaml
 
 LARGEST = 64 * 1024 * 1024
@@ -23,6 +24,8 @@ MOST_ASKED = 1000
 """Hosts that a script without `_meta` is asked for one by one."""
 _PASSED_OVER = {".bak", ".cfg", ".ini~", ".orig", ".pyc", ".pyo", ".retry", ".rst", ".md", ".txt~", ".swp"}
 _TEXTS = {".ini", ".yml", ".yaml", ".json", ".toml"}
+_BEGINS_YAML = re.compile(r"[^\s\[=#;]+:(\s+\{.*|\s*(#.*)?)\Z")
+"""A group, `web:` or `web: {hosts: ...`."""
 _VARIABLES = ("", ".yml", ".yaml", ".json")
 
 
@@ -80,7 +83,7 @@ def _file(path: Path, inventory: Inventory) -> None:
     inventory.files.append(source)
     if path.suffix == ".toml":
         toml_file.read(text, source, inventory)
-    elif path.suffix in (".yml", ".yaml", ".json") or text.lstrip().startswith(("---", "{")):
+    elif path.suffix in (".yml", ".yaml", ".json") or (path.suffix != ".ini" and _is_yaml(text)):
         _yaml(path, text, source, inventory)
     else:
         ini.read(text, source, inventory)
@@ -94,6 +97,17 @@ def _yaml(path: Path, text: str, source: str, inventory: Inventory) -> None:
         _script([program, "-i", source], source, inventory)
         return
     tree.read_yaml(text, source, inventory)
+
+
+def _is_yaml(text: str) -> bool:
+    """Whether a file that does not say so by its name is YAML, as in Ansible: no INI begins with `web:`."""
+    if text.lstrip().startswith(("---", "{")):
+        return True
+    lines = (line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("#", ";")))
+    first, second = next(lines, ""), next(lines, "")
+    if first.strip() == LOCAL and not second.startswith(" "):
+        return False
+    return _BEGINS_YAML.match(first) is not None
 
 
 def _is_program(path: Path) -> bool:

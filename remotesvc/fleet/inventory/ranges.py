@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator
 from itertools import product
@@ -10,13 +11,29 @@ from string import ascii_lowercase, ascii_uppercase
 MOST_HOSTS = 100_000
 """Hosts that one pattern may stand for: a slipped digit must not fill the memory."""
 
+LOCAL = "local:"
+"""This machine, the one host whose name ends in a colon."""
+
+_ADDRESS = re.compile(r"([^\s\[\]]+@)?\[([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9_.-]+)?)\](?::([0-9]{1,5}))?\Z")
 _BRACKETS = re.compile(r"\[([^\[\]]+)\]")
 _RANGE = re.compile(r"([A-Za-z0-9]+)\s*[:-]\s*([A-Za-z0-9]+)(?:\s*[:/]\s*([0-9]+))?\Z")
 
 
+def in_brackets(text: str) -> tuple[str, str | None] | None:
+    """Of `[2001:db8::1]:22` and `user@[::1]` the name without brackets, and the port; None for anything else."""
+    found = _ADDRESS.match(text)
+    if found is None:
+        return None
+    try:
+        ipaddress.IPv6Address(found.group(2).partition("%")[0])
+    except ValueError:
+        return None  # a range: [1:10:2]
+    return (found.group(1) or "") + found.group(2), found.group(3)
+
+
 def expand(text: str) -> list[str]:
     """The names a pattern stands for, in order; just itself without brackets. ValueError for a range that is none."""
-    if "[" not in text:
+    if "[" not in text or in_brackets(text) is not None:
         return [text]
     pieces = _BRACKETS.split(text)
     if len(pieces) == 1:

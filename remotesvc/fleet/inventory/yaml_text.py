@@ -66,6 +66,28 @@ def _loader() -> Any:
     return Loader
 
 
+@lru_cache(maxsize=1)
+def _renumbered(text: str) -> dict[int, str]:
+    """The keys of a YAML text that are whole numbers, and not as written: 010 is 8."""
+    import yaml
+
+    found: dict[int, str] = {}
+    loader = _loader()(text)
+    try:
+        left = [loader.get_single_node()]
+        while left:
+            node = left.pop()
+            if isinstance(node, yaml.SequenceNode):
+                left += node.value
+            for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+                left.append(value)
+                if key.tag == "tag:yaml.org,2002:int" and str(number := loader.construct_object(key)) != key.value:
+                    found[number] = key.value
+    finally:
+        loader.dispose()
+    return found
+
+
 class Place:
     """Where in a tree something stands; as text it is the source, and the line if it has one.
 
@@ -80,6 +102,10 @@ class Place:
     def at(self, *keys: Any) -> Place:
         """What stands there under these keys."""
         return Place(self._source, self._text, self._keys + keys)
+
+    def renumbered(self, number: int) -> str:
+        """How the text writes a key that YAML takes for this number, where that is not the same; else ""."""
+        return _renumbered(self._text).get(number, "") if self._text else ""
 
     def __str__(self) -> str:
         return f"{self._source}, line {self._line()}" if self._text else self._source
