@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from remotesvc.output import LogEvent
 
 Work = Callable[["Session", Member, ContextLike, Attempt], Any]
+ExitCode = Callable[[list[Outcome]], int]
 _WARNING, _INFO, _DEBUG = 30, 20, 10
 
 
@@ -70,45 +71,21 @@ class Session:
     def several(self) -> bool:
         return len(self.hosts) > 1
 
-    def run(self, work: Work, reporter: Reporter, exit_code: Callable[[list[Outcome]], int] | None = None) -> int:
-        """Do `work` for every host, report each outcome as it comes; returns the exit code."""
+    def run(self, work: Work, reporter: Reporter, exit_code: ExitCode | None = None) -> int:
+        """Do `work` for every host over a connection to it, report each outcome as it comes; returns the exit code."""
+        settings = self.settings
         router = self.backend.router(
-            path=self.settings.path,
-            imports=self.settings.origins,
-            allow=self.settings.allow,
-            log_level=(_WARNING, _INFO, _DEBUG)[min(self.settings.verbose, 2)],
+            path=settings.path,
+            imports=settings.origins,
+            allow=settings.allow,
+            log_level=(_WARNING, _INFO, _DEBUG)[min(settings.verbose, 2)],
             on_output=self.live,
             on_log=self._on_log,
             # With these, a program reads our output or feeds our input: there is no person to ask.
-            interactive=not (self.settings.json or self.settings.jsonl or self.settings.no_stdin),
+            interactive=not (settings.json or settings.jsonl or settings.no_stdin),
         )
-        with Interrupts(self.stop, self.console.leave) as interrupts:
-            try:
-                self._gather(router, work, reporter, interrupts)
-            finally:
-                # Still under Interrupts: a second Ctrl-C also cuts a slow close short.
-                router.close()
-        if interrupts.count:
-            self._tell_left_out(sum(self.backend.left_out(router).values()))
-            return interrupts.code
-        self.console.check_results()
-        return (exit_code or exitcodes.combine)(self.outcomes)
-
-    def _gather(self, router: RouterLike, work: Work, reporter: Reporter, interrupts: Interrupts) -> None:
-        from remotesvc.cli.show.progress import Progress
-
-        settings = self.settings
-        deadline = time.monotonic() + settings.deadline if settings.deadline else None
-
-        def stopping() -> None:
-            if interrupts.count:
-                self.backend.interrupted(router)
-                again = "; Ctrl-C again leaves at once" if self.console.err.is_terminal else ""
-                names = fold_names(map(shown_host, progress.hosts))
-                self.console.note(f"interrupted; not finished: {names}{again}")
 
         def for_host(host: Member, attempt: Attempt) -> Any:
-            progress.began(host.text)
             context = open_context(router, host, settings)
             try:
                 self.live.name(context.id, host.text)
@@ -119,6 +96,51 @@ class Session:
                 if self.several:  # a thousand hosts must not mean a thousand open connections
                     context.close()
 
+        return self.gather(for_host, reporter, exit_code, router)
+
+    def gather(
+        self, work: Callable[[Member, Attempt], Any], reporter: Reporter, exit_code: ExitCode | None = None,
+        router: RouterLike | None = None,
+    ) -> int:  # fmt: skip
+        """Do `work` for every host, report each outcome as it comes; returns the exit code. router: what the work is
+        done with, if it is; closed at the end."""
+        with Interrupts(self.stop, self.console.leave) as interrupts:
+            try:
+                self._gather(work, reporter, interrupts, router)
+            finally:
+                if router is not None:
+                    # Still under Interrupts: a second Ctrl-C also cuts a slow close short.
+                    router.close()
+        if interrupts.count:
+            self._tell_left_out(sum(self._left_out(router).values()))
+            return interrupts.code
+        self.console.check_results()
+        return (exit_code or exitcodes.combine)(self.outcomes)
+
+    def _left_out(self, router: RouterLike | None) -> Mapping[int, int]:
+        return {} if router is None else self.backend.left_out(router)
+
+    def _gather(
+        self, work: Callable[[Member, Attempt], Any], reporter: Reporter, interrupts: Interrupts,
+        router: RouterLike | None,
+    ) -> None:  # fmt: skip
+        from remotesvc.cli.show.progress import Progress
+
+        settings = self.settings
+        deadline = time.monotonic() + settings.deadline if settings.deadline else None
+
+        def stopping() -> None:
+            if interrupts.count:
+                if router is not None:
+                    self.backend.interrupted(router)
+                again = "; Ctrl-C again leaves at once" if self.console.err.is_terminal else ""
+                names = fold_names(map(shown_host, progress.hosts))
+                self.console.note(f"interrupted; not finished: {names}{again}")
+
+        def begun(host: Member, attempt: Attempt) -> Any:
+            progress.began(host.text)
+            return work(host, attempt)
+
         def retried(host: Member, tries: int, error: BaseException) -> None:
             if self.console.verbose:
                 self.console.note(f"{host.label}: try {tries} failed: {error_message(error)}")
@@ -126,10 +148,10 @@ class Session:
         unwritten: OurError | None = None
         self.stop.noticed = stopping
         with Progress(self.console, [host.text for host in self.hosts]) as progress:
-            for outcome in gather(self.hosts, for_host, limits=self._limits(), stop=self.stop,
+            for outcome in gather(self.hosts, begun, limits=self._limits(), stop=self.stop,
                                   deadline=deadline, retried=retried):
                 self.outcomes.append(outcome)
-                self.live.left_out(self.backend.left_out(router))
+                self.live.left_out(self._left_out(router))
                 printed = self.live.finish(outcome.host)
                 # If nobody reads any more, hosts that did not run for that reason are not worth a line.
                 if not self.console.out.broken or outcome.status not in (Status.NOT_RUN, Status.CANCELLED):

@@ -36,10 +36,23 @@ _SELECTION = (
 
 _LIST_HOSTS = click.option("--list-hosts", is_flag=True, help="Only print which hosts would be worked on.")
 
-_CONNECTION = (
+_REACHING = (
     _option("-u", "--user", metavar="NAME", help="User to log in as, where the host names none."),
     _option("-p", "--port", type=click.IntRange(1, 65535), metavar="PORT", help="Port, where the host names none."),
     _option("--private-key", metavar="FILE", help="Private key to log in with."),
+    _option("-F", "--ssh-config", metavar="FILE", help="ssh_config to read instead of the usual ones."),
+    _option("-o", "--ssh-option", "ssh_options", multiple=True, metavar="KEY=VALUE",
+            help="An ssh_config option, as with ssh -o. May be repeated.", envvar=None),
+    _option("-J", "--jump", metavar="HOST[,HOST...]", help="Hosts to go through, as ssh -J; none: directly."),
+    _option("--transport", type=click.Choice(["paramiko", "openssh"]), default=None,
+            help="Who speaks SSH: we do (paramiko, the default), or the ssh program."),
+    _option("--host-keys", type=click.Choice(["yes", "ask", "accept-new", "no"]), default=None,
+            help="Host key checking, as ssh's StrictHostKeyChecking. Default: what ssh_config says."),
+    _option("--connect-timeout", type=_SECONDS, default=30.0, metavar="SECONDS",
+            help="Limit for connecting to a host. Default: 30; 0: none."),
+)  # fmt: skip
+
+_LOGIN = (
     _option("-k", "--ask-pass", is_flag=True, help="Ask for the SSH password, once for all hosts."),
     _option("--password-file", metavar="FILE", help="Take the SSH password from the first line of FILE; - is stdin."),
     _option("-b", "--become", is_flag=True, default=None, help="Work as another user there."),
@@ -48,18 +61,11 @@ _CONNECTION = (
     _option("-K", "--ask-become-pass", is_flag=True, help="Ask for its password, once for all hosts."),
     _option("--become-password-file", metavar="FILE",
             help="Take its password from the first line of FILE; - is stdin."),
-    _option("-F", "--ssh-config", metavar="FILE", help="ssh_config to read instead of the usual ones."),
-    _option("-o", "--ssh-option", "ssh_options", multiple=True, metavar="KEY=VALUE",
-            help="An ssh_config option, as with ssh -o. May be repeated.", envvar=None),
-    _option("-J", "--jump", metavar="HOST[,HOST...]", help="Hosts to go through, as ssh -J; none: directly."),
-    _option("--transport", type=click.Choice(["paramiko", "openssh"]), default=None,
-            help="Who speaks SSH: we do (paramiko, the default), or the ssh program."),
     _option("--python", metavar="PATH", help="Python to use on the target."),
-    _option("--host-keys", type=click.Choice(["yes", "ask", "accept-new", "no"]), default=None,
-            help="Host key checking, as ssh's StrictHostKeyChecking. Default: what ssh_config says."),
-    _option("--connect-timeout", type=_SECONDS, default=30.0, metavar="SECONDS",
-            help="Limit for connecting to a host. Default: 30; 0: none."),
     _option("-T", "--timeout", type=_SECONDS, metavar="SECONDS", help="Limit for the call. Default, and 0: none."),
+)  # fmt: skip
+
+_PACING = (
     _option("-f", "--forks", "--fanout", "--parallel", "forks", type=click.IntRange(min=1), metavar="N",
             default=Limits.forks, show_default=True, help="Hosts worked on at a time.",
             envvar="REMOTESVC_FORKS"),
@@ -79,7 +85,7 @@ _CONNECTION = (
                  help="Write the hosts that were not fine to FILE: for -l @FILE."),
 )  # fmt: skip
 
-_OUTPUT = (
+_ANSWERS = (
     _option("--gather", "--dshbak", "gather", is_flag=True, help="Show equal answers as one, when all is over.",
             envvar="REMOTESVC_GATHER"),
     _option("--diff", is_flag=True, help="Like --gather; other answers as differences from the most frequent."),
@@ -89,6 +95,9 @@ _OUTPUT = (
     _option("--timestamps", is_flag=True, help="The time in front of each line that a host prints or logs."),
     _option("--outdir", metavar="DIR", help="Write what each host answers to DIR/HOST."),
     _option("--errdir", metavar="DIR", help="Write what each host prints to stderr to DIR/HOST."),
+)  # fmt: skip
+
+_OUTPUT = (
     click.option("--json", is_flag=True, help="Print one JSON list, an object a host."),
     click.option("--jsonl", is_flag=True, help="Print one JSON object a line, as hosts finish."),
     _option("-q", "--quiet", is_flag=True, help="Only results and errors, nothing the target prints."),
@@ -167,12 +176,32 @@ def selection_options(function: Function) -> Function:
 
 
 def connection_options(function: Function) -> Function:
-    """Add the options that say which hosts, and how to reach them."""
-    return _add(function, (*_SELECTION, _LIST_HOSTS, *_CONNECTION))
+    """Add the options of commands that do something on hosts: which they are, how they are reached, at what pace."""
+    return _add(function, (*_SELECTION, _LIST_HOSTS, *_REACHING, *_LOGIN, *_PACING))
+
+
+def reaching_options(function: Function) -> Function:
+    """Add those of `connection_options` that say which hosts, and how to get to their servers."""
+    return _add(function, (*_SELECTION, _LIST_HOSTS, *_REACHING))
+
+
+def login_options(function: Function) -> Function:
+    """Add those that say how to log in, and what to start there."""
+    return _add(function, _LOGIN)
+
+
+def pacing_options(function: Function) -> Function:
+    """Add those that say how a run over many hosts is paced, and when it ends."""
+    return _add(function, _PACING)
 
 
 def output_options(function: Function) -> Function:
-    """Add the options that say what to print."""
+    """Add the options that say what to print of what hosts answer, and how."""
+    return _add(function, (*_ANSWERS, *_OUTPUT))
+
+
+def plain_output_options(function: Function) -> Function:
+    """Add those for commands that have reports of their own."""
     return _add(function, _OUTPUT)
 
 

@@ -44,6 +44,8 @@ class Peer:
     """The server's greeting, for example "SSH-2.0-OpenSSH_9.2"; harmless to a terminal."""
     notices: tuple[str, ...]
     """What the user should hear of, for example a host key that was noted."""
+    new_key: bool = False
+    """The host key was not on file."""
 
     def close(self) -> None:
         """Cut the connection."""
@@ -112,6 +114,7 @@ def connect(host: ResolvedHost, dial: Dial, effort: Effort) -> Peer:
             known_hosts.fingerprint(key.asbytes()),
             one_line(transport.remote_version),
             tuple(trusted.notices),
+            trusted.new,
         )
     except BaseException:  # Ctrl-C, too: nobody else has the connection yet
         sock.close()

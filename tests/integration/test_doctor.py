@@ -70,6 +70,11 @@ def test_a_host_that_works(setup: SetUp, capsys: pytest.CaptureFixture[str]) -> 
     assert all(step["ms"] > 0 for step in report["steps"])
 
 
+@pytest.mark.parametrize("option", ["--failed-to=x", "--forks=2", "--retries=1", "--deadline=3", "--diff"])
+def test_what_means_nothing_is_no_option(option: str) -> None:
+    assert main(["doctor", "h", option]) == 64
+
+
 def test_what_people_see(setup: SetUp, capsys: pytest.CaptureFixture[str]) -> None:
     setup.set(User="nobody_there")
     assert main(setup.command()) == 4

@@ -78,6 +78,34 @@ def test_a_program_is_not_asked_and_reads_json(
         assert learnt["value"]["fingerprint"].startswith("SHA256:")
 
 
+def test_a_run_as_any_other(sshd: OpenSSHServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    failed, known = tmp_path / "failed", tmp_path / "known"
+    *options, host = arguments(sshd, known)
+    wrong = f"{host}:1"  # nobody listens there
+    line = ["trust", "--yes", *options, f"{wrong},{host}", "-f1", "--failed-to", str(failed)]
+    assert main(line) == 4
+    out, err = capfd.readouterr()
+    assert failed.read_text() == f"{wrong}\n" and "(new)" in out
+    assert "2 hosts: 1 ok, 1 unreachable" in err
+    known.unlink()
+    assert main([*line, "--fail-fast", "-q"]) == 4
+    assert failed.read_text() == f"{wrong}\n{host}\n" and not known.exists()
+
+
+def test_a_key_is_new_though_it_cannot_be_noted(
+    sshd: OpenSSHServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["trust", "--yes", *arguments(sshd, tmp_path / "file" / "known")]) == 0
+    out, err = capfd.readouterr()
+    assert "(new)" in out and "not noted" in err
+
+
+@pytest.mark.parametrize("option", ["--gather", "--outdir=x", "--become", "--ask-pass"])
+def test_what_means_nothing_is_no_option(option: str) -> None:
+    assert main(["trust", "h", option]) == 64
+
+
 def test_facts(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["facts", "local:", "--json"]) == 0
     facts = json.loads(capfd.readouterr().out)[0]["value"]

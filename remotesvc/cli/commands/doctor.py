@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.options import connection_options, output_options
+from remotesvc.cli.options import login_options, plain_output_options, reaching_options
 from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ _MARKS = {"ok": "ok", "failed": "FAILED", "not reached": "-"}
 
 @click.command("doctor", epilog="Example:  remotesvc doctor web1")
 @click.argument("hosts", metavar="[PATTERN]", required=False)
-@connection_options
-@output_options
+@reaching_options
+@login_options
+@plain_output_options
 @click.pass_context
 def doctor(ctx: click.Context, /, hosts: str | None, **shared: Any) -> int:
     """Take every step towards each host, say how long it took, and for the one that fails what to do.

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.options import connection_options, hosts_argument, output_options
+from remotesvc.cli import exitcodes
+from remotesvc.cli.options import (
+    hosts_argument,
+    pacing_options,
+    plain_output_options,
+    reaching_options,
+)
 from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
+    from remotesvc.cli.show.console import Console
+    from remotesvc.cli.show.report import Reporter
+    from remotesvc.fleet.attempt import Attempt
+    from remotesvc.fleet.member import Member
+    from remotesvc.fleet.outcome import Outcome
+    from remotesvc.fleet.printed import Kept
     from remotesvc.ssh.hostkeys.trusting import Learnt
 
 
 @click.command("trust", epilog="Example:  remotesvc trust -i inventory web --yes")
 @hosts_argument
 @click.option("--yes", is_flag=True, help="Note new keys without asking anybody.")
-@connection_options
-@output_options
+@reaching_options
+@pacing_options
+@plain_output_options
 @click.pass_context
 def trust(ctx: click.Context, /, hosts: str, yes: bool, **shared: Any) -> int:
     """Ask each host for its key, show the fingerprint, and note it in known_hosts if it is new and you agree.
@@ -33,15 +45,10 @@ def trust(ctx: click.Context, /, hosts: str, yes: bool, **shared: Any) -> int:
 
     Exit code: 0 all are trusted now, 4 one is not.
     """
-    from remotesvc.cli import exitcodes
-    from remotesvc.cli.fanout import make_console
-    from remotesvc.cli.hosts import check, connection_arguments
+    from remotesvc.cli.fanout import Session
+    from remotesvc.cli.hosts import connection_arguments
     from remotesvc.cli.selection import select_hosts
     from remotesvc.cli.show.report import AsJson
-    from remotesvc.fleet.attempt import Attempt
-    from remotesvc.fleet.gather import gather
-    from remotesvc.fleet.member import Member, shown_host
-    from remotesvc.fleet.printed import Kept
     from remotesvc.ssh import terminal
     from remotesvc.ssh.configuration.options import SSHOptions
     from remotesvc.ssh.hostkeys.trusting import Nobody, learn
@@ -52,45 +59,62 @@ def trust(ctx: click.Context, /, hosts: str, yes: bool, **shared: Any) -> int:
     local = [member.label for member in members if member.spec.kind != "ssh"]
     if local:
         raise BadUsage(f"{local[0]} is not reached over SSH, and has no key")
-    check(members, settings)
+    session = Session.create(settings, members, ctx.obj)
     as_json = settings.json or settings.jsonl
     found = None if settings.no_stdin or as_json else terminal.find()
-    somebody = None if yes else found or Nobody()
-    console, ways = make_console(settings), Ways()
-    reporter = AsJson(console, settings.jsonl)
+    somebody, ways = None if yes else found or Nobody(), Ways()
 
     def work(member: Member, attempt: Attempt) -> Learnt:
         options = SSHOptions.parse(member.spec.host, **member.ssh_arguments(connection_arguments(settings)))
         return learn(options, ways, somebody)
 
-    code = exitcodes.OK
-    deadline = time.monotonic() + settings.deadline if settings.deadline else None
+    shown = _ForPrograms(AsJson(session.console, settings.jsonl)) if as_json else _ForPeople(session.console)
     try:
-        for outcome in gather(members, work, limits=settings.limits, deadline=deadline):
-            label = shown_host(outcome.host)
-            if not outcome.ok:
-                code |= exitcodes.UNREACHABLE
-            if as_json:
-                reporter.outcome(replace(outcome, value=_as_data(outcome.value)) if outcome.ok else outcome, Kept())
-            elif outcome.ok:
-                what = "new" if _is_new(outcome.value) else "known"
-                console.labelled_result(label, f"{outcome.value.key_type} {outcome.value.fingerprint} ({what})")
-                for notice in outcome.value.notices:
-                    console.note(f"{label}: {notice}")
-            else:
-                named = f"{getattr(outcome.error, 'host', label)}: "  # the label says it already
-                console.error(label, str(outcome.error or outcome.status.value).removeprefix(named))
-        if as_json:
-            reporter.end()
+        return session.gather(work, shown, _exit_code)
     finally:
         ways.close()
-    console.check_results()
-    return code
 
 
-def _is_new(learnt: Learnt) -> bool:
-    return any("added to" in notice for notice in learnt.notices)
+class _ForPeople:
+    """A line for each key, and what was done about it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def outcome(self, outcome: Outcome, kept: Kept) -> None:
+        from remotesvc.fleet.member import shown_host
+
+        label = shown_host(outcome.host)
+        if outcome.ok:
+            learnt: Learnt = outcome.value
+            what = "new" if learnt.new else "known"
+            self._console.labelled_result(label, f"{learnt.key_type} {learnt.fingerprint} ({what})")
+            for notice in learnt.notices:
+                self._console.note(f"{label}: {notice}")
+        else:
+            named = f"{getattr(outcome.error, 'host', label)}: "  # the label says it already
+            self._console.error(label, str(outcome.error or outcome.status.value).removeprefix(named))
+
+    def end(self) -> None:
+        pass
 
 
-def _as_data(learnt: Learnt) -> dict[str, Any]:
-    return {"key_type": learnt.key_type, "fingerprint": learnt.fingerprint, "new": _is_new(learnt)}
+class _ForPrograms:
+    """Keys as plain data, in JSON."""
+
+    def __init__(self, then: Reporter) -> None:
+        self._then = then
+
+    def outcome(self, outcome: Outcome, kept: Kept) -> None:
+        if outcome.ok:
+            learnt: Learnt = outcome.value
+            value = {"key_type": learnt.key_type, "fingerprint": learnt.fingerprint, "new": learnt.new}
+            outcome = replace(outcome, value=value)
+        self._then.outcome(outcome, kept)
+
+    def end(self) -> None:
+        self._then.end()
+
+
+def _exit_code(outcomes: list[Outcome]) -> int:
+    return exitcodes.OK if all(outcome.ok for outcome in outcomes) else exitcodes.UNREACHABLE

@@ -22,11 +22,15 @@ from .known_hosts import Entry, KnownHosts, Verdict
 from .known_hosts_command import Command
 from .revoked import RevokedKeys
 
+ASKED = "Connect, and remember the key?"
+"""How a question about a new key ends."""
+
 
 class HostKeys:
     """The known_hosts files as one connection sees them, and what a KnownHostsCommand says until `deadline`.
 
-    `notices` collects what the user should hear of. Raises HostKeyError if the command fails.
+    `notices` collects what the user should hear of; `new` says that a key was accepted that was not on file. Raises
+    HostKeyError if the command fails.
     """
 
     def __init__(self, host: ResolvedHost, deadline: float) -> None:
@@ -38,6 +42,7 @@ class HostKeys:
         # As ssh does, the name without a port here.
         said = [self._command.ask("ORDER", host.hostname)] if self._command else []
         self.known = KnownHosts(self._files, said)
+        self.new = False
         self.notices = [f"known_hosts line ignored: {problem}" for problem in self.known.problems]
 
     def order(self, supported: tuple[str, ...]) -> tuple[str, ...]:
@@ -70,7 +75,7 @@ class HostKeys:
             question = (
                 f"The authenticity of host {self.names[0]} cannot be established.\n"
                 f"Its {key_type} key has the fingerprint {known_hosts.fingerprint(key)}.\n"
-                "Connect, and remember the key?"
+                + ASKED
             )
             if not interview.confirm(question):
                 raise self._refusal(verdict, key_type, key)
@@ -109,6 +114,7 @@ class HostKeys:
             )
 
     def _remember(self, key_type: str, key: bytes) -> None:
+        self.new = True
         shown = f"{key_type} {known_hosts.fingerprint(key)}"
         if not self.host.user_known_hosts:
             self.notices.append(f"host key accepted, but there is no file to note it in: {shown}")

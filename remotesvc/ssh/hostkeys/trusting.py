@@ -10,15 +10,18 @@ from ..connect import Effort
 from ..login.keyring import KeyRing
 from ..terminal import Questions
 from ..ways import Ways
+from .host_key import ASKED
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """A host whose key is trusted now: its type and fingerprint, and what was done about it ("" if it was known)."""
+    """A host whose key is trusted now: its type and fingerprint, what was done about it, and whether it was not known
+    before."""
 
     key_type: str
     fingerprint: str
     notices: tuple[str, ...]
+    new: bool
 
 
 class Nobody:
@@ -41,7 +44,7 @@ class Answers:
 
     def confirm(self, question: str) -> bool:
         """Whether to trust a new key."""
-        question = question.replace("Connect, and remember the key?", "Remember it?")
+        question = question.removesuffix(ASKED) + "Remember it?"
         return self._ask is None or self._ask.confirm(question)
 
     def secret(self, prompt: str) -> str | None:
@@ -59,6 +62,6 @@ def learn(options: SSHOptions, ways: Ways, ask: Questions | None) -> Learnt:
     effort = Effort(time.monotonic() + options.connect_timeout, KeyRing(Answers(ask)), log_in=False)
     peer = ways.connect(asked, effort)
     try:
-        return Learnt(peer.host_key_type, peer.host_key, peer.notices)
+        return Learnt(peer.host_key_type, peer.host_key, peer.notices, peer.new_key)
     finally:
         peer.close()
