@@ -86,7 +86,7 @@ class Request(object):
             own = self.router.bindings
             said = self._message.decode(
                 Bindings(dict(own.classes, **signature.classes), own.make_context, own.make_sender))
-            self.args, self.kwargs = (said + [{}])[1:3]  # what is empty at the end is left out
+            self.args, self.kwargs = (said + [{}])[1:3]  # without keywords, that part may have been left out
         self.kwargs = signature.bind(self.args, self.kwargs, self.name)
         self.args = ()
         self._message.payload = b""
