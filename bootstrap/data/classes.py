@@ -3,7 +3,9 @@
 Going out, a class only has to be of a known kind: Enum, namedtuple, struct sequence, dataclass, exception, or
 a relative of a builtin type, which then travels as that type. Coming in, a class is one the receiver
 registered or named; its objects are made without calling anything a user wrote: no __new__, __init__,
-__post_init__, __setattr__, property or _missing_. All others arrive as a Record. """
+__post_init__, __setattr__, property or _missing_. All others arrive as a Record.
+
+`strict` is False, True, or OWN: then only those are refused that a pickle carries better. """
 
 import sys
 
@@ -28,6 +30,9 @@ _STANDARD: "Dict[str, Any]" = {
     "odict_keys": list, "odict_values": list, "odict_items": list,
     "collections.OrderedDict": dict, "collections.Counter": dict, "collections.defaultdict": dict,
 }
+# Of these a pickle makes no more than the codec does, or what means nothing elsewhere.
+_VIEWS = frozenset(["os._Environ", "mappingproxy", "dict_keys", "dict_values", "dict_items", "odict_keys",
+                    "odict_values", "odict_items"])
 _BASES = (dict, list, tuple, set, frozenset, str, bytes, bytearray, int, float, complex)
 _MAX_FIELDS = 4096
 _MAX_NAME = 512
@@ -119,7 +124,7 @@ def _plain(value: "Any", cls: "type", state: "Encoded") -> "Any":
     target = _STANDARD.get(name) or next((base for base in _BASES if issubclass(cls, base)), None)
     if target is None or name.startswith(("datetime.", "pandas.")):
         raise Refused("only data travels, and this is none of the types that do")
-    if state.strict:
+    if state.strict is True or (state.strict and name not in _VIEWS):
         raise Refused("strict_types: it would arrive as %s" % target.__name__)
     if target is dict:
         return dict(value.items())
@@ -143,7 +148,7 @@ def _from_numpy(value: "Any", cls: "type", state: "Encoded") -> "Lowered":
     plain = value.item() if any(type_name(base) == "numpy.generic" for base in cls.__mro__) else None
     if type(plain) not in (int, float, bool, complex, str, bytes):
         raise Refused("a numpy object that is not a plain array, number or text")
-    if state.strict:
+    if state.strict is True:  # a target that is told a number needs no numpy
         raise Refused("strict_types: it would arrive as %s" % type(plain).__name__)
     return None, plain, ""
 

@@ -117,7 +117,7 @@ def _array(value: "Any", state: "Encoded") -> "Lowered":
     return lower_buffer("array", memoryview(value), value.typecode)
 
 
-def _offset(value: "Any", zone: "Any", strict: "bool") -> "Tuple[bytes, bool]":
+def _offset(value: "Any", zone: "Any", strict: "Any") -> "Tuple[bytes, bool]":
     """The fixed offset of an aware datetime, time or of a timezone, as bytes: microseconds, then its name if
     any."""
     import datetime
@@ -127,7 +127,7 @@ def _offset(value: "Any", zone: "Any", strict: "bool") -> "Tuple[bytes, bool]":
         parts = zone.__getinitargs__()  # type: ignore[attr-defined]
         delta, name = parts[0], parts[1] if len(parts) > 1 else None
     else:
-        if strict:
+        if strict is True:
             raise Refused("its time zone would arrive as a fixed offset")
         delta, name = value.utcoffset(), value.tzname()
         if delta is None:

@@ -2,6 +2,7 @@
 
 import time
 
+from ..bootstrap.calls.current import current
 from ..bootstrap.calls.pending import Pending
 from ..bootstrap.errors import CallTimeout, Cancelled, Lost, OutcomeError, UsageError
 from ..bootstrap.links import wire
@@ -64,6 +65,9 @@ class Context(object):
 
     def __remotesvc_wire__(self) -> "Tuple[str, int, str]":
         return ("context", self.id, self.name)
+
+    def __reduce__(self) -> "Any":
+        return _arrived, (self.id, self.name)
 
     # -- calling
     # What ``fn`` takes by keyword may have any name, ``self`` and ``fn`` too: hence the plain ``*args`` below.
@@ -323,6 +327,11 @@ class Context(object):
         if isinstance(error, ConnectError):
             return error.again()
         return error
+
+
+def _arrived(number: "int", name: "str") -> "Any":
+    """A Context that was pickled, with a call that only pickle could carry."""
+    return current().router.bindings.make_context(number, name)
 
 
 def _three(args: "Tuple[Any, ...]") -> "Tuple[Any, Any, Any, Tuple[Any, ...]]":

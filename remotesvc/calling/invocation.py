@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 DIRECT_UP_TO = 2
 # Calls that may be without an answer at once, so that a caller in a loop waits here rather than fill memory.
 MAX_UNANSWERED = 10000
+# How strict the codec is with arguments: what would arrive as another type goes as a pickle, see `data.classes`.
+OWN = "own"
 # What code of ours raises in a call that was given up, as a CallError tells it.
 _GIVEN_UP = tuple("%s.%s" % (each.__module__, each.__qualname__) for each in (Cancelled, CallTimeout))
 # Stands for an outcome that has been taken: a value may be large, and a future lives long.
@@ -160,24 +162,37 @@ class Invocation(Pending):
                 parts = [address, self.args, self.kwargs, options, modules]
                 if not modules:
                     del parts[4 if options else 3 if self.kwargs else 2:]
-                return marshalled(parts) or router.codec.encode(parts, router.bindings, False, "call")
+                # No classes: what is registered is known here, not there.
+                return marshalled(parts) or router.codec.encode(parts, None, self.options.strict_types or OWN, "call")
             except EncodeError as error:
-                if self.options.strict_types:
-                    raise self.in_arguments(error) from None
                 unable: "Optional[EncodeError]" = error
         else:
             unable = None
         try:
-            work = (self.target.function or address, self.args, self.kwargs)
-            options["pickle"], named = self._pickled(work)
-        except (VersionSkewError, UsageError):
-            raise
+            pickles, named = self._pickled((self.target.function or address, self.args, self.kwargs))
+            return router.codec.encode([None, [], {}, dict(options, pickle=pickles, name=self.call), modules + named],
+                                       None, False, "call")
         except Exception as error:  # pickle fails with whatever the object raises
-            if unable is not None:
-                raise self.in_arguments(unable) from None
-            raise EncodeError("cannot be pickled: %s: %s" % (type(error).__name__, error), self.call) from None
-        options["name"] = self.call
-        return router.codec.encode([None, [], {}, options, modules + named], router.bindings, False, "call")
+            if unable is not None and not self.options.strict_types:
+                try:
+                    return router.codec.encode(parts, None, False, "call")
+                except EncodeError as still:
+                    unable = still
+            if isinstance(error, (VersionSkewError, UsageError)):
+                raise
+            raise self._unable(unable, error) from None
+
+    def _unable(self, unable: "Optional[EncodeError]", error: "Exception") -> "EncodeError":
+        """The error of a call that the codec, if it was asked, refuses with ``unable``, and that cannot be pickled."""
+        found = None
+        if not isinstance(error, EncodeError):  # else it could, and is too large
+            from .culprit import culprit
+            pickles, codec, start = self.tree.pickles, self.router.codec, self.tree.ledger.starts.get(self.context.id)
+            found = culprit(self.args, self.kwargs, lambda value: pickles.parts(value, start),
+                            lambda value, place: codec.encode(value, None, False, place))
+        if found is None and unable is not None:
+            return self.in_arguments(unable)
+        return found or EncodeError("cannot be pickled: %s: %s" % (type(error).__name__, error), self.call)
 
     def _pickled(self, work: "Tuple[Any, Any, Any]") -> "Tuple[List[Any], List[Any]]":
         return self.tree.pickle(self.context, work)  # type: ignore[no-any-return]

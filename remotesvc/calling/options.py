@@ -25,7 +25,7 @@ class Options(object):
     raises        exception classes of yours that the call may raise: they come back as themselves
     returns       dataclasses, namedtuples and Enums of yours that the call may return: they come back as themselves.
                   Both add to what ``Router.register`` was given
-    strict_types  refuse values whose class the other side does not know, instead of Record, dict or list
+    strict_types  refuse what would arrive as another type than it has, instead of Record, dict or list
     idempotent    the call may be run twice: lets a fleet retry it
     jobs_dir      where the target keeps what it knows of detached jobs; an absolute path, or "~/..."; default:
                   $XDG_STATE_HOME/remotesvc/jobs, or below ~/.local/state

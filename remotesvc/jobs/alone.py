@@ -23,6 +23,13 @@ class AtOnce(object):
             sys.excepthook(type(error), error, error.__traceback__)
 
 
+def _no_context(*_what: "Any") -> "Any":
+    raise DecodeError("contexts and senders do not go with a detached job: it has no connection to use them by")
+
+
+BINDINGS = Bindings({}, _no_context, _no_context)
+
+
 class Alone(object):
     """What stands for the router of a context in a process that is none."""
 
@@ -30,6 +37,7 @@ class Alone(object):
         self.id = 0
         self.importing = threading.RLock()
         self.timers = AtOnce()
+        self.bindings = BINDINGS
         self._importer = importer
 
     def importer(self) -> "Any":
@@ -52,8 +60,4 @@ class Said(object):
 
     def decode(self) -> "Any":
         """The value it carries. Raises DecodeError."""
-        return codec.decode(self.payload, self._rest[0], self._rest[1], Bindings({}, _no_context, _no_context))
-
-
-def _no_context(*_what: "Any") -> "Any":
-    raise DecodeError("contexts and senders do not go with a detached job: it has no connection to use them by")
+        return codec.decode(self.payload, self._rest[0], self._rest[1], BINDINGS)

@@ -3,6 +3,7 @@
 import threading
 
 from ..bootstrap.data.codec import Bindings
+from ..bootstrap.data.secret import Secret
 from ..bootstrap.errors import Cancelled, UsageError
 from ..calling.context import Context
 from ..calling.inbox import Inbox
@@ -84,7 +85,10 @@ class Caller(object):
 
     def pickle(self, context: "Context", work: "Tuple[Any, Any, Any]") -> "Tuple[List[Any], List[Any]]":
         """What ``bootstrap.calls.pickled`` takes of a function, its arguments and keywords; modules to send along."""
-        pickles, names = self.pickles.parts(work, self.ledger.starts.get(context.id))
+        start = self.ledger.starts.get(context.id)
+        pickles, names = self.pickles.parts(work, start)
+        if start is not None and Secret.__module__ in names:
+            start.wait()  # a secret waits until we know who is there, as one that is not pickled does
         return pickles, self.modules_named(context.id, names)
 
     def modules_named(self, number: "int", names: "List[str]") -> "List[Any]":
