@@ -12,6 +12,7 @@ from .bootstrap import errors
 from .bootstrap.unreachable import ConnectError
 from .calling.context import Context
 from .calling.invocation import Invocation
+from .calling.outcomes import own_error
 from .calling.turns import TurnsInbox
 
 T = TypeVar("T")
@@ -139,7 +140,7 @@ class CallFuture(InterruptibleFuture[T]):
         """End it with an error that is not its own."""
         if not self.done():
             self._invocation.abandon()
-            self._end(self._invocation.context.again(error, self._invocation.call), None)
+            self._end(own_error(self._invocation.context, error, self._invocation.call), None)
 
     def when_settled(self, fn: Callable[[concurrent.futures.Future[Any]], object]) -> None:
         """Call ``fn(future)`` when it is done, on whichever thread settles it, mostly the one that reads the link; at

@@ -4,12 +4,12 @@ import time
 
 from ..bootstrap.calls.current import current
 from ..bootstrap.calls.pending import Pending
-from ..bootstrap.errors import CallTimeout, Cancelled, Lost, OutcomeError, UsageError
+from ..bootstrap.errors import CallTimeout, UsageError
 from ..bootstrap.links import wire
-from ..bootstrap.unreachable import ConnectError
 from .chain import Chain
 from .invocation import Invocation
 from .options import DEFAULTS, Options
+from .outcomes import own_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ class Context(object):
         finally:
             self.tree.router.drop(pending.handle)
         if isinstance(pending.outcome, BaseException):
-            raise self.again(pending.outcome, "ping")
+            raise own_error(self, pending.outcome, "ping")
         return time.monotonic() - begun
 
     def close(self) -> "None":
@@ -297,36 +297,6 @@ class Context(object):
 
     def __exit__(self, *exc_info: "Any") -> "None":
         self.close()
-
-    # -- for the modules that wait
-
-    def bindings(self, classes: "Any") -> "Any":
-        """What decoding a reply needs: the router's own, with the classes named for this call."""
-        return self.tree.bindings_with(classes) if classes else None
-
-    def classes(self, own: "Dict[str, type]") -> "Dict[str, type]":
-        """The classes that errors of a call may become: those of the router, and those named for the call."""
-        known = self.tree.router.bindings.classes
-        return dict(known, **own) if known else own
-
-    def give_up(self, handle: "int") -> "None":
-        """Tell the target that nobody waits for this call any more."""
-        self.tree.router.control(wire.Frame(wire.CANCEL, dst=self.id, handle=handle))
-
-    def again(self, error: "BaseException", call: "str") -> "BaseException":
-        """An error that several waiters may get, as one of their own."""
-        if type(error) is Cancelled:
-            return self.tree.cancelled(error.message, self.name, call)  # type: ignore[no-any-return]
-        if getattr(error, "remote", False):
-            return error
-        if isinstance(error, OutcomeError):
-            own: "Any" = type(error)(error.message, host=self.name, call=call)
-            if isinstance(error, Lost):
-                own.diagnostics = error.diagnostics
-            return own  # type: ignore[no-any-return]
-        if isinstance(error, ConnectError):
-            return error.again()
-        return error
 
 
 def _arrived(number: "int", name: "str") -> "Any":

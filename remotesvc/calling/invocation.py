@@ -10,6 +10,7 @@ from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, NotSent, Usa
 from ..bootstrap.links import wire
 from ..bootstrap.routing.router import Message
 from .items import Arrivals, Items
+from .outcomes import bindings_for, error_classes, give_up, own_error
 from .plain import marshalled
 from .waiting import wait_in_call
 
@@ -199,8 +200,8 @@ class Invocation(Pending):
 
     def items(self) -> "Arrivals":
         """The mailbox of what a generator yields."""
-        return Arrivals(self.context, self.handle, self.source, self.call, self.context.classes(self.options.classes),
-                        self._give_up)
+        return Arrivals(self.context, self.handle, self.source, self.call,
+                        error_classes(self.context, self.options.classes), self._give_up)
 
     def abandon(self) -> "bool":
         """Nobody waits any more: take it back if it has not left, else tell the target. True if it never left."""
@@ -225,12 +226,12 @@ class Invocation(Pending):
                 self.router.drop(self.handle)
                 raise self._failed(outcome) from None
             self.router.drop(self.handle)
-            value = outcome.decode(self.context.bindings(classes) if classes else None)
+            value = outcome.decode(bindings_for(self.context, classes) if classes else None)
         finally:
             if type(outcome) is Message:  # after Ctrl-C, too
                 outcome.release()
         if outcome.flags & wire.ERROR:
-            self._raise(self.context.again(self._error(value), self.call))
+            self._raise(own_error(self.context, self._error(value), self.call))
         return value
 
     def _raise(self, error: "BaseException") -> "None":
@@ -255,14 +256,14 @@ class Invocation(Pending):
         return EncodeError(error.reason, where, error.type_name)
 
     def _give_up(self, handle: "int") -> "None":
-        self.context.give_up(handle)
+        give_up(self.context, handle)
 
     def _failed(self, error: "BaseException") -> "BaseException":
         """What its caller is told when it ended without a reply."""
-        return self.context.again(error, self.call)
+        return own_error(self.context, error, self.call)
 
     def _error(self, value: "Any") -> "BaseException":
         """The error that an error reply stands for."""
-        return error_untrusted(value, self.context.name, self.call, self.context.classes(self.options.classes),
+        return error_untrusted(value, self.context.name, self.call, error_classes(self.context, self.options.classes),
                                self.tree.source_line)
 

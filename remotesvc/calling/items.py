@@ -7,6 +7,7 @@ from ..bootstrap.calls.ask import error_untrusted
 from ..bootstrap.calls.current import running
 from ..bootstrap.errors import Busy, Cancelled, Lost, NotSent
 from ..bootstrap.links import wire
+from .outcomes import bindings_for, own_error
 from .waiting import LOOK_EVERY
 
 TYPE_CHECKING = False
@@ -62,9 +63,9 @@ class Arrivals(object):
             raise Cancelled("the call is over that wanted it", self._context.name, self._call)
         if isinstance(item, BaseException):
             self._finish()
-            raise self._context.again(item, self._call)
+            raise own_error(self._context, item, self._call)
         try:
-            value = item.decode(self._context.bindings(self._classes))
+            value = item.decode(bindings_for(self._context, self._classes))
         finally:
             item.release()
             if item.flags & wire.END:

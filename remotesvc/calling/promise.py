@@ -5,6 +5,7 @@ import time
 
 from ..bootstrap.errors import CallTimeout, Cancelled, OutcomeError
 from ..bootstrap.unreachable import ConnectError
+from .outcomes import own_error
 from .waiting import wait_in_call
 
 TYPE_CHECKING = False
@@ -65,7 +66,7 @@ class Promise(object):
 
     def give_up(self, error: "BaseException") -> "None":
         """End it with an error that is not its own."""
-        if self._end(None, self._invocation.context.again(error, self._invocation.call)):
+        if self._end(None, own_error(self._invocation.context, error, self._invocation.call)):
             self._invocation.abandon()
 
     def done(self) -> "bool":

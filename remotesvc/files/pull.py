@@ -3,6 +3,7 @@
 import os
 
 from ..bootstrap.errors import Error, OutcomeError, UsageError
+from ..calling.outcomes import own_error
 from . import directories
 from .answers import sender_untrusted, sent_untrusted
 from .destination import file_sink, finish_of, interrupted_tree, place_of, tree_sink
@@ -76,7 +77,7 @@ class _Pull(object):
         except BaseException as error:
             keep = interrupted(error)
             if isinstance(error, OutcomeError) and error.host is None:
-                raise job.context.again(error, job.name) from None
+                raise own_error(job.context, error, job.name) from None
             # One of ours: what the target raised is an Error, too. A disk that is full names no file.
             if isinstance(error, OSError) and not isinstance(error, Error) and sink is not None and sink.where:
                 raise located(error, sink.where) from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.errors import Lost, RouterClosed
 from remotesvc.bootstrap.unreachable import ConnectError
+from remotesvc.calling.outcomes import own_error
 
 from .connection import Become
 from .member import Member
@@ -99,7 +100,7 @@ class Links:
             return
         if self.reconnects and self._forget(member, context):
             context.tree.callbacks.run(context.close)  # and what it was started through
-        context.tree.callbacks.run(self._on_lost, member, context.again(error, ""))
+        context.tree.callbacks.run(self._on_lost, member, own_error(context, error, ""))
 
     def _forget(self, member: Member, context: Context) -> bool:
         with self._lock:

@@ -5,6 +5,7 @@ from ..bootstrap.data.limits import MAX_MESSAGE
 from ..bootstrap.errors import CallTimeout, DecodeError, Lost, UsageError
 from ..calling.context import Context
 from ..calling.items import Items
+from ..calling.outcomes import bindings_for, error_classes, own_error
 from . import ids, outcome
 from .errors import RAISES, JobError
 from .invocation import Detached
@@ -85,10 +86,10 @@ class Job(object):
         if outcome.ERROR not in found:
             return outcome.ITEMS in found, next(iter(found.values()))
         error: "Any" = error_untrusted(found[outcome.ERROR], self.host, info.call,
-                                       self._at.classes(self._at.call_options.classes), self._tree.source_line)
+                                       error_classes(self._at, self._at.call_options.classes), self._tree.source_line)
         if outcome.ITEMS in found:
             error.items = found[outcome.ITEMS]
-        raise self._at.again(error, info.call)
+        raise own_error(self._at, error, info.call)
 
     def output(self) -> "str":
         """What it has printed up to now, both streams in the order written; of too much, the beginning and the end.
@@ -174,7 +175,7 @@ class Job(object):
         whole, router = bytes(data), self._tree.router
         if head(whole) is None:
             raise DecodeError("the result of the job is damaged")
-        bindings = self._at.bindings(self._at.call_options.classes) or router.bindings
+        bindings = bindings_for(self._at, self._at.call_options.classes) or router.bindings
         return outcome.parts_untrusted(whole, lambda body, blobs, tagged: router.codec.decode(body, blobs, tagged,
                                                                                               bindings))
 
@@ -236,6 +237,6 @@ def detach(context: "Context", fn: "Any", args: "Tuple[Any, ...]", kwargs: "Dict
         return job
     if type(reply) is list and reply[:1] == ["refused"] and len(reply) > 1:
         raise JobError(str(reply[1])[:4096], context.name)
-    refused = error_untrusted(reply, context.name, call.call, context.classes(options.classes),
+    refused = error_untrusted(reply, context.name, call.call, error_classes(context, options.classes),
                               context.tree.source_line)
-    raise context.again(refused, call.call)
+    raise own_error(context, refused, call.call)
