@@ -26,7 +26,7 @@ class ConnectError(Error):
     """No connection to `host`. `stage` is how far it came ("tcp", "auth", "boot"...), `hint` what to do about
     it, `diagnostics` what the target said (unescaped), `exit_status` that of the program started there, `phases` the
     seconds that the stages took, the last one included. `reason` is the message without these: the same for hosts that
-    fail alike.
+    fail alike. `may_have_run`: calls were sent with the kernel, of which nothing was heard in time.
     """
 
     def __init__(self, message: "str", host: "Optional[str]" = None, stage: "str" = "", hint: "str" = "",
@@ -39,12 +39,14 @@ class ConnectError(Error):
         self.diagnostics = diagnostics
         self.exit_status = exit_status
         self.phases: "Dict[str, float]" = {}
+        self.may_have_run = False
 
     def again(self) -> "ConnectError":
         """The same error once more, for another who waits for the same connection."""
         own = type(self)(self.message, self.host, self.stage, self.hint, self.diagnostics, self.exit_status)
         own.reason = self.reason
         own.phases = dict(self.phases)
+        own.may_have_run = self.may_have_run
         return own
 
     def __str__(self) -> "str":

@@ -1,7 +1,6 @@
 """CallError, and how a remote traceback looks (zone K)."""
 
 from ..errors import OutcomeError
-from ..finder import ROOT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,6 +9,8 @@ if TYPE_CHECKING:
     SourceLine = Callable[[str, int], Optional[str]]
     Frames = Sequence[Tuple[str, int, str, str]]
 
+# `finder.ROOT`: what decodes data from a target must not lead to the finder, which unmarshals code.
+ROOT = "/dev/null/remotesvc:/"
 _CAUSED = "The above exception was the direct cause of the following exception:"
 _DURING = "During handling of the above exception, another exception occurred:"
 

@@ -18,7 +18,7 @@ The layout, each key always present:
 import itertools
 import os
 
-from ..finder import ROOT
+from .callerror import ROOT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

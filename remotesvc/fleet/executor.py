@@ -143,8 +143,8 @@ class FleetExecutor(Executor):
 
     def _ended(self, worker: Worker, task: Task, value: Any, error: BaseException | None) -> Task | None:
         """A task is through, or goes to another host; returns the next task of this host, None if there is none."""
-        lost = isinstance(error, Lost)
-        not_run = isinstance(error, (ConnectError, NotSent)) and not task.future.attempt.stopped
+        lost = isinstance(error, Lost) or (isinstance(error, ConnectError) and error.may_have_run)
+        not_run = isinstance(error, (ConnectError, NotSent)) and not lost and not task.future.attempt.stopped
         task.losses += lost
         elsewhere = False
         if error is not None and (not_run or lost):

@@ -265,9 +265,10 @@ class Fleet:
     def _outcomes(self, begin: Callable[[Context, Member], Any], stop: Stop | None = None,
                   small: Callable[[Member], bool] = lambda member: False) -> Iterator[Outcome]:
         """One outcome a host of `begin(context, member)`; see `Work`."""
-        work = Work(self._links, self._hooks, self._options, begin, small, self._printed)
         deadline = None if self._deadline is None else time.monotonic() + self._deadline
         limits = replace(self._limits, idempotent=self._links.reconnects and self._options.idempotent)
+        work = Work(self._links, self._hooks, self._options, begin, small, self._printed,
+                    limits.retries > 0 and not limits.idempotent)
 
         def retried(member: Member, tries: int, error: BaseException) -> None:
             self._hooks.tell("on_retry", member.text, tries, error)

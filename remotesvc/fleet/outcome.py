@@ -16,7 +16,8 @@ class Status(str, Enum):
     FAILED = "failed"
     """The function raised, or its arguments or value could not travel."""
     UNREACHABLE = "unreachable"
-    """No connection, or nothing that can run Python there: certainly not run."""
+    """No connection, or nothing that can run Python there: certainly not run. What was sent along to a Python that did
+    not come up in time is LOST."""
     TIMEOUT = "timeout"
     """No answer within the call's timeout: may have run."""
     CANCELLED = "cancelled"
@@ -79,6 +80,8 @@ def classify(error: BaseException) -> Status:
         (errors.Lost, Status.LOST),
         (KeyboardInterrupt, Status.CANCELLED),
     )
+    if isinstance(error, unreachable.ConnectError) and error.may_have_run:
+        return Status.LOST
     for kind, status in table:
         if isinstance(error, kind):
             # A remote KeyboardInterrupt arrives as a CallError, so the builtin here is always our own.
@@ -92,7 +95,7 @@ def worth_retrying(error: BaseException, idempotent: bool = False) -> bool:
     from remotesvc.bootstrap import unreachable
     from remotesvc.bootstrap.errors import Lost
 
-    if isinstance(error, Lost):
+    if isinstance(error, Lost) or (isinstance(error, unreachable.ConnectError) and error.may_have_run):
         return idempotent
 
     lasting = (

@@ -190,6 +190,8 @@ class Start(object):
                 stage=getattr(self.path, "stage", "boot"),
                 diagnostics=self.diagnostics,
                 hint="Raise connect_timeout if the host is that slow.")
+            # What was sent behind the kernel is run if that comes up after all: nobody can call it back.
+            late.may_have_run = self.link.flight.sent + self.link.queued > 0
             self.note_times(late)
             self.fail(late)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from remotesvc import CallError, Fleet, FleetError, Lost, Outcome, Status, UsageError
+from remotesvc import CallError, ConnectTimeout, Fleet, FleetError, Lost, Outcome, Status, UsageError
 from remotesvc.fleet.results import Results
 from tests.integration import fleet_tasks as tasks
 from tests.integration.ssh_servers import OpenSSHServer
 from tests.kernel.contexts import appears, until
+from tests.scripts import shell_script
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.integration.fleet_fixtures")
 
@@ -236,6 +238,31 @@ def test_only_a_host_that_was_up_is_lost(inventory: Path) -> None:
     with Fleet("web", inventory=inventory, on_lost=lambda host, error: lost.append(host)) as fleet:
         assert len(fleet.run(tasks.pid).ok) == 3
     assert lost == []
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_what_a_late_kernel_may_run_is_not_called_again(tmp_path: Path, retries: int) -> None:
+    """A first call travels with the kernel, and nobody can call it back: here the kernel cannot tell that it is up."""
+    ran = tmp_path / "ran"
+    mute = shell_script(tmp_path / "python", f'exec 3>&1 > /dev/null; exec {sys.executable} "$@"')
+    with Fleet("local:", python=str(mute), connect_timeout=2.0, retries=retries, retry_delay=0.0) as fleet:
+        (outcome,) = fleet.run("os:system", f"echo ran >> {ran}").values()
+    assert isinstance(outcome.error, ConnectTimeout)
+    if retries:
+        assert (outcome.status, outcome.attempts, ran.exists()) == (Status.UNREACHABLE, 3, False)
+    else:
+        assert (outcome.status, outcome.attempts, ran.read_text()) == (Status.LOST, 1, "ran\n")
+
+
+def test_nor_does_an_executor_give_it_to_another_host(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    mute = shell_script(tmp_path / "python", f'exec 3>&1 > /dev/null; exec {sys.executable} "$@"')
+    inventory = tmp_path / "hosts"
+    inventory.write_text("a ansible_connection=local\nb ansible_connection=local\n")
+    with Fleet("all", inventory=str(inventory), python=str(mute), connect_timeout=2.0) as fleet:
+        future = fleet.executor().submit(os.system, f"echo ran >> {ran}")
+        assert isinstance(future.exception(60), ConnectTimeout)
+    assert ran.read_text() == "ran\n"
 
 
 def test_asyncio(inventory: Path) -> None:

@@ -39,6 +39,9 @@ class FakeContext:
             future.set_exception(error)
         return future
 
+    def wait_ready(self) -> None:
+        """It is up."""
+
     def ping(self) -> float:
         return 0.0015
 

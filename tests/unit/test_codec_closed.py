@@ -19,10 +19,12 @@ from typing import Any, NoReturn
 import pytest
 
 from remotesvc import fastcodec
+from remotesvc.bootstrap import finder
 from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.data.codec import Bindings
 from remotesvc.bootstrap.data.record import type_name
 from remotesvc.bootstrap.errors import DecodeError
+from remotesvc.bootstrap.failures import callerror
 from tests.imports import imports_of
 from tests.unit import codec_table
 from tests.zones import package_modules, within
@@ -58,6 +60,10 @@ def _decoder_files() -> dict[str, Path]:
             files[name] = MODULES[name]
             wanted.extend(other for other in _imports(name, MODULES[name]) if within(other, KERNEL))
     return files
+
+
+def test_labels_begin_alike_where_the_finder_must_not_be_imported() -> None:
+    assert callerror.ROOT == finder.ROOT
 
 
 def test_import_graph() -> None:
