@@ -17,7 +17,7 @@ from _frozen_importlib_external import MAGIC_NUMBER
 
 from ..finder import ROOT, Unlocked, spec_for
 from .lines import tell_all
-from .loader import DistributionFinder, ModuleLoader
+from .loader import DistributionFinder, ModuleLoader, NamespaceLoader
 from .modules import ABSENT, MAIN, MODULE, NAMESPACE, REFUSED, SOURCE, TARGET, TEXT, Entry, Request, announced, unpack
 from .requests import Requests
 from .target import Target, labels_in, package_at, statement, wanted_for
@@ -43,7 +43,8 @@ class Importer(object):
     `finder`   the finder of the kernel's own modules.
     `patience` says how many seconds the running call has left; None: as many as it takes.
     `entries`  what the parent has said so far, by name of module. To be read only.
-    `distributions`  metadata the parent has given, by name; `paths`: of data files kept in memory, by label.
+    `distributions`  metadata the parent has given, by name; `paths`: of data files kept in memory, by label;
+    `trees`: of the data files of packages, by name.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Importer(object):
         self.entries: "Dict[str, Entry]" = {}
         self.distributions: "Dict[str, Reply]" = {}
         self.paths: "Dict[str, str]" = {}
+        self.trees: "Dict[str, Any]" = {}
         self.python = sys.version_info[:2]
         self._requests = Requests(ask)
         self._patience = patience
@@ -155,7 +157,8 @@ class Importer(object):
         tail = fullname.rpartition(".")[2]
         above = self.entries.get(parent)
         parts = above.submodules if above is not None else None
-        if parts is not None and tail not in parts and tail + "/" not in parts and tail != "__init__":
+        if parts is not None and tail not in parts and tail + "/" not in parts and tail + "//" not in parts and (
+                tail != "__init__"):
             return Entry(fullname, ABSENT, label="%s on the master has no such module" % parent)
         name = "%s.%s" % (parent, tail) if parent else tail
         goal = wanted_for(fullname) if name == fullname else name
@@ -193,7 +196,7 @@ class Importer(object):
     def _spec(self, entry: "Entry", name: "str") -> "ModuleSpec":
         if entry.kind == SOURCE:
             return spec_for(name, ModuleLoader(self, entry), entry.label, entry.is_pkg)
-        spec = ModuleSpec(name, None, is_package=True)
+        spec = ModuleSpec(name, NamespaceLoader(self, entry), is_package=True)  # type: ignore[arg-type]
         spec.submodule_search_locations = [entry.label]
         return spec
 

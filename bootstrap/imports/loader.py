@@ -6,10 +6,11 @@ import zlib
 from _frozen_importlib_external import SourceLoader
 
 from .lines import tell
+from .target import package_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterable
+    from typing import Any, Iterable, Optional
 
     from .importer import Importer
     from .modules import Entry
@@ -43,17 +44,47 @@ class ModuleLoader(SourceLoader):
         return data(self.importer, path)
 
     def get_resource_reader(self, fullname: "str") -> "Any":
-        """For `importlib.resources`; None for a module that is not a package."""
+        """For `importlib.resources`: of a module the files beside it, in its package; None if it is in none."""
+        package: "Optional[Entry]" = self.entry
         if not self.entry.is_pkg:
+            package = self.importer.entries.get(package_at(self.entry.label.rpartition("/")[0]))
+        if package is None:
             return None
         from .resources import Reader
-        return Reader(self.importer, self.entry)
+        return Reader(self.importer, package)
 
     @property
     def archive(self) -> "Any":
         """What `importlib.resources.files` of Python 3.9 asks a loader for."""
         from .resources import archive
         return archive(self.importer, self.entry)
+
+
+class NamespaceLoader(object):
+    """Loader of a package without code from the parent: Python's own takes its directories for the target's."""
+
+    def __init__(self, importer: "Importer", entry: "Entry") -> "None":
+        self._importer = importer
+        self._entry = entry
+
+    def create_module(self, spec: "Any") -> "None":
+        """An ordinary one."""
+
+    def exec_module(self, module: "Any") -> "None":
+        """There is no code."""
+
+    def is_package(self, fullname: "str") -> "bool":
+        return True
+
+    def get_source(self, fullname: "str") -> "str":
+        return ""
+
+    def get_code(self, fullname: "str") -> "Any":
+        return compile("", "<string>", "exec", dont_inherit=True)
+
+    def get_resource_reader(self, fullname: "str") -> "Any":
+        from .resources import Reader
+        return Reader(self._importer, self._entry)
 
 
 class DistributionFinder(object):

@@ -55,7 +55,8 @@ class Entry(object):
                      ABSENT (the master has none); REFUSED (not now; the next call may allow it: do not keep).
     `label`          its file name for SOURCE and NAMESPACE; for the others the reason, for an error message.
     `data`           the source as it is in the file, or code, compressed with zlib; empty if not SOURCE.
-    `submodules`     of a package: names of all it has on the master, packages with a slash behind; None: ask.
+    `submodules`     of a package: names of all it has on the master, packages with a slash behind, directories of data
+                     files with two; None: ask.
     `resources`      of a package: paths of its data files; None: ask.
     `prefer_target`  if the target has a top-level module of that name, that one is used.
     `python`         (major, minor) of the only version it is for; None: any.

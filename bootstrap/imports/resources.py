@@ -14,7 +14,7 @@ from .target import package_at
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _frozen_importlib import ModuleSpec
-    from typing import Any, BinaryIO, Iterator, List, Optional, Tuple
+    from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
 
     from .importer import Importer
     from .modules import Entry
@@ -56,6 +56,31 @@ def listing(importer: "Importer", package: "Entry") -> "List[str]":
     return package.resources
 
 
+class Tree(object):
+    """The data files of a package: `files`, and by directory the names in it, in order."""
+
+    def __init__(self, files: "List[str]") -> "None":
+        self.files = frozenset(files)
+        self.directories: "Dict[str, Dict[str, None]]" = {"": {}}
+        for path in sorted(files):
+            above, name = "", path
+            while True:
+                part, slash, name = name.partition("/")
+                self.directories[above][part] = None
+                if not slash:
+                    break
+                above = above + "/" + part if above else part
+                self.directories.setdefault(above, {})
+
+
+def tree(importer: "Importer", package: "Entry") -> "Tree":
+    """The same as `listing`, to look things up in: whoever walks a package asks for each of its files."""
+    known = importer.trees.get(package.name)
+    if known is None:
+        known = importer.trees[package.name] = Tree(listing(importer, package))
+    return known
+
+
 class PathEntry(object):
     """What ``sys.path_hooks`` make of a directory of a package from the parent, in its ``__path__`` or in ``sys.path``:
     for `pkgutil`, and for packages that come with others inside them."""
@@ -71,7 +96,7 @@ class PathEntry(object):
     def iter_modules(self, prefix: "str" = "") -> "List[Tuple[str, bool]]":
         entry = self._importer.entries.get(self._package)
         names = entry.submodules if entry is not None and entry.submodules else ()
-        return [(prefix + name.rstrip("/"), name.endswith("/")) for name in names]
+        return [(prefix + name.rstrip("/"), name.endswith("/")) for name in names if not name.endswith("//")]
 
 
 class Resource(object):
@@ -89,16 +114,11 @@ class Resource(object):
     def name(self) -> "str":
         return (self._path or self._entry.name.rpartition(".")[2]).rpartition("/")[2]
 
-    def _below(self) -> "List[str]":
-        prefix = self._path + "/" if self._path else ""
-        every = listing(self._importer, self._entry)
-        return [path[len(prefix):] for path in every if path.startswith(prefix)]
-
     def is_file(self) -> "bool":
-        return self._path in listing(self._importer, self._entry)
+        return self._path in tree(self._importer, self._entry).files
 
     def is_dir(self) -> "bool":
-        return not self._path or bool(self._below())
+        return not self._path or self._path in tree(self._importer, self._entry).directories
 
     def exists(self) -> "bool":
         return self.is_dir() or self.is_file()
@@ -106,7 +126,7 @@ class Resource(object):
     def iterdir(self) -> "Iterator[Resource]":
         if not self.is_dir():
             raise NotADirectoryError(20, "Not a directory", str(self))
-        return (self.joinpath(name) for name in sorted({path.partition("/")[0] for path in self._below()}))
+        return map(self.joinpath, list(tree(self._importer, self._entry).directories[self._path]))
 
     def joinpath(self, *parts: "Any") -> "Resource":
         names = [name for name in self._path.split("/") if name]
@@ -128,7 +148,7 @@ class Resource(object):
         return self.name[self.name.rfind("."):] if "." in self.name[1:] else ""
 
     def read_bytes(self) -> "bytes":
-        if self._path not in listing(self._importer, self._entry) and self.is_dir():
+        if not self.is_file() and self.is_dir():
             raise IsADirectoryError(21, "Is a directory", str(self))
         return fetch(self._importer, self._entry, self._path)
 
@@ -221,6 +241,18 @@ def archive(importer: "Importer", entry: "Entry") -> "Any":
     return Archive()
 
 
+def written(resource: "Resource", above: "Any") -> "Any":
+    """The path of a file or directory that was written below a directory of the target."""
+    path = above / resource.name
+    if resource.is_file():
+        path.write_bytes(resource.read_bytes())
+    else:
+        path.mkdir()
+        for each in resource.iterdir():
+            written(each, path)
+    return path
+
+
 def register() -> "None":
     """Let ``importlib.resources.as_file`` (3.9 and later) give a file in memory for one of ours."""
     common = sys.modules.get("importlib.resources._common") or sys.modules.get("importlib._common")
@@ -239,6 +271,10 @@ def register() -> "None":
             path = None
         if path:
             yield path
+        elif resource.is_dir():  # Python knows how to, but not before 3.12
+            import tempfile
+            with tempfile.TemporaryDirectory() as top:
+                yield written(resource, pathlib.Path(top))
         else:
             with ordinary(resource) as file:
                 yield file

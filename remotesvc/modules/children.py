@@ -8,6 +8,7 @@ from remotesvc.bootstrap.imports.modules import MAIN
 
 from .closure import Plans
 from .find import Finder
+from .found import Found
 from .load import Child
 from .policy import Policy, Ruling
 
@@ -45,4 +46,12 @@ class Children:
         if name == MAIN and MAIN not in child.granted:
             return Ruling("refused", "no function of the master's script was called", "closed set")
         found = self._finder.locate(name)
-        return self._policy.decide(name, found, python, child.granted, child.distributions)
+        ruling = self._policy.decide(name, found, python, child.granted, child.distributions)
+        if ruling.verdict == "refused" and found is not None and "." in name and self._only_data(found):
+            above = self.ruling(child, name.rpartition(".")[0], python)
+            return above if above.served else ruling
+        return ruling
+
+    def _only_data(self, found: Found) -> bool:
+        """Whether it is a directory of data files, which its package may hand out anyway, imported like a package."""
+        return found.kind == "namespace" and all(name.endswith("/") for name in self._finder.submodules(found))

@@ -11,7 +11,8 @@ from remotesvc.bootstrap.imports.modules import is_part
 
 
 def modules_in(directory: str) -> Iterator[str]:
-    """The modules directly in one directory, or in one directory of a zip archive."""
+    """The modules directly in one directory, or in one directory of a zip archive: packages with a slash behind,
+    directories of data with two, which can be imported, too, but are not listed by Python."""
     try:
         with os.scandir(directory) as scan:
             items = list(scan)
@@ -23,8 +24,8 @@ def modules_in(directory: str) -> Iterator[str]:
         if not is_part(stem) or stem in ("__init__", "__pycache__"):
             continue
         if leads_to(item.is_dir):
-            if stem == item.name and _holds_modules(item.path):
-                yield stem + "/"
+            if stem == item.name:
+                yield stem + ("/" if _holds_modules(item.path) else "//")
         elif item.name == stem + ".py" or item.name[len(stem) :] in EXTENSION_SUFFIXES:
             yield stem
 

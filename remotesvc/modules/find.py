@@ -53,7 +53,7 @@ class Finder:
             return found
 
     def submodules(self, found: Found) -> tuple[str, ...]:
-        """The names of all modules in a package; those that are packages have a slash behind."""
+        """The names of all modules in a package; see `modules_in`."""
         with self._lock:
             names = self._submodules.get(found.name)
             if names is None:

@@ -106,7 +106,7 @@ def test_namespace_package_over_several_entries(tmp_path: Path) -> None:
     found = located(finder, "ns")
     assert (found.kind, found.is_pkg, len(found.directories)) == ("namespace", True, 2)
     assert located(finder, "ns.deep.one").source + located(finder, "ns.deep.two").source == b"12"
-    assert finder.submodules(found) == ("deep/",)
+    assert finder.submodules(found) == ("data//", "deep/")
     assert finder.submodules(located(finder, "ns.deep")) == ("one", "two")
 
 
@@ -125,7 +125,7 @@ def test_submodules(tmp_path: Path) -> None:
     ]
     write(tmp_path, {f"pkg/{name}": b"" for name in files})
     finder = Finder([str(tmp_path)])
-    assert finder.submodules(located(finder, "pkg")) == ("0001_first/", "a", "b/", "c", "not-an-identifier")
+    assert finder.submodules(located(finder, "pkg")) == ("0001_first/", "a", "b/", "c", "data//", "not-an-identifier")
 
 
 def test_standard_library() -> None:

@@ -1,0 +1,115 @@
+"""Data files as `importlib.resources` gives them here: of directories, namespace packages and modules; and of many."""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import remotesvc
+from tests.interpreters import Interpreter
+from tests.kernel.contexts import LIMIT
+from tests.kernel.importing import write
+
+pytest_plugins = ("tests.kernel.call_fixtures",)
+
+RUN = "def run(text):\n    space = {'__name__': __name__}\n    exec(text, space)\n    return space['result']\n"
+
+FILES: dict[str, str | bytes] = {
+    "holder/__init__.py": "",
+    "holder/use.py": "import holder, spaced.part, remotesvc\n" + RUN,
+    "holder/data/a.txt": "A",
+    "holder/data/b-c/b.txt": "B",
+    "holder/code/other.py": "",
+    "spaced/part.py": "",
+    "spaced/c.txt": "C",
+    "secret/d.txt": "D",
+}
+
+
+@pytest.fixture
+def context(interpreter: Interpreter, tmp_path: Path) -> Iterator[remotesvc.Context]:
+    write(tmp_path / "mine", FILES)
+    with remotesvc.Router(path=[tmp_path / "mine"]) as router:
+        yield router.local(python=interpreter.path).options(timeout=LIMIT)
+
+
+def run(context: remotesvc.Context, text: str) -> Any:
+    return context.call("holder.use:run", text)
+
+
+def test_directory_of_data_as_a_package(context: remotesvc.Context) -> None:
+    text = """
+import pkgutil, holder
+from importlib import import_module
+names = [each.name for each in pkgutil.iter_modules(holder.__path__)]
+data = import_module("holder.data")
+result = [sorted(names), data.__name__, list(data.__path__) == [holder.__path__[0] + "/data"]]
+for name in "holder.code", "secret":
+    try:
+        import_module(name)
+    except ImportError as error:
+        result.append(error.name)
+"""
+    assert run(context, text) == [["code", "use"], "holder.data", True, "holder.code", "secret"]
+
+
+def test_files_of_directories_and_namespace_packages(context: remotesvc.Context, interpreter: Interpreter) -> None:
+    if interpreter.version < (3, 10):
+        return  # before, Python itself has none of a package without __init__.py
+    text = """
+from importlib.resources import files
+import importlib.resources as r
+result = [(files("holder.data") / "a.txt").read_text(), (files("holder.data.b-c") / "b.txt").read_text(),
+          (files("spaced") / "c.txt").read_text(), sorted(each.name for each in files("holder.data").iterdir())]
+"""
+    assert run(context, text) == ["A", "B", "C", ["a.txt", "b-c"]]
+
+
+def test_files_without_anchor_and_of_a_module(context: remotesvc.Context, interpreter: Interpreter) -> None:
+    if interpreter.version < (3, 12):
+        return
+    text = """
+from importlib.resources import files
+from importlib.readers import FileReader
+result = [(files("holder.use") / "data" / "a.txt").read_text(), (files() / "data" / "a.txt").read_text(),
+          (files("spaced.part") / "c.txt").read_text()]
+"""
+    assert run(context, text) == ["A", "A", "C"]
+
+
+def test_directory_as_a_file(context: remotesvc.Context, interpreter: Interpreter) -> None:
+    if interpreter.version < (3, 10):
+        return
+    text = """
+from importlib.resources import as_file, files
+import os
+with as_file(files("holder") / "data") as path:
+    result = [path.name, (path / "a.txt").read_text(), (path / "b-c" / "b.txt").read_text()]
+result.append(os.path.exists(str(path)))
+"""
+    assert run(context, text) == ["data", "A", "B", False]
+
+
+def test_walking_many_data_files(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        archive.writestr("many/__init__.py", "")
+        archive.writestr("many/use.py", RUN)
+        for number in range(15_000):
+            archive.writestr(f"many/data/{number % 100}/{number}.txt", "")
+    text = """
+from importlib.resources import files
+def walk(place):
+    return sum(walk(each) if each.is_dir() else each.is_file() for each in place.iterdir())
+result = walk(files("many"))
+"""
+    with remotesvc.Router(path=[tmp_path / "many.zip"]) as router:
+        context = router.local().options(timeout=LIMIT)
+        context.call("many.use:run", "result = 1")
+        started = time.monotonic()
+        assert context.call("many.use:run", text) == 15_000
+    assert time.monotonic() - started < 5
