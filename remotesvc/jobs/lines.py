@@ -14,7 +14,7 @@ def fill_in(reply: "List[Any]", importer: "Any") -> "None":
     if reply[0] != "raised":
         return
     entries = {entry.label: entry for entry in list(importer.entries.values()) if entry.magic is None and entry.data}
-    lines: "Dict[str, List[str]]" = {}
+    lines: "Dict[str, List[bytes]]" = {}
     todo = [reply[1]]
     while todo:
         one = todo.pop()
@@ -23,7 +23,7 @@ def fill_in(reply: "List[Any]", importer: "Any") -> "None":
             if source or not file.startswith(ROOT) or file not in entries:
                 continue
             if file not in lines:
-                lines[file] = zlib.decompress(entries[file].data).decode("utf-8", "replace").splitlines()
+                lines[file] = zlib.decompress(entries[file].data).splitlines()  # not of str: form feeds end none
             if 0 < number <= len(lines[file]):
-                frame[3] = lines[file][number - 1].strip()
+                frame[3] = lines[file][number - 1].decode("utf-8", "replace").strip()
         todo += [each for each in [one["cause"], one["context"]] + list(one["members"]) if each]

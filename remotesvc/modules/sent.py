@@ -36,7 +36,8 @@ class Sent:
                 found = self._finder.snapshot(self._name_of(label))
                 if found is None or found.kind != "source":
                     return ""
-                lines = self._lines[label] = _decoded(found.source).splitlines()
+                # Python counts line ends only; str.splitlines also form feeds and the like.
+                lines = self._lines[label] = list(io.StringIO(_decoded(found.source), newline=None))
             return lines[lineno - 1].strip() if 0 < lineno <= len(lines) else ""
 
     def too_new(self, labels: Iterable[str], python: tuple[int, int]) -> dict[str, tuple[int, int]]:

@@ -6,7 +6,7 @@ import marshal
 import py_compile
 import zlib
 from pathlib import Path
-from types import CodeType
+from types import CodeType, SimpleNamespace
 
 import pytest
 
@@ -17,6 +17,7 @@ from remotesvc.bootstrap.imports.modules import (
     Entry,
     unpack,
 )
+from remotesvc.jobs.lines import fill_in
 from remotesvc.modules.codes import MAGIC
 from remotesvc.modules.policy import HERE
 from remotesvc.modules.server import ModuleServer
@@ -103,6 +104,16 @@ class TestSourceLines:
         assert server.sent.source_line("/dev/null/remotesvc:/helper.py", 2) == "# second line"
         assert server.sent.source_line("/dev/null/remotesvc:/helper.py", 99) == ""
         assert server.sent.source_line("/dev/null/remotesvc:/helper.py", -1) == ""
+
+    @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+    def test_are_counted_as_python_counts_them(self, server: ModuleServer, site: Path, ending: str) -> None:
+        write(site, {"paged.py": f"A = 1{ending}\f{ending}B = '\x85\u2028\x1c'{ending}C = 1{ending}".encode()})
+        entries = [unpack(item) for item in server.ahead(1, "paged", 1 << 20) if isinstance(item, list)]
+        assert server.sent.source_line(label_of("paged", False), 4) == "C = 1"
+        reply = ["raised", {"frames": [[label_of("paged", False), 4, "f", ""]], "cause": None, "context": None,
+                            "members": []}]  # fmt: skip
+        fill_in(reply, SimpleNamespace(entries={each.name: each for each in entries}))
+        assert reply[1]["frames"][0][3] == "C = 1"  # type: ignore[index]
 
     def test_of_the_kernel(self, server: ModuleServer) -> None:
         assert server.sent.source_line(label_of("remotesvc.bootstrap.imports.modules", False), 1).startswith(
