@@ -41,7 +41,8 @@ class Codes:
         code = _cached(found) if known is None else marshal.loads(known)
         if code is None:
             try:
-                code = compile(found.source, found.origin or found.name, "exec", dont_inherit=True)
+                # Whatever this Python was started with: others want asserts and docstrings.
+                code = compile(found.source, found.origin or found.name, "exec", dont_inherit=True, optimize=0)
                 self._compiled[found.name] = marshal.dumps(code)
             except (SyntaxError, ValueError, *_TOO_MUCH):
                 return None  # whoever imports it will be told
@@ -106,11 +107,11 @@ def _cached(found: Found) -> CodeType | None:
 
 
 def _cached_data(found: Found) -> bytes | None:
-    """What Python itself would unmarshal for this file; None if it would compile it."""
+    """What Python itself would unmarshal for this file, were it not told to optimize; None if it would compile it."""
     if found.origin is None or found.modified is None or found.name == MAIN:
         return None
     try:
-        with open(importlib.util.cache_from_source(found.origin), "rb") as file:
+        with open(importlib.util.cache_from_source(found.origin, optimization=""), "rb") as file:
             data = file.read()
     except (OSError, NotImplementedError):
         return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import marshal
 import py_compile
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from types import CodeType, SimpleNamespace
@@ -21,6 +23,7 @@ from remotesvc.jobs.lines import fill_in
 from remotesvc.modules.codes import MAGIC
 from remotesvc.modules.policy import HERE
 from remotesvc.modules.server import ModuleServer
+from tests import zones
 from tests.kernel.importing import write
 from tests.unit.module_answers import request
 
@@ -71,6 +74,27 @@ class TestCode:
             server.ahead(1, name, 0)
             code = marshal.loads(zlib.decompress(self.entry(server, name, MAGIC).data))
             assert code.co_filename == f"/dev/null/remotesvc:/{name}.py"
+
+    @pytest.mark.parametrize("cached", [False, True])
+    def test_of_a_master_that_optimizes_has_all_that_others_want(self, site: Path, cached: bool) -> None:
+        write(site, {"checked.py": "'The text.'\ndef f(value):\n    'Says it.'\n    assert value, 'none'\n"})
+        if cached:
+            py_compile.compile(str(site / "checked.py"), optimize=2)
+        code = """
+import marshal, sys, zlib
+from remotesvc.modules.codes import MAGIC
+from remotesvc.modules.server import ModuleServer
+items = ModuleServer(path=sys.argv[1:]).ahead(1, "checked", 9999, magic=MAGIC)
+space = {}
+exec(marshal.loads(zlib.decompress(next(item for item in items if isinstance(item, list))[4])), space)
+try:
+    space["f"](0)
+except AssertionError as error:
+    print(space["__doc__"], space["f"].__doc__, error)
+"""
+        done = subprocess.run([sys.executable, "-OO", "-c", code, site], cwd=zones.ROOT, capture_output=True, text=True,
+                              timeout=60, check=True)  # fmt: skip
+        assert done.stdout == "The text. Says it. none\n"
 
     def test_of_what_does_not_compile_is_its_source(self, server: ModuleServer, site: Path) -> None:
         write(site, {"wrong.py": "def oops(:\n"})
