@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import pkgutil
+import re
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from typing import Any, NamedTuple
 
 from .found import Kind
+
+_COOKIE = re.compile("coding[:=]")
 
 
 class Content(NamedTuple):
@@ -56,9 +59,19 @@ def _source(spec: ModuleSpec) -> bytes | None:
             data: bytes = loader.get_data(spec.origin)
             return data
         text: str | None = loader.get_source(spec.name)
-        return None if text is None else text.encode()
+        return None if text is None else _encoded(text)
     except (AttributeError, OSError, ImportError):
         return None
+
+
+def _encoded(text: str) -> bytes:
+    """Source that is text already, as UTF-8: a comment in its first two lines that names another encoding has done its
+    duty, and must not be obeyed again."""
+    lines = text.split("\n", 2)
+    for number, line in enumerate(lines[:2]):
+        if line.lstrip(" \t\f").startswith("#"):
+            lines[number] = _COOKIE.sub("coding ", line)
+    return "\n".join(lines).encode()
 
 
 def modified_of(path: str | None) -> int | None:

@@ -180,14 +180,21 @@ def test_module_made_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
+    text = "MADE = 'ü'"
+
     class Loader:
         def get_source(self, name: str) -> str:
-            return "MADE = 'ü'"
+            return text
 
     module = ModuleType("made_up")
     module.__spec__ = ModuleSpec("made_up", Loader())  # type: ignore[arg-type]
     monkeypatch.setitem(sys.modules, "made_up", module)
     assert located(Finder(), "made_up").source == "MADE = 'ü'".encode()
+    for comment in ("# -*- coding: latin-1 -*-\n", "#!/bin/python\n# vim: set fileencoding=ascii coding:cp1252 :\n"):
+        text = f"{comment}MADE = 'ü coding: x'\n"
+        space: dict[str, object] = {}
+        exec(located(Finder(), "made_up").source, space)
+        assert space["MADE"] == "ü coding: x"
 
 
 def test_native_module_with_and_without_python_beside(site: Path) -> None:
