@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 def find_distributions(importer: "Importer", context: "Any") -> "Iterator[Any]":
     """The master's distribution of the name in a context; without a name, all of which this process was given modules.
 
-    Its class tells who asks: `importlib.metadata`, or the package that older Pythons have in its place.
+    None of them if it is about other directories than ``sys.path``: the master's are in no directory. Its class tells
+    who asks: `importlib.metadata`, or the package that older Pythons have in its place.
     """
+    if not set(map(str, sys.path)) <= set(map(str, context.path)):
+        return
     library = sys.modules[type(context).__module__]
     importer.target.restore_site()
     for name in _names(importer) if context.name is None else [context.name]:

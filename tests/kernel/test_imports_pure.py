@@ -171,8 +171,12 @@ try:
     m.version("not-there")
 except m.PackageNotFoundError:
     result.append("not there")
+import sys
+for path in [], ["/no/such"], [*sys.path, "/no/such"]:
+    result.append(len([each for each in m.distributions(name="Some.Dist", path=path)]))
 """
-    assert run(context, text) == ["4.2", "4.2", "for a test", "plugged", None, "not there"]
+    told = ["4.2", "4.2", "for a test", "plugged", None, "not there"]
+    assert run(context, text) == [*told, 0, 0, 1]
 
 
 def test_metadata_by_a_call_of_its_own(router: remotesvc.Router) -> None:
