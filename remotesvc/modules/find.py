@@ -7,9 +7,11 @@ entry is asked for a spec, and the directories in that spec are where the next p
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from typing import Any
 
@@ -26,6 +28,9 @@ from .standins import STAND_INS, stand_in
 # named so. Others do more than finding: some import what they are asked for, some remember every name, and the
 # names asked for are made up by children.
 _ASKED = "editable"
+
+# Namespace packages from before Python knew any: pkgutil's, and those of pkg_resources.
+_EXTENDS = re.compile(rb"__path__\b.*\bextend_path\b|\bdeclare_namespace\b")
 
 
 class Finder:
@@ -109,12 +114,13 @@ class Finder:
         """The first module of a name in these directories, or the namespace package they make up together."""
         portions: list[str] = []
         first = None
-        for entry in entries:
+        for number, entry in enumerate(entries):
             spec = spec_in(name, entry)
             if spec is None:
                 continue
             if spec.loader is not None:
-                return self._describe(name, spec, entry, above)
+                found = self._describe(name, spec, entry, above)
+                return _extended(found, entries[number + 1 :]) if found.is_pkg else found
             portions += spec.submodule_search_locations or ()
             first = first or entry
         if not portions:
@@ -169,6 +175,15 @@ class Finder:
         if name in sys.stdlib_module_names:
             return True
         return origin is not None and os.path.dirname(origin) in self._stdlib
+
+
+def _extended(found: Found, entries: Sequence[str]) -> Found:
+    """A package that adds to its path what has its name in the other path entries, as `pkgutil.extend_path` does it."""
+    if not _EXTENDS.search(found.source):
+        return found
+    specs = [spec_in(found.name, entry) for entry in entries]
+    more = [place for spec in specs if spec is not None for place in spec.submodule_search_locations or ()]
+    return replace(found, directories=tuple(dict.fromkeys([*found.directories, *more])))
 
 
 def _editable_finders() -> list[tuple[Any, str]]:

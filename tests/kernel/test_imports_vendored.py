@@ -22,19 +22,29 @@ FILES: dict[str, str | bytes] = {
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "_vendor"))
 """,
-    "holder/use.py": "import holder\n"
+    "holder/use.py": "import holder, pieces.two\n"
     "def run(text):\n    space = {}\n    exec(text, space)\n    return space['result']\n",
     "holder/_vendor/inner/__init__.py": "from . import part\n",
     "holder/_vendor/inner/part.py": "from inner import deep\n",
     "holder/_vendor/inner/deep.py": "",
     "holder/_vendor/withheld.py": "",
+    "pieces/__init__.py": """
+import os, pkgutil
+__path__ = pkgutil.extend_path(__path__, __name__)
+__path__.append(os.path.join(os.path.dirname(__file__), "extra"))
+""",
+    "pieces/extra/added.py": "from . import one\nVALUE = 'added'\n",
+    "pieces/one.py": "",
+    "other/pieces/__init__.py": "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n",
+    "other/pieces/two.py": "VALUE = 'two'\n",
 }
 
 
 @pytest.fixture
 def context(interpreter: Interpreter, tmp_path: Path) -> Iterator[remotesvc.Context]:
     write(tmp_path / "mine", FILES)
-    with remotesvc.Router(path=[tmp_path / "mine"], allow=["holder._vendor.inner"]) as router:
+    path = [tmp_path / "mine", tmp_path / "mine" / "other"]
+    with remotesvc.Router(path=path, allow=["holder._vendor.inner", "pieces.extra", "pieces.one"]) as router:
         yield router.local(python=interpreter.path).options(timeout=LIMIT)
 
 
@@ -74,6 +84,15 @@ def test_an_absence_has_the_name_that_was_imported(context: remotesvc.Context, n
     told, message = run(context, text)
     assert told == name
     assert message.startswith(f"No module named {name!r} (") and reason in message
+
+
+def test_packages_that_add_to_their_paths(context: remotesvc.Context) -> None:
+    text = """
+import pieces.two
+from pieces import added
+result = [pieces.two.VALUE, added.VALUE, added.__name__, added.one.__name__]
+"""
+    assert run(context, text) == ["two", "added", "pieces.added", "pieces.one"]
 
 
 def test_planted_files_are_not_taken_for_ours(

@@ -110,6 +110,20 @@ def test_namespace_package_over_several_entries(tmp_path: Path) -> None:
     assert finder.submodules(located(finder, "ns.deep")) == ("one", "two")
 
 
+@pytest.mark.parametrize("text", [
+    "from pkgutil import extend_path\n__path__ = extend_path(__path__, __name__)\n",
+    "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n",
+    "__import__('pkg_resources').declare_namespace(__name__)\n",
+])  # fmt: skip
+def test_namespace_package_of_the_older_kinds(tmp_path: Path, text: str) -> None:
+    write(tmp_path, {"a/old/__init__.py": text, "a/old/one.py": "1", "b/old/__init__.py": text, "b/old/two.py": "2",
+                     "c/old/three.py": "3", "a/plain/__init__.py": "", "b/plain/__init__.py": ""})  # fmt: skip
+    finder = Finder([str(tmp_path / part) for part in "abc"])
+    assert finder.submodules(located(finder, "old")) == ("one", "three", "two")
+    assert located(finder, "old.two").source + located(finder, "old.three").source == b"23"
+    assert len(located(finder, "plain").directories) == 1
+
+
 def test_submodules(tmp_path: Path) -> None:
     files = [
         "__init__.py",
