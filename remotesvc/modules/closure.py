@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 
@@ -9,6 +10,8 @@ from .codes import Codes
 from .find import Finder
 from .found import Found
 from .scan import Imported, imports_of
+
+log = logging.getLogger("remotesvc.modules")
 
 
 class Closure:
@@ -88,6 +91,7 @@ class Scanner:
         self.finder = finder
         self._codes = codes
         self._imports: dict[tuple[str, bool], tuple[Imported, ...]] = {}
+        self._warned: set[str] = set()
 
     def closure(self, start: str, enter: Callable[[Found], bool], deferred: Callable[[Found], bool]) -> Closure:
         """Everything that importing `start` imports.
@@ -103,7 +107,18 @@ class Scanner:
         if known is None:
             known = self._imports[found.name, functions] = imports_of(found, self._codes.code(found), functions)
             self.scanned += not functions
+            if found.first_party:
+                self._warn(found, known)
         return known
+
+    def _warn(self, found: Found, imports: tuple[Imported, ...]) -> None:
+        """Tell, once, of each module of the user's own that a target cannot have for its name."""
+        for top in {each.module.partition(".")[0] for each in imports} & self.finder.hidden.keys() - self._warned:
+            self._warned.add(top)
+            log.warning(
+                "%s imports %s: here that is %s, on targets it is the standard library's; give yours another name",
+                found.name, top, self.finder.hidden[top],
+            )  # fmt: skip
 
     def names(self, imported: Imported, stdlib: bool) -> Iterator[str]:
         """What one import statement imports: parents, the module, and those names that are modules in it."""

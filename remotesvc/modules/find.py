@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from importlib.machinery import ModuleSpec
 from typing import Any
 
@@ -72,6 +73,25 @@ class Finder:
         """The installed distribution of a name, an editable one too; None if there is none."""
         with self._lock:
             return self._distributions.named(name, self._entries())
+
+    @cached_property
+    def hidden(self) -> dict[str, str]:
+        """Names of the standard library that stand for other files here, which come before it on the path: name -> path.
+        Targets have the standard library's."""
+        hidden: dict[str, str] = {}
+        taken = sys.stdlib_module_names - set(sys.builtin_module_names)  # nothing comes before the latter
+        for entry in self._entries():
+            if entry in self._stdlib:
+                break
+            try:
+                items = os.listdir(entry)
+            except OSError:
+                continue
+            for item in taken & {each.partition(".")[0] for each in items}:
+                path = os.path.join(entry, item)
+                files = [path + ".py", os.path.join(path, "__init__.py")]
+                hidden.update((item, file) for file in files if item not in hidden and os.path.isfile(file))
+        return hidden
 
     def add(self, found: Found) -> None:
         """Take in what no finder can find: the program's own script."""

@@ -201,6 +201,18 @@ class TestClosure:
         assert scanner.scanned == 8
 
 
+def test_modules_hidden_by_the_standard_library_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path, {
+        "task.py": "import queue, other, lib\ndef f():\n    import code.parts, json\n", "other.py": "import queue, sched",
+        "queue.py": "", "code/__init__.py": "", "code/parts.py": "", "sched/notes.txt": "", "heapq.py": "", "json.md": "",
+        "site-packages/lib.py": "import heapq", "site-packages/lib-1.dist-info/RECORD": "lib.py,,\n",
+    })  # fmt: skip
+    Plans(Finder([str(tmp_path), str(tmp_path / "site-packages")]), Codes()).grants("task")
+    told = [record.getMessage() for record in caplog.records]
+    assert sorted(text.split(":")[0] for text in told) == ["task imports code", "task imports queue"]
+    assert any(str(tmp_path / "queue.py") in text for text in told)
+
+
 class TestScript:
     GUARDED = (
         "import sys\n\ndef f():\n    return 1\n\nif __name__ == '__main__':\n    secret = 'x'\n    f()\nAFTER = 2\n"
