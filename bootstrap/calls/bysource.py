@@ -12,10 +12,12 @@ from ..errors import VersionSkewError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Tuple
+    from typing import Any, Dict, List, Optional, Sequence
 
 # Stands for a closure's variable that has no value yet.
 EMPTY = "remotesvc: no value"
+# The base of a class that only stands around a function, and is never made.
+AROUND = "__remotesvc_around__"
 # The name under which globals keep the source of what was made of them: a list of (file, what ``text_of`` takes).
 SOURCES = "__remotesvc_sources__"
 
@@ -38,51 +40,69 @@ def set_cell(cell: "Any", value: "Any") -> "None":
     types.FunctionType(_PUT, {}, "put", None, (cell,))(value)
 
 
-def text_of(source: "str", line: "int", name: "str", indent: "int", free: "Tuple[str, ...]") -> "str":
+def text_of(source: "str", line: "int", name: "str", indent: "int", free: "Sequence[str]" = (),
+            around: "Optional[str]" = "", future: "Sequence[str]" = ()) -> "str":
     """A module that defines what a piece of source defines, its first line numbered as it was where it was written.
-    ``free``: variables from outside."""
-    head = _head(name, indent, free)
+
+    ``free``: variables from outside. ``around``: the class that it stands in, by which private names are made of those
+    with two underscores; None for a class. ``future``: features of ``__future__``, which are not in the text.
+    """
+    head = "".join(_heads(source, name, indent, free, around))
     if name == "<lambda>":
-        head += " return " if head else ""
         source = "(%s\n)" % source
-    # The head has a line of its own, if there is room for one.
+    # The head has lines of its own, if there is room for them.
     return "\n" * max(0, line - 1 - head.count("\n")) + head + source
 
 
-def _head(name: "str", indent: "int", free: "Tuple[str, ...]") -> "str":
-    if not indent and not free:
-        return ""
-    return "def _(%s):%s" % (", ".join(free), "" if name == "<lambda>" else "\n")
+def _heads(source: "str", name: "str", indent: "int", free: "Sequence[str]", around: "Optional[str]") -> "List[str]":
+    """What is put in front, one for each piece of code that is then around. In a class, a function does not see its own
+    name: where it uses that, it is a global's, unless it is free."""
+    if around is None:
+        return ["if 1:\n"] if indent else []
+    free = tuple(each for each in free if each != "__class__" or not around)
+    if name == "<lambda>":
+        heads = ["class %s(%s): _ = " % (around, AROUND)] if around else []
+        return ["def _(%s):%s" % (", ".join(free), "\n " if heads else " return ")] * bool(free) + heads
+    heads = ["def _(%s):\n" % ", ".join(free)] * bool(free)
+    if indent > len(heads) and (around or not free or (name not in free and source.count(name) > 1)):
+        heads.append("%sclass %s(%s):\n" % (" " * len(heads), around or "_", AROUND))
+    return heads
 
 
-def code_of(source: "str", file: "str", line: "int", name: "str", indent: "int", free: "Tuple[str, ...]") -> "Any":
+def code_of(piece: "Any", file: "str") -> "Any":
     """The code of the function that a piece of source defines. VersionSkewError if this Python cannot read it."""
-    compiled = _compiled(text_of(source, line, name, indent, free), file, name)
-    if _head(name, indent, free):
+    source, _, name, indent, free, around, _ = piece
+    compiled = compiled_of(piece, file)
+    for _ in _heads(source, name, indent, free, around):
         compiled = next(each for each in compiled.co_consts if isinstance(each, types.CodeType))
     # Lambdas in the defaults of one stand before it.
     return [each for each in compiled.co_consts if isinstance(each, types.CodeType) and each.co_name == name][-1]
 
 
-def _compiled(text: "str", file: "str", name: "str") -> "Any":
+def compiled_of(piece: "Any", file: "str") -> "Any":
+    """The code of the module that is made of what ``text_of`` takes. VersionSkewError if this Python cannot read it."""
+    import __future__
+    flags = 0
+    for feature in piece[6]:
+        if hasattr(__future__, feature):  # an older Python has to do without
+            flags |= getattr(__future__, feature).compiler_flag
     try:
-        return compile(text, file, "exec", 0, True)
+        return compile(text_of(*piece), file, "exec", flags, True)
     except SyntaxError as error:
         raise VersionSkewError("this Python cannot read the source of %s (line %s): %s"
-                               % (name, error.lineno, error.msg)) from None
+                               % (piece[2], error.lineno, error.msg)) from None
 
 
-def function(source, file, line, name, indent, free, shared):
-    # type: (str, str, int, str, int, Tuple[str, ...], Dict[str, Any]) -> types.FunctionType
-    """A function without its values, which ``fill`` brings."""
+def function(piece: "Any", file: "str", shared: "Dict[str, Any]") -> "types.FunctionType":
+    """A function, of what ``text_of`` takes, without its values, which ``fill`` brings."""
     shared["__builtins__"] = builtins
-    shared.setdefault(SOURCES, []).append((file, (source, line, name, indent, free)))
-    code = code_of(source, file, line, name, indent, free)
+    shared.setdefault(SOURCES, []).append((file, piece))
+    code = code_of(piece, file)
     cells: "List[Any]" = []
     for _ in code.co_freevars:
         made = _setter().__closure__
         cells.extend(made)
-    return types.FunctionType(code, shared, name, None, tuple(cells) or None)
+    return types.FunctionType(code, shared, piece[2], None, tuple(cells) or None)
 
 
 def fill(made: "Any", state: "Dict[str, Any]") -> "None":
@@ -96,15 +116,20 @@ def fill(made: "Any", state: "Dict[str, Any]") -> "None":
     made.__dict__.update(state["attributes"])
 
 
-def cls(source: "str", file: "str", line: "int", name: "str", shared: "Dict[str, Any]", needed: "Dict[str, Any]",
-        module: "str") -> "Any":
+def cached(function: "Any", most: "Any", typed: "bool") -> "Any":
+    """A function whose values `functools.lru_cache` keeps."""
+    import functools
+    return functools.lru_cache(most, typed)(function)
+
+
+def cls(piece: "Any", file: "str", shared: "Dict[str, Any]", needed: "Dict[str, Any]", module: "str") -> "Any":
     """The class that a statement makes, with the names that it uses at once; ``fill_class`` brings what its methods
     use."""
     shared.update(needed, __builtins__=builtins, __name__=module)
-    piece = source, line, name, 0, ()  # type: Tuple[str, int, str, int, Tuple[str, ...]]
+    name = piece[2]
     shared.setdefault(SOURCES, []).append((file, piece))
     try:
-        exec(_compiled(text_of(*piece), file, name), shared)
+        exec(compiled_of(piece, file), shared)
     except NameError as error:  # it came to its sender as bytecode, which brings only what methods use
         raise VersionSkewError("the class %s cannot be made here: %s; put it into a module, so that it is imported"
                                " instead" % (name, error)) from None
@@ -112,6 +137,8 @@ def cls(source: "str", file: "str", line: "int", name: "str", shared: "Dict[str,
 
 
 def fill_class(made: "Any", state: "Any") -> "None":
-    """Bring the names that the methods of a class use."""
-    shared, found = state
+    """Bring the names that the methods of a class use, and what plain values its attributes have by now."""
+    shared, found, attributes = state
     shared.update(found)
+    for name, value in attributes.items():
+        type.__setattr__(made, name, value)

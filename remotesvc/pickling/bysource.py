@@ -3,6 +3,7 @@
 What becomes of it there is in `remotesvc.bootstrap.calls.bysource`.
 """
 
+import functools
 import importlib
 import io
 import sys
@@ -10,7 +11,7 @@ from types import FunctionType, ModuleType
 
 from ..bootstrap.calls import bysource as there
 from .codes import attributes_in, names_at_once, names_in
-from .pickler import PROTOCOL, Pickler, importable
+from .pickler import PROTOCOL, Pickler, cached, importable
 from .source import Sources, shown_file
 
 TYPE_CHECKING = False
@@ -26,7 +27,7 @@ class SourcePickler(Pickler):
         super().__init__(file, PROTOCOL)
         self._sources = sources
         self.modules: "Set[str]" = set()
-        self._shared: "Dict[str, Dict[str, Any]]" = {}
+        self._shared: "Dict[int, Dict[str, Any]]" = {}
 
     def reducer_override(self, obj: "Any") -> "Any":
         if isinstance(obj, ModuleType):
@@ -38,18 +39,24 @@ class SourcePickler(Pickler):
             return self._class(obj)
         if isinstance(obj, (FunctionType, type)) and _public(obj):
             return getattr, (sys.modules[obj.__module__.rpartition(".")[0]], obj.__name__)
+        again = cached(obj)
+        if again is not None:
+            return again
         name = getattr(obj, "__module__", None)
+        if type(obj).__name__ == "TypeVar" and not importable(obj):
+            return _type_variable(obj)
         if isinstance(name, str):
             self.modules.add(name)
         return NotImplemented
 
-    def _names_of(self, module: "str") -> "Dict[str, Any]":
-        """What stands for the globals of a module there; one dict for all that was written in it."""
-        return self._shared.setdefault(module, {"__name__": module})
+    def _names_of(self, names: "Dict[str, Any]", module: "str") -> "Dict[str, Any]":
+        """What stands for the globals of a module there; one dict for all that was written in it. Two modules may have
+        one name."""
+        return self._shared.setdefault(id(names), {"__name__": names.get("__name__", module)})
 
     def _function(self, function: "FunctionType") -> "Any":
         code = function.__code__
-        source, indent = self._sources.of_function(function)
+        piece = self._sources.of_function(function)
         module = str(function.__module__)
         used = _used(names_in(code), function.__globals__)
         state = {
@@ -62,18 +69,18 @@ class SourcePickler(Pickler):
             "module": module,
             "attributes": {key: value for key, value in vars(function).items() if key != "__wrapped__"},
         }
-        line = code.co_firstlineno
-        made = source, shown_file(code), line, code.co_name, indent, code.co_freevars, self._names_of(module)
+        made = piece, shown_file(code), self._names_of(function.__globals__, module)
         return there.function, made, state, None, None, there.fill
 
     def _class(self, cls: "type") -> "Any":
-        source, code, file, line, known = self._sources.of_class(cls)
+        piece, code, file, names = self._sources.of_class(cls)
         module = cls.__module__
-        known = dict({each.__name__: each for each in cls.__bases__}, **known)
+        known = dict({each.__name__: each for each in cls.__bases__}, **names)
         needed = _used(names_at_once(code) - {cls.__name__}, known)
-        shared = self._names_of(module)
-        made = source, file, line, cls.__name__, shared, needed, module
-        return there.cls, made, (shared, _used(names_in(code), known)), None, None, there.fill_class
+        shared = self._names_of(names, module)
+        made = piece, file, shared, needed, module
+        state = shared, _used(names_in(code), known), _attributes(cls)
+        return there.cls, made, state, None, None, there.fill_class
 
 
 def portable(value: "Any", sources: "Sources") -> "Tuple[bytes, Set[str]]":
@@ -89,6 +96,31 @@ def _public(thing: "Any") -> "bool":
     paths are in `pathlib._local` from Python 3.13 on, and in `pathlib` everywhere."""
     package, _, module = thing.__module__.rpartition(".")
     return module.startswith("_") and getattr(sys.modules.get(package), thing.__name__, None) is thing
+
+
+def _attributes(cls: "type") -> "Dict[str, Any]":
+    """The plain values among the attributes of a class. Its statement, run there, may give others: of globals that have
+    changed since, or before they were set."""
+    if type(cls).__name__ not in ("type", "ABCMeta"):  # an Enum's members, say
+        return {}
+    return {name: value for name, value in vars(cls).items()
+            if not (name.startswith("__") and name.endswith("__")) and _is_plain(value, 0)}
+
+
+def _is_plain(value: "Any", depth: "int") -> "bool":
+    kind = type(value)
+    if kind in (list, tuple, set, frozenset, dict) and depth < 8 and len(value) <= 1000:
+        parts = list(value) + (list(value.values()) if kind is dict else [])
+        return all(_is_plain(each, depth + 1) for each in parts)
+    return value is None or kind in (str, bytes, int, float, complex, bool)
+
+
+def _type_variable(variable: "Any") -> "Any":
+    said = {"bound": variable.__bound__, "covariant": variable.__covariant__,
+            "contravariant": variable.__contravariant__}
+    kind: "Any" = type(variable)
+    make: "Any" = functools.partial(kind, **{name: value for name, value in said.items() if value})
+    return make, (variable.__name__,) + variable.__constraints__
 
 
 def _submodules(code: "CodeType", found: "Dict[str, Any]") -> "List[ModuleType]":

@@ -4,6 +4,8 @@ master, or as it came here itself.
 It is compared with the code that runs here, so that a file that was edited meanwhile is not sent for it.
 """
 
+import __future__
+
 import ast
 import functools
 import linecache
@@ -24,6 +26,10 @@ LINES = 100000
 """Lines of the largest file whose functions are sent: to keep its line numbers, a function costs the target a byte for
 each line before it."""
 
+# Features that a Python that we know does without, unless asked for them.
+_FUTURE = [name for name in ("annotations", "generator_stop", "barry_as_FLUFL") if hasattr(__future__, name)]
+_FUTURE_FLAGS = sum(getattr(__future__, name).compiler_flag for name in _FUTURE)
+
 
 class NoSource(Error):
     """Something cannot be sent as source; the message says what, and why."""
@@ -36,14 +42,14 @@ class Sources(object):
     def __init__(self, ask: "Callable[[CodeType], Any]") -> "None":
         self._ask = ask
 
-    def of_function(self, function: "FunctionType") -> "Tuple[str, int]":
-        """The lines that define a function, or a lambda's expression, and how far they are indented."""
+    def of_function(self, function: "FunctionType") -> "List[Any]":
+        """What ``text_of`` takes of the lines that define a function, or a lambda's expression."""
         code = function.__code__
         text, tree = self._running(code, function.__globals__, function.__qualname__)
         return _definition(code, text, tree, function.__qualname__)
 
-    def of_class(self, cls: "type") -> "Tuple[str, CodeType, str, int, Dict[str, Any]]":
-        """The statement that makes a class: its text, code, file, number of its first line, and the names around it."""
+    def of_class(self, cls: "type") -> "Tuple[List[Any], CodeType, str, Dict[str, Any]]":
+        """The statement that makes a class: what ``text_of`` takes, its code, its file, and the names around it."""
         if "<locals>" in cls.__qualname__:
             raise NoSource("the class %s was made in a function, and only those of the top level can be sent"
                            % cls.__qualname__)
@@ -56,9 +62,9 @@ class Sources(object):
                 text, tree = self._running(code, names, cls.__qualname__)
             except NoSource:
                 continue  # one that something else has made, as dataclasses do
-            name, source, first = _class_around(code, text, tree)
-            if name == cls.__name__:
-                return source, compile(source, "", "exec", 0, True), shown_file(code), first, names
+            piece = _class_around(code, text, tree)
+            if piece and piece[2] == cls.__name__:
+                return piece, there.compiled_of(piece, ""), shown_file(code), names
         raise NoSource("the class %s has no method whose source is known" % cls.__qualname__)
 
     def _running(self, code: "CodeType", names: "Dict[str, Any]", name: "str") -> "Tuple[str, ast.Module]":
@@ -77,37 +83,60 @@ def piece_of(code: "CodeType", names: "Dict[str, Any]") -> "List[Any]":
     """What ``text_of`` takes of the definition of a piece of code: of a method that of its class. ``names``: its
     globals, or what of them is known. Raises NoSource."""
     text, tree = _running(code, names, code.co_name)
-    name, source, first = _class_around(code, text, tree)
-    if name:
-        return [source, first, name, 0, []]
-    source, indent = _definition(code, text, tree, code.co_name)
-    return [source, code.co_firstlineno, code.co_name, indent, list(code.co_freevars)]
+    return _class_around(code, text, tree) or _definition(code, text, tree, code.co_name)
 
 
-def _definition(code: "CodeType", text: "str", tree: "ast.Module", name: "str") -> "Tuple[str, int]":
+def _definition(code: "CodeType", text: "str", tree: "ast.Module", name: "str") -> "List[Any]":
     found = []
-    for node in ast.walk(tree):
+    for node, around in _all_of(tree):
         if isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and node.lineno == code.co_firstlineno:
-            found.append((extent.expression(text, node), 0))
+            found.append(_piece(code, extent.expression(text, node), 0, around))
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
             first = extent.first_line(node)
             if first == code.co_firstlineno:
-                found.append((extent.lines(text, first, extent.last_line(text, node)), node.col_offset))
+                source = extent.lines(text, first, extent.last_line(text, node))
+                found.append(_piece(code, source, node.col_offset, around))
     if len(found) > 1:  # lambdas in one line
-        found = [each for each in found if _makes(each[0], each[1], code)]
-    if len({source for source, _ in found if source}) != 1:
+        found = [each for each in found if _makes(each, code)]
+    if len({each[0] for each in found if each[0]}) != 1:
         raise NoSource("the source of %s cannot be told from others in line %d" % (name, code.co_firstlineno))
     return found[0]
 
 
-def _class_around(code: "CodeType", text: "str", tree: "ast.Module") -> "Tuple[str, str, int]":
-    """The class statement that a piece of code stands in: name, text, number of the first line; empty if in none."""
-    for node in tree.body:
+def _piece(code: "CodeType", source: "str", indent: "int", around: "str") -> "List[Any]":
+    return [source, code.co_firstlineno, code.co_name, indent, list(code.co_freevars), around, _future(code)]
+
+
+def _future(code: "CodeType") -> "List[str]":
+    """What of ``__future__`` held where a piece of code was written."""
+    return [name for name in _FUTURE if code.co_flags & getattr(__future__, name).compiler_flag]
+
+
+def _all_of(tree: "ast.Module") -> "Iterator[Tuple[Any, str]]":
+    """All nodes, each with the class by which private names in it are made, empty if by none."""
+    waiting: "List[Tuple[Any, str]]" = [(tree, "")]
+    while waiting:
+        node, around = waiting.pop()
+        yield node, around
+        if isinstance(node, ast.ClassDef):
+            around = node.name if node.name.strip("_") else ""
+        waiting.extend((each, around) for each in ast.iter_child_nodes(node))
+
+
+def _class_around(code: "CodeType", text: "str", tree: "ast.Module") -> "List[Any]":
+    """What ``text_of`` takes of the class statement, of the top level, that a piece of code stands in; empty if in
+    none."""
+    waiting: "List[Any]" = [tree]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.ClassDef):
             first, last = extent.first_line(node), extent.last_line(text, node)
-            if first <= code.co_firstlineno <= last:
-                return node.name, extent.lines(text, first, last), first
-    return "", "", 0
+            real = [getattr(each, "id", "") for each in node.bases] != [there.AROUND]
+            if real and first <= code.co_firstlineno <= last:
+                return [extent.lines(text, first, last), first, node.name, node.col_offset, [], None, _future(code)]
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            waiting.extend(each for each in ast.iter_child_nodes(node) if not isinstance(each, ast.expr))
+    return []
 
 
 def shown_file(code: "CodeType") -> "str":
@@ -125,7 +154,7 @@ def _running(code: "CodeType", names: "Dict[str, Any]", name: "str") -> "Tuple[s
     """The text, and its tree, in which a piece of code is that runs here. ``names``: its globals."""
     reason = "is not known here"
     for text in _texts(code, names, name):
-        tree, compiled = _read(text, name)
+        tree, compiled = _read(text, name, code.co_flags & _FUTURE_FLAGS)
         if any(same(each, code) for each in inner(compiled)):
             return text, tree
         reason = "is not what runs here"
@@ -146,17 +175,17 @@ def _texts(code: "CodeType", names: "Dict[str, Any]", name: "str") -> "Iterator[
 
 
 @functools.lru_cache(maxsize=8)
-def _read(text: "str", name: "str") -> "Tuple[ast.Module, CodeType]":
+def _read(text: "str", name: "str", flags: "int") -> "Tuple[ast.Module, CodeType]":
     try:
-        return ast.parse(text), compile(text, "", "exec", 0, True)
+        return ast.parse(text), compile(text, "", "exec", flags, True)
     except (SyntaxError, ValueError) as error:
         raise NoSource("the source of %s cannot be read: %s" % (name, error)) from None
 
 
-def _makes(source: "str", indent: "int", code: "CodeType") -> "bool":
+def _makes(piece: "List[Any]", code: "CodeType") -> "bool":
     """Whether a piece of source makes such code."""
     try:
-        made = there.code_of(source, "", code.co_firstlineno, code.co_name, indent, code.co_freevars)
+        made = there.code_of(piece, "")
     except (Error, IndexError, StopIteration):
         return False
     return alike(made, code)

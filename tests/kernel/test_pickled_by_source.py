@@ -51,6 +51,85 @@ def test_functions_classes_and_closures_of_cells(connected: Connected) -> None:
     assert caught.value.remote  # type: ignore[attr-defined]
 
 
+SCOPES = """
+import abc, functools, typing
+T = typing.TypeVar("T")
+WIDE = typing.TypeVar("WIDE", bound=int, covariant=True)
+LEVEL = 1
+try:
+    import nothing_of_this_name
+except ImportError:
+    def factorial(n):
+        return 1 if n < 2 else n * factorial(n - 1)
+class Hidden:
+    ways = {"one": lambda self: self.__value}
+    def __init__(self, value):
+        self.__value = value
+    def list(self):
+        return list((self.__value,))
+    def later(self):
+        return lambda: self.__value
+if LEVEL:
+    class Box(typing.Generic[T]):
+        level = LEVEL
+        names, table = [], {"a": (1, None)}
+        def __init__(self, value: T):
+            self.value = value
+        def seen(self):
+            return self.value, self.level, self.names, self.table, Box.later
+    with open("/dev/null"):
+        class Abstract(abc.ABC):
+            level = 1
+            @abc.abstractmethod
+            def get(self): return self.level
+        class Concrete(Abstract):
+            def get(self): return super().get()
+Box.later, Abstract.level, LEVEL = "later", 5, 2
+@functools.lru_cache(maxsize=3)
+def cached(n):
+    return n and n + cached(n - 1)
+"""
+
+
+def test_what_stands_in_ifs_and_classes_and_what_changed_since(connected: Connected) -> None:
+    there, book = connected().options(timeout=LIMIT), Notebook(SCOPES)
+    assert there.call(book.factorial, 5) == 120
+    hidden = book.Hidden(3)
+    for function in book.Hidden.ways["one"], book.Hidden.list:
+        assert there.call(function, hidden) in (3, [3])
+    assert there.call(hidden.later()) == 3
+    book.Box.names.append("n")
+    assert there.call(book.Box(7).seen) == (7, 1, ["n"], {"a": (1, None)}, "later")
+    assert there.call(book.Concrete().get) == 5
+    book.run("def variables(): return T.__name__, WIDE.__bound__ is int, WIDE.__covariant__\n")
+    assert there.call(book.variables) == ("T", True, True)
+    assert there.call(book.cached, 4) == 10
+    book.run("def keeps(): return cached(2), cached.cache_info().maxsize\n")
+    assert there.call(book.keeps) == (3, 3)
+
+
+def test_modules_of_one_name_are_two(connected: Connected) -> None:
+    """Plug-ins are loaded so, from files of several directories."""
+    text = "def get():\n    return value\n"
+    one, other = Notebook("value = 1\n" + text), Notebook("value = 2\n" + text)
+    one.names["other"] = other.get
+    one.run("def both():\n    return get(), other()\n")
+    assert connected().options(timeout=LIMIT).call(one.both) == (1, 2)
+
+
+def test_features_of_the_future(router: Router) -> None:
+    older = [each for each in interpreters.found() if (3, 7) <= each.version < HERE]
+    book = Notebook(
+        "from __future__ import annotations\n"
+        "def outer():\n    def inner(a: int | None) -> list[int]:\n        pass\n    return inner.__annotations__\n"
+        "class Thing:\n    x: int | None = None\n    def get(self): return self.__annotations__\n"
+    )
+    for each in older:
+        context = router.local(each.path).options(timeout=LIMIT).wait_ready()
+        assert context.call(book.outer) == {"a": "int | None", "return": "list[int]"}
+        assert context.call(book.Thing().get) == {"x": "int | None"}
+
+
 def test_arguments_that_only_pickle_carries_need_no_equal_version(connected: Connected) -> None:
     import fractions
 

@@ -18,6 +18,7 @@ from remotesvc.pickling import extent
 from remotesvc.pickling.codes import alike, inner, names_at_once, names_in, same
 from remotesvc.pickling.parts import Pickles
 from remotesvc.pickling.sent import MOST, Sent, digest_of
+from remotesvc.pickling.source import Sources
 
 LAMBDAS = '''
 pair = (lambda x: x + 1), (lambda x: "),")
@@ -134,11 +135,10 @@ def test_the_sender_tells_the_definition_of_what_it_sent_and_of_what_is_in_it() 
     made = functions("SECRET = 1\n" + text + "def g():\n    return 2\n")
     sent, f, deep = Sent(), made["f"], made["f"](1)
     sent.note(f)
-    assert sent.definition(digest_of(f.__code__)) == [text, 2, "f", 0, []]
+    assert sent.definition(digest_of(f.__code__)) == [text, 2, "f", 0, [], "", []]
     piece = sent.definition(digest_of(deep.__code__))
-    assert piece == ["    def deep():\n        return x\n", 3, "deep", 4, ["x"]]
-    source, line, name, indent, free = piece
-    assert same(there.code_of(source, "", line, name, indent, tuple(free)), deep.__code__)
+    assert piece == ["    def deep():\n        return x\n", 3, "deep", 4, ["x"], "", []]
+    assert same(there.code_of(piece, ""), deep.__code__)
     assert sent.definition(digest_of(made["g"].__code__)) is None
 
 
@@ -147,15 +147,80 @@ def test_the_sender_tells_the_class_of_a_method() -> None:
     method = functions("x = 1\n@print\nclass Thing:\n    pass\n" + text)["Other"].f
     sent = Sent()
     sent.note(method)
-    assert sent.definition(digest_of(method.__code__)) == [text, 5, "Other", 0, []]
+    assert sent.definition(digest_of(method.__code__)) == [text, 5, "Other", 0, [], None, []]
+
+
+def made_again(function: Any) -> Any:
+    """The code that another Python makes of a function's source, which goes on from there as it came."""
+    sources = Sources(lambda code: None)
+    piece, names = sources.of_function(function), {"__name__": "__main__"}
+    again = there.function(piece, function.__code__.co_filename, names)
+    assert sources.of_function(again) == piece
+    assert same(again.__code__, function.__code__)
+    assert again.__code__.co_filename == function.__code__.co_filename
+    return again
+
+
+SCOPES = """
+from __future__ import annotations
+import functools
+
+if True:
+    def factorial(n):
+        return n < 2 or n * factorial(n - 1)
+
+class _Thing:
+\tkinds = [lambda self: self.__hidden, lambda self: self.__other]
+\tdef list(self):
+\t\treturn list(self.__hidden)
+\tdef deep(self, list=list):
+\t\tdef inner():
+\t\t\treturn lambda: (self.__hidden, list, super().deep())
+\t\treturn inner
+
+def outer(x):
+ def sorted(y: nothing = 1) -> nothing:
+  def annotated(z: x | y): return sorted(x)
+  return annotated
+ return sorted
+
+def recursive():
+    def count(n):
+        return n and count(n - 1)
+    return count
+
+def cell():
+    def max(values):
+        return lambda: (max, values)
+    return max
+
+def class_inside():
+    class max:
+        def max(self):
+            return max(self.__x)
+    return max.max
+"""
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "factorial", "_Thing.list", "_Thing.deep", "_Thing.kinds[0]", "_Thing.kinds[1]", "_Thing().deep()",
+        "_Thing().deep()()", "outer(1)", "outer(1)(2)", "recursive()", "cell()", "cell()(1)", "class_inside()",
+    ],
+)  # fmt: skip
+def test_what_is_cut_out_of_its_place_does_the_same(made: str) -> None:
+    names = functions(SCOPES)
+    made_again(eval(made, names))
 
 
 def test_what_is_sent_on_has_the_source_that_came_with_it() -> None:
     names: dict[str, Any] = {}
-    made = there.function("lambda: x", "<elsewhere>", 3, "<lambda>", 0, ("x",), names)
+    piece = ["lambda: x", 3, "<lambda>", 0, ["x"], "", []]
+    made = there.function(piece, "<elsewhere>", names)
     sent = Sent()
     sent.note(made)
-    assert sent.definition(digest_of(made.__code__)) == ["lambda: x", 3, "<lambda>", 0, ["x"]]
+    assert sent.definition(digest_of(made.__code__)) == piece
 
 
 def test_what_has_no_source_here_is_asked_for_above() -> None:
@@ -182,7 +247,7 @@ def test_only_the_latest_are_remembered() -> None:
     sent, texts = Sent(), [f"def f(): return {number}\n" for number in range(MOST + 1)]
     made = [code(text) for text in texts]
     for number in [*range(MOST), 0, MOST]:
-        sent.note(FunctionType(made[number], {there.SOURCES: [("", (texts[number], 1, "f", 0, ()))]}))
+        sent.note(FunctionType(made[number], {there.SOURCES: [("", (texts[number], 1, "f", 0, (), "", ()))]}))
     told = [sent.definition(digest_of(each)) is not None for each in (made[0], made[1], made[2], made[MOST])]
     assert told == [True, False, True, True]
 
