@@ -60,8 +60,11 @@ def lower(value: "Any", cls: "type", state: "Encoded") -> "Lowered":
         return _record_of(cls, state, tags.SEQUENCE, len(items), pairs)
     if hasattr(cls, "__dataclass_fields__"):
         from dataclasses import fields
-        return _record_of(cls, state, tags.OBJECT, 0,
-                          [(field.name, getattr(value, field.name)) for field in fields(value)])
+        pairs = [(field.name, getattr(value, field.name)) for field in fields(value)]
+        base = next((base for base in _BASES if issubclass(cls, base)), None)
+        if base is not None and not (base is dict and set(dict.keys(value)) <= {name for name, _ in pairs}):
+            raise Refused("a dataclass that is a %s, too: what that holds would be lost" % base.__name__)
+        return _record_of(cls, state, tags.OBJECT, 0, pairs)
     if str(cls.__module__) == "numpy" and not issubclass(cls, _BASES):
         return _from_numpy(value, cls, state)
     return None, _plain(value, cls, state), ""
@@ -127,7 +130,9 @@ def _plain(value: "Any", cls: "type", state: "Encoded") -> "Any":
     if state.strict is True or (state.strict and name not in _VIEWS):
         raise Refused("strict_types: it would arrive as %s" % target.__name__)
     if target is dict:
-        return dict(value.items())
+        # Of a relative of dict what it holds, whatever its own methods say. OrderedDict has an order of its own.
+        known: "Any" = next((base for base in cls.__mro__ if base.__module__ in ("builtins", "collections")), cls)
+        return dict(known.items(value) if issubclass(cls, dict) else value.items())
     if target in (str, bytes, bytearray, int, float, complex) and issubclass(cls, target):
         return _exact(value, target)
     return target(value)

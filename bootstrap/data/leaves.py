@@ -44,7 +44,7 @@ def _zone(raw: "bytes", aware: "bool" = True) -> "Any":
     delta = datetime.timedelta(microseconds=micro)
     if len(raw) == 8:
         return datetime.timezone(delta)
-    if raw[8:9] != b"=" or len(raw) > 265:
+    if raw[8:9] != b"=" or len(raw) > 9 + tags.MAX_ZONE:
         raise ValueError
     return datetime.timezone(delta, raw[9:].decode("utf-8", "surrogatepass"))
 
@@ -89,7 +89,7 @@ def _make_decimal(raw: "bytes") -> "Any":
     except ImportError:
         return Record("decimal.Decimal", {"value": text})
     value = decimal.Decimal(text)
-    if not tags.decimal_fits(value) or str(value) != text:
+    if not tags.decimal_fits(value) or str(value).replace("e", "E") != text:
         raise ValueError
     return value
 

@@ -52,6 +52,8 @@ MAX_EXPONENT = 20000
 have."""
 MAX_FRACTION_BITS = 4096
 """Of a Fraction's two parts: reducing larger ones takes too long."""
+MAX_ZONE = 256
+"""Bytes of the name of a time zone."""
 
 AWARE = 2
 """Flag of DATETIME and TIME: an offset follows. Flag 1 is the fold."""

@@ -134,6 +134,8 @@ def _offset(value: "Any", zone: "Any", strict: "Any") -> "Tuple[bytes, bool]":
             raise Refused("its time zone has no offset by itself")
     micro = (delta.days * 86400 + delta.seconds) * 10**6 + delta.microseconds
     text = b"" if name is None else b"=" + name[:80].encode("utf-8", "surrogatepass")
+    if name is not None and len(text) > tags.MAX_ZONE:
+        text = b"=" + name[:tags.MAX_ZONE // 4].encode("utf-8", "surrogatepass")
     return struct.pack(">q", micro) + text, True
 
 
@@ -169,7 +171,8 @@ def _decimal(value: "Any", state: "Encoded") -> "Lowered":
         _, digits, exponent = value.as_tuple()
         raise Refused("a Decimal with %d digits and exponent %s; at most %d digits and %d travel"
                       % (len(digits), exponent, tags.MAX_DIGITS, tags.MAX_EXPONENT))
-    return tags.DECIMAL, str(value).encode("ascii"), ""
+    # Whether it is written "1E+20" or "1e+20", the thread's decimal context says.
+    return tags.DECIMAL, str(value).replace("e", "E").encode("ascii"), ""
 
 
 def _fraction(value: "Any", state: "Encoded") -> "Lowered":
@@ -181,6 +184,13 @@ def _fraction(value: "Any", state: "Encoded") -> "Lowered":
 
 def _uuid(value: "Any", state: "Encoded") -> "Lowered":
     return tags.UUID, value.bytes, ""
+
+
+def _bounds(parts: "List[Any]") -> "List[Optional[int]]":
+    for part in parts:
+        if not (part is None or isinstance(part, int)):
+            raise Refused("a slice of %s; only those of integers travel" % type(part).__name__)
+    return [None if part is None else int(part) for part in parts]
 
 
 def _path(value: "Any", state: "Encoded") -> "Lowered":
@@ -195,8 +205,8 @@ _BY_TYPE: "Dict[type, Callable[[Any, Encoded], Lowered]]" = {
     set: lambda value, state: (tags.SET, list(value), "*"),
     frozenset: lambda value, state: (tags.FROZENSET, list(value), "*"),
     complex: lambda value, state: (tags.COMPLEX, struct.pack(">dd", value.real, value.imag), ""),
-    range: lambda value, state: (tags.RANGE, [value.start, value.stop, value.step], "*"),
-    slice: lambda value, state: (tags.SLICE, [value.start, value.stop, value.step], "*"),
+    range: lambda value, state: (tags.RANGE, [int(value.start), int(value.stop), int(value.step)], "*"),
+    slice: lambda value, state: (tags.SLICE, _bounds([value.start, value.stop, value.step]), "*"),
 }
 _MODULES = ("datetime", "decimal", "fractions", "uuid", "pathlib", "pathlib._local", "array")
 _BY_NAME: "Dict[str, Callable[[Any, Encoded], Lowered]]" = {

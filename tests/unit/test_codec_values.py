@@ -339,8 +339,8 @@ class Rude:
         raise RuntimeError("no")
 
 
-class Broken(dict[str, int]):
-    def items(self) -> Any:
+class Broken(list[int]):
+    def __iter__(self) -> Any:
         raise RuntimeError("no items today")
 
 
