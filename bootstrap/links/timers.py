@@ -52,15 +52,15 @@ class Timers(object):
             if self._closed:
                 timer.run = None
                 return timer
+            if self._thread is None:  # first: where no thread can be started, nothing must be left to run later
+                thread = threading.Thread(target=self._loop, name="remotesvc-timers", daemon=True)
+                thread.start()
+                self._thread = thread
             heapq.heappush(self._heap, timer)
             if len(self._heap) > self._most:  # cancelled, mostly
                 self._heap = sorted(each for each in self._heap if each.run)
                 self._most = 2 * len(self._heap) + 1000
-            if self._thread is None:
-                thread = threading.Thread(target=self._loop, name="remotesvc-timers", daemon=True)
-                thread.start()
-                self._thread = thread
-            elif self._heap[0] is timer:
+            if self._heap[0] is timer:
                 self._wake.notify()
         return timer
 

@@ -50,7 +50,11 @@ class Isolation(object):
                         pass  # a limit of this machine: this call has its process
             value = future.result()
             lasting = isinstance(value, Items)
-            return _items(context, value) if lasting else value
+            if not lasting:
+                return value
+            items = _items(context, value)
+            next(items)
+            return items
         except Exception:
             if call.cancelled:
                 raise Cancelled("the caller gave up", call=call.name) from None
@@ -64,8 +68,10 @@ class Isolation(object):
 
 
 def _items(context: "Context", items: "Items") -> "Iterator[Any]":
-    """What a generator yields in a process of its own, which ends with it."""
+    """What a generator yields in a process of its own, which ends with it. The first item is for us: what has not begun
+    is dropped without its end, as where too many generators are open."""
     try:
+        yield None
         for item in items:
             yield item
     finally:

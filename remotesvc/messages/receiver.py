@@ -6,7 +6,7 @@ What waits here is bounded: each sender has a window, refilled as messages are t
 import collections
 import weakref
 
-from ..bootstrap.errors import Busy, DecodeError, Error, Lost
+from ..bootstrap.errors import Busy, DecodeError, Error, Lost, NotSent
 from .book import MAX_LINES, MAX_WRITERS, Book
 from .errors import Closed
 from .here import context_id, kernel_of
@@ -57,6 +57,9 @@ class Receiver(Waitable):
             with self._lock:
                 if self._closed:
                     raise Closed("the receiver is closed")
+                if line.handle not in router.mailboxes:  # its end was told in this instant, before it was in the book
+                    router.alive()
+                    raise NotSent("context %s is gone" % line.source)
                 if not self._book.open(line.handle):
                     raise Busy("%d senders of this receiver have not ended, which is its limit" % MAX_LINES)
         except BaseException:  # Ctrl-C, too: a handle that nobody knows is never dropped

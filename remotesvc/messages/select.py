@@ -73,6 +73,11 @@ class Select(Waitable):
             with self._lock:
                 self._members.pop(id(source), None)
             raise
+        with self._lock:
+            closed = self._closed
+        if closed:  # meanwhile, before there was a hook to give back
+            member.detach()
+            raise Closed("the select is closed")
 
     def remove(self, source: "Any") -> "None":
         """Do not wait for it any more; what it holds stays in it. Raises UsageError if it is no member."""

@@ -26,6 +26,7 @@ class Caller(object):
         self.handle = 0
         self.open: "Dict[int, Any]" = {}
         self.early: "Dict[int, bool]" = collections.OrderedDict()
+        self.gone = False
         self._lost = lost
         self._deaf_until = 0.0
 
@@ -35,6 +36,7 @@ class Caller(object):
 
     def on_closed(self, error: "BaseException") -> "None":
         """It is lost, or our router closes."""
+        self.gone = True  # before a look at what is open: who enters a call looks at this afterwards
         self._lost(self)
 
     def patience(self, seconds: "float") -> "float":
@@ -75,6 +77,13 @@ class Callers(object):
                 self._forget_idle()
         return caller
 
+    def look_after(self, caller: "Caller") -> "None":
+        """A call of it is in the books: give that up if it was lost before it was, when nobody could tell of it."""
+        hub = self._router.hub
+        if caller.gone or (hub is not None and caller.source in hub.lost):
+            self._router.drop(caller.handle)
+            self._lost(caller)
+
     def _forget_idle(self) -> "None":
         """Forget callers without an open call, those first that have been known longest."""
         for src, caller in list(self._known.items())[:-MAX_IDLE]:
@@ -83,7 +92,8 @@ class Callers(object):
                 self._known.pop(src, None)
 
     def _lost(self, caller: "Caller") -> "None":
-        self._known.pop(caller.source, None)
+        if self._known.get(caller.source) is caller:
+            del self._known[caller.source]
         for request in list(caller.open.values()):
             self._gave_up(request)
 

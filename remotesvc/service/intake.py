@@ -81,6 +81,7 @@ class Intake(object):
         if caller.early.pop(request.reply_to, False):
             request.given_up = True
             request.take_answer()
+        self._pool.callers.look_after(caller)
         return request.given_up  # type: ignore[no-any-return]
 
     def _cancel(self, message: "Any") -> "None":

@@ -3,6 +3,7 @@
 import threading
 import time
 import types
+import weakref
 
 from ..bootstrap.calls.current import enter, running
 from ..bootstrap.calls.execute import Full
@@ -38,7 +39,7 @@ class Request(object):
     __slots__ = ("pool", "router", "lane", "name", "target", "method", "marks", "quick", "function", "signature",
                  "args", "kwargs", "call", "src", "payer", "auth", "commands", "cost", "caused", "strict", "silent",
                  "own_thread", "on_pool", "abandoned", "given_up", "hurry", "key", "flight", "_given", "_message",
-                 "_later", "_answered", "_lock")
+                 "_later", "_answered", "_lock", "_seen")
     local = False
 
     def __init__(self, pool: "Any", message: "Any", call: "Any") -> "None":
@@ -70,6 +71,7 @@ class Request(object):
         self.flight: "Any" = None
         self._message = message
         self._given: "Any" = None
+        self._seen: "Optional[weakref.ReferenceType[Message]]" = None
         self._later = False
         self._answered = False
         self._lock = threading.Lock()
@@ -125,7 +127,7 @@ class Request(object):
         """Call the method on this thread; coroutines are run to their end. ``call`` is what ``current()`` is in it."""
         enter(call or self.call)
         # Kept until it is known whether the method answers later.
-        self._given = Message(self) if self.signature.message else None
+        self._given = self.message if self.signature.message else None
         method = types.MethodType(self.function, self.lane.service)
         value = self.signature.call(method, self.kwargs, self._given)
         if hasattr(value, "__await__"):
@@ -135,8 +137,13 @@ class Request(object):
 
     @property
     def message(self) -> "Message":
-        """The call as its method may see it."""
-        return Message(self)
+        """The call as its method may see it: the same for all who ask, so that it is gone when the last of them lets go
+        of it."""
+        found = None if self._seen is None else self._seen()
+        if found is None:
+            found = Message(self)
+            self._seen = weakref.ref(found)
+        return found
 
     # -- its answer: exactly one
 

@@ -159,10 +159,8 @@ class Workers(object):
             self._idle.pop().lock.release()
         elif self.state != "open":
             self._start()
-        elif not self._growing:
-            self._growing = True
-            # Starting a thread waits for it, and a reader must not wait.
-            self._kernel.timers.after(0, self._grow)
+        else:
+            self._grow_in(0)  # starting a thread waits for it, and a reader must not wait
 
     # -- threads
 
@@ -172,15 +170,21 @@ class Workers(object):
             if not self._idle and self.state != "ended":
                 self._start()
 
+    def _grow_in(self, seconds: "float") -> "None":
+        if not self._growing:
+            self._growing = True
+            try:
+                self._kernel.timers.after(seconds, self._grow)
+            except RuntimeError:  # not even a thread for timers: whoever comes next asks for one again
+                self._growing = False
+
     def _start(self) -> "None":
         self._threads += 1
         try:
             threading.Thread(target=self._serve, name="remotesvc-service", daemon=True).start()
         except RuntimeError:  # no more threads are to be had: those there are do the work, if there are any
             self._threads -= 1
-            if not self._growing:
-                self._growing = True
-                self._kernel.timers.after(AGAIN, self._grow)
+            self._grow_in(AGAIN)
 
     def _serve(self) -> "None":
         seat = Seat(False)

@@ -2,8 +2,9 @@
 
 import dataclasses
 import threading
+import time
 
-from remotesvc.service import DeduplicatingInvoker, Message, Service, expose, no_reply
+from remotesvc.service import AllowAny, DeduplicatingInvoker, Invoker, Message, Service, expose, master, no_reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +55,44 @@ class Books(Service):
     @expose
     def walked(self) -> bool:
         return RAN.wait(10)
+
+
+class Noting(Invoker):
+    """Knows the last who called."""
+
+    def invoke(self, request: "Any") -> "Any":
+        self.last = request.message
+        return request.run()
+
+
+class Noted(Service):
+    invoker_class = Noting
+
+    @expose
+    def later(self, message: Message) -> "Any":
+        KEPT.append(message)
+        return Service.NO_REPLY
+
+    @expose
+    def forgets(self, message: Message) -> "Any":
+        return Service.NO_REPLY
+
+    @expose
+    def other(self) -> bool:
+        return True
+
+
+class Watched(Service):
+    """Works until its caller gives up."""
+
+    @expose(AllowAny())
+    def work(self, message: Message) -> None:
+        while not message.cancelled:
+            time.sleep(0.01)
+
+
+def work_above() -> None:
+    master().call_service(Watched, "work")
 
 
 class Shared(Service):

@@ -13,8 +13,10 @@ from remotesvc.bootstrap.calls.refusals import ServiceInactive
 from remotesvc.messages import waitable
 from remotesvc.messages.latch import Latch
 from remotesvc.service import DeduplicatingInvoker, Pool, Service, expose
+from remotesvc.service.callers import Caller, Callers
 from tests.kernel import called, served_books
 from tests.kernel.contexts import LIMIT, until
+from tests.threads import in_thread
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -109,6 +111,76 @@ def test_a_thread_that_is_not_to_be_had_is_asked_for_again(router: Router, monke
     pool.close()
     pool.join()
     assert len(refused) == 2
+
+
+def test_where_timers_have_no_thread_either(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes next asks for one again."""
+    refused: list[str] = []
+
+    def no_timer(*args: Any) -> None:
+        refused.append("a timer")
+        raise RuntimeError("can't start new thread")
+
+    pool, done = Pool(router), threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(router.kernel.timers, "after", no_timer)
+        pool.defer(done.set)
+    assert refused
+    pool.defer(lambda: None)
+    assert done.wait(LIMIT)
+    pool.close()
+    pool.join()
+
+
+@pytest.mark.parametrize("instant", ["before it is known", "before its call is booked"])
+def test_a_caller_that_is_lost_before_its_call_is_booked(
+    router: Router, monkeypatch: pytest.MonkeyPatch, instant: str
+) -> None:
+    """Nobody was told of the loss: the method worked on for nobody, and its caller stayed in the books."""
+    pool, context = Pool(router, services=[served_books.Watched]), router.local()
+    context.call(called.add, 1, 2)
+    of, kernel, was_lost = Callers.of, router.kernel, threading.Event()
+
+    def lost(src: int) -> None:
+        context.close()
+        until(lambda: src in kernel.hub.lost)
+        until(lambda: not [each for each in dict(kernel.mailboxes).values() if each.source == src])
+
+    def lost_meanwhile(callers: Callers, src: int) -> Caller:
+        if instant == "before it is known":
+            lost(src)
+        caller = of(callers, src)
+        if instant != "before it is known":
+            lost(src)
+        was_lost.set()
+        return caller
+
+    monkeypatch.setattr(Callers, "of", lost_meanwhile)
+    context.submit(served_books.work_above)
+    assert was_lost.wait(LIMIT)
+    until(lambda: not pool.workers._taking_in)
+    assert pool.callers.get(context.id) is None
+    assert not pool.workers.lanes.ready()
+    assert not pool.workers.lanes.running()
+    pool.close()
+    pool.join()
+
+
+def test_who_answers_later_is_not_taken_for_one_that_forgot(router: Router) -> None:
+    """An invoker that keeps the Message of a call lets go of it with the next; the method has it, too."""
+    pool, forgotten = Pool(router, services=[served_books.Noted]), router.kernel.forgotten
+    later = in_thread(lambda: pool.call(served_books.Noted, "later"))
+    until(lambda: served_books.KEPT)
+    assert pool.call(served_books.Noted, "other")
+    assert not forgotten
+    assert served_books.KEPT.pop().reply("at last")
+    assert later.result(LIMIT) == "at last"
+    never = in_thread(lambda: pool.call(served_books.Noted, "forgets"))
+    until(lambda: pool.call(served_books.Noted, "other") and forgotten)
+    forgotten.popleft()()
+    assert "forgot" in str(never.exception(LIMIT))
+    pool.close()
+    pool.join()
 
 
 def test_who_is_woken_and_leaves_wakes_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

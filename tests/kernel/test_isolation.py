@@ -121,6 +121,16 @@ def test_a_cancelled_process_is_killed_with_its_subprocesses(context: Context, t
     assert context.call(called.add, 1, 1) == 2
 
 
+def test_a_generator_that_is_refused_ends_with_its_process(context: Context) -> None:
+    assert len(list(context.options(isolation="process").call(called.count, 3))) == 3
+    until(lambda: len(context.call(called_processes.children)) == 1, what="the spare is all there is")
+    context.call(called_processes.allow_generators, 0)
+    for _ in range(2):
+        with pytest.raises(remotesvc.Busy):
+            context.options(isolation="process").call(called.count, 3)
+    until(lambda: len(context.call(called_processes.children)) == 1, what="the spare is all there is")
+
+
 def test_the_spare_process_goes_with_the_context(router: Router) -> None:
     context = router.local()
     context.options(isolation="process").call(called.process)

@@ -7,6 +7,7 @@ import gc
 import pytest
 
 from remotesvc import Closed, Lost, NotSent, Receiver
+from remotesvc.messages import receiver as receiver_module
 from remotesvc.testing.tree import MemoryTree
 from tests.kernel.contexts import LIMIT, until
 from tests.kernel.mailboxes import at, fill, no_mailbox_is_left
@@ -160,6 +161,27 @@ def test_get_raises_the_loss_and_then_gives_the_rest(tree: MemoryTree) -> None:
         receiver.get(LIMIT)
     at(steady, receiver.sender()).send("after")
     assert receiver.get(LIMIT).value == "after"
+
+
+def test_a_sender_is_made_for_no_context_that_is_lost_meanwhile(
+    tree: MemoryTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was told before the receiver had it in its book, and whoever read waited for ever."""
+    node, other = tree.add(), tree.add()
+    receiver = Receiver(tree.root)
+
+    def lost_meanwhile(router: object, context: int) -> None:
+        assert node.path is not None
+        node.path.cut_after(0)
+        until(lambda: tree.root.hub is not None and node.id in tree.root.hub.lost)
+        until(lambda: not [each for each in dict(tree.root.mailboxes).values() if each.source == node.id])
+
+    with monkeypatch.context() as patch, pytest.raises(NotSent, match=f"context {node.id} is gone"):
+        patch.setattr(receiver_module, "attend", lost_meanwhile)
+        receiver.sender(node.id)
+    at(other, receiver.sender()).send("of another")
+    assert receiver.get(LIMIT).value == "of another"
+    assert receiver.pending == 0
 
 
 def test_a_lost_receiver_ends_its_senders(open_tree: MemoryTree) -> None:

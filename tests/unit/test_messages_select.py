@@ -10,6 +10,7 @@ import pytest
 
 from remotesvc import Closed, Latch, Select, UsageError, WaitTimeout
 from remotesvc.messages.event import Event
+from remotesvc.messages.members import Member
 from tests.threads import in_thread
 
 LIMIT = 30.0
@@ -142,6 +143,19 @@ def test_close_wakes_all_and_leaves_the_members_alone() -> None:
     assert Select([latch]).get(0).value == 1
     with pytest.raises(Closed):
         select.add(Latch())
+
+
+def test_what_is_added_while_it_is_closed_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    select, latch, attach = Select(), filled(1), Member.attach
+
+    def closed_meanwhile(member: Member) -> None:
+        select.close()
+        attach(member)
+
+    with monkeypatch.context() as patch, pytest.raises(Closed):
+        patch.setattr(Member, "attach", closed_meanwhile)
+        select.add(latch)
+    assert Select([latch]).get().data == 1
 
 
 def test_removing_leaves_what_was_in_it() -> None:

@@ -193,6 +193,20 @@ def test_closing_an_unused_one() -> None:
     Timers(lambda: None, lambda error: None).close()
 
 
+def test_where_no_thread_can_be_started_nothing_is_left(
+    timers: Timers, happened: Happened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(threading.Thread, "start", refused)
+        timers.after(0, lambda: happened("what was refused"))
+    timers.after(0, lambda: happened("what came then"))
+    assert happened.wait(1) == ["what came then"]
+    assert flush(timers, happened) == ["what came then"]
+
+
 def test_cancelled_ones_wake_nobody(timers: Timers, happened: Happened) -> None:
     """A call with a timeout leaves one behind when it is answered, and there are many calls."""
     for number in range(50):
