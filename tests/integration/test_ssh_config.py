@@ -140,6 +140,7 @@ def test_ways(file: Path) -> None:
     assert way("farther", jump="a,ann@b:2") == (("ann", "b", 2, ("a",)), None)
     assert way("far", extra_options=["ProxyJump=a,b,ssh://ann@c:2"]) == (("ann", "c", 2, ("a", "b")), None)
     assert way("far", extra_options=["ProxyCommand=x %%"])[1] == "x %"
+    assert way("bob@far:7", extra_options=["ProxyJump=%h-gw,%r@%n-%p"]) == (("bob", "far-7", None, ("far-gw",)), None)
 
 
 def test_a_hop_is_asked_for_as_strictly_as_the_host(file: Path) -> None:

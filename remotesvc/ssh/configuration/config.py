@@ -97,7 +97,7 @@ def _build(settings: Settings, options: SSHOptions) -> ResolvedHost:
     keys_command = settings.text("knownhostscommand")
     batch_mode = settings.yes("batchmode")
     strict = options.host_keys or _strict(settings.text("stricthostkeychecking", "ask").lower())
-    jump = last_hop(options, settings.text("proxyjump"))
+    jump = last_hop(options, expand_command("ProxyJump", settings.text("proxyjump"), tokens))
     command = settings.text("proxycommand") if options.jump is None and jump is None else ""
     return ResolvedHost(
         name=options.host,
@@ -109,7 +109,8 @@ def _build(settings: Settings, options: SSHOptions) -> ResolvedHost:
         certificate_files=tuple(dict.fromkeys(certificates)),
         identities_only=settings.yes("identitiesonly"),
         identity_agent=_agent(settings, tokens),
-        public_keys=settings.yes("pubkeyauthentication", True) or bool(options.key_filenames),
+        # It has more values than yes and no, all of which switch it on.
+        public_keys=settings.text("pubkeyauthentication").lower() not in ("no", "false") or bool(options.key_filenames),
         passwords=settings.yes("passwordauthentication", True),
         keyboard_interactive=settings.yes("kbdinteractiveauthentication", True),
         preferred_authentications=settings.names("preferredauthentications") or PREFERRED_AUTHENTICATIONS,
@@ -140,7 +141,7 @@ def _build(settings: Settings, options: SSHOptions) -> ResolvedHost:
         rekey_limit=keywords.rekey_limit(settings.text("rekeylimit", "0")) or (0, 0),
         environment=_environment(settings, os.environ),
         jump=jump,
-        proxy_command=expand_command(command, tokens) if command else None,
+        proxy_command=expand_command("ProxyCommand", command, tokens) if command else None,
     )
 
 

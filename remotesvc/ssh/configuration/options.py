@@ -26,6 +26,9 @@ TRANSPORTS = ("paramiko", "openssh")
 CONNECT_TIMEOUT = 30.0
 """Seconds for everything from the first packet to a kernel that is ready."""
 
+LONGEST_TIMEOUT = 1e6
+"""Seconds that stand for no limit at all: the system's own calls take little more."""
+
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9]*\s*[=\s]\s*\S[^\x00-\x1f\x7f]*\Z")
 
 Path = str | PathLike[str]
@@ -86,6 +89,7 @@ class SSHOptions:
             raise UsageError(f"transport is one of {', '.join(TRANSPORTS)}, not {self.transport!r}")
         if not self.connect_timeout > 0:
             raise UsageError(f"connect_timeout is a positive number of seconds, not {self.connect_timeout!r}")
+        object.__setattr__(self, "connect_timeout", min(self.connect_timeout, LONGEST_TIMEOUT))
 
     def check_files(self) -> None:
         """Raises UsageError for a key or a certificate that is named and not there."""

@@ -26,8 +26,9 @@ def expand(text: str, tokens: Mapping[str, str]) -> str:
     return os.path.expanduser(_TOKEN.sub(replaced, text))
 
 
-def expand_command(text: str, tokens: Mapping[str, str]) -> str:
-    """Replace the tokens of a ProxyCommand (%%, %h, %n, %p, %r), nothing else: a shell reads the rest.
+def expand_command(key: str, text: str, tokens: Mapping[str, str]) -> str:
+    """Replace the tokens of a ProxyCommand or ProxyJump, as `key` says (%%, %h, %n, %p, %r), nothing else: of a command
+    a shell reads the rest.
 
     The values hold no character that a shell treats specially: `hostspec` lets none through. UsageError for a
     token that ssh does not know there.
@@ -35,7 +36,7 @@ def expand_command(text: str, tokens: Mapping[str, str]) -> str:
 
     def replaced(match: re.Match[str]) -> str:
         if match.group(1) not in ("%", "h", "n", "p", "r"):
-            raise UsageError(f"{match.group()} in ProxyCommand {text!r} has no meaning")
+            raise UsageError(f"{match.group()} in {key} {text!r} has no meaning")
         return tokens[match.group(1)]
 
     return re.sub(r"%(.?)", replaced, text)

@@ -172,8 +172,10 @@ def public_half(path: str) -> bytes | None:
         words = data.split(None, 2)
         if len(words) > 1:
             try:
-                return base64.b64decode(words[1], validate=True)
-            except binascii.Error:
+                blob = base64.b64decode(words[1], validate=True)
+                certificate.key_of(blob)  # what is none, in FILE.pub, is as good as not there
+                return blob
+            except (binascii.Error, certificate.Malformed):
                 continue
     return None
 

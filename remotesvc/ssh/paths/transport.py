@@ -25,8 +25,16 @@ from .socket import Stream
 _MOST_HELD_BACK = 10_000
 
 
+# What the same key exchange has been called since it is a standard (RFC 8731): paramiko has the older name only.
+_OLD_NAME, _NAME = "curve25519-sha256@libssh.org", "curve25519-sha256"
+_EXCHANGES = vars(paramiko.Transport)["_kex_info"]
+
+
 class ClientTransport(paramiko.Transport):
     """A client's side of an SSH connection on a stream; `host_key_algorithms` go to the server as given."""
+
+    _kex_info = {**_EXCHANGES, **({_NAME: _EXCHANGES[_OLD_NAME]} if _OLD_NAME in _EXCHANGES else {})}
+    _preferred_kex = tuple(_kex_info)
 
     def __init__(self, socket: Stream, host_key_algorithms: tuple[str, ...]) -> None:
         super().__init__(socket, packetizer_class=GuardedPacketizer)  # type: ignore[arg-type]
