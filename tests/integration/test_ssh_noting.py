@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
 
+from remotesvc.bootstrap.unreachable import ConnectTimeout
 from remotesvc.ssh.hostkeys.known_hosts import KnownHosts
+from remotesvc.testing.sshd import EmbeddedServer
+from tests.integration.ssh_servers import connect_error, connects, embedded_options
 from tests.zones import ROOT
 
 APPEND = """
@@ -57,3 +61,14 @@ def test_a_full_disk_leaves_no_half_a_line(tmp_path: Path) -> None:
         said = program.communicate(timeout=60)[0]
         assert "No space left" in said or "File too large" in said
         assert file.read_text() == before
+
+
+def test_a_file_that_stays_locked_costs_no_more_than_the_time_for_connecting(tmp_path: Path) -> None:
+    with EmbeddedServer() as server, (tmp_path / "hosts").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        options = embedded_options(server, known_hosts=file.name, host_keys="accept-new")
+        error = connect_error(options, 1.5)
+        assert isinstance(error, ConnectTimeout)
+        assert (error.stage, file.name in error.message) == ("hostkey", True)
+        fcntl.flock(file, fcntl.LOCK_UN)
+        connects(options)

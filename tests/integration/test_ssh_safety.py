@@ -297,3 +297,23 @@ def test_a_signature_is_made_for_this_connection_only(sshd: OpenSSHServer, tmp_p
     assert isinstance(error, ConnectError)
     assert error.stage == "kex"
     assert "Signature verification" in error.message
+
+
+def test_a_server_that_asks_for_a_signature_it_has_been_sent(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    class Forgetful(paramiko.ServerInterface):
+        def get_allowed_auths(self, username: str) -> str:
+            return "publickey"
+
+        def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+            answer = paramiko.Message()
+            answer.add_byte(bytes([60]))
+            answer.add_string(key.get_name())
+            answer.add_string(key.asbytes())
+            transports[0]._send_message(answer)  # type: ignore[attr-defined]
+            return AUTH_FAILED
+
+    transports: list[paramiko.Transport] = []
+    with one_client_server(Forgetful(), tmp_path, transports.append) as reach:
+        error = connect_error(SSHOptions.parse("127.0.0.1", key_filename=sshd.key_file, **reach))
+    assert isinstance(error, AuthenticationError)
+    assert "the server closed the connection" in error.message

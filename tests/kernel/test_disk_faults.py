@@ -18,6 +18,7 @@ from remotesvc.jobs import place, printed
 from remotesvc.jobs.folder import Folder, write_all
 from remotesvc.service import Pool
 from remotesvc.ssh.hostkeys import host_key
+from remotesvc.ssh.terminal import Interview
 from tests.kernel.contexts import LIMIT
 from tests.kernel.filetrees import content
 
@@ -176,5 +177,5 @@ def test_a_host_key_that_contradicts_what_was_noted_meanwhile(tmp_path: Path) ->
     keys: Any = host_key.HostKeys(host, time.monotonic() + LIMIT)  # it has read the file
     host_key.append(str(known), ("h",), "ssh-ed25519", key(b"A"))
     with pytest.raises(HostKeyError, match="THE HOST KEY HAS CHANGED"):
-        keys.verify("ssh-ed25519", key(b"B"), None, None)
+        keys.verify("ssh-ed25519", key(b"B"), None, Interview(None))
     assert len(known.read_text().splitlines()) == 1

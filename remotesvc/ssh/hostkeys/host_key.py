@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import math
 import os
 import shlex
+import time
 
-from remotesvc.bootstrap.unreachable import HostKeyError
+from remotesvc.bootstrap.unreachable import ConnectTimeout, HostKeyError
 
 from ..configuration.resolved import ResolvedHost
 from ..terminal import Interview
@@ -38,6 +40,7 @@ class HostKeys:
         self.names = host_names.names_of(host.hostname, host.port, host.host_key_alias)
         words = host.known_hosts_command
         self._command = Command(words, host.name, deadline) if words else None
+        self._deadline = deadline
         self._files = host.user_known_hosts + host.global_known_hosts
         # As ssh does, the name without a port here.
         said = [self._command.ask("ORDER", host.hostname)] if self._command else []
@@ -81,7 +84,7 @@ class HostKeys:
                 raise self._refusal(verdict, key_type, key)
         elif mode == "yes":
             raise self._refusal(verdict, key_type, key)
-        self._remember(key_type, key)
+        self._remember(key_type, key, self._deadline + interview.seconds)
 
     def _judge(self, blob: bytes, key: bytes) -> tuple[bool, str]:
         """Whether the certificate proves the host; if not, what is wrong with it, "" if its authority is not known."""
@@ -113,7 +116,7 @@ class HostKeys:
                 f"the host key is revoked: {place}", host=self.host.name, stage="hostkey", hint="Do not connect."
             )
 
-    def _remember(self, key_type: str, key: bytes) -> None:
+    def _remember(self, key_type: str, key: bytes, deadline: float) -> None:
         self.new = True
         shown = f"{key_type} {known_hosts.fingerprint(key)}"
         if not self.host.user_known_hosts:
@@ -121,9 +124,13 @@ class HostKeys:
             return
         path = self.host.user_known_hosts[0]
         try:
-            verdict = append(path, self.names, key_type, key, self.host.hash_known_hosts)
+            verdict = append(path, self.names, key_type, key, deadline, self.host.hash_known_hosts)
             if verdict.kind not in ("known", "unknown"):
                 raise self._refusal(verdict, key_type, key)  # somebody has noted another one meanwhile
+        except TimeoutError:
+            raise ConnectTimeout(
+                f"another program kept {path} locked, where the host key is to be noted", self.host.name, "hostkey"
+            ) from None
         except OSError as error:
             why = error.strerror or error
             self.notices.append(f"host key accepted, but not noted in {path} ({why}): {shown}")
@@ -179,15 +186,18 @@ def line(name: str, key_type: str, key: bytes) -> str:
     return f"{name} {key_type} {base64.b64encode(key).decode()}"
 
 
-def append(path: str, names: tuple[str, ...], key_type: str, key: bytes, hash_name: bool = False) -> Verdict:
+def append(
+    path: str, names: tuple[str, ...], key_type: str, key: bytes, deadline: float = math.inf, hash_name: bool = False
+) -> Verdict:
     """Add a host's key to a known_hosts file, whole or not at all, together with others who do the same.
 
-    Returns what the file says of it by now: only where that is "unknown" was it added. Raises OSError.
+    Returns what the file says of it by now: only where that is "unknown" was it added. Raises OSError, which is a
+    TimeoutError if the file stays locked until `deadline` (monotonic).
     """
     os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        _lock(fd, deadline)
         with open(path, "rb") as file:
             content = file.read()
         verdict = KnownHosts([path]).check(names, key_type, key)
@@ -204,3 +214,13 @@ def append(path: str, names: tuple[str, ...], key_type: str, key: bytes, hash_na
         return verdict
     finally:
         os.close(fd)
+
+
+def _lock(fd: int, deadline: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise TimeoutError from None
+            time.sleep(0.01)

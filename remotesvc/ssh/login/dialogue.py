@@ -73,6 +73,7 @@ class Login(AuthHandler):
         self._answered = threading.Event()
         self._answer: Answer | None = None
         self._method = ""
+        self._probing = False
         self._asked_for_service = False
         self._accepted = threading.Event()
         self._respond: Respond | None = None
@@ -96,7 +97,7 @@ class Login(AuthHandler):
             message.add_string(algorithm)
             message.add_string(blob)
 
-        return self._request("publickey", deadline, write)
+        return self._request("publickey", deadline, write, probing=True)
 
     def show_key(self, key: paramiko.PKey, algorithm: str, blob: bytes, deadline: float) -> Answer:
         """Prove that we hold `key`, as the key or certificate `blob`."""
@@ -164,7 +165,7 @@ class Login(AuthHandler):
             message.add_string("ssh-userauth")
             self._send(message)
 
-    def _request(self, method: str, deadline: float, write: Handler) -> Answer:
+    def _request(self, method: str, deadline: float, write: Handler, probing: bool = False) -> Answer:
         message = Message()
         message.add_byte(cMSG_USERAUTH_REQUEST)
         message.add_string(self._user)
@@ -173,7 +174,7 @@ class Login(AuthHandler):
         write(message)
         self._answer = None
         self._answered.clear()
-        self._method = method
+        self._method, self._probing = method, probing
         try:
             self._ask_for_service()
             self._send(message)
@@ -227,6 +228,8 @@ class Login(AuthHandler):
     def _on_sixty(self, message: Message) -> None:
         """The number means another thing for each method."""
         if self._method == "publickey":
+            if not self._probing:
+                raise paramiko.SSHException("the server asks for a signature that it has been sent")
             self._settle(Answer("welcome"))
         elif self._method == "password":
             self._settle(Answer("expired"))
