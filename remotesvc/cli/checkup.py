@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.errors import OutcomeError
 from remotesvc.bootstrap.unreachable import ConnectError
-from remotesvc.cli.hosts import ContextLike, RouterLike, open_context, python_version
+from remotesvc.cli.hosts import ContextLike, RouterLike, open_context, peer_of, python_version
 from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -120,8 +120,7 @@ def _problem(error: BaseException) -> str:
 
 def _of_connection(context: ContextLike) -> dict[str, str]:
     """What was learnt on the way, by step. Empty for a process of this machine."""
-    tree: Any = getattr(context, "tree", None)
-    peer = getattr(getattr(tree and tree.start_of(context.id), "path", None), "peer", None)
+    peer = peer_of(context)
     if peer is None:
         return {}
     host = peer.host

@@ -77,7 +77,7 @@ def show(session: Session, host: Member, context: Any, attempt: Attempt, job: Jo
         if given is not None:
             exhaust(session, host, attempt, _one_by_one(given))
         if isinstance(error, CallError):
-            error.hint = session.backend.explain_error(context, error)
+            session.explain(context, error)
         raise
     return exhaust(session, host, attempt, _one_by_one(value)) if several else value
 

@@ -29,6 +29,7 @@ from remotesvc.fleet.results import fold_names
 from remotesvc.fleet.schedule import Limits
 
 if TYPE_CHECKING:
+    from remotesvc.bootstrap.failures.callerror import CallError
     from remotesvc.output import LogEvent
 
 Work = Callable[["Session", Member, ContextLike, Attempt], Any]
@@ -47,6 +48,7 @@ class Session:
     live: Live
     stop: Stop
     outcomes: list[Outcome] = field(default_factory=list)
+    _router: RouterLike | None = None
 
     @classmethod
     def create(
@@ -85,6 +87,8 @@ class Session:
             interactive=not (settings.json or settings.jsonl or settings.no_stdin),
         )
 
+        self._router = router
+
         def for_host(host: Member, attempt: Attempt) -> Any:
             context = open_context(router, host, settings)
             try:
@@ -98,34 +102,41 @@ class Session:
                 if self.several:  # a thousand hosts must not mean a thousand open connections
                     context.close()
 
-        return self.gather(for_host, reporter, exit_code, router)
+        return self.gather(for_host, reporter, exit_code)
 
     def gather(
-        self, work: Callable[[Member, Attempt], Any], reporter: Reporter, exit_code: ExitCode | None = None,
-        router: RouterLike | None = None,
-    ) -> int:  # fmt: skip
-        """Do `work` for every host, report each outcome as it comes; returns the exit code. router: what the work is
-        done with, if it is; closed at the end."""
+        self, work: Callable[[Member, Attempt], Any], reporter: Reporter, exit_code: ExitCode | None = None
+    ) -> int:
+        """Do `work` for every host, report each outcome as it comes; returns the exit code."""
         with Interrupts(self.stop, self.console.leave) as interrupts:
             try:
-                self._gather(work, reporter, interrupts, router)
+                self._gather(work, reporter, interrupts)
             finally:
-                if router is not None:
+                if self._router is not None:
                     # Still under Interrupts: a second Ctrl-C also cuts a slow close short.
-                    router.close()
+                    self._router.close()
         if interrupts.count:
-            self._tell_left_out(sum(self._left_out(router).values()))
+            self._tell_left_out(sum(self._left_out().values()))
             return interrupts.code
         self.console.check_results()
         return (exit_code or exitcodes.combine)(self.outcomes)
 
-    def _left_out(self, router: RouterLike | None) -> Mapping[int, int]:
-        return {} if router is None else self.backend.left_out(router)
+    @property
+    def router(self) -> RouterLike:
+        """What connects the hosts: for the work of `run`."""
+        assert self._router is not None
+        return self._router
+
+    def explain(self, context: ContextLike, error: CallError) -> None:
+        """Have an error say what is known here of its reason."""
+        error.hint = self.backend.explain_error(self.router, context, error)
+
+    def _left_out(self) -> Mapping[int, int]:
+        return {} if self._router is None else self.backend.left_out(self._router)
 
     def _gather(
-        self, work: Callable[[Member, Attempt], Any], reporter: Reporter, interrupts: Interrupts,
-        router: RouterLike | None,
-    ) -> None:  # fmt: skip
+        self, work: Callable[[Member, Attempt], Any], reporter: Reporter, interrupts: Interrupts
+    ) -> None:
         from remotesvc.cli.show.progress import Progress
 
         settings = self.settings
@@ -133,8 +144,8 @@ class Session:
 
         def stopping() -> None:
             if interrupts.count:
-                if router is not None:
-                    self.backend.interrupted(router)
+                if self._router is not None:
+                    self.backend.interrupted(self._router)
                 again = "; Ctrl-C again leaves at once" if self.console.err.is_terminal else ""
                 names = fold_names(map(shown_host, progress.hosts))
                 self.console.note(f"interrupted; not finished: {names}{again}")
@@ -153,7 +164,7 @@ class Session:
             for outcome in gather(self.hosts, begun, limits=self._limits(), stop=self.stop,
                                   deadline=deadline, retried=retried):
                 self.outcomes.append(outcome)
-                self.live.left_out(self._left_out(router))
+                self.live.left_out(self._left_out())
                 printed = self.live.finish(outcome.host)
                 # If nobody reads any more, hosts that did not run for that reason are not worth a line.
                 if not self.console.out.broken or outcome.status not in (Status.NOT_RUN, Status.CANCELLED):

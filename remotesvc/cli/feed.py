@@ -13,6 +13,7 @@ from remotesvc.bootstrap.errors import Cancelled, Error
 from remotesvc.cli.stdin import StandardInput
 
 if TYPE_CHECKING:
+    from remotesvc.cli.hosts import ContextLike, RouterLike
     from remotesvc.cli.settings import Settings
     from remotesvc.fleet.attempt import Attempt
 
@@ -33,13 +34,16 @@ class Feed:
         self._source = StandardInput()
         self._kept = _Kept(self._source) if again else None
 
-    def run(self, context: Any, settings: Settings, attempt: Attempt, command: str | list[str]) -> int:
+    def run(
+        self, router: RouterLike, context: ContextLike, settings: Settings, attempt: Attempt,
+        command: str | list[str],
+    ) -> int:  # fmt: skip
         """The exit code of a command that is fed. Raises what its call does, and OSError if there is no reading on."""
         from remotesvc.cli.fanout import wait_for
         from remotesvc.messages.channel import Channel
         from remotesvc.messages.errors import WaitTimeout
 
-        channel, ended = Channel(context.tree.router, context), threading.Event()
+        channel, ended = Channel(router, context), threading.Event()
         failures: list[OSError] = []
         pieces = self._kept.pieces(ended.is_set) if self._kept is not None else iter(self._source.read, b"")
         threading.Thread(target=_pour, args=(pieces, channel, failures), name="remotesvc-stdin", daemon=True).start()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from remotesvc.bootstrap.failures.callerror import CallError
     from remotesvc.fleet.connection import Become
     from remotesvc.fleet.member import Member
+    from remotesvc.modules.explain import ImportOrigin
     from remotesvc.output import LogEvent, OutputEvent
 
 _SETTLING = 60.0
@@ -81,6 +82,17 @@ class RouterLike(Protocol):
 
     def doas(self, user: str, **options: Any) -> ContextLike: ...
 
+    def explain_error(self, context: Any, error: CallError) -> str: ...
+
+    def explain_imports(self, context: Any) -> list[ImportOrigin]: ...
+
+    def flush_output(self, timeout: float, ended: Any) -> bool: ...
+
+    def limit_output(self, most: int) -> None: ...
+
+    @property
+    def output_left_out(self) -> Mapping[int, int]: ...
+
     def close(self) -> Any: ...
 
 
@@ -109,7 +121,7 @@ class Backend:
         )  # fmt: skip
         return router  # type: ignore[no-any-return]
 
-    def settle(self, router: Any, context: Any) -> None:
+    def settle(self, router: RouterLike, context: ContextLike) -> None:
         """Return when `on_output` has been given all that targets printed before the answers we have, of `context`,
         whose call is over, to the last byte.
 
@@ -117,23 +129,33 @@ class Backend:
         """
         router.flush_output(_SETTLING, ended=context)
 
-    def explain_error(self, context: Any, error: CallError) -> str:
+    def explain_error(self, router: RouterLike, context: ContextLike, error: CallError) -> str:
         """What is known here of an error's reason."""
-        return context.tree.explain_error(context, error)  # type: ignore[no-any-return]
+        return router.explain_error(context, error)
 
-    def interrupted(self, router: Any) -> None:
+    def explain_imports(self, router: RouterLike, context: ContextLike, timeout: float) -> list[ImportOrigin]:
+        """Where each module came from that a context has imported. Raises what calls raise."""
+        return router.explain_imports(context.options(timeout=timeout))
+
+    def interrupted(self, router: RouterLike) -> None:
         """Show no more than the beginning of the output that is waiting."""
         router.limit_output(_AFTER_INTERRUPT)
 
-    def left_out(self, router: Any) -> Mapping[int, int]:
+    def left_out(self, router: RouterLike) -> Mapping[int, int]:
         """Bytes that were not shown because of that, by context id."""
-        return router.output_left_out  # type: ignore[no-any-return]
+        return router.output_left_out
 
 
 def open_context(router: RouterLike, host: Member, settings: Settings) -> ContextLike:
     """Connect to one host."""
     context: ContextLike = host.open(router, connection_arguments(settings), become(settings))
     return context
+
+
+def peer_of(context: Any) -> Any:
+    """Who is at the other end of a context's SSH connection; None if it has none."""
+    tree = getattr(context, "tree", None)
+    return getattr(getattr(tree and tree.start_of(context.id), "path", None), "peer", None)
 
 
 def check(hosts: Sequence[Member], settings: Settings) -> None:

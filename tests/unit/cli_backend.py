@@ -69,7 +69,7 @@ class FakeBackend(Backend):
     def settle(self, router: Any, context: Any) -> None:
         pass
 
-    def explain_error(self, context: Any, error: Any) -> str:
+    def explain_error(self, router: Any, context: Any, error: Any) -> str:
         return ""
 
     def interrupted(self, router: Any) -> None:

@@ -76,7 +76,7 @@ def exec_(
         if source is None:
             attempt.rc = wait_for(context, settings, attempt, "remotesvc.shell:run", what)
         else:
-            attempt.rc = source.run(context, settings, attempt, what)
+            attempt.rc = source.run(session.router, context, settings, attempt, what)
         if attempt.rc:
             attempt.status = Status.FAILED
 

@@ -116,7 +116,7 @@ def run(
             value = wait_for(context, settings, attempt, parsed.call, *own, **named)
             return exhaust(session, host, attempt, value) if hasattr(value, "__next__") else value
         except CallError as error:
-            error.hint = session.backend.explain_error(context, error)
+            session.explain(context, error)
             raise
         finally:
             if explain_imports:
@@ -128,11 +128,11 @@ def run(
     return code
 
 
-def _explain_imports(session: Session, host: Member, context: Any) -> None:
+def _explain_imports(session: Session, host: Member, context: ContextLike) -> None:
     from remotesvc.bootstrap.errors import Error
 
     try:
-        origins = context.tree.explain(context.options(timeout=EXPLAIN_LIMIT))
+        origins = session.backend.explain_imports(session.router, context, EXPLAIN_LIMIT)
     except Error as error:  # what the call itself ended with matters more
         session.console.note(f"{host.label}: nothing is known of its imports: {error}")
         return
