@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from remotesvc.cli.arguments.signature import parse_source, read_callee
+from remotesvc.cli.arguments.signature import check_class, parse_source, read_callee
 from remotesvc.cli.arguments.target import Target, find_source, parse_target
 from remotesvc.cli.problems import BadUsage
 
@@ -47,6 +48,27 @@ def test_module_targets(text: str, module: str, qualname: str) -> None:
 def test_refused(text: str) -> None:
     with pytest.raises(BadUsage):
         parse_target(text, PATH)
+
+
+def test_a_service_is_asked_for_as_one() -> None:
+    assert parse_target("disks:Disks", PATH, "service") == Target("disks", "Disks", PATH)
+    with pytest.raises(BadUsage, match="'Disks' does not name a service: write module:Service or"):
+        parse_target("Disks", PATH, "service")
+
+
+@pytest.mark.parametrize(("name", "says"), [
+    ("free", "m:free is a function, not a service: name a class"),
+    ("Disks.usage", "m:Disks.usage is a function, not a service"),
+    ("LIMIT", "m:LIMIT is a value, not a service"),
+    ("Diks", "m has no service 'Diks'; did you mean m:Disks?"),
+])  # fmt: skip
+def test_what_the_source_says_is_no_service(name: str, says: str) -> None:
+    source = "from a import b\nLIMIT = 3\ndef free(): ...\nclass Disks(b.Service):\n    def usage(self): ...\n"
+    tree = parse_source(source, "m.py")
+    with pytest.raises(BadUsage, match=re.escape(says)):
+        check_class(tree, "m", name)
+    check_class(tree, "m", "Disks")
+    check_class(tree, "m", "b")
 
 
 def test_a_file_is_a_module_of_its_directory(tmp_path: Path) -> None:

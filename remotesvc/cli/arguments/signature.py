@@ -124,6 +124,24 @@ def _missing(module: str, parts: list[str], scope: Scope, submodules: tuple[str,
     return NoSuchFunction(f"{place} has no function {name!r}{hint}")
 
 
+def check_class(tree: ast.Module, module: str, qualname: str) -> None:
+    """Raises BadUsage if the source settles that this is no class, as a service is one."""
+    scope, parts = Scope.of_module(tree), qualname.split(".")
+    for depth, part in enumerate(parts):
+        node = scope.find(part)
+        if node is None and not scope.open_ended:
+            near = difflib.get_close_matches(part, scope.classes(), n=1)
+            hint = f"; did you mean {':'.join([module, '.'.join([*parts[:depth], near[0]])])}?" if near else ""
+            raise BadUsage(f"{module} has no service {qualname!r}{hint}")
+        if isinstance(node, (*_FUNCTIONS, ast.Lambda, *_VALUES)):
+            kind = "a function" if isinstance(node, (*_FUNCTIONS, ast.Lambda)) else "a value"
+            name = f"{module}:{'.'.join(parts[: depth + 1])}"
+            raise BadUsage(f"{name} is {kind}, not a service: name a class, a subclass of remotesvc.service.Service")
+        if not isinstance(node, ast.ClassDef):
+            return
+        scope = Scope.of_class(node)
+
+
 class _Reader:
     """Turns the node a name is bound to into a callee."""
 

@@ -48,14 +48,16 @@ class Source:
     submodules: tuple[str, ...] = ()
 
 
-def parse_target(text: str, path: tuple[str, ...]) -> Target:
-    """Split the user's text; `path` is --path. BadUsage when it cannot name a function."""
+def parse_target(text: str, path: tuple[str, ...], what: str = "function") -> Target:
+    """Split the user's text; `path` is --path. BadUsage when it cannot name a function, or a service if that is
+    wanted."""
     place, colon, qualname = text.rpartition(":")
     if not colon or not place or not qualname:
-        raise BadUsage(f"{text!r} does not name a function: write module:function or path/file.py:function")
+        name = what.capitalize() if what == "service" else what
+        raise BadUsage(f"{text!r} does not name a {what}: write module:{name} or path/file.py:{name}")
     place = place.removesuffix(":")  # Modal's habit: file.py::func
     if not all(part.isidentifier() for part in qualname.split(".")):
-        raise BadUsage(f"{qualname!r} in {text!r} is not the name of a function")
+        raise BadUsage(f"{qualname!r} in {text!r} is not the name of a {what}")
     if place.endswith(".py") or "/" in place:
         directory, module = _file_target(place)
         return Target(module, qualname, (directory, *path))

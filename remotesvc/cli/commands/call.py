@@ -102,9 +102,9 @@ def services(ctx: click.Context, /, hosts: str, names: tuple[str, ...], **shared
     settings = Settings.take(shared)
     wanted = []
     for name in names:
-        parsed = _parse(f"{name}.x", settings.path)
+        parsed = _parse_service(name, settings.path)
         settings = settings.replace(path=parsed.path)
-        wanted.append(parsed.call.removesuffix(".x"))
+        wanted.append(parsed.call)
     session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
 
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
@@ -122,6 +122,18 @@ def _parse(text: str, path: tuple[str, ...]) -> Target:
     parsed = parse_target(text, path or here())
     if "." not in parsed.qualname:
         raise BadUsage(f"{text!r} names no method of a service: write module:Service.method")
+    return parsed
+
+
+def _parse_service(text: str, path: tuple[str, ...]) -> Target:
+    """What names a service; BadUsage if this machine knows that there is none of that name."""
+    from remotesvc.cli.arguments.signature import check_class, parse_source
+    from remotesvc.cli.arguments.target import find_source, parse_target
+
+    parsed = parse_target(text, path or here(), "service")
+    source = find_source(parsed)
+    if source is not None and source.text is not None:
+        check_class(parse_source(source.text, source.file), parsed.module, parsed.qualname)
     return parsed
 
 
