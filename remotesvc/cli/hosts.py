@@ -25,6 +25,11 @@ _SETTLING = 60.0
 _AFTER_INTERRUPT = 128 * 1024
 """Bytes of output still shown after a Ctrl-C, of all hosts together. Each may have more than a mebibyte waiting, which
 takes seconds to show where the lines are short."""
+_OF_SSH = {
+    "port": "-p", "ssh_options": "-o", "ssh_config": "-F", "private_key": "--private-key", "host_keys": "--host-keys",
+    "transport": "--transport",
+}  # fmt: skip
+"""Options that say nothing where no host is reached over SSH."""
 _A_YEAR = 365 * 86400.0
 
 
@@ -174,6 +179,12 @@ def check(hosts: Sequence[Member], settings: Settings) -> None:
     default = {**given, "jump": None} if not typed("jump") else given
     for host in hosts:
         host.check(given if host.spec.kind == "ssh" else default, become(settings))
+    if not hosts:  # doctor looks after itself then
+        return
+    if all(host.spec.kind != "ssh" for host in hosts):
+        for name, flag in _OF_SSH.items():
+            if getattr(settings, name) and typed(name):
+                raise BadUsage(f"{flag} is for hosts that are reached over SSH, and {hosts[0].text} is not")
     if settings.user is not None and typed("user") and all(host.spec.kind == "local" for host in hosts):
         raise BadUsage("-u says who logs in, and nobody logs in to local:; to work as another user, --become-user"
                        f" {settings.user}")

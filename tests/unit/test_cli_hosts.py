@@ -62,6 +62,21 @@ def test_no_match_names_what_is_near(hosts: Path, capsys: pytest.CaptureFixture[
     assert "did you mean web01" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("host", ["local:", "local:,docker:box"])
+@pytest.mark.parametrize("option", ["-p 7", "-o User=x", "-F none", "--private-key hosts", "--host-keys no",
+                                    "--transport openssh"])  # fmt: skip
+def test_options_of_ssh_are_refused_where_nobody_is_reached_over_ssh(
+    hosts: Path, option: str, host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backend = FakeBackend()
+    assert main(["run", host, *option.split(), "os:getpid"], backend) == 64
+    assert f"{option.split()[0]} is for hosts that are reached over SSH, and local: is not" in capsys.readouterr().err
+    assert backend.opened == []
+    assert main(["run", "local:,web1", *option.split(), "os:getpid"], backend) == 0
+    monkeypatch.setenv("REMOTESVC_PORT", "7")  # a default is for those that it is for
+    assert main(["run", "local:", "os:getpid"], backend) == 0
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", shell], FakeBackend()) == 0
