@@ -56,7 +56,8 @@ def _start(command: "Union[str, List[str]]", fed: "bool") -> "Union[int, Popen[b
     source = subprocess.PIPE if fed else subprocess.DEVNULL
     try:
         # Unbuffered: what has come can be read at once.
-        return subprocess.Popen(command, 0, shell=isinstance(command, str), stdin=source)
+        words = ["/bin/sh", "-c", "--", command] if isinstance(command, str) else command  # "-v" is no option of sh's
+        return subprocess.Popen(words, 0, stdin=source)
     except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
         name = "/bin/sh" if isinstance(command, str) else command[0]  # that is what could not be started
         reason = getattr(error, "strerror", None) or error

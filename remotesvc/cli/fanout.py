@@ -166,8 +166,9 @@ class Session:
                 self.outcomes.append(outcome)
                 self.live.left_out(self._left_out())
                 printed = self.live.finish(outcome.host)
-                # If nobody reads any more, hosts that did not run for that reason are not worth a line.
-                if not self.console.out.broken or outcome.status not in (Status.NOT_RUN, Status.CANCELLED):
+                # If stdout takes no more, hosts that did not run for that reason are not worth a line.
+                gone = self.console.out.broken or self.console.out.failure is not None
+                if not gone or outcome.status not in (Status.NOT_RUN, Status.CANCELLED):
                     try:
                         reporter.outcome(outcome, printed)
                     except OurError as error:  # a full disk: what is under way is still told of, nothing more begun

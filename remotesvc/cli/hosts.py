@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from remotesvc.cli.problems import BadUsage
-from remotesvc.cli.settings import Settings, typed
+from remotesvc.cli.settings import Settings, of_environment, typed
 
 if TYPE_CHECKING:
     from remotesvc.bootstrap.failures.callerror import CallError
@@ -171,9 +171,9 @@ def check(hosts: Sequence[Member], settings: Settings) -> None:
     config = settings.ssh_config
     if config is not None and config != "none" and not os.path.exists(os.path.expanduser(config)):
         raise BadUsage(f"there is no ssh_config {config}; -F none reads no file")
-    for path in settings.path if typed("path") else ():
+    for path in settings.path if typed("path") or of_environment("path") else ():
         if not os.path.exists(os.path.expanduser(path)):
-            raise BadUsage(f"there is no {path}, which --path names")
+            raise BadUsage(f"there is no {path}, which {'--path' if typed('path') else 'REMOTESVC_PATH'} names")
     given = connection_arguments(settings)
     # A jump host that is a default, of the environment or a file, is for those that are reached over SSH.
     default = {**given, "jump": None} if not typed("jump") else given

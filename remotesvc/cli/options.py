@@ -109,8 +109,8 @@ _OUTPUT = (
 )  # fmt: skip
 
 _MODULES = (
-    click.option("--path", multiple=True, metavar="DIR",
-                 help="Find modules here first. Default: the current directory."),
+    _option("--path", multiple=True, metavar="DIR", type=click.Path(),
+            help="Find modules here first. Default: the current directory."),
     _option("--imports", cls=ImportsOption, multiple=True, metavar="NAME=ORIGIN",
             help="Where a package comes from: master, target or deny. May be repeated. locked: only what is called."),
     _option("--allow", multiple=True, metavar="MODULE",

@@ -32,6 +32,12 @@ def typed(name: str) -> bool:
     return context is None or context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
+def of_environment(name: str) -> bool:
+    """Whether an option of the command that runs was found in the environment."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.get_parameter_source(name) is ParameterSource.ENVIRONMENT
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the shared options say. Times in seconds; None is "not given", 0 seconds is "no limit"."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from remotesvc.bootstrap.errors import Error
+from remotesvc.bootstrap.errors import Cancelled, Error
 from remotesvc.cli.options import connection_options, here, hosts_argument, output_options
 from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.settings import Settings, use_progress
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from remotesvc.fleet.member import Member
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+SKIPPED_SHOWN = 3
+"""Names of skipped entries in the line about a transfer; --json has the first hundred."""
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
 
 
@@ -140,17 +142,27 @@ class Moves:
             places = ", ".join(dict.fromkeys(one_line(copied.path) for copied in self.copied if copied.path))
             parts[1] += f" to {places}" if places else ""
             parts += [f"would delete {data['deleted']}"] if data["deleted"] else []
-            parts += [f"{data[name]} {name}" for name in ("unchanged", "skipped") if data[name]]
+            parts += [f"{data['unchanged']} unchanged"] if data["unchanged"] else []
+            parts += self._skipped()
             return "\n".join([*map(one_line, lines), ", ".join(parts)])
         seconds = sum(copied.seconds for copied in self.copied)
         if data["resumed"]:
             parts.append(f"{size_text(data['resumed'])} of it resumed")
-        for name in ("unchanged", "deleted", "skipped"):
+        for name in ("unchanged", "deleted"):
             if data[name]:
                 parts.append(f"{data[name]} {name}")
+        parts += self._skipped()
         rate = f" ({size_text(data['sent'] / seconds)}/s)" if seconds else ""
         total = f"{', '.join(parts)} in {seconds:.2f} s{rate}"
         return "\n".join([*map(one_line, lines), total]) if names else total
+
+
+    def _skipped(self) -> list[str]:
+        """How many entries were left out, and the first of them."""
+        count = sum(copied.skipped for copied in self.copied)
+        names = [one_line(name) for copied in self.copied for name in copied.skipped_names][:SKIPPED_SHOWN]
+        more = [f"and {count - len(names)} more"] if len(names) < count else []
+        return [f"{count} skipped ({', '.join(names + more)})" if names else f"{count} skipped"] if count else []
 
 
 def _count(number: int, word: str) -> str:
@@ -188,6 +200,9 @@ def run_transfers(ctx: click.Context, hosts: str, shared: dict[str, Any], check:
         except OSError as error:
             if isinstance(error, Error):  # the target's: ours are nothing but what the system says
                 raise
+            if to_stdout and isinstance(error, BrokenPipeError):
+                session.console.out.broken = True  # whoever read it wants no more, and no word of it
+                raise Cancelled("nobody reads standard output any more") from None
             raise type(error)(error.errno, f"here: {error.strerror}", error.filename) from None
         return moves.as_data() if as_json else moves
 

@@ -38,7 +38,7 @@ def test_pull_to_a_reader_that_left(directory: Path) -> None:
     ):
         _, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 8
-    assert "local: cancelled: nobody reads standard output any more" in err and "Error" not in err
+    assert err == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -93,7 +93,9 @@ def test_a_configuration_that_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full, as Linux has it")
-@pytest.mark.parametrize("words", ["--help", "hosts a,b", "doctor local:", "doctor local: --json", "completion bash"])
+@pytest.mark.parametrize("words", [
+    "--help", "hosts a,b", "exec local: -- echo x", "doctor local:", "doctor local: --json", "completion bash",
+])  # fmt: skip
 def test_a_full_disk_behind_stdout_is_told(words: str, tmp_path: Path) -> None:
     done = shell(f"remotesvc {words} > /dev/full", tmp_path)
     assert done.returncode == 1

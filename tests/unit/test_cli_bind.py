@@ -16,6 +16,8 @@ def f(a: int, b: str = "x", *, deep: bool = False, rate: float = 1.0): ...
 def g(*items: int, **others: float): ...
 def h(only, /, other_name=1): ...
 def s(first: str, second: bytes, third: int = 0): ...
+from typing import Optional
+def o(dry: "bool | None" = None, text: str = "", *, deep_too: Optional[bool] = None, n: Optional[int] = None): ...
 """
 
 
@@ -38,6 +40,11 @@ def test_flags_are_built_from_the_signature() -> None:
     assert bound("h", "1", "--other-name", "2") == (["1"], {"other_name": "2"})
 
 
+def test_a_bool_that_may_be_none_is_a_switch_too() -> None:
+    assert bound("o", "--dry", "--no-deep-too") == ([], {"dry": True, "deep_too": False})
+    assert bound("o", "--dry=None", "--deep-too=yes", "--n", "3") == ([], {"dry": None, "deep_too": True, "n": 3})
+
+
 def test_what_stands_behind_a_double_dash_is_an_argument() -> None:
     callee = read_callee(parse_source(SOURCE, "m.py"), "m", "s")
     words = [Word("--deep", literal=True), Word("-", literal=True)]
@@ -54,6 +61,8 @@ def test_what_stands_behind_a_double_dash_is_an_argument() -> None:
         ("f", ("1",), ("rat=1",), "did you mean 'rate'"),
         ("f", ("1",), ("a=1",), "a is given twice"),
         ("f", ("1",), ("b=1", "b=2"), "b is given more than once"),
+        ("f", ("1", "--deep", "false"), (), "false behind --deep is an argument of its own: write --deep=false or"),
+        ("o", ("--no-deep-too", "True"), (), "write --deep-too=True or --deep-too;"),
         ("f", ("1", "--rate"), (), "--rate needs a value"),
         ("f", ("1", "--rate", "--deep"), (), "--rate needs a value"),
         ("f", ("1", "--jsn"), (), "has no parameter 'jsn', and --jsn is no option of ours"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ def spec(annotation: str, aliases: dict[str, str] | None = None, assigned: dict[
         ("float", "-1e-3", -0.001),
         ("bool", "Yes", True),
         ("bool", "0", False),
+        ("datetime.timedelta", "1h30m", timedelta(minutes=90)),
+        ("datetime.timedelta", "-1h30m", timedelta(minutes=-90)),
+        ("datetime.timedelta", "-1:30:00", timedelta(minutes=-90)),
+        ("datetime.timedelta", "-1.5", timedelta(seconds=-1.5)),
+        ("datetime.timedelta", "-1 day, 23:00:00", timedelta(hours=-1)),
         ("bytes", "é", "é".encode()),
         ("Path", "/var/x", Path("/var/x")),
         ("pathlib.Path", "a", Path("a")),

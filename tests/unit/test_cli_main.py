@@ -82,6 +82,18 @@ def test_the_environment_stands_in_for_flags(monkeypatch: pytest.MonkeyPatch) ->
     assert backend.opened[1][1]["user"] == "flag"
 
 
+def test_the_environment_names_several_paths(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backend = FakeBackend()
+    monkeypatch.setenv("REMOTESVC_PATH", f"{tmp_path}:/usr")
+    assert main(["run", "h", "m:f"], backend) == 0
+    assert backend.made["path"] == (str(tmp_path), "/usr")
+    monkeypatch.setenv("REMOTESVC_PATH", f"{tmp_path}:/nonexistent")
+    assert main(["run", "h", "m:f"], backend) == 64
+    assert "there is no /nonexistent, which REMOTESVC_PATH names" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("variable", "value", "expected"), [
     ("NO_LABELS", "1", "5\n5\n"), ("QUIET", "true", "a: 5\nb: 5\n"), ("VERBOSE", "1", "a: 5\nb: 5\n"),
     ("GATHER", "1", "a,b (2): 5\n"),

@@ -62,8 +62,12 @@ def test_lines_where_there_is_no_terminal() -> None:
 
 def test_an_outcome_in_one_line() -> None:
     moves = Moves([Copied(files=1, bytes=5_000_000, sent=4_000_000, resumed=1_000_000, seconds=1.0),
-                   Copied(files=2, bytes=0, skipped=3, seconds=1.0, changed_names=["a\n\x1b[2J"])])
-    assert moves.text() == "3 files, 5.0 MB, 1.0 MB of it resumed, 3 skipped in 2.00 s (2.0 MB/s)"
+                   Copied(files=2, bytes=0, skipped=5, skipped_names=["dev/a\n", "b", "c", "d"], seconds=1.0,
+                          changed_names=["a\n\x1b[2J"])])
+    assert moves.text() == (
+        "3 files, 5.0 MB, 1.0 MB of it resumed, 5 skipped (dev/a\\n, b, c, and 2 more) in 2.00 s (2.0 MB/s)"
+    )
+    assert Moves([Copied(skipped=1, skipped_names=["x"])]).text(planned="fetch").endswith(", 1 skipped (x)")
     assert moves.text(names=True).splitlines()[0].startswith("send a")
     assert "\x1b" not in moves.text(names=True)
     assert moves.as_data()["files"] == 3

@@ -183,6 +183,8 @@ def test_an_encode_error_is_not_taken_for_the_type_it_is_about() -> None:
         (Point(1, 2), "Point(x=1, y=2)"),
         (Record("os.stat_result", {"st_mode": 5}), "os.stat_result(st_mode=5)"),
         (Secret("hunter2"), "Secret(***)"),
+        (memoryview(b"a"), "memoryview(b'a')"),
+        ([memoryview(array.array("d", [0.5]))], "[memoryview([0.5])]"),
         ([["a" * 60], ["b" * 60]], f"[\n  ['{'a' * 60}'],\n  ['{'b' * 60}'],\n]"),
         pytest.param(2**20_000, hex(2**20_000), id="huge int"),
     ],

@@ -22,6 +22,7 @@ def shell(command: str | list[str], stdin: str = "None") -> subprocess.Completed
         ("echo a | tr a b", 0, b"b\n"),
         (["echo", "$HOME; *"], 0, b"$HOME; *\n"),
         (["sh", "-c", "kill -9 $$"], 137, b""),
+        ("-v", 127, b""),
         ("cat", 0, b""),
         (["cat"], 0, b""),
     ],

@@ -86,6 +86,8 @@ class _Binder:
             if equals:
                 named.append((name, text))
             elif (switch := self._switch(name)) is not None:
+                if left and not left[-1].literal and left[-1].text.lower() in ("true", "false"):
+                    raise self._misplaced(flag, switch[0].replace("_", "-"), left[-1].text)
                 named.append(switch)
             elif left and not (left[-1].text.startswith("--") and not left[-1].literal):
                 named.append((name, left.pop().text))
@@ -95,11 +97,16 @@ class _Binder:
                 raise self._refusal(f"--{flag} needs a value")
         return texts, named
 
+    def _misplaced(self, flag: str, name: str, word: str) -> BadUsage:
+        bare = f"--{name}" if word.lower() == "true" else f"--no-{name}"
+        return self._refusal(f"{word} behind --{flag} is an argument of its own: write --{name}={word} or {bare}; if"
+                             f" it is meant as one, have it ahead of --{flag}")
+
     def _switch(self, name: str) -> tuple[str, bool] | None:
         for candidate, value in ((name, True), (name.removeprefix("no_"), False)):
             parameter = self._named.get(candidate)
             if parameter is not None and (value or candidate != name):
-                return (candidate, value) if parameter.type.kind == "bool" else None
+                return (candidate, value) if parameter.type.is_switch else None
         return None
 
     def _place(self, index: int) -> Parameter | None:

@@ -27,6 +27,8 @@ def _zulu(text: str) -> str:
 
 
 def _duration(text: str) -> timedelta:
+    if text.startswith("-") and (_WORDS.fullmatch(text[1:]) or re.fullmatch(r"[\d:.]+", text[1:])):
+        return -_duration(text[1:])
     if match := _CLOCK.fullmatch(text):
         days, hours, minutes, seconds = match.groups()
         return timedelta(int(days or 0), hours=int(hours), minutes=int(minutes), seconds=float(seconds))

@@ -30,6 +30,11 @@ class TypeSpec:
     def __str__(self) -> str:
         return self.text or self.kind
 
+    @property
+    def is_switch(self) -> bool:
+        """Whether a bare option says it: a bool, or one that may be None."""
+        return self.kind == "bool" or (self.kind == "union" and {item.kind for item in self.items} == {"bool", "none"})
+
 
 @dataclass(frozen=True, eq=False)
 class MadeSpec:

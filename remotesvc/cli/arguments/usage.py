@@ -45,7 +45,7 @@ def _word(item: Parameter) -> str:
         return "[--NAME VALUE]..."
     if item.kind == "positional":
         word = item.name.upper()
-    elif item.type.kind == "bool":
+    elif item.type.is_switch:
         word = f"{option}|--no-{option[2:]}"
     elif item.kind == "either":
         word = f"[{option}] {item.name.upper()}" if item.required else f"{option} {item.name.upper()}"

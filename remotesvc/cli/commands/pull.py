@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.bootstrap.errors import Cancelled
-from remotesvc.bootstrap.failures.callerror import CallError
 from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.transfers import copy_command, run_transfers, take_options
 from remotesvc.fleet.member import check_file_names, file_name
@@ -58,15 +56,10 @@ def pull(
             where = os.path.join(destination, file_name(host), "")
         elif len(sources) > 1 and not destination.endswith("/"):
             where = destination + "/"
-        try:
-            for source in sources:
-                yield context.pull(source, where, dry_run=dry_run, **options, **more)
-            if to_stdout:
-                sys.stdout.buffer.flush()
-        except BrokenPipeError as error:
-            if not to_stdout or isinstance(error, CallError):  # the latter is the target's
-                raise
-            raise Cancelled("nobody reads standard output any more") from None
+        for source in sources:
+            yield context.pull(source, where, dry_run=dry_run, **options, **more)
+        if to_stdout:
+            sys.stdout.buffer.flush()
 
     return run_transfers(ctx, hosts, shared, check, work, to_stdout and not dry_run, names=dry_run,
                          planned="fetch" if dry_run else "")

@@ -49,7 +49,7 @@ class Written:
         self._text = text
 
     def outcome(self, outcome: Outcome, kept: Kept) -> None:
-        if outcome.ok and isinstance(outcome.value, (bytes, bytearray)):
+        if outcome.ok and isinstance(outcome.value, (bytes, bytearray, memoryview)):
             _write(self._path, outcome.value)
         elif outcome.ok:
             _write(self._path, encoded(self._text(outcome) or ""))
@@ -69,7 +69,7 @@ def _directory(path: str | None) -> Path | None:
     return Path(path)
 
 
-def _write(path: Path, content: bytes | bytearray) -> None:
+def _write(path: Path, content: bytes | bytearray | memoryview) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:

@@ -87,6 +87,8 @@ class _Printer:
         return opening + "\n" + "".join(f"{pad}{item},\n" for item in shown) + " " * indent + closing
 
     def _leaf(self, value: Any) -> str:
+        if isinstance(value, memoryview):  # its repr is an address
+            return f"memoryview({self._leaf(value.tobytes() if value.format == 'B' else value.tolist())})"
         left_out = 0
         if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > _HUGE_BITS:
             text = hex(value)  # Python refuses to write it in decimal
