@@ -39,7 +39,7 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
         "errors", "face", "unreachable",
         "data.arrays", "data.classes", "data.codec", "data.guard", "data.leaves", "data.limits", "data.pack",
         "data.places", "data.record", "data.resolve", "data.secret", "data.tags", "data.unpack", "data.values",
-        "failures.callerror", "failures.describe", "failures.rebuild",
+        "failures.callerror", "failures.contents", "failures.describe", "failures.rebuild",
         "imports.modules",
         "links.credit", "links.fragments", "links.gauge", "links.wire",
         "output.units",

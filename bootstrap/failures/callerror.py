@@ -22,7 +22,7 @@ class CallError(OutcomeError):
     host, call      where, and "module:func"
     type_name       qualified name of the class raised there ("KeyError", "pkg.errors.Bad")
     message         its text, without the host
-    args, attrs     plain scalars of its arguments (None for others) and its attributes (a dict)
+    args, attrs     its arguments and its attributes (a dict), as plain data; of what does not travel, a text says so
     frames          (file, line, function, source line or ""), oldest call first; ("", n, "", ""): n left out
     notes           texts added there
     cause, context  CallErrors or None, also as `__cause__` and `__context__`
@@ -61,10 +61,11 @@ class CallError(OutcomeError):
 
     def as_data(self) -> "Dict[str, Any]":
         """Return the error as plain data, in the layout of `describe`; `failures.rebuild` is its inverse."""
-        plain = (str, bytes, int, float, bool)
+        from .describe import plain
+
         return {
             "type": self.type_name, "mro": list(self.mro), "message": self.message,
-            "args": [arg if type(arg) in plain else None for arg in self.args], "attrs": dict(self.attrs),
+            "args": plain(list(self.args)), "attrs": dict(zip(self.attrs, plain(list(self.attrs.values())))),
             "frames": [list(frame) for frame in self.frames], "notes": list(self.notes),
             "cause": self.cause and self.cause.as_data(), "context": self.context and self.context.as_data(),
             "suppress_context": self.__suppress_context__,

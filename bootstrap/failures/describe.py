@@ -6,7 +6,7 @@ The layout, each key always present:
 
     type, mro           qualified names ("pkg.errors.Bad"; builtins bare: "KeyError"): the class, its bases
     message             str(exc)
-    args, attrs         plain scalars only: a list (None in place of other things), a dict by attribute name
+    args, attrs         plain data, see `contents`: a list, a dict by attribute name
     frames              [file, line, function, source line or ""], oldest call first;
                         ["", n, "", ""] stands for n frames left out
     notes               texts
@@ -19,6 +19,7 @@ import itertools
 import os
 
 from .callerror import ROOT
+from .contents import BITS, NODES, carried
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +62,12 @@ def describe(exc: "BaseException", skip_frames: "int" = 0) -> "Dict[str, Any]":
         return _blank(_NAME(type(exc)), "<cannot be described: %s>" % _NAME(type(error)))
 
 
+def plain(values: "List[Any]") -> "List[Any]":
+    """Return arguments or attributes that were described before, as they may go on."""
+    to = _Description()
+    return [carried(value, to) for value in values]
+
+
 def _blank(kind: "str", message: "str") -> "Dict[str, Any]":
     return {"type": kind, "mro": [], "message": message, "args": [], "attrs": {}, "frames": [], "notes": [],
             "cause": None, "context": None, "suppress_context": False, "members": []}
@@ -79,6 +86,7 @@ class _Description:
 
     def __init__(self) -> "None":
         self.left = TOTAL
+        self.nodes = NODES
         self.count = 0
         self.seen: "Set[int]" = set()
 
@@ -88,7 +96,7 @@ class _Description:
         mro = [self.type_name(cls) for cls in _MRO(type(exc))[:ITEMS]]
         data = _blank(mro[0], self.message(exc))
         data["mro"] = [name for name in mro if name != "object"]
-        data["args"] = [self.scalar(arg) for arg in _REAL["args"](exc)[:ITEMS]]
+        data["args"] = [carried(arg, self) for arg in _REAL["args"](exc)[:ITEMS]]
         data["attrs"] = self.attrs(exc)
         data["frames"] = self.frames(_REAL["__traceback__"](exc), skip)
         notes = data["notes"] = self.notes(exc)
@@ -139,8 +147,11 @@ class _Description:
             size = len(value)
         elif issubclass(kind, int):
             value = value if kind is bool else int.__int__(value)
-            size = value.bit_length() // 8
-        elif kind is not float:
+            if value.bit_length() > BITS:
+                return None
+        elif issubclass(kind, float):
+            value = float.__pos__(value)
+        else:
             return None
         if size > min(SCALAR, self.left):
             return None
@@ -166,13 +177,12 @@ class _Description:
         return ["<str() of a note failed>" if note is None else self.text(note, MESSAGE) for note in found]
 
     def attrs(self, exc: "BaseException") -> "Dict[str, Any]":
-        found = [(name, _try(getattr, exc, name)) for name in ATTRIBUTES]
-        found += itertools.islice(dict.items(_REAL["__dict__"](exc)), ITEMS)
+        own = list(itertools.islice(dict.items(_REAL["__dict__"](exc)), ITEMS))
+        named = [(name, _try(getattr, exc, name)) for name in ATTRIBUTES]
         attrs = {}
-        for name, value in found:
-            value = self.scalar(value)
-            if value is not None and type(name) is str and len(name) <= LINE and name[:1] != "_":
-                attrs[name] = value
+        for name, value in [pair for pair in named if pair[1] is not None] + own:
+            if type(name) is str and len(name) <= LINE and name[:1] != "_":
+                attrs[name] = carried(value, self)
         return attrs
 
     def frames(self, traceback: "Any", skip: "int") -> "List[List[Any]]":

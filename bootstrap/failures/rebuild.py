@@ -1,7 +1,7 @@
-"""Exceptions to plain data and back (zone K): `describe` where a call raised, `rebuild` where it is answered.
+"""Rebuilds a `CallError` from what `describe` made of an exception on a target (zone K).
 
-What `rebuild` gets was made by a process that is not trusted. It may choose among the builtin exceptions and
-the classes its caller allowed; no constructor, property or setter of them runs, and all it sends is measured.
+A target is not trusted. It may choose among the builtin exceptions and the classes its caller allowed; no constructor,
+property or setter of them runs, and all it sends is measured.
 """
 
 import builtins
@@ -10,6 +10,7 @@ import sys
 from ..errors import DecodeError
 from . import describe as limits
 from .callerror import CallError, format_remote, show_by_cause, traceback_lines, with_source
+from .contents import NODES, fits_untrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ _SLOTS = {
     UnicodeEncodeError: ("encoding", "start", "end", "reason"),
     UnicodeTranslateError: ("start", "end", "reason"),
 }  # type: Dict[type, Tuple[str, ...]]
-# Of an integer: so many can be written in decimal however low the limit of this Python is set.
-_BITS = 2048
 _CLASSES: "Dict[Tuple[type, ...], type]" = {}
 _CACHED = 256
 
@@ -88,12 +87,13 @@ class _Rebuilding:
         self.source_line = source_line
         self.count = 0
         self.left = 2 * limits.TOTAL
+        self.nodes = [2 * NODES]
 
     def one(self, data: "Dict[str, Any]", depth: "int", groups: "int") -> "CallError":
         self.count += 1
         found = _list(data.get("members"), limits.MEMBERS if groups < limits.GROUPS else 0)
         members = [error for error in [self.linked(item, depth, groups + 1) for item in found] if error]
-        attrs = _attrs(data.get("attrs"))
+        attrs = self.attrs(data.get("attrs"))
         mro = self.texts(data.get("mro"), limits.ITEMS, 2 * limits.LINE)
         error: "CallError" = _new(self.class_of(mro, bool(members)), attrs.get("message", ""), members)
         for name, value in attrs.items():
@@ -107,7 +107,7 @@ class _Rebuilding:
             cause=self.linked(data.get("cause"), depth, groups),
             context=self.linked(data.get("context"), depth, groups), user_classes=self.used,
         )
-        for name, value in (("args", tuple(map(_scalar, _list(data.get("args"), limits.ITEMS)))),
+        for name, value in (("args", tuple(map(self.content, _list(data.get("args"), limits.ITEMS)))),
                             ("__cause__", error.cause), ("__context__", error.context),
                             ("__suppress_context__", data.get("suppress_context") is True)):
             BaseException.__dict__[name].__set__(error, value)  # past the user's properties
@@ -133,6 +133,24 @@ class _Rebuilding:
         data = data[:min(limit + 64, self.left)] if type(data) is str else ""
         self.left -= len(data)
         return data  # type: ignore[no-any-return]
+
+    def content(self, data: "Any") -> "Any":
+        """Return an argument or attribute if it is data; else None."""
+        return data if fits_untrusted(data, self.classes, self.nodes) else None
+
+    def attrs(self, data: "Any") -> "Dict[str, Any]":
+        attrs = {}
+        for name, value in data.items() if type(data) is dict and len(data) <= 3 * limits.ITEMS else ():
+            if type(name) is not str or not name.isidentifier() or name[0] == "_" or len(name) > limits.LINE:
+                continue
+            if name in _NUMBERS and not (type(value) is int and abs(value) < _NUMBERS[name]):
+                continue
+            if name in _TEXTS and type(value) is not str:
+                continue
+            content = self.content(value)
+            if content is not None or value is None:
+                attrs[name] = content
+        return attrs
 
     def texts(self, data: "Any", items: "int", limit: "int") -> "List[str]":
         return [self.text(item, limit) for item in _list(data, items)]
@@ -213,28 +231,5 @@ def _set(error: "CallError", name: "str", value: "Any") -> "None":
         error.__dict__[name] = value
 
 
-def _attrs(data: "Any") -> "Dict[str, Any]":
-    attrs = {}
-    for name, value in data.items() if type(data) is dict and len(data) <= 3 * limits.ITEMS else ():
-        if type(name) is not str or not name.isidentifier() or name[0] == "_" or len(name) > limits.LINE:
-            continue
-        if name in _NUMBERS and not (type(value) is int and abs(value) < _NUMBERS[name]):
-            continue
-        if name in _TEXTS and type(value) is not str:
-            continue
-        value = _scalar(value)
-        if value is not None:
-            attrs[name] = value
-    return attrs
-
-
 def _list(data: "Any", limit: "int") -> "List[Any]":
     return list(data[:limit]) if type(data) in (list, tuple) else []
-
-
-def _scalar(data: "Any") -> "Any":
-    if type(data) in (str, bytes):
-        return data if len(data) <= limits.SCALAR else None
-    if type(data) is int:
-        return data if data.bit_length() <= _BITS else None
-    return data if type(data) in (bool, float) else None

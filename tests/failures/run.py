@@ -6,9 +6,9 @@ if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
 
 from remotesvc.bootstrap.failures.rebuild import describe
-from tests.failures import chains, hostile, rude, shapes, sources, users
+from tests.failures import chains, contents, hostile, rude, shapes, sources, users
 
-CASES = {name: case for module in (shapes, chains, rude, sources, users, hostile)
+CASES = {name: case for module in (shapes, contents, chains, rude, sources, users, hostile)
          for name, case in vars(module).items() if name.startswith("case_")}
 
 

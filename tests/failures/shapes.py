@@ -32,8 +32,7 @@ def case_every_builtin_class() -> None:
         assert isinstance(error, cls) == derives, name
         assert not isinstance(error, (StopIteration, StopAsyncIteration, SystemExit, KeyboardInterrupt))
         if not error.members:
-            args = [arg if isinstance(arg, (str, int, bytes)) else None for arg in exc.args]
-            assert error.args == tuple(args)
+            assert error.args == exc.args
         for attribute in ("errno", "strerror", "filename", "filename2", "start", "end", "reason", "encoding"):
             if wanted and hasattr(exc, attribute):
                 assert getattr(error, attribute) == getattr(exc, attribute), (name, attribute)
@@ -129,20 +128,24 @@ def case_scalars_become_exact() -> None:
     class Text(str):
         pass
 
-    exc = ValueError(Number(7), Text("t"), True, 1.5, b"raw", None, [1], object(), "x" * 5000, 1 << 40000)
+    class Share(float):
+        pass
+
+    exc = ValueError(Number(7), Text("t"), True, Share(1.5), b"raw", None)
     args = describe(exc)["args"]
-    assert args == [7, "t", True, 1.5, b"raw", None, None, None, None, None]
+    assert args == [7, "t", True, 1.5, b"raw", None]
     assert [type(arg) for arg in args[:5]] == [int, str, bool, float, bytes]
 
 
 def case_attributes_of_the_instance() -> None:
     exc = RuntimeError("x")
     exc.status = 503  # type: ignore[attr-defined]
+    exc.detail = None  # type: ignore[attr-defined]
     exc.response = object()  # type: ignore[attr-defined]
     exc.host = "other"  # type: ignore[attr-defined]
     exc._private = 1  # type: ignore[attr-defined]
     error = round_trip(exc)
     assert error.status == 503
-    assert error.attrs == {"status": 503, "host": "other"}
-    assert error.host == "web1"
-    assert not hasattr(error, "response") and not hasattr(error, "_private")
+    assert error.attrs == {"status": 503, "host": "other", "detail": None, "response": "<object does not travel>"}
+    assert error.host == "web1" and error.detail is None
+    assert error.response == "<object does not travel>" and not hasattr(error, "_private")

@@ -163,7 +163,7 @@ def test_what_no_python_could_be_sent_is_not_a_matter_of_versions(connected: Con
     context, book = connected().options(timeout=LIMIT), Notebook("def f(x):\n    return x\n")
     with pytest.raises(EncodeError, match=r"args\[1\]\[0\] \(_thread.lock\)"):
         context.call("operator:add", 1, [threading.Lock()])
-    with pytest.raises(EncodeError, match=r"cannot be pickled: TypeError: .*lock"):
+    with pytest.raises(EncodeError, match=r"args\[0\] \(_thread.lock\)"):
         context.call(book.f, threading.Lock())
     assert context.call(book.f, 1) == 1
 
