@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .bootstrap import errors
+from .bootstrap.calls.current import running
 from .bootstrap.unreachable import ConnectError
 from .calling.context import Context
 from .calling.invocation import Invocation
@@ -76,6 +77,22 @@ def _meant_by(error: Exception) -> BaseException | None:
     if sys.version_info < (3, 11) and type(error) is concurrent.futures.TimeoutError:
         return _NotYet(*error.args)
     return None
+
+
+class _Awaited:
+    """While a call that runs here waits for another; see `wait_in_call`."""
+
+    def __init__(self, token: int) -> None:
+        self._call = running() if token else None
+        self._token = token
+
+    def __enter__(self) -> None:
+        if self._call is not None:
+            self._call.waits_for = self._token
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._call is not None:
+            self._call.waits_for = 0
 
 
 class CallFuture(InterruptibleFuture[T]):
@@ -160,14 +177,16 @@ class CallFuture(InterruptibleFuture[T]):
     def result(self, timeout: float | None = None) -> T:
         """The value; raises what the call ended with, or TimeoutError after ``timeout`` seconds of waiting."""
         try:
-            return super().result(timeout)
+            with _Awaited(self._invocation.token):
+                return super().result(timeout)
         except concurrent.futures.CancelledError as error:
             raise self._cancelled(error) from None
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the call ended with, None for a value."""
         try:
-            return super().exception(timeout)
+            with _Awaited(self._invocation.token):
+                return super().exception(timeout)
         except concurrent.futures.CancelledError as error:
             raise self._cancelled(error) from None
 

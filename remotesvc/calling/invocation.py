@@ -1,5 +1,6 @@
 """One call on its way: made once, sent once, ended once."""
 
+import itertools
 import threading
 import time
 
@@ -29,6 +30,7 @@ MAX_UNANSWERED = 10000
 OWN = "own"
 # What code of ours raises in a call that was given up, as a CallError tells it.
 _GIVEN_UP = tuple("%s.%s" % (each.__module__, each.__qualname__) for each in (Cancelled, CallTimeout))
+_TOKENS = itertools.count(1)
 # Stands for an outcome that has been taken: a value may be large, and a future lives long.
 taken = object()
 
@@ -77,7 +79,7 @@ class Invocation(Pending):
 
     # Thousands may be under way, so they are small, and let go of the arguments once these have been encoded.
     __slots__ = ("context", "tree", "router", "options", "target", "args", "kwargs", "deadline", "peer", "chained",
-                 "sent", "_given_up")
+                 "sent", "token", "_given_up")
     called = wire.CALL  # the mailbox it goes to
 
     def __init__(self, context: "Context", fn: "Any", args: "Tuple[Any, ...]", kwargs: "Dict[str, Any]",
@@ -94,12 +96,14 @@ class Invocation(Pending):
         self.peer = tree.peer(context.id)
         self.chained: "Optional[Tuple[int, int]]" = None
         self.sent = self._given_up = False
+        self.token = 0
 
     def result(self) -> "Any":
         """Send it, wait, and return or raise what it ended with."""
         try:
             self.start()
-            if not wait_in_call(self.wait, None if self.deadline is None else self.deadline - time.monotonic()):
+            if not wait_in_call(self.wait, None if self.deadline is None else self.deadline - time.monotonic(),
+                                self.token):
                 raise self.late()
             self.tree.after_output(self.source)
         except BaseException:  # Ctrl-C while waiting, too
@@ -141,6 +145,9 @@ class Invocation(Pending):
         options, flags, cause = dict(self.options.wire), 0, running()
         if cause is not None:
             options["lineage"] = cause.lineage
+            if cause.in_turn and self.handle:  # what comes back to where this one is waited for would wait for ever
+                self.token = next(_TOKENS)
+                options["lineage"] = cause.lineage + [-self.token]
             flags = wire.CAUSED if self.context.id in cause.lineage else 0
         if self.chained is not None:
             options["chain"] = list(self.chained)

@@ -88,7 +88,7 @@ class Promise(object):
         """What it ended with, None for a value. Raises CallTimeout after ``timeout`` seconds of waiting, and Cancelled
         in a call that its caller gave up."""
         begun = time.monotonic()
-        if not wait_in_call(self._done.wait, timeout):
+        if not wait_in_call(self._done.wait, timeout, self._invocation.token):
             raise CallTimeout("not done after %g s" % (time.monotonic() - begun))
         return self._error
 

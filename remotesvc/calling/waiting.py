@@ -17,19 +17,24 @@ if TYPE_CHECKING:
 LOOK_EVERY = 0.5
 
 
-def wait_in_call(wait: "Callable[[Optional[float]], bool]", timeout: "Optional[float]" = None) -> "bool":
+def wait_in_call(wait: "Callable[[Optional[float]], bool]", timeout: "Optional[float]" = None,
+                 token: "int" = 0) -> "bool":
     """``wait(seconds)`` until that says True; False after ``timeout`` seconds.
 
-    Raises Cancelled in a call that its caller gave up.
+    ``token``: of the call that is waited for. Raises Cancelled in a call that its caller gave up.
     """
     call = running()
     if call is None:
         return wait(timeout)
     end = None if timeout is None else time.monotonic() + timeout
-    while True:
-        left = LOOK_EVERY if end is None else min(LOOK_EVERY, end - time.monotonic())
-        if wait(left):
-            return True
-        call.check()
-        if left < LOOK_EVERY:
-            return False
+    call.waits_for = token
+    try:
+        while True:
+            left = LOOK_EVERY if end is None else min(LOOK_EVERY, end - time.monotonic())
+            if wait(left):
+                return True
+            call.check()
+            if left < LOOK_EVERY:
+                return False
+    finally:
+        call.waits_for = 0

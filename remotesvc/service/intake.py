@@ -125,6 +125,9 @@ class Intake(object):
             lane.invoker.dropped(request, error)
             raise
         request.hurry = False
+        if request.caused and lane.limit == 1:
+            from .cycle import watch
+            watch(self._pool, lane, request)
 
     def check(self, lane: "Any", request: "Any", policies: "bool" = True) -> "None":
         """Find the method, ask its policies, fit the arguments. Raises ServiceRefused."""

@@ -97,8 +97,11 @@ class Request(object):
 
     def perform(self) -> "None":
         """Run it and answer."""
-        before, begun = running(), time.monotonic()
+        before, begun, lane = running(), time.monotonic(), self.lane
         enter(self.call)
+        holder = lane.holder
+        if lane.limit == 1:
+            lane.holder, self.call.in_turn = self.call, True
         try:
             value = self.lane.invoker.invoke(self)
             self._finish(value)
@@ -106,6 +109,7 @@ class Request(object):
             self.pool.workers.count(self.lane, 0, 1)
             self.fail(error, isinstance(error, Full) or (self.call.cancelled and isinstance(error, Cancelled)))
         finally:
+            lane.holder = holder
             enter(before)
             self.marks.ran(time.monotonic() - begun)
 
