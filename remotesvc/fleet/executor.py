@@ -26,6 +26,10 @@ MOST_WAITING = 100_000
 """Tasks that may wait for a host; `submit` waits beyond it, rather than fill the memory."""
 
 
+PATIENCE = 5.0
+"""Seconds in which tasks that were killed, because the program was interrupted, are to end."""
+
+
 class FleetExecutor(Executor):
     """Runs tasks on any host of a fleet, `slots` at once on each.
 
@@ -36,6 +40,9 @@ class FleetExecutor(Executor):
     back). A task that certainly did not run goes to another host; one that may have run ends with Lost, unless
     idempotent=True says that running it again does no harm: then it is lost three times before it does. When no host is
     left, what waits ends with BrokenExecutor.
+
+    As a context manager it waits at the end for all tasks; after Ctrl-C it drops those that have not begun and kills those
+    that run.
     """
 
     def __init__(self, members: Sequence[Member], links: Links, policy: str, slots: int, options: Options,
@@ -45,6 +52,7 @@ class FleetExecutor(Executor):
         self._tasks = Tasks(members, policy, slots, idempotent)
         self._changed = threading.Condition(threading.Lock())
         self._shut = False
+        self._running: set[HostFuture] = set()
 
     def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> HostFuture:
         """Run `fn(*args, **kwargs)` on one of the hosts. Raises RuntimeError after `shutdown`, BrokenExecutor when
@@ -99,9 +107,23 @@ class FleetExecutor(Executor):
                 while self._tasks.waiting or self._tasks.under_way:
                     self._changed.wait()
 
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        if kind is None or issubclass(kind, Exception):
+            self.shutdown()
+            return
+        # Ctrl-C, or the end of the program: nobody will read what comes of the tasks.
+        self.shutdown(wait=False, cancel_futures=True)
+        with self._changed:
+            running = list(self._running)
+        for future in running:
+            future.kill()
+        with self._changed:  # one that connects is not waited for
+            self._changed.wait_for(lambda: not self._tasks.under_way, PATIENCE)
+
     def _begin(self) -> list[tuple[Worker, Task]]:
         """The tasks that can begin now; the lock is held."""
         begun = self._tasks.begin()
+        self._running.update(task.future for _, task in begun)
         self._changed.notify_all()
         return begun
 
@@ -156,6 +178,8 @@ class FleetExecutor(Executor):
             # Before what follows begins, and after the books know if no host is left: whoever is told may submit.
             _settle(task, value, error)
         with self._changed:
+            if not elsewhere:
+                self._running.discard(task.future)
             self._tasks.ended(worker)
             stranded = self._tasks.drop() if self._tasks.broken is not None else []
             begun = self._begin()

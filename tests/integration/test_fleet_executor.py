@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import time
 from concurrent.futures import BrokenExecutor, CancelledError, as_completed, wait
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,31 @@ def test_executor_cancel_kill_and_shutdown(fleet: Fleet, tmp_path: Path) -> None
     executor.shutdown()
     with pytest.raises(RuntimeError, match="after shutdown"):
         executor.submit(tasks.add, 1)
+
+
+def test_executor_that_is_interrupted_kills_what_runs(fleet: Fleet, tmp_path: Path) -> None:
+    begun, waiting = [tmp_path / f"begun{number}" for number in range(4)], []
+    before = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), fleet.executor() as executor:
+        running = [executor.submit(tasks.said_and_sleep, str(file), 600) for file in begun]
+        waiting = [executor.submit(tasks.add, 1) for _ in range(3)]
+        for file in begun:
+            appears(file)
+        raise KeyboardInterrupt
+    assert all(isinstance(future.exception(0), CancelledError) for future in running)
+    assert all(future.cancelled() for future in waiting)
+    assert time.monotonic() - before < 60
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        executor.submit(tasks.add, 1)
+
+
+def test_executor_that_is_left_by_an_error_waits_for_what_runs(fleet: Fleet, tmp_path: Path) -> None:
+    over = tmp_path / "over"
+    with pytest.raises(LookupError), fleet.filter("web1").executor() as executor:
+        running = executor.submit(tasks.wait_for, str(over))
+        over.touch()
+        raise LookupError
+    assert running.result(0) == str(over)
 
 
 def test_executor_shutdown_drops_what_has_not_begun(fleet: Fleet, tmp_path: Path) -> None:
