@@ -41,8 +41,8 @@ class FleetExecutor(Executor):
     idempotent=True says that running it again does no harm: then it is lost three times before it does. When no host is
     left, what waits ends with BrokenExecutor.
 
-    As a context manager it waits at the end for all tasks; after Ctrl-C it drops those that have not begun and kills those
-    that run.
+    As a context manager it waits at the end for all tasks; after Ctrl-C it drops those that have not begun, and kills
+    those that run.
     """
 
     def __init__(self, members: Sequence[Member], links: Links, policy: str, slots: int, options: Options,

@@ -17,7 +17,7 @@ class Doas(Method):
         (r"unknown user", "there is no such user", "Name another with --become-user."),
         unrunnable(r"doas: /[^\n]*: Permission denied"),
         (r"command not found|No such file or directory", "doas cannot find the Python to run",
-         "Name one with --python."),
+         "Name one with python=PATH (--python PATH)."),
         (r"Operation not permitted", "doas does not allow that",
          "Ask for a rule in its doas.conf, or take another user."),
     )

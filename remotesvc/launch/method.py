@@ -22,7 +22,7 @@ def unrunnable(words: "str") -> "Tuple[str, str, str]":
     """The reason that a program's ``words`` tell where the Python is there, and the user may not run it: one in a home
     directory of somebody else, say."""
     return (words, "that user may not run the Python that is to be run",
-            "Name one with --python that it may run, /usr/bin/python3 say.")
+            "Name one with python=PATH (--python PATH) that it may run, /usr/bin/python3 say.")
 
 
 class Method(object):

@@ -26,7 +26,7 @@ class Su(Method):
         (r"using restricted shell|account is (currently )?not available", "that user has no shell to log in with",
          "Become it by way of sudo, or of root."),
         (r"No such file or directory|not found|Unknown command", "su cannot find the Python to run",
-         "Name one with --python."),
+         "Name one with python=PATH (--python PATH)."),
     )
     wrong = r"Authentication fail|incorrect password|Sorry"
     whose = "su wants the password of the user to become, not that of the one who logs in."

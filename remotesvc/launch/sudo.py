@@ -28,7 +28,7 @@ class Sudo(Method):
          "Name another with --become-user."),
         unrunnable(r"unable to execute [^\n]*Permission denied"),
         (r"command not found|No such file or directory", "sudo cannot find the Python to run",
-         "Name one with --python."),
+         "Name one with python=PATH (--python PATH)."),
         (r"unexpected argument|invalid option|unknown option|unrecognized option",
          "sudo does not know the options we need", "A sudo 1.8 or newer, or sudo-rs, is needed."),
     )

@@ -46,6 +46,14 @@ MASTER_ONLY = (
 
 HERE = sys.version_info[:2]
 
+_SINCE = {
+    "contextvars": (3, 7), "dataclasses": (3, 7), "importlib.resources": (3, 7), "importlib.metadata": (3, 8),
+    "multiprocessing.shared_memory": (3, 8), "graphlib": (3, 9), "zoneinfo": (3, 9), "asyncio.taskgroups": (3, 11),
+    "asyncio.timeouts": (3, 11), "tomllib": (3, 11), "annotationlib": (3, 14), "compression": (3, 14),
+    "string.templatelib": (3, 14),
+}  # fmt: skip
+"""Parts of the standard library that no package of an older Python holds."""
+
 
 @dataclass(frozen=True)
 class Ruling:
@@ -99,7 +107,7 @@ class Policy:
         if chosen == "target":
             return Ruling("target", "the master leaves it to the target, by imports={...}", "target")
         if name.partition(".")[0] in sys.stdlib_module_names or (found is not None and found.stdlib):
-            return _stdlib(found, python)
+            return _stdlib(name, found, python)
         if found is None:
             return Ruling("absent", "the master has no such module either", "absent")
         if found.kind in ("native", "unreadable"):
@@ -201,9 +209,14 @@ def _own(name: str, found: Found | None) -> Ruling:
     return Ruling("master")
 
 
-def _stdlib(found: Found | None, python: tuple[int, int]) -> Ruling:
+def _stdlib(name: str, found: Found | None, python: tuple[int, int]) -> Ruling:
     """The target has asked for a part of the standard library, so it lacks it."""
     theirs = "{}.{}".format(*python)
+    for part, since in _SINCE.items():
+        if python < since and (name == part or name.startswith(part + ".")):
+            reason = (f"{part} came with Python {since[0]}.{since[1]}, and this is {theirs}; name a newer Python there, "
+                      "with python=PATH (--python PATH)")
+            return Ruling("absent", reason, "standard library")
     remedy = f"install all of the target's standard library (on Debian: libpython{theirs}-stdlib)"
     if python != HERE:
         reason = f"this Python {theirs} lacks it, and the master's is of {HERE[0]}.{HERE[1]}; {remedy}"

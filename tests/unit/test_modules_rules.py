@@ -172,6 +172,12 @@ class TestOrigin:
         assert (other.kind, other.name) == (ABSENT, "json")
         assert "libpython3.6-stdlib" in other.label
 
+    def test_what_came_with_a_later_python_is_in_none_of_its_packages(self, server: ModuleServer) -> None:
+        for name, since in (("dataclasses", "3.7"), ("zoneinfo._common", "3.9")):
+            label = ask(server, name, python=(3, 6))[0].label
+            assert f"came with Python {since}, and this is 3.6; name a newer" in label
+            assert "stdlib" not in label
+
     def test_compiled_standard_library_says_what_to_install(self, server: ModuleServer) -> None:
         assert "compiled" in ask(server, "_ctypes")[0].label
         assert "-stdlib" in ask(server, "_ctypes")[0].label
