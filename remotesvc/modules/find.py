@@ -76,7 +76,7 @@ class Finder:
 
     @cached_property
     def hidden(self) -> dict[str, str]:
-        """Names of the standard library that stand for other files here, which come before it on the path: name -> path.
+        """Names of the standard library that stand for other files here, which come before it on the path, with these.
         Targets have the standard library's."""
         hidden: dict[str, str] = {}
         taken = sys.stdlib_module_names - set(sys.builtin_module_names)  # nothing comes before the latter

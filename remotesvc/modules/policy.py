@@ -214,8 +214,8 @@ def _stdlib(name: str, found: Found | None, python: tuple[int, int]) -> Ruling:
     theirs = "{}.{}".format(*python)
     for part, since in _SINCE.items():
         if python < since and (name == part or name.startswith(part + ".")):
-            reason = (f"{part} came with Python {since[0]}.{since[1]}, and this is {theirs}; name a newer Python there, "
-                      "with python=PATH (--python PATH)")
+            reason = (f"{part} came with Python {since[0]}.{since[1]}, and this is {theirs}; "
+                      "name a newer Python there, with python=PATH (--python PATH)")
             return Ruling("absent", reason, "standard library")
     remedy = f"install all of the target's standard library (on Debian: libpython{theirs}-stdlib)"
     if python != HERE:

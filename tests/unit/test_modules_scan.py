@@ -203,8 +203,10 @@ class TestClosure:
 
 def test_modules_hidden_by_the_standard_library_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path, {
-        "task.py": "import queue, other, lib\ndef f():\n    import code.parts, json\n", "other.py": "import queue, sched",
-        "queue.py": "", "code/__init__.py": "", "code/parts.py": "", "sched/notes.txt": "", "heapq.py": "", "json.md": "",
+        "task.py": "import queue, other, lib\ndef f():\n    import code.parts, json\n",
+        "other.py": "import queue, sched",
+        "queue.py": "", "code/__init__.py": "", "code/parts.py": "", "sched/notes.txt": "", "heapq.py": "",
+        "json.md": "",
         "site-packages/lib.py": "import heapq", "site-packages/lib-1.dist-info/RECORD": "lib.py,,\n",
     })  # fmt: skip
     Plans(Finder([str(tmp_path), str(tmp_path / "site-packages")]), Codes()).grants("task")
