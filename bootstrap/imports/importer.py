@@ -109,6 +109,12 @@ class Importer(object):
             self._arrived.notify_all()
         return unpacked
 
+    def forget_absences(self) -> "None":
+        """What nobody had is asked for again: somebody has made it, or else it is told so again."""
+        with self._lock:
+            for name in [name for name, entry in self.entries.items() if entry.kind == ABSENT]:
+                del self.entries[name]
+
     @staticmethod
     def _usable(entry: "Optional[Entry]") -> "bool":
         return entry is not None and entry.loadable and entry.magic in (None, MAGIC_NUMBER)

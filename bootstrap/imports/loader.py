@@ -88,13 +88,17 @@ class NamespaceLoader(object):
 
 
 class DistributionFinder(object):
-    """What `importlib.metadata` asks for distributions; finds no modules."""
+    """What `importlib.metadata` asks for distributions, and `importlib` to look again; finds no modules."""
 
     def __init__(self, importer: "Importer") -> "None":
         self._importer = importer
 
     def find_spec(self, name: "str", path: "Any" = None, target: "Any" = None) -> "None":
         """The finders behind it answer."""
+
+    def invalidate_caches(self) -> "None":
+        """What ``importlib.invalidate_caches`` calls."""
+        self._importer.forget_absences()
 
     def find_distributions(self, context: "Any") -> "Iterable[Any]":
         from .metadata import find_distributions

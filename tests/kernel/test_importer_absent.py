@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from pathlib import Path
 
@@ -25,6 +26,15 @@ def test_absent_module_a_second_time(child: Child) -> None:
         assert (caught.value.kind, caught.value.name) == ("ModuleNotFoundError", "nowhere")
         assert "the master has no such module either" in caught.value.message
     assert child.names == ["nowhere"]
+
+
+def test_absent_module_that_was_made_meanwhile(child: Child, module_server: ModuleServer, project: Path) -> None:
+    again = "try:\n    import made_late\n    result = made_late.X\nexcept ImportError:\n    result = None\n"
+    assert child.run(again) is None
+    write(project, {"made_late.py": "X = 1"})
+    importlib.invalidate_caches()
+    module_server.ahead(1, "made_late", 0)
+    assert child.run(f"import importlib\nimportlib.invalidate_caches()\n{again}") == 1
 
 
 def test_submodule_that_the_package_does_not_have_is_not_asked_for(child: Child) -> None:
