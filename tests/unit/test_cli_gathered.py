@@ -77,6 +77,21 @@ def test_what_hosts_print_belongs_to_their_answer(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == "web[1,3] (2): kernel 5.10\nweb2: kernel 6.1\n"
 
 
+def test_what_hosts_print_to_stderr_goes_to_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    backend = FakeBackend()
+
+    def say(context: FakeContext, *args: Any) -> int:
+        backend.prints(context, "kernel 6.1\n")
+        backend.prints(context, "old\n" if context.host == "web2" else "warned\n", "stderr")
+        return 0
+
+    backend.answer = say
+    assert main(["exec", "web[1-3]", "--gather", "--", "uname", "-r"], backend) == 0
+    out, err = capsys.readouterr()
+    assert out == "web[1-3] (3): kernel 6.1\n"
+    assert err == "web[1,3] (2): warned\nweb2: old\n3 hosts: 3 ok\n"
+
+
 def test_a_file_for_each_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     backend = FakeBackend()
 

@@ -165,19 +165,22 @@ class Console:
         if not self.quiet:
             self._write(self.err, self.err.paint(self.err.safe(text), _DIM) + "\n")
 
-    def label(self, host: str) -> str:
-        """A host's name at the start of a line on stdout."""
-        return self.out.paint(f"{one_line(host)}:", _BOLD) + " "
-
     def labelled_result(self, host: str, text: str) -> None:
         """`host: text` on stdout; text of several lines starts on its own line, indented."""
-        body = self.out.safe(text)
+        self._labelled(self.out, host, text)
+
+    def labelled_output(self, host: str, text: str) -> None:
+        """The same on stderr, of what hosts printed there."""
+        self._labelled(self.err, host, text)
+
+    def _labelled(self, stream: Stream, host: str, text: str) -> None:
+        body = stream.safe(text)
         if "\n" in body.rstrip("\n"):
             body = "\n" + "".join(f"  {line}\n" for line in body.rstrip("\n").split("\n"))
         else:
             body = body.rstrip("\n") + "\n"
-        head = self.label(host)
-        self._write(self.out, (head.rstrip() if body.startswith("\n") else head) + body)
+        head = stream.paint(f"{one_line(host)}:", _BOLD) + " "
+        self._write(stream, (head.rstrip() if body.startswith("\n") else head) + body)
 
     def progress(self, text: str) -> None:
         """Show `text` as the last line of the terminal until something else is said; "" removes it."""

@@ -34,7 +34,8 @@ class Gathered:
 
     The most frequent answer comes first. Answers are the same if all of them is, however much of it is shown. diff: the
     others are shown by how they differ from it. `text` makes the text of a value where that is not simply the value;
-    what a host printed belongs to its answer. groups: a group's name stands for its hosts where an answer has them all.
+    what a host printed to stdout belongs to its answer. groups: a group's name stands for its hosts where an answer has
+    them all.
     """
 
     def __init__(self, console: Console, diff: bool, text: Text | None = None,
@@ -47,13 +48,20 @@ class Gathered:
         # By digest: all texts, of a thousand hosts, may be more than there is room for.
         self._answers: dict[bytes, _Answer] = {}
         self._failures: dict[bytes, _Answer] = {}
+        self._errors: dict[bytes, _Answer] = {}
+        """What hosts that are fine printed to stderr: equal answers are equal whatever warnings there were."""
 
     def outcome(self, outcome: Outcome, kept: Kept) -> None:
-        printed = kept.text("stdout") + kept.text("stderr")
-        if printed and not printed.endswith("\n"):
-            printed += "\n"
-        kind = self._answers if outcome.ok else self._failures
-        text = printed + ((self._whole(outcome) or "") if outcome.ok else self._failure(outcome, whole=True))
+        printed, errors = _lines(kept.text("stdout")), _lines(kept.text("stderr"))
+        if not outcome.ok:
+            printed += errors
+            self._add(self._failures, printed + self._failure(outcome, whole=True), outcome, printed)
+            return
+        self._add(self._answers, printed + (self._whole(outcome) or ""), outcome, printed)
+        if errors:
+            self._add(self._errors, errors, outcome, errors)
+
+    def _add(self, kind: dict[bytes, _Answer], text: str, outcome: Outcome, printed: str) -> None:
         digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
         kind.setdefault(digest, _Answer(outcome, printed)).hosts.append(outcome.host)
 
@@ -67,6 +75,8 @@ class Gathered:
                     continue
                 common = whole
             self._console.labelled_result(self._names(answer.hosts), answer.printed + (self._shown(answer.first) or ""))
+        for answer in _by_frequency(self._errors.values()):
+            self._console.labelled_output(self._names(answer.hosts), answer.printed)
         for answer in _by_frequency(self._failures.values()):
             text = f"{self._failure(answer.first)}\n{answer.printed}"
             self._console.error(self._names(answer.hosts), below(text))
@@ -90,6 +100,10 @@ class Gathered:
         if len(lines) > MOST_DIFFERENCES and self._console.out.is_terminal:
             lines[MOST_DIFFERENCES:] = [f"... {len(lines) - MOST_DIFFERENCES} more lines"]
         return "\n".join(lines or ["the same lines, which end differently"]) + "\n"
+
+
+def _lines(text: str) -> str:
+    return text if not text or text.endswith("\n") else text + "\n"
 
 
 def _by_frequency(answers: Iterable[_Answer]) -> list[_Answer]:
