@@ -7,11 +7,15 @@ import fcntl
 import os
 import stat
 import struct
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional, Tuple
 
+# Seconds for which whoever goes on with a transfer waits for the one before, which may not have heard yet that it was
+# given up; between two looks.
+PATIENCE, _LOOK = 1.0, 0.02
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # Linux's FS_IOC_RESVSP64, which all file systems answer alike, and its struct space_resv.
 _RESERVE, _RANGE = 0x4030582A, struct.Struct("hhqqiI16x")
@@ -35,14 +39,24 @@ def create_locked(directory: "int", name: "bytes") -> "Optional[int]":
     return None
 
 
-def open_part(directory: "int", name: "bytes") -> "Optional[int]":
-    """What was kept of an earlier transfer, locked; None if there is nothing, or nothing of ours, or it is in use."""
+def open_part(directory: "int", name: "bytes", patience: "float" = 0.0) -> "Optional[int]":
+    """What was kept of an earlier transfer, locked; None if there is nothing, or nothing of ours, or it is in use for
+    so many seconds."""
     fd = _open_own(directory, name, os.O_RDWR, (os.geteuid(),))
     # Whoever had it locked until now may have given it its final name: then it is what it was to become.
-    if fd is not None and (lock(fd) is False or not _is_named(fd, directory, name)):
+    if fd is not None and (not _locked_within(fd, patience) or not _is_named(fd, directory, name)):
         os.close(fd)
         return None
     return fd
+
+
+def _locked_within(fd: "int", patience: "float") -> "bool":
+    end = time.monotonic() + patience
+    while lock(fd) is False:
+        if time.monotonic() >= end:
+            return False
+        time.sleep(_LOOK)
+    return True
 
 
 def _is_named(fd: "int", directory: "int", name: "bytes") -> "bool":

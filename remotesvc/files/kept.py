@@ -42,7 +42,7 @@ def take(top: "int", made: "bool", resume: "bool", owner: "int" = -1) -> "Option
     ``made``: this transfer made the top. Without ``resume`` what was kept is removed, and nothing will be.
     ``owner`` is whom files are given to besides us.
     """
-    fd = disk.open_part(top, MARKER)
+    fd = disk.open_part(top, MARKER, disk.PATIENCE)
     new = fd is None
     if fd is None:
         try:

@@ -93,7 +93,7 @@ class Landing(object):
         self.name = part
         self._fd = disk.create_locked(self.directory, part)
         if self._fd is None:
-            self._fd = disk.open_part(self.directory, part)
+            self._fd = disk.open_part(self.directory, part, disk.PATIENCE)
         if self._fd is not None:
             # After a crash its end may be zeros: that is why the sender compares digests before it goes on.
             try:

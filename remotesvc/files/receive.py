@@ -28,6 +28,7 @@ def receive(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
                 sink.take(body)
         else:
             inflow = Inflow(call.router, call.caller)
+            call.on_cancel(inflow.look)  # the next transfer may wait for what this one has locked
             try:
                 keep = True  # whatever interrupts us comes from outside, unless it is told below
                 yield {"handle": inflow.handle, "offset": getattr(sink, "offered", 0),

@@ -173,6 +173,7 @@ class FileSink(Sink):
         """``part`` names what may be gone on with; ``begun`` is that, if it has been opened and hashed already."""
         super().__init__()
         self._directory = directory
+        self._final = final
         self._settings = finish
         self._ready: "Optional[Landing]" = None
         self._closed = False
@@ -185,6 +186,7 @@ class FileSink(Sink):
                 begun.discard(True)
             os.close(directory)
             raise
+        self._missed = part is not None and self._file.name != part  # another had it, and may leave it
         self.offered, self.offered_digest = self._file.offered, self._file.hash.digest()
 
     def _begin(self, name: "bytes", offset: "int") -> "Landing":
@@ -200,6 +202,8 @@ class FileSink(Sink):
         if not self.files:
             raise SourceChanged("no file came")
         self._file.place(self._settings.durable)
+        if self._missed:
+            sweep(self._directory, self._final, None)
 
     def close(self, keep: "bool") -> "None":
         if not self._closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import threading
@@ -12,10 +13,12 @@ from typing import Any
 import pytest
 
 from remotesvc import CallTimeout, Cancelled, Context, Lost, Router
+from remotesvc.files import naming
 from remotesvc.files.errors import TransferError, TransferStalled
-from remotesvc.files.landing import Landing
+from remotesvc.files.landing import Finish, Landing
 from remotesvc.files.options import Options
-from remotesvc.files.records import CHUNK
+from remotesvc.files.records import CHUNK, DATA, DONE, DONE_HEAD, END, FILE, Packer, file_head
+from remotesvc.files.sink import FileSink
 from tests.kernel import called, called_files
 from tests.kernel.contexts import alive, gone, until
 from tests.kernel.filetrees import content, digest, leftovers, open_files
@@ -237,3 +240,63 @@ def test_a_transfer_of_called_code_ends_with_its_call(router: Router, tmp_path: 
     until(note.exists)
     assert note.read_text() == "Cancelled: local: the call is over that wanted it"
     assert not (tmp_path / "note.copy").exists()
+
+
+@pytest.mark.parametrize("tree", [False, True], ids=["file", "tree"])
+def test_a_push_that_is_repeated_as_soon_as_it_was_stopped_goes_on(
+    context: Context, tmp_path: Path, tree: bool
+) -> None:
+    """The target may not have heard yet, and has what is there locked."""
+    source, target = tmp_path / "s", tmp_path / "t"
+    (source / "deep" if tree else source.parent).mkdir(parents=True, exist_ok=True)
+    (source / "deep" / "file" if tree else source).write_bytes(content(200 * CHUNK))
+    stop = threading.Event()
+
+    def progress(done: int, total: int | None) -> None:
+        if done > 80 * CHUNK:
+            stop.set()
+
+    for _ in range(3):
+        stop.clear()
+        with pytest.raises(Cancelled):
+            context.push(source, target, stop=stop, progress=progress)
+        copied = context.push(source, target)
+        assert copied.resumed > 0
+        assert leftovers(tmp_path) == []
+        (target / "deep" / "file" if tree else target).unlink()
+
+
+def test_a_part_that_another_has_for_long_is_left_and_removed_later(tmp_path: Path) -> None:
+    directory = os.open(tmp_path, os.O_RDONLY)
+    part = naming.part_name(b"t", b"0" * 16)
+    held = Landing(directory, b"t", part)
+    held.write(b"half")
+    sink = FileSink(os.dup(directory), b"t", Finish(), part)
+    assert sink.offered == 0
+    held.discard(True)
+    assert len(leftovers(tmp_path)) == 2
+    packer = Packer()
+    packer.add(FILE, file_head(0o644, 0, 5, 0) + b"t")
+    packer.add(DATA, b"whole")
+    packer.add(END, hashlib.sha256(b"whole").digest())
+    packer.add(DONE, DONE_HEAD.pack(1, 5))
+    packer.flush()
+    for message in packer.take():
+        sink.take(message)
+    sink.complete()
+    sink.close(False)
+    os.close(directory)
+    assert (tmp_path / "t").read_bytes() == b"whole" and leftovers(tmp_path) == []
+
+
+def test_a_part_that_is_given_back_soon_is_waited_for(tmp_path: Path) -> None:
+    directory = os.open(tmp_path, os.O_RDONLY)
+    held = Landing(directory, b"t", naming.part_name(b"t", b"0" * 16))
+    held.write(b"half")
+    timer = threading.Timer(0.1, held.discard, (True,))
+    timer.start()
+    part = Landing(directory, b"t", held.name)
+    assert part.offered == 4
+    part.discard(False)
+    os.close(directory)
+    timer.join()
