@@ -21,7 +21,9 @@ from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, C
 from remotesvc.ssh import SSHOptions, ways
 from remotesvc.ssh import connect as connecting
 from remotesvc.ssh.connect import Effort
+from remotesvc.ssh.keyexchange import Turn
 from remotesvc.ssh.login.keyring import KeyRing
+from remotesvc.ssh.paths.socket import Stream
 from remotesvc.ssh.ways import Ways
 from tests.integration.ssh_servers import (
     MISSING,
@@ -135,24 +137,25 @@ def test_hosts_behind_a_jump_host_share_its_connection_which_ends_with_the_last(
     many, at_once, most, came = 12, 0, 0, 0
     lock = threading.Lock()
     meeting = threading.Barrier(3)  # that so many go at the same time is waited for, not hoped for
-    connect = connecting.connect
 
-    def counted(host: Any, *arguments: Any) -> Any:
-        nonlocal at_once, most, came
-        with lock:
-            at_once += host.name == "inner"
-            most = max(most, at_once)
-            came += host.name == "inner"
-            meets = host.name == "inner" and came <= meeting.parties
-        try:
+    class Counted(Turn):
+        def take(self, sock: Stream) -> None:
+            nonlocal at_once, most, came
+            super().take(sock)
+            with lock:
+                at_once, came = at_once + 1, came + 1
+                most = max(most, at_once)
+                meets = came <= meeting.parties
             if meets:
                 meeting.wait(LIMIT)
-            return connect(host, *arguments)
-        finally:
-            with lock:
-                at_once -= host.name == "inner"
 
-    monkeypatch.setattr(ways, "connect", counted)
+        def give_back(self) -> None:
+            nonlocal at_once
+            with lock:
+                at_once -= self._taken
+            super().give_back()
+
+    monkeypatch.setattr(ways, "Turn", Counted)
     monkeypatch.setattr(ways, "HANDSHAKES", 3)
     shared, bastion, inner = Ways(), Lines(servers["bastion"]), Lines(servers["inner"])
     paths: list[Any] = []
