@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import getpass
 import os
+import pwd
 import shutil
 from pathlib import Path
 
@@ -115,6 +116,14 @@ def test_defaults(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.user_known_hosts[0] == f"{home}/.ssh/known_hosts"
     assert found.global_known_hosts[0] == "/etc/ssh/ssh_known_hosts"
     assert (found.strict, found.host_key_alias, found.connect_timeout) == ("ask", None, None)
+
+
+def test_home_is_what_the_system_says(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/elsewhere")
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    found = resolve(SSHOptions.parse("other", ssh_config="none", extra_options=["CertificateFile=%d/c"]))
+    paths = (*found.identity_files, *found.user_known_hosts, *found.certificate_files)
+    assert all(path.startswith(f"{home}/") for path in paths)
 
 
 def test_patterns_and_tokens(file: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -133,6 +134,12 @@ def test_the_end_of_the_way_is_the_end_of_the_context(ask: Ask, sshd: OpenSSHSer
         future.result(LIMIT)
     with pytest.raises(remotesvc.NotSent):
         context.call("os:getpid")
+
+
+def test_a_key_file_with_a_percent_sign_in_its_name(ask: Ask, sshd: OpenSSHServer, tmp_path: Path) -> None:
+    key = tmp_path / "my%20key %h"
+    shutil.copy(sshd.key_file, key)
+    assert ask(key_filename=key).call("os:getpid")
 
 
 # -- the openssh transport alone

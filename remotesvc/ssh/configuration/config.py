@@ -21,7 +21,7 @@ from ..openssh import config as openssh_config
 from . import hostspec, keywords
 from .configfile import SYSTEM_CONFIG, USER_CONFIG, Reader, Unreadable, Values
 from .hops import last_hop
-from .localuser import has_entry, local_user
+from .localuser import has_entry, local_user, tilde
 from .options import HOST_KEY_MODES, SSHOptions
 from .resolved import OTHER_TRANSPORT, PREFERRED_AUTHENTICATIONS, ResolvedHost
 from .settings import Settings
@@ -105,7 +105,7 @@ def _build(settings: Settings, options: SSHOptions) -> ResolvedHost:
         port=port,
         user=user,
         options=options,
-        identity_files=settings.files("identityfile", IDENTITY_FILES, tokens),
+        identity_files=settings.files("identityfile", IDENTITY_FILES, tokens, options.key_filenames),
         certificate_files=tuple(dict.fromkeys(certificates)),
         identities_only=settings.yes("identitiesonly"),
         identity_agent=_agent(settings, tokens),
@@ -149,7 +149,7 @@ def _tokens(name: str, hostname: str, port: int, user: str, alias: str | None) -
     """What the %-tokens of ssh_config(5) stand for; `name` is the host as the user wrote it."""
     return {
         "%": "%",
-        "d": os.path.expanduser("~"),
+        "d": tilde("~"),
         "h": hostname,
         "i": str(os.getuid()),
         "k": alias or name,

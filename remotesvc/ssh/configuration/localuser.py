@@ -16,6 +16,13 @@ def has_entry() -> bool:
     return True
 
 
+def tilde(path: str) -> str:
+    """A path of ssh_config with its ~ replaced as ssh does, which does not look at HOME."""
+    if has_entry() and (path == "~" or path.startswith("~/")):
+        return pwd.getpwuid(os.getuid()).pw_dir + path[1:]
+    return os.path.expanduser(path)
+
+
 def local_user() -> str:
     """The name that the environment or the system has; the number where neither has one."""
     try:

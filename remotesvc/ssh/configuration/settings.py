@@ -9,6 +9,7 @@ from remotesvc.bootstrap.errors import UsageError
 
 from ..hostkeys import algorithms
 from .configfile import Unreadable, Values
+from .localuser import tilde
 from .tokens import expand, number
 
 
@@ -60,20 +61,23 @@ class Settings:
             raise Unreadable(f"{key} {self.text(key)} leaves none that is supported here")
         return left
 
-    def files(self, key: str, default: tuple[str, ...], tokens: Mapping[str, str]) -> tuple[str, ...]:
-        """Paths, with ~ and tokens expanded, none twice."""
+    def files(
+        self, key: str, default: tuple[str, ...], tokens: Mapping[str, str], given: tuple[str, ...] = ()
+    ) -> tuple[str, ...]:
+        """Paths, with ~ and tokens expanded, none twice. Those `given` by the user have no tokens, and a shell's ~."""
         found = self._values.get(key, [" ".join(default)])
         if key == "globalknownhostsfile":  # ssh knows no tokens there
-            paths = several(key, found[0], os.path.expanduser)
+            paths = several(key, found[0], tilde)
         elif key == "userknownhostsfile":
             paths = several(key, found[0], lambda path: self.expanded(path, tokens))
         else:
-            paths = [expand(name, tokens) for name in self._values.get(key, default) if name.lower() != "none"]
+            names = [name for name in self._values.get(key, default) if name.lower() != "none"]
+            paths = [os.path.expanduser(name) if name in given else expand(name, tokens) for name in names]
         return tuple(dict.fromkeys(paths))
 
     def expanded(self, path: str, tokens: Mapping[str, str]) -> str:
         """A path of those in which `ssh -G` replaces the tokens."""
-        return os.path.expanduser(path) if self._ssh_says else expand(path, tokens)
+        return tilde(path) if self._ssh_says else expand(path, tokens)
 
 
 def several(key: str, text: str, expanded: Callable[[str], str]) -> list[str]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from remotesvc.bootstrap.errors import UsageError
 
+from .localuser import tilde
+
 _TOKEN = re.compile(r"%(.)|\$\{(\w+)\}")
 _TIME = re.compile(r"(\d+)([smhdw]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -23,7 +25,7 @@ def expand(text: str, tokens: Mapping[str, str]) -> str:
             raise UsageError(f"{match.group()} in {text!r} has no value")
         return value
 
-    return os.path.expanduser(_TOKEN.sub(replaced, text))
+    return tilde(_TOKEN.sub(replaced, text))
 
 
 def expand_command(key: str, text: str, tokens: Mapping[str, str]) -> str:

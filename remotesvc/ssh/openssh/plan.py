@@ -10,7 +10,7 @@ from remotesvc.bootstrap.errors import UsageError
 from ..configuration import hostspec
 from ..configuration.configfile import Values
 from ..configuration.hostspec import HostSpec
-from ..configuration.localuser import local_user
+from ..configuration.localuser import local_user, tilde
 from ..configuration.options import SSHOptions
 from ..configuration.settings import several
 from ..configuration.tokens import number
@@ -154,7 +154,8 @@ def command_line(
     if options.user is not None:
         words += ["-l", options.user]
     for path in options.key_filenames:
-        words += ["-i", _plain(path)]
+        # -i is for a name that is looked for as it stands, with a % that is doubled, too.
+        words += ["-o", f"IdentityFile={_quoted(path)}"] if "%" in path else ["-i", _plain(path)]
     return [*words, "--", options.host, command]
 
 
@@ -184,7 +185,7 @@ def _last(text: str) -> HostSpec | None:
 
 def _files(values: Values) -> list[str]:
     keys = ("userknownhostsfile", "globalknownhostsfile")
-    return [path for key in keys for path in several(key, values.get(key, ["none"])[0], os.path.expanduser)]
+    return [path for key in keys for path in several(key, values.get(key, ["none"])[0], tilde)]
 
 
 def _plain(path: str) -> str:
