@@ -193,11 +193,13 @@ def _explain(
         )
     if not greeted:
         return _no_greeting(sock, host, said)
+    farewell = packetizer.farewell if isinstance(packetizer, GuardedPacketizer) else ""
+    why = "" if farewell else str(error)
     return ConnectError(
-        f"the key exchange failed: {str(error) or 'the server closed the connection'}",
+        f"the key exchange failed: {why or 'the server closed the connection'}",
         host=host.name,
         stage="kex",
-        diagnostics=said,
+        diagnostics=f"{said}\n{farewell}".strip(),
     )
 
 

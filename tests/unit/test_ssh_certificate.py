@@ -87,7 +87,8 @@ def test_every_kind_of_key_and_authority(host: str, authority: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "host", "now", "expected"),
     [
-        ({}, "WEB1", NOW, ""),
+        ({}, "web1", NOW, ""),
+        ({"names": ("WEB1",)}, "web1", NOW, "for WEB1, not for web1"),  # as ssh, which has host names in lower case
         ({}, "web2", NOW, "for web1, not for web2"),
         ({"names": ()}, "web2", NOW, ""),
         ({"names": ("web*",)}, "web2", NOW, "for web*"),  # patterns are for files, not for certificates

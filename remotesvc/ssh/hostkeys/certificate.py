@@ -160,8 +160,8 @@ def objection(
     late = certificate.in_time(time.time() if now is None else now)
     if late:
         return late
-    names = [principal.lower() for principal in certificate.principals]
-    if names and host.lower() not in names:
+    # As ssh, with regard to case: names of hosts are in lower case by now.
+    if certificate.principals and host not in certificate.principals:
         shown = ascii(", ".join(certificate.principals[:5]))[1:-1][:200]
         return f"the certificate is for {shown}, not for {host}"
     if certificate.critical:

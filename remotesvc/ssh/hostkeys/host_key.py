@@ -98,7 +98,8 @@ class HostKeys:
         entry = self._authority(shown)
         if entry is None:
             return False, ""
-        why = certificate.objection(shown, self.names[-1], allowed=self.host.ca_signature_algorithms)
+        name = self.host.host_key_alias or self.names[-1]
+        why = certificate.objection(shown, name, allowed=self.host.ca_signature_algorithms)
         if not why and shown.key != key:  # paramiko verified the exchange with `key`
             why = "the certificate is for another key"
         return not why, f"{why} (its authority is {entry.place})" if why else ""

@@ -7,6 +7,7 @@ than it is told, and says why a key did not sign.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 import paramiko
 from paramiko.message import Message
@@ -23,12 +24,13 @@ class AgentError(Exception):
 
 
 class Agent:
-    """A connection to the agent at `path`; every answer is waited for no longer than `timeout` seconds."""
+    """A connection to the agent at `path`; no answer is waited for when `left` says that no seconds are left."""
 
-    def __init__(self, path: str, timeout: float) -> None:
+    def __init__(self, path: str, left: Callable[[], float]) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(max(timeout, 0.001))
+        self._left = left
         try:
+            self._limit()
             self._socket.connect(path)
         except OSError as error:
             self._socket.close()
@@ -47,6 +49,7 @@ class Agent:
     def ask(self, request: bytes) -> tuple[int, Message]:
         """Send one request and return the kind and content of the answer. Raises AgentError."""
         try:
+            self._limit()
             self._socket.sendall(len(request).to_bytes(4, "big") + request)
             size = int.from_bytes(self._read(4), "big")
             if not 0 < size <= _LONGEST:
@@ -56,9 +59,16 @@ class Agent:
             raise AgentError(f"the ssh-agent does not answer: {error}") from error
         return answer[0], Message(answer[1:])
 
+    def _limit(self) -> None:
+        left = self._left()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._socket.settimeout(left)
+
     def _read(self, size: int) -> bytes:
         data = b""
         while len(data) < size:
+            self._limit()
             piece = self._socket.recv(size - len(data))
             if not piece:
                 raise AgentError("the ssh-agent closed the connection")

@@ -132,7 +132,7 @@ class _Attempts:
         if self._host.identity_agent is None:
             return []
         try:
-            agent = Agent(self._host.identity_agent, self._deadline - time.monotonic())
+            agent = Agent(self._host.identity_agent, lambda: self._deadline - time.monotonic())
             self._stack.callback(agent.close)
             return agent.keys()
         except AgentError as error:

@@ -32,7 +32,10 @@ def connect(host: str, port: int, deadline: float, family: str = "any", bind: st
     addresses = interleaved(lookup(host, port, wanted, deadline))
     local: list[Address] | None = None
     if bind is not None:
-        local = lookup(bind, 0, wanted, deadline)
+        try:
+            local = lookup(bind, 0, wanted, deadline)
+        except socket.gaierror as error:  # it is not the host that is not found
+            raise OSError(errno.EADDRNOTAVAIL, f"BindAddress {bind} does not resolve: {error.strerror}") from error
     elif interface is not None:
         local = list(interfaces.addresses(interface))
     sock = _race(addresses, local, deadline)

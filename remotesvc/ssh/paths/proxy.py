@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -17,6 +18,9 @@ GRACE = 1.0
 SAID = 8 * 1024
 """Bytes of its stderr that are kept, from the beginning and from the end each."""
 
+_PIPE = 64 * 1024
+"""Bytes that a pipe holds: one read takes all that is in it."""
+
 
 class CommandSocket(TunedSocket):
     """Our end of a socket whose other end is the program's stdin and stdout."""
@@ -24,18 +28,30 @@ class CommandSocket(TunedSocket):
     process: subprocess.Popen[bytes]
     _noise: Noise
     _listener: threading.Thread
+    _end_of_it: int = -1
+    """A pipe, whose closing tells the listener that the program is gone: a child of it may hold stderr."""
 
     def said(self) -> str:
         """What the program wrote to stderr, once it has ended; so far, if it goes on."""
         self._listener.join(GRACE / 2)
         return self._noise.text()
 
-    def _listen(self) -> None:
+    def _listen(self, told: int) -> None:
         stderr = self.process.stderr
         assert stderr is not None
-        with stderr:
-            while data := os.read(stderr.fileno(), 4096):
-                self._noise.add(data)
+        poll = select.poll()
+        poll.register(stderr, select.POLLIN)
+        poll.register(told, select.POLLIN)
+        try:
+            with stderr:
+                while True:
+                    ready = [number for number, _ in poll.poll()]
+                    data = os.read(stderr.fileno(), _PIPE) if stderr.fileno() in ready else b""
+                    self._noise.add(data)
+                    if not data or told in ready:
+                        return
+        finally:
+            os.close(told)
 
     def close(self) -> None:
         """Sever; the owner also ends the program."""
@@ -55,6 +71,9 @@ class CommandSocket(TunedSocket):
                     break
                 except subprocess.TimeoutExpired:
                     continue
+        pipe, self._end_of_it = self._end_of_it, -1
+        if pipe >= 0:
+            os.close(pipe)
         self._listener.join(GRACE)
 
 
@@ -76,7 +95,8 @@ def start(command: str, deadline: float) -> CommandSocket:
         TunedSocket.close(sock)
         raise
     sock._noise = Noise(SAID, SAID)
-    sock._listener = threading.Thread(target=sock._listen, name="remotesvc-proxy", daemon=True)
+    told, sock._end_of_it = os.pipe()
+    sock._listener = threading.Thread(target=sock._listen, args=(told,), name="remotesvc-proxy", daemon=True)
     sock._listener.start()
     sock.deadline = deadline
     return sock

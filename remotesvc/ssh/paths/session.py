@@ -11,6 +11,7 @@ from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 
 from ..connect import Peer
 from .channel import WINDOW, ParamikoPath
+from .packets import GuardedPacketizer
 from .packing import Buffer
 
 
@@ -66,8 +67,10 @@ def _explain(peer: Peer, stage: str, error: Exception, reason: str) -> ConnectEr
         )
     if stage == "exec" and peer.transport.is_active():
         return ConnectError("the server does not let this user run a program", host=host, stage=stage)
+    packetizer = peer.transport.packetizer
     return ConnectError(
         f"the connection broke while {doing}: {reason or str(error) or type(error).__name__}",
         host=host,
         stage=stage,
+        diagnostics=packetizer.farewell if isinstance(packetizer, GuardedPacketizer) else "",
     )

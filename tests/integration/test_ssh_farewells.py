@@ -1,0 +1,129 @@
+"""How connecting ends: what a server says on leaving is told, and nothing is waited for, or left, that need not be."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from remotesvc.bootstrap.unreachable import UnknownHost
+from remotesvc.ssh import SSHOptions
+from remotesvc.ssh.login.agent import Agent, AgentError
+from tests.integration.ssh_servers import OpenSSHServer, connect_error, one_client_server, running
+from tests.integration.test_jump_hosts import RELAY
+from tests.kernel.contexts import LIMIT, until
+
+pytest_plugins = ("tests.integration.sshd_fixture",)
+
+WORDS = b"down for maintenance\x1b[2J"
+
+
+def disconnect() -> bytes:
+    """The packet by which a server leaves, saying why, before there are keys."""
+    said = b"\x01" + (11).to_bytes(4, "big") + len(WORDS).to_bytes(4, "big") + WORDS + bytes(4)
+    padding = 16 - (len(said) + 5) % 8
+    return (len(said) + 1 + padding).to_bytes(4, "big") + bytes([padding]) + said + bytes(padding)
+
+
+def test_why_a_server_leaves_during_the_key_exchange() -> None:
+    def serve() -> None:
+        with listener.accept()[0] as connection:
+            connection.sendall(b"SSH-2.0-test\r\n" + disconnect())
+            connection.recv(4096)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        options = SSHOptions.parse("127.0.0.1", port=listener.getsockname()[1], ssh_config="none")
+        error = connect_error(options)
+        thread.join(LIMIT)
+    assert error.stage == "kex"
+    assert "down for maintenance" in str(error)
+    assert "\x1b" not in str(error)
+
+
+def test_why_a_server_leaves_before_it_runs_a_program(tmp_path: Path) -> None:
+    class Leaves(paramiko.ServerInterface):
+        def check_auth_none(self, username: str) -> int:
+            return paramiko.common.AUTH_SUCCESSFUL
+
+        def check_channel_request(self, kind: str, chanid: int) -> int:
+            message = paramiko.Message()
+            message.add_byte(b"\x01")
+            message.add_int(11)
+            message.add_string(WORDS)
+            message.add_string("")
+            transports[0]._send_message(message)  # type: ignore[attr-defined]
+            raise EOFError
+
+    transports: list[paramiko.Transport] = []
+    with one_client_server(Leaves(), tmp_path, transports.append) as reach:
+        error = connect_error(SSHOptions.parse("127.0.0.1", extra_options=("IdentityAgent=none",), **reach))
+    assert error.stage == "open"
+    assert "down for maintenance" in str(error)
+
+
+def test_an_address_to_bind_that_does_not_resolve_is_not_the_hosts(sshd: OpenSSHServer) -> None:
+    error = connect_error(sshd.options(extra_options=("BindAddress=nowhere.invalid",)))
+    assert not isinstance(error, UnknownHost)
+    assert "BindAddress nowhere.invalid" in error.message
+
+
+@pytest.fixture
+def dribbling(tmp_path: Path) -> Iterator[str]:
+    """An agent whose answer comes byte by byte, for ever."""
+
+    def serve() -> None:
+        with listener.accept()[0] as connection:
+            connection.sendall((1000).to_bytes(4, "big"))
+            while not over.wait(0.1):
+                connection.send(b"\x0c")
+
+    over = threading.Event()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "agent"))
+        listener.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield str(tmp_path / "agent")
+        over.set()
+        thread.join(LIMIT)
+
+
+def test_an_agent_has_so_much_time_in_all(dribbling: str) -> None:
+    started = time.monotonic()
+    agent = Agent(dribbling, lambda: started + 0.5 - time.monotonic())
+    try:
+        with pytest.raises(AgentError, match="timed out"):
+            agent.keys()
+        assert 0.5 <= time.monotonic() - started < 10
+    finally:
+        agent.close()
+
+
+def test_a_child_of_a_proxy_command_that_holds_its_stderr_is_not_waited_for(
+    sshd: OpenSSHServer, tmp_path: Path
+) -> None:
+    """It took a second to close, and left a thread and a descriptor."""
+    (tmp_path / "relay.py").write_text(RELAY)
+    child = tmp_path / "child"
+    script = f"setsid sh -c 'echo $$ > {child}; exec sleep 60' </dev/null >/dev/null & exec \"$@\""
+    relay = shlex.join([sys.executable, str(tmp_path / "relay.py")])
+    command = f"ProxyCommand=sh -c {shlex.quote(script)} x {relay} %h %p"
+    threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    try:
+        with running(sshd.options(extra_options=("IdentityAgent=none", command)), "echo fine") as got:
+            assert got.wait_size(5) == b"fine\n"
+        until(lambda: threading.active_count() == threads)
+        until(lambda: len(os.listdir("/proc/self/fd")) == files)
+    finally:
+        until(lambda: child.exists() and child.read_text().endswith("\n"))
+        os.kill(int(child.read_text()), 9)
