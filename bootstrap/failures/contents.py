@@ -10,10 +10,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List
 
-# Containers and what is in them, of all exceptions of one description; levels of containers; bytes of a leaf;
-# characters of a class's or field's name.
 # Bits of an integer: so many can be written in decimal however low the limit of this Python is set.
 BITS = 2048
+# Containers and what is in them, of all exceptions of one description; levels of containers; bytes of a leaf;
+# characters of a class's or field's name.
 NODES = 4096
 LEVELS = 8
 LEAF = 4096
