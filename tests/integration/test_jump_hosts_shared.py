@@ -124,6 +124,12 @@ def test_keys_are_exchanged_in_turn(
     with ThreadPoolExecutor(3) as pool:
         for login in [pool.submit(log_in, ways, through(), keys) for _ in range(3)]:
             login.result(LIMIT)
+
+
+def test_a_turn_that_does_not_come_in_time_is_told(
+    through: Callable[..., SSHOptions], ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = KeyRing()
     monkeypatch.setattr("remotesvc.ssh.ways.HANDSHAKES", 0)
     with pytest.raises(ConnectTimeout, match="other hosts behind bastion") as caught:
         log_in(ways, through(connect_timeout=1.5), keys)
