@@ -33,7 +33,9 @@ _STANDARD: "Dict[str, Any]" = {
 # Of these a pickle makes no more than the codec does, or what means nothing elsewhere.
 _VIEWS = frozenset(["os._Environ", "mappingproxy", "dict_keys", "dict_values", "dict_items", "odict_keys",
                     "odict_values", "odict_items"])
-_BASES = (dict, list, tuple, set, frozenset, str, bytes, bytearray, int, float, complex)
+# A text or number with a class of its own is one above all: its library need not be there.
+_SCALARS = (str, bytes, bytearray, int, float, complex)
+_BASES = (dict, list, tuple, set, frozenset) + _SCALARS
 _MAX_FIELDS = 4096
 _MAX_NAME = 512
 # Combinations of one class of flags, each of some 300 bytes.
@@ -127,13 +129,13 @@ def _plain(value: "Any", cls: "type", state: "Encoded") -> "Any":
     target = _STANDARD.get(name) or next((base for base in _BASES if issubclass(cls, base)), None)
     if target is None or name.startswith(("datetime.", "pandas.")):
         raise Refused("only data travels, and this is none of the types that do")
-    if state.strict is True or (state.strict and name not in _VIEWS):
+    if state.strict is True or (state.strict and name not in _VIEWS and not issubclass(cls, _SCALARS)):
         raise Refused("strict_types: it would arrive as %s" % target.__name__)
     if target is dict:
         # Of a relative of dict what it holds, whatever its own methods say. OrderedDict has an order of its own.
         known: "Any" = next((base for base in cls.__mro__ if base.__module__ in ("builtins", "collections")), cls)
         return dict(known.items(value) if issubclass(cls, dict) else value.items())
-    if target in (str, bytes, bytearray, int, float, complex) and issubclass(cls, target):
+    if target in _SCALARS and issubclass(cls, target):
         return _exact(value, target)
     return target(value)
 
