@@ -29,8 +29,8 @@ def whole(load: "Any") -> "Any":
 
 
 def _provisions() -> "Any":
-    from .provide import Provisions
-    return Provisions
+    from .lazy_parts import LazyParts
+    return LazyParts
 
 
 class ChildRouter(Router):

@@ -1,9 +1,9 @@
 """The second phase of a child's start: runs once the whole kernel has arrived."""
-from .calls.turns import Turns
+from .calls.reader_handover import ReaderHandover
 from .calls.workers import Workers
-from .leave import leave
 from .links import assembly
 from .links.gauge import Gauge
+from .shutdown import leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,4 +25,4 @@ def complete(router: "Any") -> "None":
         with link.lock:
             link.wake_writer()  # while there may be threads: user code can use them all up
         Workers(router.dispatcher, router.timers)
-        Turns(link.path, link, router.dispatcher, capture.never_wait)
+        ReaderHandover(link.path, link, router.dispatcher, capture.never_wait)

@@ -60,7 +60,7 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
     except RuntimeError as error:  # no more threads; its traceback would wait for a capture that nobody brings
         router.on_orphaned(str(error))
     router.dispatcher.serve(Seat(True))
-    from .leave import finish
+    from .shutdown import finish
     finish(router)
 
 

@@ -27,8 +27,8 @@ class _Package(types.ModuleType):
     def __getattr__(self, name: "str") -> "object":
         if name.startswith("__") and name != "__all__":
             raise AttributeError(name)  # the import system asks for such while it loads the package
-        from .bootstrap import face
-        value = self.__dict__[name] = face.find(name, face.on_child(__file__))
+        from .bootstrap import public_names
+        value = self.__dict__[name] = public_names.find(name, public_names.on_child(__file__))
         return value
 
     def __dir__(self) -> "List[str]":

@@ -1,4 +1,4 @@
-"""What type checkers and editors see of the package; at run time `bootstrap/face.py` finds the same names."""
+"""What type checkers and editors see of the package; at run time `bootstrap/public_names.py` finds the same names."""
 
 from .bootstrap.calls.current import current as current
 from .bootstrap.data.record import Record as Record

@@ -12,9 +12,9 @@ from .bootstrap import errors
 from .bootstrap.calls.current import running
 from .bootstrap.unreachable import ConnectError
 from .calling.context import Context
+from .calling.fair_inbox import FairInbox
 from .calling.invocation import Invocation
 from .calling.outcomes import own_error
-from .calling.turns import TurnsInbox
 
 T = TypeVar("T")
 
@@ -102,7 +102,7 @@ class CallFuture(InterruptibleFuture[T]):
     and the target is told. Done-callbacks run on a thread of the router, never on the one that reads the link.
     """
 
-    def __init__(self, invocation: Invocation, hand_off: Callable[..., Any], shown: TurnsInbox) -> None:
+    def __init__(self, invocation: Invocation, hand_off: Callable[..., Any], shown: FairInbox) -> None:
         super().__init__()
         self._invocation = invocation
         invocation.notify = self._settled

@@ -14,9 +14,9 @@ from .bootstrap.failures.callerror import CallError
 from .bootstrap.routing.ids import IdPool
 from .bootstrap.routing.router import Router as KernelRouter
 from .calling.context import Context
+from .calling.fair_inbox import FairInbox
 from .calling.inbox import Inbox
 from .calling.invocation import Invocation
-from .calling.turns import TurnsInbox
 from .futures import CallFuture, Cancelled
 from .launch.start import magic_in
 from .launch.tree import Tree
@@ -46,7 +46,7 @@ class MasterTree(Tree):
     def __init__(self, router: KernelRouter, settings: dict[str, Any], modules: ModuleServer) -> None:
         super().__init__(router, IdPool(_no_more_ids, 1, LAST_ID), settings)
         self._modules = modules
-        self.events: TurnsInbox
+        self.events: FairInbox
         self.source_line = modules.sent.source_line
         self._pusher = Pusher(router, modules, self._magic_of)
         self._questions = Inbox("remotesvc-versions", lambda message: None, router.report)

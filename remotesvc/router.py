@@ -15,8 +15,8 @@ from .bootstrap.failures.callerror import CallError
 from .bootstrap.links import assembly, wire
 from .bootstrap.routing.router import Router as KernelRouter
 from .calling.context import Context
+from .calling.fair_inbox import FairInbox
 from .calling.known import by_name
-from .calling.turns import TurnsInbox
 from .launch.tree import CONCURRENCY, CONNECT_TIMEOUT
 from .messages.sender import Sender
 from .modules.explain import ImportOrigin
@@ -72,7 +72,7 @@ class Router:
         assembly.begin(self._router)
         self._ssh = SSHContexts(self._tree, KeyRing(terminal.find() if interactive else None), Pythons(remember))
         self._outputs = Outputs(self._name_of, on_output, on_log)
-        self._events = self._tree.events = TurnsInbox(self._router, "remotesvc-events", self._on_event)
+        self._events = self._tree.events = FairInbox(self._router, "remotesvc-events", self._on_event)
         self._router.mailboxes[wire.EMIT_OUTPUT] = self._events
         self._router.mailboxes[wire.EMIT_LOG] = self._events
 

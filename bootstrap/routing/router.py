@@ -14,7 +14,7 @@ from ..links import wire
 from ..links.link import Link
 from ..links.streams import Streams
 from ..links.timers import Timers
-from .lineage import Lineage
+from .leaf_routes import LeafRoutes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Router(object):
 
     def __init__(self, own: "int", ancestors: "List[int]", codec: "Any", bindings: "Any") -> "None":
         self.id = own
-        self.routes = Lineage(own, ancestors)
+        self.routes = LeafRoutes(own, ancestors)
         self.codec = codec
         self.bindings = bindings
         self.links: "Dict[Optional[int], Link]" = {}

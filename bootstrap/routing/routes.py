@@ -2,14 +2,14 @@
 
 Identity is the link: a neighbour may speak for itself and for what is routed through it, and for nobody else.
 """
-from .lineage import Lineage
+from .leaf_routes import LeafRoutes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Optional, Set
 
 
-class RouteTable(Lineage):
+class RouteTable(LeafRoutes):
     """Which neighbour leads to which context, where there are children."""
 
     def __init__(self, own: "int", ancestors: "List[int]") -> "None":

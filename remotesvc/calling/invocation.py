@@ -35,7 +35,7 @@ _TOKENS = itertools.count(1)
 taken = object()
 
 
-class Peer(object):
+class OutstandingCalls(object):
     """What this process keeps for a context, however many handles to it there are."""
 
     def __init__(self, context: "int") -> "None":

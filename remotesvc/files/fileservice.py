@@ -18,13 +18,13 @@ from .destination import file_sink
 from .errors import RAISES, TransferBusy, TransferError, about, refusing_here
 from .grants import Grants, components, open_plainly
 from .inflow import Inflow
-from .job import call_is_over, interrupted
 from .landing import Finish
 from .options import IDLE
 from .outflow import Outflow
 from .records import ABANDONED
 from .sink import StreamSink
 from .source import Sending
+from .transfer_job import call_is_over, interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

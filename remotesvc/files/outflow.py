@@ -6,7 +6,7 @@ from ..bootstrap.errors import CallTimeout, NotSent
 from ..bootstrap.links import wire
 from ..bootstrap.links.credit import ACK_EVERY
 from ..bootstrap.links.large import abandon
-from . import turns
+from . import direct_write
 from .errors import TransferStalled
 from .transfer import Throttle, Window
 
@@ -71,8 +71,8 @@ class Outflow(object):
         link = router.link_to(self._dst)
         router.streams.out(self._dst, stream).acquire(size, deadline, self._over)
         frame = wire.Frame(wire.MESSAGE, 0, stream, self._dst, router.id, router.id, self._handle)
-        if not turns.write(link, wire.queue_of(router.id, stream), self._handle, [frame.header(len(body)), body], size,
-                           self._over, self._idle):
+        if not direct_write.write(link, wire.queue_of(router.id, stream), self._handle,
+                                  [frame.header(len(body)), body], size, self._over, self._idle):
             raise NotSent("the link is closed: %s" % link.closed)
 
     def _wait(self, seconds: "float") -> "None":

@@ -9,11 +9,11 @@ from .answers import sender_untrusted, sent_untrusted
 from .destination import file_sink, finish_of, interrupted_tree, place_of, tree_sink
 from .errors import TransferRefused, located, refusing_here
 from .inflow import Inflow
-from .job import Job, interrupted
 from .naming import is_number
 from .options import Options
 from .parts import Parts
 from .sink import StreamSink
+from .transfer_job import TransferJob, interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def pull(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied"
 
 class _Pull(object):
     def __init__(self, context: "Any", src: "str", dst: "Optional[str]", out: "Any", options: "Options") -> "None":
-        self._job = Job(context, "pull", options)
+        self._job = TransferJob(context, "pull", options)
         self._src = src
         self._dst = dst
         self._out = out

@@ -7,12 +7,12 @@ from ..bootstrap.errors import Error, NotSent, UsageError
 from .answers import received_untrusted, receiver_untrusted
 from .errors import refusing_here
 from .filters import Filter
-from .job import Job
 from .options import Options
 from .origin import Origin, StreamOrigin, open_path
 from .outflow import Outflow
 from .records import ABANDONED
 from .source import Sending, chunk_for
+from .transfer_job import TransferJob
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def push(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied"
     """See ``Context.push``."""
     origin = open_source(src, options)
     try:
-        job = Job(context, "push", options)
+        job = TransferJob(context, "push", options)
         try:
             return _Push(job, origin, os.fspath(dst)).run()
         finally:
@@ -50,7 +50,7 @@ def open_source(src: "Any", options: "Options") -> "Origin":
     return open_path(os.fspath(src), options.symlinks, Filter(options.rules()))
 
 
-def send_tree(job: "Job", origin: "Origin", dst: "str", sending: "Sending") -> "Copied":
+def send_tree(job: "TransferJob", origin: "Origin", dst: "str", sending: "Sending") -> "Copied":
     """Send a tree to make another the same: with a ``Sending`` of its own, which may refer to what is there."""
     try:
         work = _Push(job, origin, dst)
@@ -61,7 +61,7 @@ def send_tree(job: "Job", origin: "Origin", dst: "str", sending: "Sending") -> "
 
 
 class _Push(object):
-    def __init__(self, job: "Job", origin: "Origin", dst: "str") -> "None":
+    def __init__(self, job: "TransferJob", origin: "Origin", dst: "str") -> "None":
         self._job = job
         self._origin = origin
         self._outflow: "Optional[Outflow]" = None

@@ -7,12 +7,12 @@ import time
 from .answers import path_untrusted, source_untrusted
 from .copied import Copied
 from .errors import TransferRefused, refusing_here
-from .job import Job
 from .listing import check_count, entries_untrusted, listing_untrusted
 from .plan import MAX_NAMED
 from .records import target_inside
 from .rehearsed import landing
 from .sink import MAX_NAMED as SKIPPED_NAMED
+from .transfer_job import TransferJob
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _THERE = "remotesvc.files.rehearsed:"
 def push(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied":
     """See ``Context.push``, with ``dry_run``."""
     from .push import open_source
-    job, origin = Job(context, "push", options), open_source(src, options)
+    job, origin = TransferJob(context, "push", options), open_source(src, options)
     try:
         request = dict(options.finish(), dst=os.fspath(dst), kind=origin.kind, name=origin.name)
         path = path_untrusted(job.result(job.submit(_THERE + "landing", request)), context.name)
@@ -44,7 +44,7 @@ def push(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied"
 def pull(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied":
     """See ``Context.pull``, with ``dry_run``."""
     from .pull import name_of, name_of_tree, tree_destination
-    job, src = Job(context, "pull", options), os.fspath(src)
+    job, src = TransferJob(context, "pull", options), os.fspath(src)
     dst = None if hasattr(dst, "write") else os.fspath(dst)
     asked = job.submit(_THERE + "source", {"src": src, "symlinks": options.symlinks, "rules": options.rules()})
     there = source_untrusted(job.result(asked), context.name)
@@ -57,12 +57,12 @@ def pull(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied"
                  there["skipped_names"])
 
 
-def _file(job: "Job", path: "str", size: "Optional[int]", name: "str") -> "Copied":
+def _file(job: "TransferJob", path: "str", size: "Optional[int]", name: "str") -> "Copied":
     copied = Copied(path=path, files=1, bytes=size or 0, changed_names=[name] if name else [])
     return _checked(job, copied)
 
 
-def _tree(job: "Job", path: "str", listing: "Listing", inside: "bool", skipped: "int",
+def _tree(job: "TransferJob", path: "str", listing: "Listing", inside: "bool", skipped: "int",
           names: "List[bytes]") -> "Copied":
     """``inside``: links that lead out of the tree are skipped, besides what is ``skipped``, with these ``names``."""
     copied = Copied(path=path, skipped=skipped, skipped_names=[os.fsdecode(name) for name in names[:SKIPPED_NAMED]])
@@ -88,7 +88,7 @@ def _tree(job: "Job", path: "str", listing: "Listing", inside: "bool", skipped: 
     return _checked(job, copied)
 
 
-def _checked(job: "Job", copied: "Copied") -> "Copied":
+def _checked(job: "TransferJob", copied: "Copied") -> "Copied":
     most = job.options.max_bytes
     if most is not None and copied.bytes > most:
         raise TransferRefused("more than %d bytes; max_bytes says how many are allowed" % most)

@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-    from .job import Job
+    from .transfer_job import TransferJob
 
 _SIGNATURES = "remotesvc.files.mirror:signatures"
 
@@ -20,7 +20,7 @@ class Signatures(object):
     again. Close it.
     """
 
-    def __init__(self, job: "Job", dst: "str", wanted: "List[Tuple[bytes, int, int]]") -> "None":
+    def __init__(self, job: "TransferJob", dst: "str", wanted: "List[Tuple[bytes, int, int]]") -> "None":
         self._job = job
         self._dst = dst
         self._wanted = wanted

@@ -6,7 +6,7 @@ import time
 
 from .errors import SourceChanged, TransferRefused
 from .landing import zeros
-from .madeup import content_of
+from .pseudo_files import content_of
 from .records import CHUNK, DATA, DONE, DONE_HEAD, END, FILE, HOLE, NUMBER, ROOM, SMALL, SMALL_HEAD, Packer, file_head
 from .regular import HOLES_FROM, changed, extents, prefix, same
 from .transfer import Squeeze

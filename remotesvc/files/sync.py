@@ -9,7 +9,6 @@ from .copied import Copied
 from .delta import Search, block_size, most_blocks
 from .errors import DigestMismatch, SourceChanged, refusing_here
 from .filters import Filter
-from .job import Job
 from .listing import Lister, check_count, count_of, list_tree, listing_untrusted
 from .options import Options
 from .origin import TreeOrigin
@@ -19,6 +18,7 @@ from .records import CHUNK, COPY, DATA, FILE, RANGE, file_head
 from .regular import changed
 from .signatures import Signatures
 from .source import Sending, chunk_for
+from .transfer_job import TransferJob
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def sync(context: "Any", src: "Any", dst: "Any", options: "Options", checksum: "
 class _Sync(object):
     def __init__(self, context: "Any", path: "str", dst: "str", options: "Options", checksum: "bool", delete: "bool",
                  dry_run: "bool") -> "None":
-        self._job = Job(context, "sync", options)
+        self._job = TransferJob(context, "sync", options)
         self._path = path
         self._dst = dst
         self._rules = options.rules()

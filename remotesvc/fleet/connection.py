@@ -12,7 +12,7 @@ from remotesvc.bootstrap.errors import UsageError
 from remotesvc.ssh.configuration.hostspec import CONTAINERS
 from remotesvc.ssh.configuration.options import TRANSPORTS
 
-from .place import KINDS, container_of
+from .container_variables import KINDS, container_of
 
 _SSH = {"ssh", "smart", "paramiko", "paramiko_ssh", "ansible.netcommon.paramiko", "openssh"}
 _TRUE = {"true", "yes", "on", "1", "y", "t"}

@@ -14,7 +14,7 @@ from remotesvc.calling.options import DEFAULTS, Options
 from remotesvc.router import Router
 
 from .arguments import small, spread
-from .beside import beside, follow
+from .asyncio_bridge import beside, follow
 from .call import Arguments, Call
 from .chosen import Source, choose
 from .connection import Become

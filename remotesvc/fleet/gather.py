@@ -1,6 +1,6 @@
 """Run one function for every host, a bounded number at a time, and yield what became of each as it comes.
 
-Other threads do the work (see `desk`); the caller's thread waits on one queue. The queue is a SimpleQueue
+Other threads do the work (see `coordinator`); the caller's thread waits on one queue. The queue is a SimpleQueue
 because its `put` may be called from a signal handler, so Ctrl-C can be turned into a `Stop` without raising
 anywhere: an exception in the middle of somebody's loop is how results that already arrived get lost.
 
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from .attempt import Attempt, Begun
-from .desk import Desk
+from .coordinator import RunCoordinator
 from .outcome import Outcome
 from .schedule import Limits
 
@@ -76,10 +76,10 @@ def gather(
     `deadline`, an instant of ``time.monotonic()``. Leaving the loop is a stop. `retried(host, tries, error)` is called,
     on a thread of the run, when a host will be tried again; it must not raise.
     """
-    desk = Desk(hosts, work, begin, label, limits, retried)
+    coordinator = RunCoordinator(hosts, work, begin, label, limits, retried)
     stop = stop or Stop()
-    stop._attach(desk.outcomes)
-    desk.open()
+    stop._attach(coordinator.outcomes)
+    coordinator.open()
     left = len(hosts)
     until: float | None = None
     try:
@@ -87,26 +87,26 @@ def gather(
             limit = until if until is not None else deadline
             try:
                 wait = LOOK if limit is None else min(LOOK, max(0.0, limit - time.monotonic()))
-                ended = desk.outcomes.get(timeout=wait) or []
+                ended = coordinator.outcomes.get(timeout=wait) or []
             except queue.Empty:
                 ended = []
                 if limit is None or time.monotonic() < limit:
-                    desk.look()
+                    coordinator.look()
                     continue
                 if until is None:
-                    desk.reason = "the time for the whole run is over"
+                    coordinator.reason = "the time for the whole run is over"
                     stop.request()
                 else:
-                    ended = desk.give_up()
+                    ended = coordinator.give_up()
             if until is None and stop.requested:
                 until = time.monotonic() + grace
                 if stop.noticed is not None:
                     stop.noticed()
-                ended += desk.stop()
+                ended += coordinator.stop()
             left -= len(ended)
-            stop.reason = desk.reason
+            stop.reason = coordinator.reason
             yield from ended
     finally:
         if left:  # the consumer left the loop
-            desk.stop()
-        desk.close()
+            coordinator.stop()
+        coordinator.close()

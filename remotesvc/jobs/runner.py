@@ -15,8 +15,8 @@ from ..bootstrap.calls.unfold import from_async, run
 from ..bootstrap.data import codec
 from ..bootstrap.data.limits import MAX_NODES
 from ..bootstrap.errors import EncodeError, Error
-from ..bootstrap.leave import end_group
 from ..bootstrap.output.capture import Capture
+from ..bootstrap.shutdown import end_group
 from ..calling.isolation import adapt
 from . import outcome
 from .alone import Alone, Said

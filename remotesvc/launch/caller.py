@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
-    from ..calling.invocation import Peer
+    from ..calling.invocation import OutstandingCalls
 
 
 class Caller(object):
@@ -41,7 +41,7 @@ class Caller(object):
         """Why a context never came up; None if it did, or if another process started it."""
         return self.ledger.failure_of(number)
 
-    def peer(self, number: "int") -> "Peer":
+    def peer(self, number: "int") -> "OutstandingCalls":
         """The book of calls to a context."""
         return self.ledger.peer(number)
 

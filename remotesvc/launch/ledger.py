@@ -4,7 +4,7 @@ import collections
 import threading
 
 from ..bootstrap.errors import UsageError
-from ..calling.invocation import Peer
+from ..calling.invocation import OutstandingCalls
 from .start import magic_in
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ class Ledger(object):
         self.starts: "Dict[int, Any]" = {}
         self.hops: "Dict[int, Tuple[int, ...]]" = {}
         self.bases: "Dict[int, Context]" = {}
-        self.peers: "Dict[int, Peer]" = {}
+        self.peers: "Dict[int, OutstandingCalls]" = {}
         self._gone: "Deque[int]" = collections.deque()
         self._lock = threading.Lock()
 
@@ -49,12 +49,12 @@ class Ledger(object):
         start = self.starts.get(number)
         return start.error if start is not None else None
 
-    def peer(self, number: "int") -> "Peer":
+    def peer(self, number: "int") -> "OutstandingCalls":
         """The book of calls to a context."""
         peer = self.peers.get(number)
         if peer is None:
             with self._lock:
-                peer = self.peers.setdefault(number, Peer(number))
+                peer = self.peers.setdefault(number, OutstandingCalls(number))
         return peer
 
     def forget(self, number: "int") -> "None":

@@ -22,7 +22,7 @@ from .caller import Caller
 from .connection import Connection
 from .handshake import LIMITS
 from .ledger import Settled
-from .moduledesk import ModuleDesk
+from .module_requests import ModuleRequests
 from .process import ProcessPath
 from .start import Start
 
@@ -50,7 +50,7 @@ class Tree(Caller):
         self._ids = ids
         self._settings = settings
         self._bundle: "Optional[Bundle]" = None
-        self._module_requests = ModuleDesk(router, self._answer)
+        self._module_requests = ModuleRequests(router, self._answer)
         router.mailboxes[wire.ASK_MODULE] = self._module_requests
         self._id_requests = Inbox("remotesvc-ids", lambda message: None, router.report)
         router.mailboxes[wire.LEASE_IDS] = Lessor(router, ids, BLOCK if router.id == 0 else BLOCK // SHARE,

@@ -9,14 +9,14 @@ from ..bootstrap.links import wire
 from .errors import Closed, WaitTimeout
 from .line import CLOSE, VALUE
 from .message import host_of
+from .sender_paths import Local, Remote
 from .waitable import deadline_of
-from .ways import Local, Remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional, Tuple
 
-    from .ways import Way
+    from .sender_paths import SenderPath
 
 
 class Sender(object):
@@ -33,7 +33,7 @@ class Sender(object):
         self._context = context
         self._handle = handle
         self._lock = threading.Lock()
-        self._way: "Optional[Way]" = None
+        self._way: "Optional[SenderPath]" = None
         self._closed = False
         self._dead: "Any" = None
 
@@ -117,7 +117,7 @@ class Sender(object):
         finally:
             self._lock.release()
 
-    def _post(self, way: "Way", encoded: "Any", flags: "int", deadline: "Optional[float]") -> "None":
+    def _post(self, way: "SenderPath", encoded: "Any", flags: "int", deadline: "Optional[float]") -> "None":
         call, error = running(), way.error
         try:
             if error is None:
@@ -143,7 +143,7 @@ class Sender(object):
         self._dead = kind, getattr(error, "message", str(error)), host_of(self._router, self._context)
         raise self._failure()
 
-    def _end(self, way: "Way") -> "None":
+    def _end(self, way: "SenderPath") -> "None":
         self._closed = True
         way.end()
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from remotesvc.bootstrap.face import EVERYWHERE
 from remotesvc.bootstrap.imports.modules import LISTING, METADATA, RESOURCE, announcement
+from remotesvc.bootstrap.public_names import EVERYWHERE
 
 from .closure import Scanner, lineage
 from .datafiles import Unavailable, data_files, read_data_file, withheld

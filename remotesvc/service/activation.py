@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
 
-class Job(object):
+class PoolTask(object):
     """A function in a lane. What it raises is reported."""
 
     payer = -1
@@ -24,7 +24,7 @@ class Job(object):
         self._function(*self._args)
 
 
-class Activation(Job):
+class Activation(PoolTask):
     """Makes a service and its invoker; the calls that asked for it wait behind it in its lane."""
 
     def __init__(self, pool: "Any", lane: "Any", cls: "Any") -> "None":

@@ -5,7 +5,7 @@ import threading
 from ..bootstrap.calls.current import Call, enter
 from ..bootstrap.errors import Busy, Error
 from ..messages.waitable import NOTHING
-from .activation import Job
+from .activation import PoolTask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Listener(object):
                 return
             self._queued = True
         try:
-            self._workers.put(self._lane, Job(self._lane, self._look))
+            self._workers.put(self._lane, PoolTask(self._lane, self._look))
         except Busy:  # its service has as much to do as it may: another look, later
             with self._lock:
                 self._queued = False

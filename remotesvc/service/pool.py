@@ -7,7 +7,7 @@ from ..bootstrap.calls.refusals import BEGUN, ServiceInactive
 from ..bootstrap.errors import UsageError
 from ..bootstrap.links import wire
 from ..messages.here import kernel_of
-from .activation import Activation, Job
+from .activation import Activation, PoolTask
 from .activator import Activator
 from .base import Service
 from .callers import Callers
@@ -123,7 +123,7 @@ class Pool(object):
 
     def defer(self, function: "Callable[..., Any]", *args: "Any") -> "None":
         """Run ``function(*args)`` on a thread of the pool. What it raises is reported. Raises Busy, ServiceInactive."""
-        self.workers.put(self._own, Job(self._own, function, *args))
+        self.workers.put(self._own, PoolTask(self._own, function, *args))
 
     # -- what becomes of calls
 
@@ -186,7 +186,7 @@ class Pool(object):
         for work in left[1]:
             if isinstance(work, Activation):
                 work.fail(error)
-            elif not isinstance(work, Job):
+            elif not isinstance(work, PoolTask):
                 if work.function is not None:
                     work.lane.invoker.dropped(work, error)
                 work.hurry = True

@@ -4,7 +4,7 @@ import threading
 
 from ..bootstrap.calls.dispatcher import Seat
 from ..bootstrap.calls.refusals import ServiceInactive
-from .activation import Job
+from .activation import PoolTask
 from .lanes import Lanes
 
 TYPE_CHECKING = False
@@ -232,7 +232,7 @@ class Workers(object):
         held = self.held()
         held.append(work.lane)
         try:
-            if isinstance(work, Job) or self._allow(work):
+            if isinstance(work, PoolTask) or self._allow(work):
                 work.perform()
         except BaseException as error:
             self._kernel.report(error)

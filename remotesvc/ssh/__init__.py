@@ -28,10 +28,10 @@ from .configuration.options import SSHOptions as SSHOptions
 
 if TYPE_CHECKING:
     from .connect import Peer
+    from .jump_hosts import JumpHosts
     from .login.keyring import KeyRing
     from .paths.channel import ParamikoPath
     from .paths.packing import Buffer
-    from .ways import Ways
 
 
 def open(
@@ -41,7 +41,7 @@ def open(
     deadline: float | None = None,
     phases: dict[str, float] | None = None,
     keys: KeyRing | None = None,
-    ways: Ways | None = None,
+    ways: JumpHosts | None = None,
 ) -> ParamikoPath:
     """Connect, log in, run a program and send it its first input, in one go, before `deadline`.
 
@@ -58,12 +58,12 @@ def open(
     if phases is None:
         phases = {}
     from .connect import Effort
+    from .jump_hosts import JumpHosts
     from .login.keyring import KeyRing
     from .paths.session import open_path
-    from .ways import Ways
 
     try:
-        peer = (ways or Ways()).connect(options, Effort(deadline, keys or KeyRing(), phases=phases))
+        peer = (ways or JumpHosts()).connect(options, Effort(deadline, keys or KeyRing(), phases=phases))
     except ConnectError as error:
         note_times(error, started, phases)
         raise

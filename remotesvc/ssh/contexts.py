@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from remotesvc.calling.context import Context
 
     from .connect import Peer
+    from .jump_hosts import JumpHosts
     from .openssh.askpass import Secretary
     from .openssh.config import Answers
     from .openssh.path import OpenSSHPath
     from .openssh.plan import OpenSSHHost
     from .paths.channel import ParamikoPath
-    from .ways import Ways
 
 _LOG = logging.getLogger("remotesvc")
 
@@ -52,7 +52,7 @@ class SSHContexts:
         self._tree = tree
         self._keys = keys
         self._lock = threading.Lock()
-        self._ways: Ways | None = None
+        self._jump_hosts: JumpHosts | None = None
         self._answers: Answers | None = None
         self._answering: Secretary | None = None
         self._shared: dict[Asked, _Shared] = {}
@@ -118,7 +118,7 @@ class SSHContexts:
                                 self._secretary(), lambda word: _LOG.warning("%s: %s", name, word), self._asked())
         else:
             path = ssh.open(options, lambda peer: command_at(_place(peer)), (), deadline, phases, self._keys,
-                            self.ways())
+                            self.jump_hosts())
 
         def remember(info: dict[str, Any]) -> None:
             if self.pythons.learn(place, options.python, info):  # on the reader, which must not write
@@ -156,23 +156,23 @@ class SSHContexts:
                 self._answers = Answers()
             return self._answers
 
-    def ways(self) -> Ways:
+    def jump_hosts(self) -> JumpHosts:
         """The connections to jump hosts, which all hosts behind them share."""
-        from .lean import load_paramiko
+        from .paramiko_import import load_paramiko
 
         load_paramiko()
-        from .ways import Ways
+        from .jump_hosts import JumpHosts
 
         answers = self._asked()
         with self._lock:
-            if self._ways is None:
-                self._ways = Ways(answers)
-            return self._ways
+            if self._jump_hosts is None:
+                self._jump_hosts = JumpHosts(answers)
+            return self._jump_hosts
 
     def close(self) -> None:
         """Cut the connections to jump hosts; the contexts are closed by now."""
-        if self._ways is not None:
-            self._ways.close()
+        if self._jump_hosts is not None:
+            self._jump_hosts.close()
 
 
 def _place(peer: Peer) -> tuple[str, str]:

@@ -18,13 +18,13 @@ import pytest
 
 from remotesvc import Lost, Router, ssh
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, ConnectTimeout, HostKeyError
-from remotesvc.ssh import SSHOptions, ways
+from remotesvc.ssh import SSHOptions, jump_hosts
 from remotesvc.ssh import connect as connecting
 from remotesvc.ssh.connect import Effort
+from remotesvc.ssh.jump_hosts import JumpHosts
 from remotesvc.ssh.keyexchange import Turn
 from remotesvc.ssh.login.keyring import KeyRing
 from remotesvc.ssh.paths.socket import Stream
-from remotesvc.ssh.ways import Ways
 from tests.integration.ssh_servers import (
     MISSING,
     PATIENCE,
@@ -78,15 +78,15 @@ def config(servers: dict[str, OpenSSHServer], tmp_path: Path) -> Path:
     """An ssh_config in which inner is behind bastion, deep behind inner; each host has a key of its own."""
     path = tmp_path / "config"
     text = ""
-    ways = {"inner": "bastion", "deep": "inner"}
+    jump_hosts = {"inner": "bastion", "deep": "inner"}
     for name, server in servers.items():
         text += (
             f"Host {name}\n HostName 127.0.0.1\n Port {server.port}\n User {server.user}\n"
             f" IdentityFile {server.key_file}\n IdentitiesOnly yes\n IdentityAgent none\n"
             f" UserKnownHostsFile {server.known_hosts_file}\n GlobalKnownHostsFile none\n"
         )
-        if name in ways:
-            text += f" ProxyJump {ways[name]}\n"
+        if name in jump_hosts:
+            text += f" ProxyJump {jump_hosts[name]}\n"
     path.write_text(text)
     return path
 
@@ -155,9 +155,9 @@ def test_hosts_behind_a_jump_host_share_its_connection_which_ends_with_the_last(
                 at_once -= self._taken
             super().give_back()
 
-    monkeypatch.setattr(ways, "Turn", Counted)
-    monkeypatch.setattr(ways, "HANDSHAKES", 3)
-    shared, bastion, inner = Ways(), Lines(servers["bastion"]), Lines(servers["inner"])
+    monkeypatch.setattr(jump_hosts, "Turn", Counted)
+    monkeypatch.setattr(jump_hosts, "HANDSHAKES", 3)
+    shared, bastion, inner = JumpHosts(), Lines(servers["bastion"]), Lines(servers["inner"])
     paths: list[Any] = []
 
     def open_one() -> None:
@@ -193,7 +193,7 @@ def test_functions_run_behind_two_jump_hosts_and_loss_is_noticed(
     assert len(context.call("os:urandom", 3_000_000)) == 3_000_000
     assert context.call("builtins:len", bytes(3_000_000)) == 3_000_000
     assert {"jump", "tcp", "kex", "auth", "open", "exec", "boot"} <= set(context.phases)
-    (outer,) = [each for key, each in router._ssh.ways()._bastions.items() if key.host == "bastion"]
+    (outer,) = [each for key, each in router._ssh.jump_hosts()._bastions.items() if key.host == "bastion"]
     future = context.submit("time:sleep", 60)
     watch = Stopwatch()
     assert outer.peer is not None
@@ -247,7 +247,7 @@ def test_what_goes_wrong_at_the_jump_host_says_so(config: Path, servers: dict[st
 def test_one_failure_of_a_jump_host_is_the_failure_of_all_behind_it(
     config: Path, servers: dict[str, OpenSSHServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared, bastion = Ways(), Lines(servers["bastion"])
+    shared, bastion = JumpHosts(), Lines(servers["bastion"])
     attempts, errors = 8, []
     target = options(config, "inner", jump="nobody_there@bastion")
     connect = connecting.connect
@@ -257,7 +257,7 @@ def test_one_failure_of_a_jump_host_is_the_failure_of_all_behind_it(
         until(lambda: sum(each.users for each in shared._bastions.values()) == attempts)
         return connect(*arguments)
 
-    monkeypatch.setattr(ways, "connect", held_up)
+    monkeypatch.setattr(jump_hosts, "connect", held_up)
 
     def attempt() -> None:
         with pytest.raises(AuthenticationError) as caught:
@@ -379,5 +379,5 @@ def test_nothing_of_a_host_reaches_a_shell(host: str) -> None:
 def test_a_jump_host_that_is_none_is_an_error_of_configuration(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("Host a\n ProxyJump b;id\n")
     with pytest.raises(ConnectError) as caught:
-        Ways().connect(options(tmp_path / "config", "a"), Effort(time.monotonic() + 5, KeyRing()))
+        JumpHosts().connect(options(tmp_path / "config", "a"), Effort(time.monotonic() + 5, KeyRing()))
     assert caught.value.stage == "config"

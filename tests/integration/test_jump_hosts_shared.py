@@ -15,8 +15,8 @@ import pytest
 from remotesvc import ConnectTimeout
 from remotesvc.ssh import SSHOptions
 from remotesvc.ssh.connect import Effort
+from remotesvc.ssh.jump_hosts import HANDSHAKES, JumpHosts
 from remotesvc.ssh.login.keyring import KeyRing
-from remotesvc.ssh.ways import HANDSHAKES, Ways
 from tests.integration.ssh_servers import OpenSSHServer, make_key, openssh_server
 from tests.integration.test_asked_together import blocked
 from tests.kernel.contexts import LIMIT, until
@@ -50,8 +50,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSSHServer]:
 
 
 @pytest.fixture
-def ways() -> Iterator[Ways]:
-    ways = Ways()
+def ways() -> Iterator[JumpHosts]:
+    ways = JumpHosts()
     yield ways
     ways.close()
 
@@ -67,7 +67,7 @@ def config_of(server: OpenSSHServer, directory: Path, key: str) -> Path:
     return path
 
 
-def log_in(ways: Ways, options: SSHOptions, keys: KeyRing) -> dict[str, float]:
+def log_in(ways: JumpHosts, options: SSHOptions, keys: KeyRing) -> dict[str, float]:
     """Log in, and return where the time went."""
     effort = Effort(time.monotonic() + options.connect_timeout, keys)
     ways.connect(options, effort).close()
@@ -76,7 +76,7 @@ def log_in(ways: Ways, options: SSHOptions, keys: KeyRing) -> dict[str, float]:
 
 @pytest.mark.parametrize("behind", [False, True], ids=["directly", "behind a bastion"])
 def test_the_time_a_person_takes_counts_for_none_of_those_who_wait_for_the_answer(
-    behind: bool, server: OpenSSHServer, ways: Ways, tmp_path: Path
+    behind: bool, server: OpenSSHServer, ways: JumpHosts, tmp_path: Path
 ) -> None:
     person, locked = Person(4.5), str(server.directory / "locked")
     keys = KeyRing(person)
@@ -102,7 +102,7 @@ def through(server: OpenSSHServer, tmp_path: Path) -> Callable[..., SSHOptions]:
     return through
 
 
-def test_hosts_that_do_not_answer_keep_nobody_waiting(through: Callable[..., SSHOptions], ways: Ways) -> None:
+def test_hosts_that_do_not_answer_keep_nobody_waiting(through: Callable[..., SSHOptions], ways: JumpHosts) -> None:
     keys = KeyRing()
     with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(2 * HANDSHAKES) as pool:
         dead = through(port=silent.getsockname()[1])
@@ -117,27 +117,27 @@ def test_hosts_that_do_not_answer_keep_nobody_waiting(through: Callable[..., SSH
 
 
 def test_keys_are_exchanged_in_turn(
-    through: Callable[..., SSHOptions], ways: Ways, monkeypatch: pytest.MonkeyPatch
+    through: Callable[..., SSHOptions], ways: JumpHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = KeyRing()
-    monkeypatch.setattr("remotesvc.ssh.ways.HANDSHAKES", 1)
+    monkeypatch.setattr("remotesvc.ssh.jump_hosts.HANDSHAKES", 1)
     with ThreadPoolExecutor(3) as pool:
         for login in [pool.submit(log_in, ways, through(), keys) for _ in range(3)]:
             login.result(LIMIT)
 
 
 def test_a_turn_that_does_not_come_in_time_is_told(
-    through: Callable[..., SSHOptions], ways: Ways, monkeypatch: pytest.MonkeyPatch
+    through: Callable[..., SSHOptions], ways: JumpHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = KeyRing()
-    monkeypatch.setattr("remotesvc.ssh.ways.HANDSHAKES", 0)
+    monkeypatch.setattr("remotesvc.ssh.jump_hosts.HANDSHAKES", 0)
     with pytest.raises(ConnectTimeout, match="other hosts behind bastion") as caught:
         log_in(ways, through(connect_timeout=1.5), keys)
     assert caught.value.stage == "jump"
 
 
 def test_who_goes_to_the_jump_host_for_all_may_be_interrupted(
-    through: Callable[..., SSHOptions], ways: Ways, monkeypatch: pytest.MonkeyPatch
+    through: Callable[..., SSHOptions], ways: JumpHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C there was the failure of all behind it."""
     first = threading.Event()
@@ -146,7 +146,7 @@ def test_who_goes_to_the_jump_host_for_all_may_be_interrupted(
     def interrupted(options: SSHOptions, *args: Any) -> Any:
         if options.host == "bastion" and not first.is_set():
             first.set()
-            until(lambda: blocked("remotesvc.ssh.ways", "_wait") > 0)
+            until(lambda: blocked("remotesvc.ssh.jump_hosts", "_wait") > 0)
             raise KeyboardInterrupt
         return connect(options, *args)
 

@@ -8,7 +8,7 @@ def kernel() -> "tuple[list[str], list[str], bool]":
     finder = next(each for each in sys.meta_path if hasattr(each, "codes"))
     loaded = [name for name in sys.modules if name.startswith("remotesvc.bootstrap")]
     compiled = sorted(set(loaded) - set(finder.codes) - {"remotesvc.bootstrap.finder", "remotesvc.bootstrap.stage0"})
-    return sorted(finder.codes), compiled, "remotesvc.bootstrap.calls.turns" in loaded
+    return sorted(finder.codes), compiled, "remotesvc.bootstrap.calls.reader_handover" in loaded
 
 
 def source_of_frame() -> str:

@@ -18,7 +18,7 @@ from remotesvc.bootstrap.links import patience, streams, wire
 from remotesvc.bootstrap.links.stdio import FdPath
 from remotesvc.bootstrap.links.wire import RANDOM, Frame
 from remotesvc.bootstrap.routing import hub
-from remotesvc.bootstrap.routing.lineage import Lineage
+from remotesvc.bootstrap.routing.leaf_routes import LeafRoutes
 from remotesvc.bootstrap.unreachable import BootstrapError
 from remotesvc.launch import ledger, process
 from remotesvc.launch.connection import Connection
@@ -106,7 +106,7 @@ def test_forbidden_frames_of_a_grandchild_are_its_own(tree: MemoryTree, kind: in
 def leaf() -> Iterator[tuple[Node, RawPeer]]:
     """A context that has no children and never called anybody, and its parent."""
     node = Node(5, [0])
-    node.hub, node.routes = None, Lineage(5, [0])
+    node.hub, node.routes = None, LeafRoutes(5, [0])
     parent = RawPeer.above(node)
     yield node, parent
     parent.close()

@@ -46,7 +46,7 @@ def test_a_child_of_our_own_python_compiles_nothing_of_the_kernel(router: Router
     context = router.local()
     came, made = kernel_of(context)
     assert made == []
-    assert {"remotesvc", "remotesvc.bootstrap.entry", "remotesvc.bootstrap.provide"} <= set(came)
+    assert {"remotesvc", "remotesvc.bootstrap.entry", "remotesvc.bootstrap.lazy_parts"} <= set(came)
 
 
 def test_nor_does_its_own_child(router: Router) -> None:
@@ -59,7 +59,7 @@ def test_what_is_known_only_when_it_is_up_is_in_time_for_the_rest(router: Router
     path = ProcessPath(tree.bundle.argv(sys.executable, process_name()), "there")
     context = tree.adopt(Connection(path, "there", LIMIT))
     came, made = kernel_of(context)
-    assert "remotesvc.bootstrap.provide" in came
+    assert "remotesvc.bootstrap.lazy_parts" in came
     assert "remotesvc.bootstrap.entry" in made
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from remotesvc import CallTimeout, Cancelled, Context, Router, TransferRefused
 from remotesvc.files.delta import ENTRY
-from remotesvc.files.job import Job
+from remotesvc.files.transfer_job import TransferJob
 from tests.kernel import called_hostile_files
 from tests.kernel.contexts import until
 from tests.kernel.filetrees import content, described, leftovers
@@ -33,13 +33,13 @@ def web1(router: Router, tmp_path: Path) -> Context:
 
 
 def test_they_are_asked_for_once_and_in_order(web1: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, submit = [], Job.submit
+    asked, submit = [], TransferJob.submit
 
-    def noted(job: Job, function: str, *args: Any) -> Any:
+    def noted(job: TransferJob, function: str, *args: Any) -> Any:
         asked.append(function.rpartition(":")[2])
         return submit(job, function, *args)
 
-    monkeypatch.setattr(Job, "submit", noted)
+    monkeypatch.setattr(TransferJob, "submit", noted)
     assert web1.sync(tmp_path / "s", tmp_path / "t").sent < len(NAMES) * SIZE // 10
     assert asked == ["there", "signatures"]
     assert described(tmp_path / "t") == described(tmp_path / "s")

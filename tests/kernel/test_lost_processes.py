@@ -12,7 +12,7 @@ import pytest
 
 import remotesvc
 from remotesvc import Context
-from remotesvc.bootstrap import leave
+from remotesvc.bootstrap import shutdown
 from tests.kernel import called, called_processes, called_waiting
 from tests.kernel.contexts import LIMIT, appears, gone, hasten, until, usable
 from tests.kernel.programs import start
@@ -75,13 +75,13 @@ def test_exit_functions_have_their_time_also_where_the_process_is_starved(monkey
 
         def wait(self, seconds: float) -> bool:
             self.waits += 1
-            time.sleep(leave.GRACE if self.waits == 1 else 0)
+            time.sleep(shutdown.GRACE if self.waits == 1 else 0)
             return self.waits == 2
 
     monkeypatch.setattr(os, "getpgrp", lambda: 0)  # this process is to end nobody
     left = Starved()
     dispatcher = types.SimpleNamespace(stop=lambda: None)
-    leave.leave(types.SimpleNamespace(forked=True, dispatcher=dispatcher, left=left), "the end")
+    shutdown.leave(types.SimpleNamespace(forked=True, dispatcher=dispatcher, left=left), "the end")
     assert left.waits == 2
 
 

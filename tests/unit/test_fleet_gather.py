@@ -15,7 +15,7 @@ import pytest
 from remotesvc.bootstrap.errors import Cancelled, Lost, UsageError
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, HostKeyError
 from remotesvc.cli.interrupt import Interrupts
-from remotesvc.fleet import desk
+from remotesvc.fleet import coordinator
 from remotesvc.fleet import gather as gather_module
 from remotesvc.fleet.attempt import Attempt, Begun
 from remotesvc.fleet.gather import Stop, gather
@@ -365,7 +365,7 @@ def test_a_stop_cancels_what_has_begun() -> None:
 
 
 def test_one_that_does_not_begin_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "STUCK", 0.05)
+    monkeypatch.setattr(coordinator, "STUCK", 0.05)
     monkeypatch.setattr(gather_module, "LOOK", 0.05)
     gate = threading.Event()
 

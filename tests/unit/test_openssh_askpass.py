@@ -11,7 +11,7 @@ import pytest
 from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.ssh.configuration.options import SSHOptions
 from remotesvc.ssh.login.keyring import KeyRing
-from remotesvc.ssh.openssh.askpass import Asked, Desk, Replies, Secretary
+from remotesvc.ssh.openssh.askpass import Asked, AskpassServer, Replies, Secretary
 
 
 class Person:
@@ -83,7 +83,7 @@ def test_whatever_else_it_asks_a_person_answers() -> None:
 
 
 def test_the_helper_passes_questions_and_answers() -> None:
-    desk = Desk(replies(password=Secret("pass'word\"$x")))
+    desk = AskpassServer(replies(password=Secret("pass'word\"$x")))
     try:
         env = desk.environment()
         directory = os.path.dirname(env["SSH_ASKPASS"])

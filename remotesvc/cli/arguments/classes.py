@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from remotesvc.calling.made import ENUM, FLAG, RECORD
+from remotesvc.calling.construct import ENUM, FLAG, RECORD
 
 TYPED_DICT = "typed dict"
 _BASES = {

@@ -28,10 +28,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from remotesvc.calling.made import RECORD
+from remotesvc.calling.construct import RECORD
 from remotesvc.cli.arguments import standard
 from remotesvc.cli.arguments.classes import UNKNOWN
-from remotesvc.cli.arguments.made import Made
+from remotesvc.cli.arguments.deferred import Made
 from remotesvc.cli.arguments.scalars import SCALARS, Unconvertible, quote
 from remotesvc.cli.arguments.typespec import ANY, TypeSpec
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from remotesvc.calling.made import FLAG
+from remotesvc.calling.construct import FLAG
 from remotesvc.cli.arguments import standard
 from remotesvc.cli.arguments.classes import UNKNOWN
-from remotesvc.cli.arguments.made import Made
+from remotesvc.cli.arguments.deferred import Made
 from remotesvc.cli.arguments.typespec import TypeSpec
 
 _TRUE = ("true", "yes", "on", "1")

@@ -53,7 +53,7 @@ def call(
     Exit code: 0 all fine, 2 a call failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed),
     64 wrong usage, 130 interrupted.
     """
-    from remotesvc.cli.arguments.made import as_records
+    from remotesvc.cli.arguments.deferred import as_records
     from remotesvc.cli.fanout import Session, finish
     from remotesvc.cli.selection import select_hosts
     from remotesvc.cli.show.report import choose

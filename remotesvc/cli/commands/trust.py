@@ -52,7 +52,7 @@ def trust(ctx: click.Context, /, hosts: str, yes: bool, **shared: Any) -> int:
     from remotesvc.ssh import terminal
     from remotesvc.ssh.configuration.options import SSHOptions
     from remotesvc.ssh.hostkeys.trusting import Nobody, learn
-    from remotesvc.ssh.ways import Ways
+    from remotesvc.ssh.jump_hosts import JumpHosts
 
     settings = Settings.take(shared)
     members = select_hosts(hosts, settings)
@@ -62,7 +62,7 @@ def trust(ctx: click.Context, /, hosts: str, yes: bool, **shared: Any) -> int:
     session = Session.create(settings, members, ctx.obj)
     as_json = settings.json or settings.jsonl
     found = None if settings.no_stdin or as_json else terminal.find()
-    somebody, ways = None if yes else found or Nobody(), Ways()
+    somebody, ways = None if yes else found or Nobody(), JumpHosts()
 
     def work(member: Member, attempt: Attempt) -> Learnt:
         options = SSHOptions.parse(member.spec.host, **member.ssh_arguments(connection_arguments(settings)))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from ..configuration.options import SSHOptions
 from ..connect import Effort
+from ..jump_hosts import JumpHosts
 from ..login.keyring import KeyRing
 from ..terminal import Questions
-from ..ways import Ways
 from .host_key import ASKED
 
 
@@ -52,7 +52,7 @@ class Answers:
         return None if self._ask is None else self._ask.secret(prompt)
 
 
-def learn(options: SSHOptions, ways: Ways, ask: Questions | None) -> Learnt:
+def learn(options: SSHOptions, jump_hosts: JumpHosts, ask: Questions | None) -> Learnt:
     """Connect as far as the host's key, and note it if it is new and `ask` agrees (None: whoever it is agrees).
 
     Jump hosts on the way are logged in to, as always, and their keys checked strictly. Raises HostKeyError for a key
@@ -60,7 +60,7 @@ def learn(options: SSHOptions, ways: Ways, ask: Questions | None) -> Learnt:
     """
     asked = replace(options, host_keys="ask", extra_options=("BatchMode=no", *options.extra_options))
     effort = Effort(time.monotonic() + options.connect_timeout, KeyRing(Answers(ask)), log_in=False)
-    peer = ways.connect(asked, effort)
+    peer = jump_hosts.connect(asked, effort)
     try:
         return Learnt(peer.host_key_type, peer.host_key, peer.notices, peer.new_key)
     finally:

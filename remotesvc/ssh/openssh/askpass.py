@@ -134,7 +134,7 @@ class Replies:
         return self._secretary.passphrase(path, text, count > first) if count < first + TRIES else None
 
 
-class Desk:
+class AskpassServer:
     """Where one ssh's questions arrive, and its log. `close` takes all of it away."""
 
     def __init__(self, replies: Replies | None) -> None:

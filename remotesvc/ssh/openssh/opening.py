@@ -18,7 +18,7 @@ from ..hostkeys.known_hosts import KnownHosts
 from ..login.keyring import KeyRing
 from . import errors as openssh_errors
 from . import plan as openssh_plan
-from .askpass import Desk, Replies, Secretary
+from .askpass import AskpassServer, Replies, Secretary
 from .config import Answers
 from .path import OpenSSHPath
 from .plan import OpenSSHHost
@@ -61,15 +61,15 @@ def open(
             replies = Replies(options, secretary if asks else Secretary(KeyRing()))
 
         def attempt() -> OpenSSHPath:
-            desk = Desk(replies)
+            askpass = AskpassServer(replies)
             try:
                 argv = openssh_plan.command_line(program, options, values, host, openssh_plan.stricter(host, known),
-                                                 desk.log_path, replies is not None, command_for(host))
-            except BaseException:  # Ctrl-C, too: nobody else has the desk yet
-                os.close(desk.log)
-                desk.close()
+                                                 askpass.log_path, replies is not None, command_for(host))
+            except BaseException:  # Ctrl-C, too: nobody else has the askpass yet
+                os.close(askpass.log)
+                askpass.close()
                 raise
-            return _attempt(argv, host, known, desk, options.password is not None, deadline, phases, note)
+            return _attempt(argv, host, known, askpass, options.password is not None, deadline, phases, note)
 
         return _patiently(attempt, deadline)
     except ConnectError as error:
@@ -99,13 +99,13 @@ def _patiently(attempt: Callable[[], OpenSSHPath], deadline: float) -> OpenSSHPa
 
 
 def _attempt(
-    argv: list[str], host: OpenSSHHost, known: KnownHosts, desk: Desk, secrets: bool, deadline: float,
+    argv: list[str], host: OpenSSHHost, known: KnownHosts, askpass: AskpassServer, secrets: bool, deadline: float,
     phases: dict[str, float], note: Callable[[str], object],
 ) -> OpenSSHPath:
     try:
-        path = OpenSSHPath(argv, host, desk)
+        path = OpenSSHPath(argv, host, askpass)
         try:
-            if path.log_in(desk, deadline + phases.get("asked", 0.0), note):
+            if path.log_in(askpass, deadline + phases.get("asked", 0.0), note):
                 path.progress.phases["exec"] = time.monotonic() - path.asked - path.progress.since
                 return path
             error = path.failure(known, secrets)
@@ -120,4 +120,4 @@ def _attempt(
             if path.asked:
                 phases["asked"] = phases.get("asked", 0.0) + path.asked
     finally:
-        desk.close()
+        askpass.close()

@@ -20,7 +20,7 @@ from remotesvc.launch.process import STATUS_WAIT, ProcessPath
 from ..hostkeys.known_hosts import KnownHosts
 from ..terminal import MOST_PATIENCE
 from . import errors as openssh_errors
-from .askpass import Desk
+from .askpass import AskpassServer
 from .log import Progress
 from .plan import OpenSSHHost
 
@@ -42,14 +42,14 @@ class OpenSSHPeer:
 class OpenSSHPath(ProcessPath):
     """The byte path to a program that `ssh` runs on another machine."""
 
-    def __init__(self, argv: list[str], host: OpenSSHHost, desk: Desk) -> None:
+    def __init__(self, argv: list[str], host: OpenSSHHost, askpass: AskpassServer) -> None:
         self.host = host
-        self._log = desk.log
+        self._log = askpass.log
         self._began = time.monotonic()
         self._asked = 0.0
         self.progress = Progress(self._began)
         try:
-            super().__init__(argv, host.name, desk.environment())
+            super().__init__(argv, host.name, askpass.environment())
         except BaseException:  # Ctrl-C, too: there is no object yet that somebody could close
             os.close(self._log)
             raise
@@ -67,7 +67,7 @@ class OpenSSHPath(ProcessPath):
         """Seconds that a person took to answer."""
         return self._asked
 
-    def log_in(self, desk: Desk, deadline: float, note: Callable[[str], object]) -> bool:
+    def log_in(self, askpass: AskpassServer, deadline: float, note: Callable[[str], object]) -> bool:
         """Attend to ssh until it has asked for the program to be run; False if it ended before. `note` is told what a
         person is to do. Raises ConnectTimeout at `deadline` (monotonic; the time that answers take does not count).
         """
@@ -79,13 +79,13 @@ class OpenSSHPath(ProcessPath):
         poll.register(self._stderr, select.POLLIN)
         touching = 0.0
         while not self.progress.running and not over:
-            for fd in set(desk.fds()) ^ listening:
+            for fd in set(askpass.fds()) ^ listening:
                 if fd in listening:
                     poll.unregister(fd)
                 else:
                     poll.register(fd, select.POLLIN)
-            listening = set(desk.fds())
-            left = deadline + self._asked - time.monotonic() + (MOST_PATIENCE if desk.waiting else 0.0)
+            listening = set(askpass.fds())
+            left = deadline + self._asked - time.monotonic() + (MOST_PATIENCE if askpass.waiting else 0.0)
             if left <= 0:
                 raise openssh_errors.late(self.progress, self.host, self.diagnostics())
             for fd, _event in poll.poll(1000 * left):
@@ -97,12 +97,12 @@ class OpenSSHPath(ProcessPath):
                         poll.unregister(fd)
                 elif fd in listening:
                     self._read_log()  # which says who it is that asks
-                    spent, word = desk.attend(fd, self.progress.method)
+                    spent, word = askpass.attend(fd, self.progress.method)
                     self._asked += spent
                     if word:
                         touching = time.monotonic()
                         note(word)
-                    elif touching and not desk.waiting:
+                    elif touching and not askpass.waiting:
                         self._asked += time.monotonic() - touching
                         touching = 0.0
             self._read_log()

@@ -1,4 +1,4 @@
-"""The desk that children's requests for modules come to: answered by one thread, one of each child in turn, unless that
+"""Children's requests for modules: answered by one thread, one of each child in turn, unless that
 would keep others waiting."""
 
 import threading
@@ -6,8 +6,8 @@ import time
 
 from ..bootstrap.errors import CallTimeout, Error, NotSent, RouterClosed
 from ..bootstrap.links import wire
+from ..calling.fair_inbox import FairInbox
 from ..calling.inbox import Inbox
-from ..calling.turns import TurnsInbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 
 
-class ModuleDesk(object):
+class ModuleRequests(object):
     """A mailbox. ``reply(child, wanted)`` makes the answer.
 
     A child that takes no answer just now, and one whose answer is large, has a thread of its own until that has gone:
@@ -29,7 +29,7 @@ class ModuleDesk(object):
     def __init__(self, router: "Any", reply: "Callable[[int, Any], Any]") -> "None":
         self._router = router
         self._reply = reply
-        self._inbox = TurnsInbox(router, "remotesvc-modules", self._answer)
+        self._inbox = FairInbox(router, "remotesvc-modules", self._answer)
         self._lanes: "Dict[Optional[int], Inbox]" = {}  # by child
         self._lock = threading.Lock()
         self.run = self._inbox.run

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Deque, Dict, Optional
 
 
-class TurnsInbox(Inbox):
+class FairInbox(Inbox):
     """An Inbox whose messages wait by the neighbour that they came through. Who lies behind a neighbour counts as that,
     which may have made them up. ``run_behind`` waits with those of a context; ``run`` for one of each at most."""
 

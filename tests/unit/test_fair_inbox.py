@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from remotesvc.calling.turns import TurnsInbox
+from remotesvc.calling.fair_inbox import FairInbox
 
 LIMIT = 20.0
 FLOODER, OTHER, GONE = 1, 2, 3
@@ -37,7 +37,7 @@ class Desk:
                                       hub=SimpleNamespace(behind={}))
         self.taken: list[str] = []
         self.begun, self.go_on = threading.Event(), threading.Event()
-        self.inbox = TurnsInbox(self.router, "remotesvc-desk", self._take)
+        self.inbox = FairInbox(self.router, "remotesvc-desk", self._take)
 
     def _take(self, message: Message) -> None:
         self.begun.set()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ASK_LIMIT = 60.0
 
 
-class Provisions(object):
+class LazyParts(object):
     """Of one child."""
 
     def __init__(self, router: "Any") -> "None":

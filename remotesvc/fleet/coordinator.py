@@ -1,8 +1,8 @@
 """The books of one run over hosts.
 
-One thread, the desk, has every host begun when its turn has come, and books the answers. What has to be waited for
-(connecting, files, a generator's items) is done by `workers`; a call to a host that is connected needs none. An answer
-that wakes a thread of its own costs twice what one costs that is booked with others.
+One thread, the coordinator, has every host begun when its turn has come, and books the answers. What has to wait
+(connecting, files, the items of a generator) is done by `workers`; a call to a host that is connected needs none. An
+answer that wakes a thread of its own costs twice what one costs that is booked with others.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ NOTHING = Kept()
 """Stands for what a host printed, where that is not kept."""
 
 STUCK = 1.0
-"""Seconds: if beginning one host takes longer, another thread takes the desk, so that the others need not wait."""
+"""Seconds: if beginning one host takes longer, another thread coordinates, so that the others need not wait."""
 
 Work = Callable[[], Any]
 _WAKE = None
 
 
-class Desk:
+class RunCoordinator:
     """Who is under way, and since when. Under one lock, in which nothing blocks.
 
     `outcomes` is where they come out, some at a time; None is put there by whoever wants its reader to look around.
@@ -62,7 +62,7 @@ class Desk:
         self._beginning: float | None = None
         self._over = False
 
-    # -- the desk
+    # -- on the coordinating thread
 
     def open(self) -> None:
         """Begin. Raises RuntimeError if there can be no more threads."""
@@ -94,7 +94,7 @@ class Desk:
                 continue
             if event is not _WAKE:
                 event()
-        self._events.put(_WAKE)  # for another thread at the desk
+        self._events.put(_WAKE)  # for another thread, to coordinate
         self._workers.close()
 
     def _begin_hosts(self) -> float | None:

@@ -1,4 +1,4 @@
-"""The ways to hosts: directly, by a program, or through a jump host, whose one connection all hosts behind it share.
+"""Connects to hosts: directly, by a program, or through a jump host, whose one connection all hosts behind it share.
 
 As with ssh, the master speaks to each host itself, through a channel of the connection to the host in front of
 it: it checks every host key, keys stay here, and a jump host sees bytes it cannot read.
@@ -49,7 +49,7 @@ class _Bastion:
         return self.peer is not None and not self.peer.transport.is_active()
 
 
-class Ways:
+class JumpHosts:
     """The jump hosts of one router. Thread-safe; a connection to one is closed when its last user is.
 
     `answers` has what ssh says of hosts.

@@ -4,7 +4,7 @@ if TYPE_CHECKING:
     from typing import Dict, List, Optional
 
 
-class Lineage(object):
+class LeafRoutes(object):
     """Our ancestors, nearest first. Neighbours are named by their context id, the parent by ``None``."""
 
     def __init__(self, own: "int", ancestors: "List[int]") -> "None":

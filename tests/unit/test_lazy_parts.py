@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap import child, provide
+from remotesvc.bootstrap import child, lazy_parts
 from remotesvc.bootstrap.imports import importer as whole
 
 NAME = whole.__name__
@@ -20,13 +20,13 @@ class Made:
 
 
 @pytest.fixture
-def provisions(monkeypatch: pytest.MonkeyPatch) -> provide.Provisions:
+def provisions(monkeypatch: pytest.MonkeyPatch) -> lazy_parts.LazyParts:
     monkeypatch.setattr(whole, "Importer", Made)
-    return provide.Provisions(SimpleNamespace(finder=None, mailboxes={}))
+    return lazy_parts.LazyParts(SimpleNamespace(finder=None, mailboxes={}))
 
 
 def test_a_module_that_another_thread_has_half_imported_is_waited_for(
-    provisions: provide.Provisions, monkeypatch: pytest.MonkeyPatch
+    provisions: lazy_parts.LazyParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, NAME, ModuleType(NAME))  # what Python gives to one of two that wait for each other
     waits: list[float] = []
@@ -41,7 +41,7 @@ def test_a_module_that_another_thread_has_half_imported_is_waited_for(
     assert len(waits) == 3
 
 
-def test_it_is_not_waited_for_without_end(provisions: provide.Provisions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_not_waited_for_without_end(provisions: lazy_parts.LazyParts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, NAME, ModuleType(NAME))
     waits: list[float] = []
     monkeypatch.setattr(child, "time", SimpleNamespace(sleep=waits.append))
@@ -53,7 +53,7 @@ def test_it_is_not_waited_for_without_end(provisions: provide.Provisions, monkey
 
 
 def test_an_import_that_making_it_leads_to_fails_at_once(
-    provisions: provide.Provisions, monkeypatch: pytest.MonkeyPatch
+    provisions: lazy_parts.LazyParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inner: list[BaseException] = []
 
@@ -72,14 +72,14 @@ def test_an_import_that_making_it_leads_to_fails_at_once(
 
 
 def test_the_parts_themselves_are_waited_for_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = provide.__name__
+    name = lazy_parts.__name__
     waits: list[float] = []
     monkeypatch.setitem(sys.modules, name, ModuleType(name))
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
-        monkeypatch.setitem(sys.modules, name, provide)
+        monkeypatch.setitem(sys.modules, name, lazy_parts)
 
     monkeypatch.setattr(child, "time", SimpleNamespace(sleep=sleep))
-    assert child.whole(child._provisions) is provide.Provisions
+    assert child.whole(child._provisions) is lazy_parts.LazyParts
     assert len(waits) == 1

@@ -23,7 +23,7 @@ TICK = 0.002
 FEW = 2
 
 
-class Turns(object):
+class ReaderHandover(object):
     """The main thread's and the stand-in's turns. Made while the stand-in reads."""
 
     def __init__(self, path: "Any", link: "Any", dispatcher: "Any", never_wait: "Set[int]") -> "None":

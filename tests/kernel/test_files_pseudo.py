@@ -12,7 +12,7 @@ import pytest
 
 from remotesvc import Context, SourceChanged, TransferRefused
 from remotesvc.files.fileservice import FileService
-from remotesvc.files.madeup import MOST, content_of
+from remotesvc.files.pseudo_files import MOST, content_of
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .options import Options
 
 
-class Job(object):
+class TransferJob(object):
     """The books of one transfer between us and a context; ``name`` is what errors call it."""
 
     # Seconds between two looks at ``stop`` while the other side works.
@@ -52,9 +52,9 @@ class Job(object):
         self.items = self.said(items)
         return self.next()
 
-    def again(self) -> "Job":
+    def again(self) -> "TransferJob":
         """Another transfer of the same undertaking."""
-        other = Job(self.context, self.name, self.options)
+        other = TransferJob(self.context, self.name, self.options)
         other.begun = self.begun
         return other
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from remotesvc.bootstrap.data.record import Record
-from remotesvc.calling.made import RECORD, make
+from remotesvc.calling.construct import RECORD, make
 
 
 class Made:

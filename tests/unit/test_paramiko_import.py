@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-SHARED = "import sys\nfrom remotesvc.ssh.lean import load_paramiko\n"
+SHARED = "import sys\nfrom remotesvc.ssh.paramiko_import import load_paramiko\n"
 CONFIG = "import io, paramiko\nparsed = paramiko.SSHConfig.from_text('Match exec \"true\"\\n  User ann\\n')\n"
 
 
@@ -25,7 +25,7 @@ def test_what_paramiko_uses_later_is_there_then() -> None:
 
 
 def test_a_user_of_the_other_package_gets_the_real_one() -> None:
-    real = "print(invoke.run.__module__ != 'remotesvc.ssh.lean', hasattr(invoke, 'task'))"
+    real = "print(invoke.run.__module__ != 'remotesvc.ssh.paramiko_import', hasattr(invoke, 'task'))"
     assert run("load_paramiko()\nimport invoke\n" + real) == "True True"
     assert run("import invoke\nload_paramiko()\nimport paramiko.config\n" + real
                + "\nassert paramiko.config.invoke is invoke") == "True True"  # fmt: skip

@@ -22,7 +22,8 @@ def ready(router: Router, request: pytest.FixtureRequest) -> Context:
     """A child of each interpreter that has its whole kernel: its main thread reads from now on."""
     interpreter: Interpreter = request.param
     context = router.local(python=interpreter.path)
-    until(lambda: "remotesvc.bootstrap.calls.turns" in context.call(called.modules), what="the whole kernel is there")
+    until(lambda: "remotesvc.bootstrap.calls.reader_handover" in context.call(called.modules),
+          what="the whole kernel is there")
     context.call("builtins:len", ())
     return context
 

@@ -19,7 +19,7 @@ from remotesvc.bootstrap.links.gauge import Gauge
 from remotesvc.bootstrap.links.link import Link
 from remotesvc.bootstrap.links.wire import Frame
 from remotesvc.bootstrap.routing.closing import part
-from remotesvc.files import turns
+from remotesvc.files import direct_write
 from remotesvc.files.records import LARGEST
 from remotesvc.testing.memory import pair
 from tests.kernel.contexts import until
@@ -64,7 +64,7 @@ class Line:
     def write(self, key: int, number: int, give_up: bool = False, idle: float = LIMIT) -> bool:
         """Send one large frame."""
         frame = Frame(wire.MESSAGE, stream=key, handle=number)
-        return turns.write(self.link, key, 0, [frame.header(LARGEST), bytes(LARGEST)], SIZE,
+        return direct_write.write(self.link, key, 0, [frame.header(LARGEST), bytes(LARGEST)], SIZE,
                            lambda: give_up, idle)
 
     def wait(self, count: int) -> list[tuple[int, int, int]]:
@@ -185,7 +185,7 @@ def test_who_waits_for_room_is_woken_when_the_link_is_lost(
     router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without looking: that would be too late for this test."""
-    monkeypatch.setattr(turns, "_LOOK", 10 * LIMIT)
+    monkeypatch.setattr(direct_write, "_LOOK", 10 * LIMIT)
     context = router.local()
     pid = context.call("os:getpid")
     link = context.tree.router.links[context.id]

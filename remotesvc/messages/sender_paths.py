@@ -1,4 +1,4 @@
-"""The ways from a sender to its receiver: over links, or within one process. Each is a mailbox, too, where it hears
+"""The paths from a sender to its receiver: over links, or within one process. Each is a mailbox, too, where it hears
 that nobody reads any more; so it must not lead to its Sender, which ends when nobody has it."""
 
 import time
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Optional
 
 
-class Way(object):
+class SenderPath(object):
     """``error`` is why nobody reads any more, None as long as somebody may."""
 
     def __init__(self, router: "Any", context: "int", to: "int") -> "None":
@@ -54,7 +54,7 @@ class Way(object):
         self._router.drop(self._handle)
 
 
-class Remote(Way):
+class Remote(SenderPath):
     """To another context, on a stream of its own."""
 
     def __init__(self, router: "Any", context: "int", to: "int") -> "None":
@@ -76,7 +76,7 @@ class Remote(Way):
         abandon(self._router, self.source, self._stream, self._to)
 
 
-class Local(Way):
+class Local(SenderPath):
     """To a receiver of this process, under the same credit. Values are encoded all the same: what arrives is a copy."""
 
     def __init__(self, router: "Any", context: "int", to: "int") -> "None":
