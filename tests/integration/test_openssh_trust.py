@@ -212,7 +212,7 @@ def test_a_jump_host_is_not_told_the_password(
 def test_what_only_ssh_can_decide(connect: Connect, sshd: OpenSSHServer, tmp_path: Path) -> None:
     """Each is an error that names this transport by the other one, and works, or is refused for its own sake, here."""
     known = shell_script(tmp_path / "known", f"cat {sshd.known_hosts_file}")
-    options = ("IdentityAgent=none", f"KnownHostsCommand={known}", "RekeyLimit=1M 1h", "StrictHostKeyChecking=yes")
+    options = ("IdentityAgent=none", f"KnownHostsCommand={known}", "RekeyLimit=256K", "StrictHostKeyChecking=yes")
     settings: dict[str, Any] = {"known_hosts": tmp_path / "none", "extra_options": options}
     with pytest.raises(remotesvc.ConnectError, match="--transport openssh"):
         connect(transport="paramiko", **settings)

@@ -14,6 +14,7 @@ import pytest
 from remotesvc.bootstrap.errors import UsageError
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 from remotesvc.ssh import SSHOptions
+from remotesvc.ssh.configuration import settings
 from remotesvc.ssh.configuration.config import resolve
 from remotesvc.ssh.configuration.resolved import ResolvedHost
 from tests.integration.ssh_servers import OpenSSHServer, running
@@ -126,6 +127,12 @@ def test_home_is_what_the_system_says(file: Path, monkeypatch: pytest.MonkeyPatc
     assert all(path.startswith(f"{home}/") for path in paths)
 
 
+def test_the_usual_files_in_a_home_with_a_space_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "tilde", lambda path: path.replace("~", "/home/the user"))
+    usual = ("/home/the user/.ssh/known_hosts", "/home/the user/.ssh/known_hosts2")
+    assert settings.several("userknownhostsfile", " ".join(usual), str) == usual
+
+
 def test_patterns_and_tokens(file: Path) -> None:
     found = resolve(SSHOptions.parse("db7", ssh_config=file))
     assert (found.hostname, found.user, found.strict) == ("db7.example.org", "everyone", "no")
@@ -169,7 +176,7 @@ def test_a_token_without_meaning_is_refused(file: Path, command: str) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    ["PKCS11Provider=/x", "HostbasedAuthentication=yes", "RekeyLimit=1G 1h", "ProxyUseFdpass=yes", "Tunnel=yes"],
+    ["PKCS11Provider=/x", "HostbasedAuthentication=yes", "RekeyLimit=256K", "ProxyUseFdpass=yes", "Tunnel=yes"],
 )  # fmt: skip
 def test_what_cannot_be_honoured_is_refused(file: Path, setting: str) -> None:
     with pytest.raises(ConnectError) as caught:

@@ -27,8 +27,6 @@ from .resolved import OTHER_TRANSPORT, PREFERRED_AUTHENTICATIONS, ResolvedHost
 from .settings import Settings
 from .tokens import expand_command
 
-USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
-GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 IDENTITY_FILES = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 
 
@@ -87,8 +85,8 @@ def _build(settings: Settings, options: SSHOptions) -> ResolvedHost:
     tokens = _tokens(options.host, hostname, port, user, alias)
     given = options.known_hosts
     if given is None:
-        user_known_hosts = settings.files("userknownhostsfile", USER_KNOWN_HOSTS, tokens)
-        global_known_hosts = settings.files("globalknownhostsfile", GLOBAL_KNOWN_HOSTS, tokens)
+        user_known_hosts = settings.known_hosts("userknownhostsfile", tokens)
+        global_known_hosts = settings.known_hosts("globalknownhostsfile", tokens)
     else:
         user_known_hosts, global_known_hosts = tuple(os.path.expanduser(path) for path in given), ()
     certificates = (

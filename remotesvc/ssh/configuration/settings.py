@@ -12,6 +12,12 @@ from .configfile import Unreadable, Values
 from .localuser import tilde
 from .tokens import expand, number
 
+KNOWN_HOSTS = {
+    "userknownhostsfile": ("~/.ssh/known_hosts", "~/.ssh/known_hosts2"),
+    "globalknownhostsfile": ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"),
+}
+"""Keyword -> the files where none is named."""
+
 
 class Settings:
     """The table that OpenSSH or our own reader made of the files. The methods take keywords in lower case.
@@ -65,27 +71,32 @@ class Settings:
         self, key: str, default: tuple[str, ...], tokens: Mapping[str, str], given: tuple[str, ...] = ()
     ) -> tuple[str, ...]:
         """Paths, with ~ and tokens expanded, none twice. Those `given` by the user have no tokens, and a shell's ~."""
-        found = self._values.get(key, [" ".join(default)])
+        names = [name for name in self._values.get(key, default) if name.lower() != "none"]
+        return tuple(
+            dict.fromkeys(os.path.expanduser(name) if name in given else expand(name, tokens) for name in names)
+        )
+
+    def known_hosts(self, key: str, tokens: Mapping[str, str]) -> tuple[str, ...]:
+        """The paths of a list of files, with ~ and tokens expanded, none twice."""
+        listed = self._values.get(key, [" ".join(KNOWN_HOSTS[key])])[0]
         if key == "globalknownhostsfile":  # ssh knows no tokens there
-            paths = several(key, found[0], tilde)
-        elif key == "userknownhostsfile":
-            paths = several(key, found[0], lambda path: self.expanded(path, tokens))
-        else:
-            names = [name for name in self._values.get(key, default) if name.lower() != "none"]
-            paths = [os.path.expanduser(name) if name in given else expand(name, tokens) for name in names]
-        return tuple(dict.fromkeys(paths))
+            return several(key, listed, tilde)
+        return several(key, listed, lambda path: self.expanded(path, tokens))
 
     def expanded(self, path: str, tokens: Mapping[str, str]) -> str:
         """A path of those in which `ssh -G` replaces the tokens."""
         return tilde(path) if self._ssh_says else expand(path, tokens)
 
 
-def several(key: str, text: str, expanded: Callable[[str], str]) -> list[str]:
+def several(key: str, text: str, expanded: Callable[[str], str]) -> tuple[str, ...]:
     """The files of a list as `ssh -G` prints it, without the quotes around those with a space in their names.
 
     Words that are the path of a file together are one. UsageError where that does not tell: a file that is not found
     refuses no key.
     """
+    usual = tuple(map(tilde, KNOWN_HOSTS[key]))
+    if text == " ".join(usual):  # a home may have spaces in its name
+        return usual
     files: list[str] = []
     words = [word for word in text.split(" ") if word.lower() != "none"]
     certain = True
@@ -100,7 +111,7 @@ def several(key: str, text: str, expanded: Callable[[str], str]) -> list[str]:
         certain = count > 0
         files.append(expanded(" ".join(words[: count or 1])))
         del words[: count or 1]
-    return files
+    return tuple(dict.fromkeys(files))
 
 
 def _is_file(path: str) -> bool:
