@@ -92,6 +92,28 @@ def test_the_time_a_person_takes_counts_for_none_of_those_who_wait_for_the_answe
     assert all(sum(each.values()) - each["asked"] < 4 for each in phases)
 
 
+def test_who_waits_for_a_passphrase_is_asked_if_another_is_interrupted(
+    server: OpenSSHServer, ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was as if there were none."""
+    person = Person(0)
+    answer = person.secret
+
+    def interrupted_once(prompt: str) -> str | None:
+        if answer(prompt) and person.asked == 1:
+            until(lambda: blocked("remotesvc.ssh.login.keyring", "held") > 0)
+            raise KeyboardInterrupt
+        return "open"
+
+    monkeypatch.setattr(person, "secret", interrupted_once)
+    options, keys = server.options(key_filename=str(server.directory / "locked")), KeyRing(person)
+    with ThreadPoolExecutor(2) as pool:
+        logins = [pool.submit(log_in, ways, options, keys) for _ in range(2)]
+        errors = [login.exception(LIMIT) for login in logins]
+    assert set(map(type, errors)) == {type(None), KeyboardInterrupt}
+    assert person.asked == 2
+
+
 @pytest.fixture
 def through(server: OpenSSHServer, tmp_path: Path) -> Callable[..., SSHOptions]:
     config = config_of(server, tmp_path, server.key_file)

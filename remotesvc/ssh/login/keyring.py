@@ -83,7 +83,7 @@ class KeyRing:
     def _ask(self, path: str, interview: Interview, tries: int, slot: _Slot) -> paramiko.PKey:
         from . import keyfile
 
-        slot.refused = "encrypted, and no passphrase was given"
+        refused = "encrypted, and no passphrase was given"
         prompt = f"Passphrase for key {ascii(path)[1:-1]}: "
         for _ in range(tries):
             passphrase = interview.secret(prompt)
@@ -92,9 +92,10 @@ class KeyRing:
             try:
                 return keyfile.load(path, passphrase)
             except keyfile.WrongPassphrase as error:
-                slot.refused = str(error)
+                refused = str(error)
                 prompt = f"That does not open it. Passphrase for key {ascii(path)[1:-1]}: "
-        raise keyfile.Encrypted(slot.refused)
+        slot.refused = refused  # not after Ctrl-C: the next one is asked then
+        raise keyfile.Encrypted(refused)
 
 
 def _state(path: str) -> tuple[int, ...]:
