@@ -93,7 +93,7 @@ def test_the_time_a_person_takes_counts_for_none_of_those_who_wait_for_the_answe
 
 
 def test_who_waits_for_a_passphrase_is_asked_if_another_is_interrupted(
-    server: OpenSSHServer, ways: Ways, monkeypatch: pytest.MonkeyPatch
+    server: OpenSSHServer, ways: JumpHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was as if there were none."""
     person = Person(0)
