@@ -5,7 +5,13 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List
 
 
-class Host(object):
+class _Facts(type):
+    def __instancecheck__(cls, value: "object") -> "bool":
+        """What arrives is a Record, and a service's method asks whether it is what its parameter wants."""
+        return getattr(value, "type_name", None) == "remotesvc.Host"
+
+
+class Host(object, metaclass=_Facts):
     """Annotate a parameter with it, and a fleet fills that in: ``def configure(size: int, host: remotesvc.Host)``.
 
     name: as the inventory has it; groups: the names of all groups the host is in; variables: what holds for it, plain

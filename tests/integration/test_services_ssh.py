@@ -149,6 +149,20 @@ def test_call_at_the_shell(directory: Path) -> None:
     assert done.stdout == "0\n1\n2\n"
 
 
+def test_the_facts_of_a_host_reach_a_method_at_the_shell(tmp_path: Path) -> None:
+    (tmp_path / "who.py").write_text(
+        "import remotesvc\n"
+        "from remotesvc.service import Service, expose, AllowParents\n"
+        "class Who(Service):\n"
+        "    @expose(policy=AllowParents())\n"
+        "    def tell(self, host: remotesvc.Host, size: int = 1):\n"
+        "        return [host.name, host.variables['rack'], size, isinstance(host, remotesvc.Host)]\n"
+    )
+    (tmp_path / "hosts").write_text("a ansible_connection=local rack=7\nb ansible_connection=local rack=8\n")
+    done = remotesvc(tmp_path, "call", "-i", "hosts", "a,b", "who:Who.tell", "3", "--json")
+    assert [each["value"] for each in json.loads(done.stdout)] == [["a", 7, 3, True], ["b", 8, 3, True]], done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [

@@ -69,10 +69,11 @@ def call(
     cls, _, method = parsed.qualname.rpartition(".")
     service = f"{parsed.module}.{cls}"
 
+    facts = callee.facts
+
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
-        value = finish(
-            context, settings, attempt, lambda calls: calls.call_service_async(service, method, *args, **kwargs)
-        )
+        own, named = (args, kwargs) if facts is None else facts.fill(args, kwargs, host.facts())
+        value = finish(context, settings, attempt, lambda calls: calls.call_service_async(service, method, *own, **named))
         return exhaust(session, host, attempt, value) if hasattr(value, "__next__") else value
 
     code = session.run(work, choose(settings, session.console, session.hosts))
