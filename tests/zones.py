@@ -36,14 +36,14 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
     "start": ("finder", "stage0", "calls", "data", "failures", "imports", "links", "output", "routing"),
     # Values in, values out: no descriptor, thread, clock or logging.
     "pure": (
-        "errors", "face", "unreachable",
+        "errors", "public_names", "unreachable",
         "data.arrays", "data.classes", "data.codec", "data.guard", "data.leaves", "data.limits", "data.pack",
         "data.places", "data.record", "data.resolve", "data.secret", "data.tags", "data.unpack", "data.values",
         "failures.callerror", "failures.contents", "failures.describe", "failures.rebuild",
         "imports.modules",
         "links.credit", "links.fragments", "links.gauge", "links.wire",
         "output.units",
-        "routing.lineage", "routing.routes",
+        "routing.leaf_routes", "routing.routes",
     ),
     "I/O": (
         "forks",
@@ -51,9 +51,9 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
         "output.capture", "output.logs", "output.outlet", "output.stdstreams",
     ),
     "runtime": (
-        "child", "complete", "entry", "leave", "provide",
+        "child", "complete", "entry", "lazy_parts", "shutdown",
         "calls.ask", "calls.bysource", "calls.chain", "calls.current", "calls.dispatcher", "calls.execute",
-        "calls.outcome", "calls.pending", "calls.pickled", "calls.refusals", "calls.turns", "calls.unfold",
+        "calls.outcome", "calls.pending", "calls.pickled", "calls.refusals", "calls.reader_handover", "calls.unfold",
         "calls.workers",
         "imports.importer", "imports.lines", "imports.loaded", "imports.loader", "imports.metadata", "imports.relay",
         "imports.requests", "imports.resources", "imports.target",

@@ -45,13 +45,13 @@ LONGEST_BUDGET = 86400.0
 # The order of the first flight's modules that compressed best of many tried: 600 bytes less than by words. What is not
 # named here, or no longer there, only costs some bytes.
 TRIED = ("finder", KERNEL, "output", "output.outlet", "child", "calls.execute", "entry", "remotesvc", "calls",
-         "links", "links.stdio", "data.unpack", "routing", "links.timers", "calls.current", "routing.lineage",
+         "links", "links.stdio", "data.unpack", "routing", "links.timers", "calls.current", "routing.leaf_routes",
          "calls.dispatcher", "errors", "links.link", "routing.router", "data.limits", "data", "links.credit",
          "links.streams", "data.codec", "links.wire", "data.pack")
 
 # What a child imports by itself once the rest of the kernel is there, and what every child needs soon.
 SOON = tuple(KERNEL + "." + each for each in (
-    "complete", "provide", "calls.ask", "calls.pending", "output.capture", "output.stdstreams", "imports.importer",
+    "complete", "lazy_parts", "calls.ask", "calls.pending", "output.capture", "output.stdstreams", "imports.importer",
     "data.unpack", "routing.closing"))
 
 # Levels of zlib for sources and where bytecode goes along: the next ones take half as long again to save a hundredth.

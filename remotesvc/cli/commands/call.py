@@ -73,7 +73,9 @@ def call(
 
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
         own, named = (args, kwargs) if facts is None else facts.fill(args, kwargs, host.facts())
-        value = finish(context, settings, attempt, lambda calls: calls.call_service_async(service, method, *own, **named))
+        value = finish(
+            context, settings, attempt, lambda calls: calls.call_service_async(service, method, *own, **named)
+        )
         return exhaust(session, host, attempt, value) if hasattr(value, "__next__") else value
 
     code = session.run(work, choose(settings, session.console, session.hosts))
