@@ -33,13 +33,13 @@ def test_a_user_of_the_other_package_gets_the_real_one() -> None:
 
 def test_while_paramiko_is_imported_the_stand_in_gives_way() -> None:
     code = (
-        "from remotesvc.ssh import lean\nimport importlib\n"
+        "from remotesvc.ssh import paramiko_import\nimport importlib\n"
         "def imported(name):\n"
         "    import invoke\n"
         "    from invoke import task\n"
         "    print(task.__module__, sys.modules['invoke'].__file__ is not None)\n"
-        "lean.importlib = type(sys)('own')\n"
-        "lean.importlib.import_module = lambda name: (\n"
+        "paramiko_import.importlib = type(sys)('own')\n"
+        "paramiko_import.importlib.import_module = lambda name: (\n"
         "    imported(name) if name == 'paramiko' else importlib.import_module(name))\n"
         "load_paramiko()\n"
     )
