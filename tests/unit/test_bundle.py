@@ -128,14 +128,14 @@ def test_no_interpreter_is_tried_that_cannot_be_enough() -> None:
 
 
 @pytest.mark.parametrize("shell", EVERY_SHELL)
-def test_it_runs_unchanged_under(shell: str, small: Bundle) -> None:
+def test_the_line_runs_unchanged_under_every_shell(shell: str, small: Bundle) -> None:
     line = small.shell_command("ann@host:1", sys.executable)
     _, kernel, status = run([shell, "-c", line], small.preamble(MARKER) + b"frames")
     assert (kernel, status) == (b"remotesvc:ann@host:1|frames|4", 0)
 
 
 @pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
-def test_stage0_in(interpreter: interpreters.Interpreter, small: Bundle) -> None:
+def test_stage_0_runs_in_every_interpreter(interpreter: interpreters.Interpreter, small: Bundle) -> None:
     _, kernel, status = run(small.argv(interpreter.path, "x"), small.preamble(MARKER) + b"frames")
     assert (kernel, status) == (b"remotesvc:x|frames|4", 0)
 
@@ -217,7 +217,7 @@ def test_lines_that_a_profile_eats_are_ours_to_lose(small: Bundle, eaten: int) -
     assert (kernel, status) == (b"remotesvc:x|frames|4", 0)
 
 
-def test_one_line_too_many_is_damage(small: Bundle) -> None:
+def test_a_preamble_that_lost_a_line_too_many_is_damage(small: Bundle) -> None:
     preamble = small.preamble(MARKER)[len(module.SACRIFICE) + 1 :]
     error = failure(small.argv(sys.executable, "x"), preamble + bytes(stage0.LONGEST_NOISE + 8))
     assert type(error) is BootstrapError
@@ -305,7 +305,7 @@ def test_the_second_part_is_one_frame(bundle: Bundle, code: bool) -> None:
     assert len(bundle.rest(code)) <= wire.MAX_PAYLOAD
 
 
-def test_each_part_is_made_once() -> None:
+def test_each_part_of_the_kernel_is_made_once() -> None:
     asked: list[object] = []
 
     def codes(sources: Sources) -> dict[str, bytes]:

@@ -72,7 +72,7 @@ def test_what_is_marshalled_arrives_as_the_codec_would_carry_it(args: list[Any],
 
 @pytest.mark.parametrize("value", NOT_PLAIN.values(), ids=NOT_PLAIN.keys())
 @pytest.mark.parametrize("depth", range(3))
-def test_all_else_is_left_to_the_codec(value: Any, depth: int) -> None:
+def test_what_is_not_plain_is_left_to_the_codec(value: Any, depth: int) -> None:
     for _ in range(depth):
         value = [value]
     assert marshalled([ADDRESS, [value]]) is None

@@ -27,7 +27,9 @@ def become(line: str, **changes: Any) -> list[tuple[str, str | None]]:
     ("--become-user app", [("app", None)]),
     ("-b --become-password-file word", [("root", "hunter2")]),
 ])  # fmt: skip
-def test_flags(options: str, expected: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_say_who_is_become_with_which_password(
+    options: str, expected: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "word").write_text("hunter2\nsecond line\n")
     assert become(f"run {options} web1 m:f") == expected
@@ -37,7 +39,9 @@ def test_flags(options: str, expected: list[Any], tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(("options", "methods"), [
     ("", ["doas", "sudo"]), ("--become-method su", ["su", "su"]),
 ])  # fmt: skip
-def test_methods(options: str, methods: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_become_method_of_the_inventory_gives_way_to_the_flag(
+    options: str, methods: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hosts").write_text("w1 ansible_become_method=doas\nw2\n")
     backend = FakeBackend()
@@ -45,14 +49,14 @@ def test_methods(options: str, methods: list[str], tmp_path: Path, monkeypatch: 
     assert sorted(options["method"] for _, options in backend.became) == methods
 
 
-def test_the_inventory_says_it_and_the_flag_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_inventory_says_who_is_become_and_the_flag_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hosts").write_text("w1 ansible_become=yes ansible_become_user=app ansible_become_pass=x\nw2\n")
     assert become("run -i hosts all m:f") == [("app", "x")]
     assert dict(become("run -i hosts w1 m:f --become-user db")) == {"db": "x"}
 
 
-def test_asked_once_for_all_hosts_and_ssh_s_password_may_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_become_password_is_asked_for_once_and_may_be_that_of_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def ask(prompt: str) -> str:
@@ -74,7 +78,7 @@ def test_asked_once_for_all_hosts_and_ssh_s_password_may_do(monkeypatch: pytest.
     ("-b --become-method runas", "is not"),
     ("--become-method su --become-user #0", "not a number"),
 ])  # fmt: skip
-def test_wrong_usage(options: str, message: str, capsys: pytest.CaptureFixture[str],
+def test_become_options_that_cannot_be_connect_nothing(options: str, message: str, capsys: pytest.CaptureFixture[str],
                      monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     monkeypatch.setattr("sys.stdin", io.StringIO())
     backend = FakeBackend()

@@ -145,7 +145,7 @@ def words(*texts: str, literal: bool = False) -> list[Word]:
         ("--help", "--help", []),
     ],
 )
-def test_split(line: str, ours: str, theirs: list[Word]) -> None:
+def test_words_are_split_into_ours_and_the_functions(line: str, ours: str, theirs: list[Word]) -> None:
     assert split_words(line.split(), OPTIONS)[:2] == (ours.split(), theirs)
 
 

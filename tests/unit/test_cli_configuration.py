@@ -35,7 +35,9 @@ def user(line: str) -> str | None:
     return found
 
 
-def test_the_order(places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_environment_and_flags_win_in_their_order(
+    places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert user("run web1 m:f") is None
     for name in ("system", "user", "pyproject", "project"):
         text = f'user = "{name}"\n'

@@ -118,7 +118,7 @@ def test_a_reader_that_is_gone_is_told_once_to_whom_it_concerns() -> None:
     assert not target.out.write("y\n")
 
 
-def test_another_write_error_is_remembered() -> None:
+def test_a_write_error_other_than_a_reader_that_is_gone_is_remembered() -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     target = console(out=Failing(full))
     target.result("x\n")
@@ -147,7 +147,7 @@ def test_a_closed_stdout_is_survived() -> None:
         (None, {"TERM": "dumb"}, True, False),
     ],
 )
-def test_colour(flag: str | None, environment: dict[str, str], terminal: bool, colour: bool) -> None:
+def test_when_colour_is_used(flag: str | None, environment: dict[str, str], terminal: bool, colour: bool) -> None:
     assert use_color(flag, environment, terminal) is colour
 
 
@@ -207,7 +207,7 @@ def test_stream_falls_back_when_a_surrogate_cannot_be_encoded() -> None:
     assert raw.getvalue() == b"\\xe9\\udce9\n"
 
 
-def test_on_a_real_terminal() -> None:
+def test_what_a_target_says_is_escaped_on_a_real_terminal() -> None:
     leader, follower = os.openpty()
     with open(follower, "w") as file:
         console(out=file).result(HOSTILE)

@@ -74,7 +74,7 @@ def spec(annotation: str, aliases: dict[str, str] | None = None, assigned: dict[
         ("'Optional[list[int]]'", "[3]", [3]),
     ],
 )
-def test_convert(annotation: str, text: str, value: Any) -> None:
+def test_text_is_converted_by_its_annotation(annotation: str, text: str, value: Any) -> None:
     result = convert(text, spec(annotation))
     assert result == value
     assert type(result) is type(value)
@@ -103,7 +103,7 @@ def test_convert(annotation: str, text: str, value: Any) -> None:
         ("int | float", "x", "expected int | float"),
     ],
 )
-def test_refused(annotation: str, text: str, message: str) -> None:
+def test_text_that_does_not_fit_its_annotation_is_refused(annotation: str, text: str, message: str) -> None:
     with pytest.raises(Unconvertible) as caught:
         convert(text, spec(annotation))
     assert message in str(caught.value)

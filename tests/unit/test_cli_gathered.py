@@ -36,7 +36,7 @@ def test_equal_answers_are_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert err.endswith("5 hosts: 3 ok, 1 failed (web3), 1 unreachable (web5)\n")
 
 
-def test_other_answers_as_differences(capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_answers_are_shown_as_differences(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--diff") == 2
     out = capsys.readouterr().out
     assert out.startswith("web[1-2,5] (3):\n  one\n  two\n  three\nweb4:\n  --- most hosts\n  +++ these\n")
@@ -77,7 +77,7 @@ def test_what_hosts_print_belongs_to_their_answer(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == "web[1,3] (2): kernel 5.10\nweb2: kernel 6.1\n"
 
 
-def test_what_hosts_print_to_stderr_goes_to_ours(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_hosts_print_to_stderr_goes_to_our_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     backend = FakeBackend()
 
     def say(context: FakeContext, *args: Any) -> int:
@@ -155,13 +155,13 @@ def test_quiet_leaves_the_summary_out(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err == ""
 
 
-def test_no_labels(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_labels_the_values_stand_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "a,b", "m:f", "-N", "-f1"], FakeBackend(lambda context: context.host)) == 0
     assert capsys.readouterr().out == "a\nb\n"
 
 
 @pytest.mark.parametrize("option", ["--gather", "--regroup", "--diff"])
-def test_answers_are_the_same_only_if_all_of_them_is(
+def test_answers_are_equal_only_if_they_are_so_to_the_end(
     option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = Terminal()
@@ -176,7 +176,7 @@ def test_answers_are_the_same_only_if_all_of_them_is(
     assert "is shown in part" in capsys.readouterr().err
 
 
-def test_failures_are_the_same_only_if_all_that_came_before_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_failures_are_equal_only_if_the_items_before_them_are(capsys: pytest.CaptureFixture[str]) -> None:
     def items(context: FakeContext) -> Any:
         yield "x" * 20_000 + context.host
         raise ValueError("no disk")
@@ -216,7 +216,7 @@ def test_a_lone_surrogate_of_a_host_is_no_end_of_the_run(option: str, tmp_path: 
         assert (tmp_path / "x" / "a").read_text() == (tmp_path / "x" / "b").read_text() == "\\udce9 \\ud800\n"
 
 
-def test_one_directory_for_both_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_directory_for_stdout_and_stderr_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     backend = FakeBackend()
     (tmp_path / "link").symlink_to(tmp_path)
     line = f"run a,b m:f --outdir {tmp_path} --errdir {tmp_path}/link"

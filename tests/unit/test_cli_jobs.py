@@ -24,16 +24,16 @@ def line(**changes: Any) -> str:
         (360_000.0, "100:00:00"), (None, "?"), (math.nan, "?"), (math.inf, "?"), (-1.0, "?"), (1e300, "?"),
     ],
 )  # fmt: skip
-def test_how_long_it_took(took: float | None, text: str) -> None:
+def test_the_line_of_a_job_says_how_long_the_job_took(took: float | None, text: str) -> None:
     assert line(took=took).split("  ")[-2].strip() == text
 
 
 @pytest.mark.parametrize("began", [None, math.nan, math.inf, 1e300, -1e300])
-def test_a_time_that_is_none(began: float | None) -> None:
+def test_a_time_of_a_job_that_is_none_is_a_question_mark(began: float | None) -> None:
     """Times are a target's, which may say anything."""
     assert line(began=began).split()[2] == "?"
 
 
-def test_a_line_each_and_the_reason() -> None:
+def test_the_line_of_a_lost_job_ends_with_the_reason() -> None:
     assert line(state="lost", reason="it is gone").endswith("m:f (it is gone)")
     assert listing([]) == "no jobs"

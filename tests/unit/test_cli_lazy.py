@@ -12,14 +12,14 @@ from remotesvc.cli.main import _PLACES, cli
 
 
 @pytest.mark.parametrize("name", _PLACES)
-def test_the_list_says_what_the_command_says(name: str) -> None:
+def test_the_list_of_commands_says_what_the_command_says(name: str) -> None:
     command = cli.commands[name]
     assert command.name == name
     assert _PLACES[name][1].removesuffix(".") == command.get_short_help_str(300).removesuffix(".")
     assert name in CliRunner().invoke(cli, ["--help"]).output
 
 
-def test_all_are_there_for_whoever_looks() -> None:
+def test_all_commands_are_there_for_whoever_looks() -> None:
     assert list(cli.commands) == list(_PLACES)
     assert {name: command.name for name, command in cli.commands.items()} == {name: name for name in _PLACES}
     assert len(list(cli.commands.values())) == len(_PLACES)

@@ -98,7 +98,7 @@ def test_the_environment_names_several_paths(
     ("NO_LABELS", "1", "5\n5\n"), ("QUIET", "true", "a: 5\nb: 5\n"), ("VERBOSE", "1", "a: 5\nb: 5\n"),
     ("GATHER", "1", "a,b (2): 5\n"),
 ])  # fmt: skip
-def test_the_environment_says_how_to_show_it(
+def test_the_environment_says_how_answers_are_shown(
     variable: str, value: str, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(f"REMOTESVC_{variable}", value)

@@ -24,16 +24,16 @@ class Clock:
     ("size", "text"),
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_500_000, "1.5 MB"), (2.5e9, "2.5 GB"), (7e12, "7.0 TB")],
 )
-def test_sizes(size: float, text: str) -> None:
+def test_sizes_are_written_for_people(size: float, text: str) -> None:
     assert size_text(size) == text
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (67.9, "1:07"), (3723, "1:02:03")])
-def test_times(seconds: float, text: str) -> None:
+def test_times_are_written_for_people(seconds: float, text: str) -> None:
     assert time_text(seconds) == text
 
 
-def test_totals() -> None:
+def test_totals_of_transfers_add_up_over_hosts() -> None:
     clock = Clock()
     totals = Totals(clock)
     clock.now = 10.0

@@ -98,7 +98,7 @@ def remote_error() -> BaseException:
         ([], []),
     ],
 )
-def test_encode(value: Any, encoded: Any) -> None:
+def test_values_are_encoded_as_json(value: Any, encoded: Any) -> None:
     assert jsonout.encode(value) == encoded
     assert json.loads(jsonout.dumps(jsonout.encode(value))) == encoded
 

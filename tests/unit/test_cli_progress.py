@@ -48,7 +48,7 @@ def test_hosts_are_named_longest_first_with_their_time() -> None:
     (36, "0/3 done, waiting for 3"),
     (3, "0/3 done, waiting for 3"),
 ])  # fmt: skip
-def test_as_many_names_as_fit(width: int, text: str) -> None:
+def test_the_line_of_progress_has_as_many_names_as_fit(width: int, text: str) -> None:
     books, _ = waiting("host1", "host2", "host3")
     for host in books.hosts:
         books.began(host)

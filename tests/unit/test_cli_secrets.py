@@ -28,7 +28,7 @@ class Stdin(io.TextIOWrapper):
         return self._terminal
 
 
-def test_it_is_asked_for_once_for_all_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_password_is_asked_for_once_for_all_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def answer(prompt: str) -> str:
@@ -46,7 +46,7 @@ def test_it_is_asked_for_once_for_all_hosts(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("words", [["--json"], ["--jsonl"]])
-def test_a_program_is_not_asked(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_is_not_asked_for_the_password(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Stdin(b"", terminal=True))
     assert main(["run", "-k", *words, "web1", "m:f"], FakeBackend()) == 64
 
@@ -111,7 +111,7 @@ def test_standard_input_that_may_not_be_read() -> None:
         secrets.with_passwords(Settings(password_file="-", no_stdin=True))
 
 
-def test_one_way_at_a_time() -> None:
+def test_the_password_comes_in_one_way_at_a_time() -> None:
     with pytest.raises(BadUsage):
         secrets.with_passwords(Settings(ask_pass=True, password_file="x"))
 

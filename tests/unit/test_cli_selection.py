@@ -127,7 +127,7 @@ def test_a_byte_order_mark_is_no_part_of_a_host(hosts: Path, monkeypatch: pytest
     ("run -i hosts @- m:f -n", 64, "-n forbids reading"),
     ("run web[3-1] m:f", 64, "backwards"),
 ])  # fmt: skip
-def test_what_cannot_be_says_why_and_connects_nothing(
+def test_a_selection_that_cannot_be_says_why_and_connects_nothing(
     hosts: Path, line: str, code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (hosts.parent / "bad").write_text("[web\n")
@@ -190,7 +190,7 @@ def test_the_host_stands_where_the_function_has_it(
     assert [each.name for each in kwargs.values()] == ([] if "db1" in places else ["db1"])
 
 
-def test_another_class_of_that_name_is_the_users_to_give(hosts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_class_named_host_is_the_users_to_give(hosts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (hosts.parent / "tasks.py").write_text("from other import Host\ndef f(host: Host): ...\n")
     assert main(["run", "-i", "hosts", "db1", "tasks:f"], FakeBackend()) == 64
     assert "misses host" in capsys.readouterr().err

@@ -100,7 +100,7 @@ def callee(qualname: str, source: str = SOURCE) -> Callee:
         ("Empty", "m:Empty()"),
     ],
 )
-def test_checked(qualname: str, shown: str) -> None:
+def test_a_signature_that_is_read_from_source_is_checked(qualname: str, shown: str) -> None:
     result = callee(qualname)
     assert result.checked
     assert result.shown == shown
@@ -157,7 +157,7 @@ def test_a_strange_decorator_leaves_the_types_but_no_check() -> None:
         ("Plain.prop", "is a property"),
     ],
 )
-def test_not_callable(qualname: str, message: str) -> None:
+def test_what_is_not_callable_is_wrong_usage(qualname: str, message: str) -> None:
     with pytest.raises(BadUsage, match=message):
         callee(qualname)
 
@@ -171,7 +171,7 @@ def test_not_callable(qualname: str, message: str) -> None:
         ("zzzzzz", "module m has no function 'zzzzzz'$"),
     ],
 )
-def test_missing(qualname: str, message: str) -> None:
+def test_a_function_that_is_missing_is_wrong_usage(qualname: str, message: str) -> None:
     with pytest.raises(BadUsage, match=message):
         callee(qualname)
 
@@ -181,7 +181,7 @@ def test_missing(qualname: str, message: str) -> None:
     ["from x import *", "def __getattr__(name): ...", "globals()['f'] = len", "if 1:\n from x import *",
      "import sys\nsetattr(sys.modules[__name__], 'f', len)"],
 )  # fmt: skip
-def test_an_open_ended_module_may_have_it(source: str) -> None:
+def test_an_open_ended_module_may_have_any_function(source: str) -> None:
     assert not callee("f", source).checked
 
 

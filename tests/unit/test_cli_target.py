@@ -45,7 +45,7 @@ def test_module_targets(text: str, module: str, qualname: str) -> None:
         "missing.py:f",
     ],
 )
-def test_refused(text: str) -> None:
+def test_text_that_is_no_target_is_refused(text: str) -> None:
     with pytest.raises(BadUsage):
         parse_target(text, PATH)
 
@@ -126,7 +126,7 @@ def test_zipped_modules_have_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["no_such_module_anywhere", "json.nothing", "os.nothing.deeper"])
-def test_what_is_not_here(module: str) -> None:
+def test_a_module_that_is_not_here_has_no_source(module: str) -> None:
     assert find_source(Target(module, "f", ())) is None
 
 

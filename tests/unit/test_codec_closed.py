@@ -102,7 +102,7 @@ def _messages() -> Iterator[bytes]:
 
 
 @both
-def test_nothing_is_loaded(implementation: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoding_loads_nothing(implementation: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     messages = list(_messages())
     for message in messages[:200]:  # imports what is imported on first need
         _try(implementation, message)

@@ -61,7 +61,7 @@ FOREIGN = ["d6 ff 5a 4a f6 a5", "d7 ff 00 00 00 04 5a 4a f6 a5", "c7 0c ff 00 00
 
 @pytest.mark.parametrize("implementation", [codec, fastcodec], ids=["pure", "c"])
 @pytest.mark.parametrize(("value", "forms"), VECTORS, ids=[forms[0][:20] for _, forms in VECTORS])
-def test_vector(implementation: ModuleType, value: Any, forms: list[str]) -> None:
+def test_every_form_of_a_public_vector_decodes(implementation: ModuleType, value: Any, forms: list[str]) -> None:
     assert implementation.encode(value).data == bytes.fromhex(forms[0])
     for form in forms:
         for tagged in (False, True):

@@ -20,7 +20,7 @@ def command(directory: Path, name: str, status: int) -> None:
     (False, True, "docker-compose"),
     (False, False, None),
 ])
-def test_the_plugin_goes_before_the_older_program(
+def test_the_compose_plugin_goes_before_the_older_program(
     plugin: bool, older: bool, expected: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command(tmp_path, "docker", 0 if plugin else 1)

@@ -10,7 +10,7 @@ from remotesvc.bootstrap.errors import UsageError
 from remotesvc.fleet.connection import Connection
 
 
-def test_everything_there_is() -> None:
+def test_every_connection_variable_is_understood() -> None:
     found = Connection.of("web1", {
         "ansible_host": "10.0.0.1", "ansible_port": "2222", "ansible_user": "deploy",
         "ansible_ssh_private_key_file": "~/.ssh/web", "ansible_python_interpreter": "/usr/bin/python3.11",
@@ -88,7 +88,7 @@ def test_who_speaks_ssh(variables: dict[str, Any], transport: str | None) -> Non
     ({"ansible_ssh_common_args": "-o"}, "nothing behind -o"),
     ({"ansible_ssh_common_args": "-o 'a"}, "ansible_ssh_common_args"),
 ])  # fmt: skip
-def test_wrong_ones_are_named(variables: dict[str, Any], says: str) -> None:
+def test_wrong_variables_are_named(variables: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         Connection.of("web1", variables)
 

@@ -117,7 +117,7 @@ def test_what_podman_loses() -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_other_words_mean_nothing(engine: str) -> None:
+def test_words_of_no_engine_mean_nothing(engine: str) -> None:
     assert ENGINES[engine].reason("web", "Traceback (most recent call last):", 1) is None
 
 
@@ -152,6 +152,6 @@ def test_options_that_cannot_be(engine: str, options: dict[str, str], says: str)
         ENGINES[engine].place("web", options)
 
 
-def test_an_engine_there_is_not() -> None:
+def test_an_engine_that_there_is_not_is_refused() -> None:
     with pytest.raises(UsageError, match="containers are those of docker, podman, .* not of 'rkt'"):
         engine_of("rkt")

@@ -63,13 +63,13 @@ def test_every_error_says_what_it_means() -> None:
         (errors.CallTimeout, TimeoutError),
     ],
 )
-def test_also_a_builtin_error(cls: type[errors.Error], builtin: type[Exception]) -> None:
+def test_some_errors_are_builtin_errors_too(cls: type[errors.Error], builtin: type[Exception]) -> None:
     with pytest.raises(builtin, match="because"):
         raise cls("because")
 
 
 @pytest.mark.parametrize("cls", ALL)
-def test_message_alone(cls: type[errors.Error]) -> None:
+def test_an_error_can_be_made_of_its_message_alone(cls: type[errors.Error]) -> None:
     error = cls("because")
     assert error.args == ("because",)
     assert str(error).endswith("because")

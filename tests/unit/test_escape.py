@@ -49,7 +49,7 @@ def test_neutralise(text: str, shown: str) -> None:
     ("text", "shown"),
     [("a\nb\r\nc\td\x1b", "a\\nb\\r\\nc\td\\x1b"), ("a\nINFO forged\r\n", "a\\nINFO forged\\r\\n")],
 )
-def test_one_line_has_no_line_break(text: str, shown: str) -> None:
+def test_text_made_one_line_has_no_line_break(text: str, shown: str) -> None:
     assert one_line(text) == shown
 
 
@@ -62,7 +62,7 @@ def test_nothing_that_commands_is_left(text: str) -> None:
 
 
 @given(ANYTHING)
-def test_twice_is_once(text: str) -> None:
+def test_text_that_is_escaped_twice_is_as_if_escaped_once(text: str) -> None:
     assert neutralise(neutralise(text)) == neutralise(text)
     assert one_line(one_line(text)) == one_line(text)
     assert one_line(neutralise(text)) == one_line(text.replace("\r\n", "\n"))

@@ -14,7 +14,7 @@ from tests.failures.run import CASES
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=name[5:]) for name, case in CASES.items()])
-def test_case(case: Callable[[], None]) -> None:
+def test_each_case_of_failures_in_this_python(case: Callable[[], None]) -> None:
     case()
 
 
@@ -47,7 +47,7 @@ def test_notes_of_ones_own_survive_pickling() -> None:
     assert pickle.loads(pickle.dumps(error)).__notes__ == ["tried twice"]
 
 
-def test_how_it_reads() -> None:
+def test_a_rebuilt_failure_reads_as_a_traceback_does() -> None:
     data = describe(ValueError("bad value"))
     sent, theirs = ["/dev/null/remotesvc:/app.py", 3, "main", "run()"], ["/usr/lib/x.py", 9, "run", ""]
     data["frames"] = [sent, ["", 7, "", ""], theirs]

@@ -63,7 +63,7 @@ def desk() -> Iterator[Desk]:
     desk.inbox.close()
 
 
-def test_each_in_turn(desk: Desk) -> None:
+def test_neighbours_of_an_inbox_have_their_turns(desk: Desk) -> None:
     desk.put(FLOODER, "f1", "f2")
     desk.put(BEHIND_FLOODER, "f3")
     messages = desk.put(OTHER, "o1", "o2!")
@@ -81,7 +81,7 @@ def test_each_in_turn(desk: Desk) -> None:
     assert desk.inbox.flush_of(OTHER, 0) and desk.inbox.flush(0)
 
 
-def test_what_is_here_when_it_closes_is_dealt_with(desk: Desk) -> None:
+def test_what_an_inbox_holds_when_it_closes_is_dealt_with(desk: Desk) -> None:
     desk.put(FLOODER, *map(str, range(100)))
     desk.put(OTHER, "other")
     closing = threading.Thread(target=desk.inbox.close)

@@ -118,7 +118,7 @@ def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
         entries_untrusted(listing_untrusted([packed(part)], 10)[b""], False)
 
 
-def test_what_its_numbers_contradict_is_refused() -> None:
+def test_a_listing_that_its_numbers_contradict_is_refused() -> None:
     for part in (part_of(["a\0b"], [stat.S_IFREG], [1], [1], []), part_of(["a"], [stat.S_IFLNK], [9], [0], [b"to"]),
                  part_of(["a"], [stat.S_IFLNK], [-1], [0], [b"to"]), part_of(["a"], [stat.S_IFREG], [1], [0], [])):
         with pytest.raises(TransferRefused):

@@ -47,12 +47,12 @@ def test_any_bytes_are_refused_or_searched(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("raw", [None, 5, "text", [b"list"], bytearray(ENTRY.size)])
-def test_other_values_are_refused(raw: object) -> None:
+def test_values_other_than_bytes_are_refused_as_offers(raw: object) -> None:
     with pytest.raises(TransferRefused):
         Offers(raw)
 
 
-def test_there_is_a_most() -> None:
+def test_more_offers_than_the_most_are_refused() -> None:
     Offers(bytes(MAX_OFFERS * ENTRY.size))
     with pytest.raises(TransferRefused, match="more than"):
         Offers(bytes((MAX_OFFERS + 1) * ENTRY.size))

@@ -83,7 +83,7 @@ def test_plain_values_are_small(value: Any) -> None:
 
 @pytest.mark.parametrize("value", ["x" * SMALL, b"x" * SMALL, [0] * SMALL, {"a": ["x" * SMALL]}, Path("/"), object(),
                                    [[["x" * (SMALL // 4)] * 2] * 2]])
-def test_large_ones_and_those_that_are_not_plain_are_not(value: Any) -> None:
+def test_large_values_and_those_that_are_not_plain_are_not_small(value: Any) -> None:
     assert not small(value)
     assert not small((), {"name": [1, value]})
 

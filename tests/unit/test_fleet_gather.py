@@ -364,7 +364,7 @@ def test_a_stop_cancels_what_has_begun() -> None:
     assert len(outcomes) == 4
 
 
-def test_one_that_does_not_begin_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_does_not_begin_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coordinator, "STUCK", 0.05)
     monkeypatch.setattr(gather_module, "LOOK", 0.05)
     gate = threading.Event()

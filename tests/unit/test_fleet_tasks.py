@@ -32,7 +32,7 @@ def one(books: Tasks) -> tuple[Worker, Task]:
     return found
 
 
-def test_each_host_has_as_many_as_it_has_slots() -> None:
+def test_each_host_has_as_many_tasks_as_it_has_slots() -> None:
     books = tasks("ab", slots=2)
     made = [task() for _ in range(5)]
     for each in made:
@@ -52,7 +52,7 @@ def test_hosts_with_less_to_do_come_first() -> None:
     assert {worker.member.text, other.member.text} == {"a", "b"}
 
 
-def test_in_turn_whatever_room_they_have() -> None:
+def test_round_robin_takes_hosts_in_turn_whatever_room_they_have() -> None:
     books = tasks("abc", "round_robin")
     made = [task() for _ in range(6)]
     for each in made:

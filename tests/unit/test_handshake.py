@@ -43,14 +43,14 @@ def test_the_marker_is_found_behind_any_noise(before: bytes, behind: bytes, cuts
 
 
 @given(noise, st.lists(st.integers(0, 10**4), max_size=8))
-def test_without_it_everything_is_noise(data: bytes, cuts: list[int]) -> None:
+def test_without_the_marker_everything_is_noise(data: bytes, cuts: list[int]) -> None:
     handshake = Handshake(MARKER)
     assert feed(handshake, data, cuts) is None
     assert not handshake.done
     assert handshake.noise == data.decode("utf-8", "replace")
 
 
-def test_one_byte_at_a_time() -> None:
+def test_the_marker_is_found_one_byte_at_a_time() -> None:
     handshake = Handshake(MARKER)
     data = b"Welcome!\n" + MARKER[:7] + MARKER + b"frames"
     found = [handshake.feed_untrusted(data[place : place + 1]) for place in range(len(data) - 6)]

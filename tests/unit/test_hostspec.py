@@ -80,17 +80,17 @@ BAD = [
 
 
 @pytest.mark.parametrize(("text", "spec"), GOOD)
-def test_each_form_is_understood(text: str, spec: HostSpec) -> None:
+def test_each_form_of_a_host_string_is_understood(text: str, spec: HostSpec) -> None:
     assert parse(text) == spec
 
 
 @pytest.mark.parametrize(("text", "spec"), GOOD)
-def test_its_text_means_the_same(text: str, spec: HostSpec) -> None:
+def test_the_text_of_a_parsed_host_string_means_the_same(text: str, spec: HostSpec) -> None:
     assert parse(str(spec)) == spec
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_anything_else_is_refused(text: str) -> None:
+def test_any_other_host_string_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(text)
     assert len(str(caught.value)) < 300

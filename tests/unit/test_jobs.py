@@ -50,7 +50,7 @@ def test_what_is_no_id(text: Any) -> None:
         (None, False, False, "other", "lost"),
     ],
 )  # fmt: skip
-def test_fates(end: Any, lives: bool, killed: bool, boot: str, state: str) -> None:
+def test_the_fate_of_a_job_is_told_from_its_record(end: Any, lives: bool, killed: bool, boot: str, state: str) -> None:
     info = record.fate("i", KNOWN, end, lives, killed, boot, 130.0)
     assert info.state == state
     assert info.took == (10.0 if end else 30.0 if lives else None)
@@ -61,7 +61,7 @@ def test_fates(end: Any, lives: bool, killed: bool, boot: str, state: str) -> No
     "change", [{"pid": 0}, {"pid": -1}, {"pid": 1 << 40}, {"pid": True}, {"call": "x" * 1000}, {"began": None},
                {"boot": b""}, {"start": "1"}]
 )  # fmt: skip
-def test_records_that_are_none(change: dict[str, Any]) -> None:
+def test_records_of_jobs_that_are_none_are_damaged(change: dict[str, Any]) -> None:
     assert record.checked(KNOWN) == KNOWN
     with pytest.raises(JobError, match="damaged"):
         record.checked({**KNOWN, **change})
@@ -162,7 +162,7 @@ def folder(tmp_path: Path) -> Folder:
         return made.begin(ids.new_id(), b"record")
 
 
-def test_the_usual_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_usual_place_of_records_is_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/var/state")
     assert place.usual() == "/var/state/remotesvc/jobs"
     monkeypatch.setenv("XDG_STATE_HOME", "not/absolute")

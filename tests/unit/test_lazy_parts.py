@@ -41,7 +41,9 @@ def test_a_module_that_another_thread_has_half_imported_is_waited_for(
     assert len(waits) == 3
 
 
-def test_it_is_not_waited_for_without_end(provisions: lazy_parts.LazyParts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_half_imported_module_is_not_waited_for_without_end(
+    provisions: lazy_parts.LazyParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, NAME, ModuleType(NAME))
     waits: list[float] = []
     monkeypatch.setattr(child, "time", SimpleNamespace(sleep=waits.append))
@@ -52,7 +54,7 @@ def test_it_is_not_waited_for_without_end(provisions: lazy_parts.LazyParts, monk
     assert isinstance(provisions.importer(), Made)
 
 
-def test_an_import_that_making_it_leads_to_fails_at_once(
+def test_an_import_that_making_the_importer_leads_to_fails_at_once(
     provisions: lazy_parts.LazyParts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inner: list[BaseException] = []
@@ -71,7 +73,7 @@ def test_an_import_that_making_it_leads_to_fails_at_once(
     assert len(inner) == 1
 
 
-def test_the_parts_themselves_are_waited_for_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lazy_parts_themselves_are_waited_for_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     name = lazy_parts.__name__
     waits: list[float] = []
     monkeypatch.setitem(sys.modules, name, ModuleType(name))

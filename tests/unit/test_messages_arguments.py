@@ -40,7 +40,9 @@ WAITS: list[Callable[[Router, Any], object]] = [
 
 @pytest.mark.parametrize("timeout", TIMES, ids=[*map(repr, TIMES[:-1]), "object"])
 @pytest.mark.parametrize("wait", WAITS)
-def test_times(wait: Callable[[Router, Any], object], timeout: Any, router: Router) -> None:
+def test_timeouts_that_are_no_number_of_seconds_are_refused(
+    wait: Callable[[Router, Any], object], timeout: Any, router: Router
+) -> None:
     with pytest.raises(UsageError, match="timeout is a number of seconds, or None for no limit, not "):
         wait(router, timeout)
 
@@ -62,7 +64,7 @@ def test_times(wait: Callable[[Router, Any], object], timeout: Any, router: Rout
     lambda router: api.Select([api.Latch()], notify="x"),
     lambda router: setattr(api.Latch(), "notify", 5),
 ])  # fmt: skip
-def test_things(made: Made, router: Router) -> None:
+def test_arguments_of_a_wrong_type_are_refused(made: Made, router: Router) -> None:
     with pytest.raises(UsageError):
         made(router)
 

@@ -11,7 +11,7 @@ from remotesvc.messages.book import MAX_LINES, MAX_WRITERS, Book
 LINE, OTHER = 1, 2
 
 
-def test_over_only_when_all_that_was_handed_out_has_ended() -> None:
+def test_a_receiver_is_over_only_when_all_that_was_handed_out_has_ended() -> None:
     book = Book()
     assert not book.over
     assert book.open(LINE)
@@ -69,7 +69,7 @@ def test_a_lost_context_ends_what_only_it_wrote_to() -> None:
     assert book.lost(7) == []
 
 
-def test_limits() -> None:
+def test_lines_and_writers_of_a_receiver_have_limits() -> None:
     book = Book()
     book.open(LINE)
     for number in range(MAX_WRITERS):
@@ -88,7 +88,7 @@ steps = st.lists(st.tuples(st.sampled_from(["open", "wrote", "close", "leave", "
 
 
 @given(steps)
-def test_against_a_plain_model(taken: list[tuple[str, int, int, int]]) -> None:
+def test_the_books_of_a_receiver_agree_with_a_plain_model(taken: list[tuple[str, int, int, int]]) -> None:
     """Whatever happens in whatever order: the counts are those of the sets."""
     book, model = Book(), dict[int, set[tuple[int, int]]]()
     for step, line, context, handle in taken:

@@ -33,7 +33,7 @@ def test_a_latch_is_first_in_first_out_and_may_hold_none() -> None:
 
 
 @pytest.mark.parametrize("waits", [{"timeout": 0}, {"timeout": -1}, {"block": False}, {"timeout": 0.01}])
-def test_nothing_comes(waits: dict[str, Any]) -> None:
+def test_waiting_for_what_does_not_come_is_a_timeout(waits: dict[str, Any]) -> None:
     for source in (Latch(), Select([Latch()]), Select()):
         with pytest.raises(WaitTimeout) as caught:
             source.get(**waits)
@@ -145,7 +145,7 @@ def test_close_wakes_all_and_leaves_the_members_alone() -> None:
         select.add(Latch())
 
 
-def test_what_is_added_while_it_is_closed_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_added_while_a_select_is_closed_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
     select, latch, attach = Select(), filled(1), Member.attach
 
     def closed_meanwhile(member: Member) -> None:
@@ -158,7 +158,7 @@ def test_what_is_added_while_it_is_closed_is_free_again(monkeypatch: pytest.Monk
     assert Select([latch]).get().data == 1
 
 
-def test_removing_leaves_what_was_in_it() -> None:
+def test_removing_a_latch_leaves_what_was_in_it() -> None:
     latch = filled("a")
     select = Select([latch])
     select.remove(latch)
@@ -172,7 +172,7 @@ def test_removing_leaves_what_was_in_it() -> None:
     assert other.get(0).value == "b"
 
 
-def test_each_has_one_owner() -> None:
+def test_a_latch_has_one_owner() -> None:
     latch, select = Latch(), Select()
     select.add(latch)
     for owner in (select, Select()):

@@ -37,14 +37,14 @@ class TestCode:
         wanted = request(MODULE, name, HERE, magic=magic)
         return unpack(next(item for item in server.answer(1, wanted)["modules"] if isinstance(item, list)))
 
-    def test_for_the_same_magic_only(self, server: ModuleServer) -> None:
+    def test_code_is_for_the_same_magic_only(self, server: ModuleServer) -> None:
         assert self.entry(server, "installed", b"").magic is None
         assert self.entry(server, "installed", b"\0\0\r\n").magic is None
         entry = self.entry(server, "installed.part", MAGIC)
         assert entry.magic == MAGIC
         assert isinstance(marshal.loads(zlib.decompress(entry.data)), CodeType)
 
-    def test_has_labels_for_file_names_all_through(self, server: ModuleServer, site: Path) -> None:
+    def test_code_has_labels_for_file_names_all_through(self, server: ModuleServer, site: Path) -> None:
         write(site, {"nested.py": "class A:\n    def f(self):\n        return [lambda: x for x in ()]\n"})
         py_compile.compile(str(site / "nested.py"))
         server.ahead(1, "nested", 0)
@@ -67,7 +67,7 @@ class TestCode:
         assert [each.magic for each in rest if each.name == "deep"] == [None]
         assert [each.magic for each in rest if each.name == "helper"] == [MAGIC]
 
-    def test_whose_path_cannot_be_replaced_in_place(self, server: ModuleServer, site: Path) -> None:
+    def test_code_whose_path_cannot_be_replaced_in_place_has_its_label(self, server: ModuleServer, site: Path) -> None:
         write(site, {"same.py": f"PATH = 'x{site / 'same.py'}'\n", "wörter.py": "X = 1\n", "moved.py": "X = 1\n"})
         for name in ("same", "wörter", "moved"):
             py_compile.compile(str(site / f"{name}.py"), dfile="/elsewhere/moved.py" if name == "moved" else None)
@@ -76,7 +76,7 @@ class TestCode:
             assert code.co_filename == f"/dev/null/remotesvc:/{name}.py"
 
     @pytest.mark.parametrize("cached", [False, True])
-    def test_of_a_master_that_optimizes_has_all_that_others_want(self, site: Path, cached: bool) -> None:
+    def test_code_of_a_master_that_optimizes_has_all_that_others_want(self, site: Path, cached: bool) -> None:
         write(site, {"checked.py": "'The text.'\ndef f(value):\n    'Says it.'\n    assert value, 'none'\n"})
         if cached:
             py_compile.compile(str(site / "checked.py"), optimize=2)
@@ -96,25 +96,25 @@ except AssertionError as error:
                               timeout=60, check=True)  # fmt: skip
         assert done.stdout == "The text. Says it. none\n"
 
-    def test_of_what_does_not_compile_is_its_source(self, server: ModuleServer, site: Path) -> None:
+    def test_code_of_what_does_not_compile_is_its_source(self, server: ModuleServer, site: Path) -> None:
         write(site, {"wrong.py": "def oops(:\n"})
         server.ahead(1, "wrong", 0)
         entry = self.entry(server, "wrong", MAGIC)
         assert (entry.magic, zlib.decompress(entry.data)) == (None, b"def oops(:\n")
 
-    def test_is_compiled_once_where_there_is_no_cache(self, server: ModuleServer) -> None:
+    def test_code_is_compiled_once_where_there_is_no_cache(self, server: ModuleServer) -> None:
         for child in range(5):
             server.ahead(child, "task", 1 << 20, magic=MAGIC)
         # The five modules that are not empty, and the two that are.
         assert server.statistics()["compiled"] == 7
 
-    def test_source_on_demand_under_the_same_rules(self, server: ModuleServer) -> None:
+    def test_source_comes_on_demand_under_the_rules_of_code(self, server: ModuleServer) -> None:
         assert "reason" in server.answer(1, request(TEXT, "private", HERE))
         server.ahead(1, "task", 0)
         assert zlib.decompress(server.answer(1, request(TEXT, "helper", HERE))["data"]).endswith(b"# second line\n")
         assert "reason" in server.answer(1, request(TEXT, "nowhere", HERE))
 
-    def test_file_changed_since_is_as_it_was(self, server: ModuleServer, site: Path) -> None:
+    def test_code_of_a_file_that_changed_since_is_as_it_was(self, server: ModuleServer, site: Path) -> None:
         server.ahead(1, "task", 0)
         write(site, {"helper.py": "changed = 1\n"})
         py_compile.compile(str(site / "helper.py"))
@@ -123,14 +123,16 @@ except AssertionError as error:
 
 
 class TestSourceLines:
-    def test_of_modules_sent(self, server: ModuleServer) -> None:
+    def test_source_lines_of_modules_that_were_sent(self, server: ModuleServer) -> None:
         server.ahead(1, "task", 1 << 20)
         assert server.sent.source_line("/dev/null/remotesvc:/helper.py", 2) == "# second line"
         assert server.sent.source_line("/dev/null/remotesvc:/helper.py", 99) == ""
         assert server.sent.source_line("/dev/null/remotesvc:/helper.py", -1) == ""
 
     @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
-    def test_are_counted_as_python_counts_them(self, server: ModuleServer, site: Path, ending: str) -> None:
+    def test_source_lines_are_counted_as_python_counts_them(
+        self, server: ModuleServer, site: Path, ending: str
+    ) -> None:
         write(site, {"paged.py": f"A = 1{ending}\f{ending}B = '\x85\u2028\x1c'{ending}C = 1{ending}".encode()})
         entries = [unpack(item) for item in server.ahead(1, "paged", 1 << 20) if isinstance(item, list)]
         assert server.sent.source_line(label_of("paged", False), 4) == "C = 1"
@@ -139,7 +141,7 @@ class TestSourceLines:
         fill_in(reply, SimpleNamespace(entries={each.name: each for each in entries}))
         assert reply[1]["frames"][0][3] == "C = 1"  # type: ignore[index]
 
-    def test_of_the_kernel(self, server: ModuleServer) -> None:
+    def test_source_lines_of_the_kernel(self, server: ModuleServer) -> None:
         assert server.sent.source_line(label_of("remotesvc.bootstrap.imports.modules", False), 1).startswith(
             '"""Modules on the wire'
         )
@@ -147,5 +149,5 @@ class TestSourceLines:
     @pytest.mark.parametrize(
         "label", ["", "/etc/passwd", ROOT + "private.py", ROOT + "remotesvc/bootstrap/../x.py"]
     )
-    def test_of_nothing_else(self, server: ModuleServer, label: str) -> None:
+    def test_source_lines_of_nothing_else_are_given(self, server: ModuleServer, label: str) -> None:
         assert server.sent.source_line(label, 1) == ""

@@ -61,7 +61,7 @@ def site(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_nothing_is_imported(tmp_path: Path) -> None:
+def test_finding_a_module_imports_nothing(tmp_path: Path) -> None:
     write(
         tmp_path, {"boom/__init__.py": "raise SystemExit", "boom/deep/__init__.py": "1/0", "boom/deep/er.py": "X = 1"}
     )
@@ -273,7 +273,7 @@ class TestDataFiles:
         (tmp_path / "pkg" / "inside.txt").symlink_to("a.txt")
         return located(Finder([str(tmp_path)]), "pkg")
 
-    def test_listing(self, package: Found) -> None:
+    def test_data_files_are_listed(self, package: Found) -> None:
         assert data_files(package) == ["a.txt", "data/b.bin", "inside.txt"]
 
     def test_links_that_lead_nowhere(self, tmp_path: Path) -> None:
@@ -290,10 +290,10 @@ class TestDataFiles:
 
         assert leads_to(refused) is False
 
-    def test_reading(self, package: Found) -> None:
+    def test_data_files_are_read(self, package: Found) -> None:
         assert [read_data_file(package, path) for path in ("a.txt", "data/b.bin")] == [b"a.txt", b"data/b.bin"]
 
     @pytest.mark.parametrize("path", ["code.py", "link.txt", "up/outside.txt", f"e{NATIVE}", "nothing", "data"])
-    def test_not_served(self, package: Found, path: str) -> None:
+    def test_what_is_no_data_file_is_not_served(self, package: Found, path: str) -> None:
         with pytest.raises(Unavailable, match=path.partition("/")[0]):
             read_data_file(package, path)

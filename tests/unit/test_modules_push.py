@@ -55,7 +55,7 @@ def ended() -> None:
             assert not thread.is_alive()
 
 
-def test_sends_all_that_was_announced(server: ModuleServer) -> None:
+def test_a_pusher_sends_all_that_was_announced(server: ModuleServer) -> None:
     router = FakeRouter()
     pusher = Pusher(router, server, lambda child: b"")
     pusher.wake(1)
@@ -66,7 +66,7 @@ def test_sends_all_that_was_announced(server: ModuleServer) -> None:
     pusher.close()
 
 
-def test_gives_up_what_cannot_be_sent(server: ModuleServer) -> None:
+def test_a_pusher_gives_up_what_cannot_be_sent(server: ModuleServer) -> None:
     router = FakeRouter()
     router.error = NotSent("the link is closed")
     pusher = Pusher(router, server, lambda child: b"")
@@ -80,7 +80,7 @@ def test_gives_up_what_cannot_be_sent(server: ModuleServer) -> None:
     assert router.posted == [(2, wire.PUSH_MODULES, ["task", "one", "two"])]
 
 
-def test_context_that_never_comes_up(server: ModuleServer) -> None:
+def test_a_pusher_gives_up_a_context_that_never_comes_up(server: ModuleServer) -> None:
     def fail(child: int) -> bytes:
         raise NotSent("it is gone")
 

@@ -71,7 +71,7 @@ class TestHostileRequests:
             {"kind": "module", "name": "json", "python": [3, 9], "goal": ["json"]},
         ],
     )
-    def test_get_a_reason(self, server: ModuleServer, wanted: Any) -> None:
+    def test_hostile_requests_get_a_reason(self, server: ModuleServer, wanted: Any) -> None:
         if isinstance(wanted, dict):
             wanted = {"magic": b"", "goal": wanted.get("name"), **wanted}
         assert set(server.answer(1, wanted)) == {"reason"}
@@ -114,12 +114,12 @@ class TestHostileRequests:
 
 
 class TestEntries:
-    def test_survive_the_codec(self, server: ModuleServer) -> None:
+    def test_entries_survive_the_codec(self, server: ModuleServer) -> None:
         entries = server.ahead(1, "task", 1 << 20)
         encoded = codec.encode(entries)
         assert codec.decode(encoded.data, encoded.blobs, encoded.tagged) == entries
 
-    def test_fields(self, server: ModuleServer) -> None:
+    def test_the_fields_of_an_entry(self, server: ModuleServer) -> None:
         entry = ask(server, "installed")[0]
         assert (entry.label, entry.is_pkg) == ("/dev/null/remotesvc:/installed/__init__.py", True)
         assert entry.submodules == ["part", "rest"]
@@ -127,7 +127,7 @@ class TestEntries:
         assert zlib.decompress(ask(server, "helper.x")[0].data or zlib.compress(b"")) == b""
 
     @pytest.mark.parametrize("index", range(10))
-    def test_malformed_ones_are_refused(self, index: int) -> None:
+    def test_malformed_entries_are_refused(self, index: int) -> None:
         value = pack(Entry("a.b", SOURCE))
         value[index] = 3.5
         with pytest.raises(ValueError, match="module entry"):

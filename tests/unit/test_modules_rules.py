@@ -30,14 +30,14 @@ pytest_plugins = ("tests.unit.module_fixtures",)
 
 
 class TestClosedSet:
-    def test_own_modules_only_if_called_code_imports_them(self, server: ModuleServer) -> None:
+    def test_own_modules_are_given_only_if_called_code_imports_them(self, server: ModuleServer) -> None:
         server.ahead(1, "task", 0)
         assert ask(server, "private")[0].kind == REFUSED
         assert "allow=['private']" in ask(server, "private")[0].label
         assert ask(server, "helper")[0].kind == SOURCE
         assert ask(server, "helper", child=2)[0].kind == REFUSED
 
-    def test_installed_distributions_freely(self, server: ModuleServer) -> None:
+    def test_installed_distributions_are_given_freely(self, server: ModuleServer) -> None:
         assert [ask(server, name)[0].kind for name in ("installed.rest", "other")] == [SOURCE, SOURCE]
 
     def test_namespace_packages_in_and_of_installed_distributions(self, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ class TestClosedSet:
         server = ModuleServer(path=[str(tmp_path / "site-packages"), str(tmp_path / "mine")])
         assert ask(server, "shared")[0].kind == REFUSED
 
-    def test_locked(self, site: Path) -> None:
+    def test_a_locked_server_gives_only_what_called_code_imports(self, site: Path) -> None:
         server = ModuleServer(path=[str(site)], locked=True)
         server.ahead(1, "task", 0)
         assert ask(server, "installed.rest")[0].kind == SOURCE
@@ -96,10 +96,10 @@ class TestClosedSet:
         for name in ("deep.other", "deeper"):
             assert ask(server, name)[0].kind == REFUSED
 
-    def test_script_only_if_called(self, server: ModuleServer) -> None:
+    def test_a_script_is_given_only_if_called(self, server: ModuleServer) -> None:
         assert ask(server, "__main__")[0].kind == REFUSED
 
-    def test_data_files_as_their_package(self, server: ModuleServer, site: Path) -> None:
+    def test_data_files_are_given_as_their_package_is(self, server: ModuleServer, site: Path) -> None:
         write(site, {"mine/__init__.py": "", "mine/key.pem": "secret"})
         wanted = request(RESOURCE, "mine", HERE, "key.pem")
         assert "allow=['mine']" in server.answer(1, wanted)["reason"]
@@ -111,7 +111,7 @@ class TestClosedSet:
         assert "not a package" in server.answer(1, request(LISTING, "other", HERE))["reason"]
 
     @pytest.mark.parametrize("archived", [False, True])
-    def test_data_files_of_packages_inside_as_those_packages(self, tmp_path: Path, archived: bool) -> None:
+    def test_data_files_of_packages_inside_are_given_as_those_are(self, tmp_path: Path, archived: bool) -> None:
         files = ["__init__.py", "task.py", "used/__init__.py", "used/a.txt", "admin/__init__.py", "admin/b.txt",
                  "admin/more/c.txt", "data/d.txt"]  # fmt: skip
         write(tmp_path, {f"mine/{name}": "import mine.used" if name == "task.py" else "" for name in files})
@@ -197,12 +197,12 @@ class TestOrigin:
 
 
 class TestChoices:
-    def test_of_a_user(self) -> None:
+    def test_choices_of_a_user_are_understood(self) -> None:
         assert origins(None) == ({}, False)
         assert origins("locked") == ({}, True)
         assert origins({"*": "locked", "numpy.linalg": "target"}) == ({"numpy.linalg": "target"}, True)
 
     @pytest.mark.parametrize("wrong", ["open", {"a": "here"}, {"a-b": "deny"}, {"*": "deny"}])
-    def test_of_a_user_who_errs(self, wrong: Any) -> None:
+    def test_choices_of_a_user_who_errs_are_refused(self, wrong: Any) -> None:
         with pytest.raises(UsageError, match="imports="):
             origins(wrong)

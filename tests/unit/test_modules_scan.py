@@ -138,11 +138,11 @@ class TestCachedBytecode:
         source, written = path.read_bytes(), int(path.stat().st_mtime)
         return Found("cached", "source", False, source, str(path), entry=str(path.parent), modified=written)
 
-    def test_is_used(self, module: Path) -> None:
+    def test_cached_bytecode_is_used(self, module: Path) -> None:
         assert scanned(self.found(module)) == (Imported("from_cache"),)
 
     @pytest.mark.parametrize("change", ["mtime", "size", "magic", "garbage"])
-    def test_is_not_used_when_it_does_not_fit(self, module: Path, change: str) -> None:
+    def test_cached_bytecode_that_does_not_fit_is_not_used(self, module: Path, change: str) -> None:
         cache = Path(importlib.util.cache_from_source(str(module)))
         data = bytearray(cache.read_bytes())
         if change == "mtime":
@@ -176,12 +176,12 @@ class TestClosure:
         )
         return Finder([str(tmp_path)])
 
-    def test_of_a_call(self, finder: Finder) -> None:
+    def test_the_closure_of_a_call(self, finder: Finder) -> None:
         closure = Plans(finder, Codes()).closure("task", called=True).whole()
         assert closure.names == ["task", "lib", "lib.helpers", "lib.deep", "lib.deep.thing", "lazy"]
         assert list(closure.missing) == ["numpyish"]
 
-    def test_of_an_import(self, finder: Finder) -> None:
+    def test_the_closure_of_an_import(self, finder: Finder) -> None:
         names = Plans(finder, Codes()).closure("lib.helpers").whole().names
         assert names == ["lib", "lib.helpers", "lib.deep", "lib.deep.thing"]
 
@@ -190,7 +190,7 @@ class TestClosure:
         assert own == {"task", "lib", "lib.helpers", "lib.deep", "lib.deep.thing", "lazy", "rare", "rarest"}
         assert distributions == set()
 
-    def test_of_the_standard_library_stays_in_its_package(self, finder: Finder) -> None:
+    def test_the_closure_of_a_standard_module_stays_in_its_package(self, finder: Finder) -> None:
         names = set(Plans(finder, Codes()).closure("json").whole().names)
         assert names == {"json", "json.decoder", "json.encoder", "json.scanner"}
 
@@ -244,17 +244,17 @@ class TestScript:
     def test_forms_of_the_guard(self, guard: str) -> None:
         assert "bad" not in self.run(f"a = 1\n{guard}\nb = 2\n")
 
-    def test_else_branch_stays(self) -> None:
+    def test_the_else_branch_of_a_guard_stays(self) -> None:
         space = self.run("if __name__ == '__main__':\n    bad = 1\nelse:\n    good = 1\n")
         assert "good" in space and "bad" not in space
 
-    def test_other_encodings(self) -> None:
+    def test_scripts_in_other_encodings_are_cut_too(self) -> None:
         source = "# -*- coding: latin-1 -*-\nNAME = 'ü'\nif __name__ == '__main__':\n    pass\n".encode("latin-1")
         space: dict[str, object] = {}
         exec(compile(without_guarded(source, "s.py"), "s.py", "exec"), space)
         assert space["NAME"] == "ü"
 
-    def test_without_guard_it_is_refused_with_the_lines_to_add(self) -> None:
+    def test_a_script_without_guard_is_refused_with_the_lines_to_add(self) -> None:
         with pytest.raises(UsageError, match='if __name__ == "__main__":\n        main()'):
             without_guarded(b"def f():\n    if __name__ == '__main__':\n        pass\nf()\n", "s.py")
 

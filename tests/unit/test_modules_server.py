@@ -25,23 +25,23 @@ pytest_plugins = ("tests.unit.module_fixtures",)
 
 
 class TestAhead:
-    def test_sends_what_is_needed_once(self, server: ModuleServer) -> None:
+    def test_the_server_sends_what_is_needed_once(self, server: ModuleServer) -> None:
         order = ["task", "helper", "installed", "installed.part", "accelerated", "accelerated.inner", "lazy"]
         assert names(server.ahead(1, "task", 1 << 20)) == order
         assert server.ahead(1, "task", 1 << 20) == []
         assert server.ahead(1, "helper", 1 << 20) == []
 
-    def test_compresses_once_for_all_children(self, server: ModuleServer) -> None:
+    def test_the_server_compresses_once_for_all_children(self, server: ModuleServer) -> None:
         for child in range(64):
             assert len(names(server.ahead(child, "task", 1 << 20))) == 7
         counts = server.statistics()
         assert (counts["sent"], counts["compressed"]) == (64 * 7, 7)
 
-    def test_keeps_to_the_budget_and_lets_the_rest_be_asked_for(self, server: ModuleServer) -> None:
+    def test_the_server_keeps_to_the_budget_and_lets_the_rest_be_asked_for(self, server: ModuleServer) -> None:
         assert names(server.ahead(1, "task", 600)) == ["task", "helper"]
         assert ask(server, "lazy")[0].kind == SOURCE
 
-    def test_announces_what_does_not_fit_and_brings_it_later(self, server: ModuleServer) -> None:
+    def test_the_server_announces_what_does_not_fit_and_brings_it_later(self, server: ModuleServer) -> None:
         items = server.ahead(1, "task", 600, magic=b"", follow=True)
         assert names(items) == ["task", "helper"]
         assert told(items) == (["installed", "lazy", "installed.part"], [])
@@ -79,14 +79,14 @@ class TestAhead:
         items = server.ahead(1, "task", 0, follow=True)
         assert "accelerated" not in told(items)[0]
 
-    def test_sends_nothing_of_the_standard_library(self, server: ModuleServer) -> None:
+    def test_the_server_sends_nothing_of_the_standard_library(self, server: ModuleServer) -> None:
         assert server.ahead(1, "json", 1 << 20) == []
 
-    def test_tells_of_modules_that_only_the_target_can_have(self, server: ModuleServer) -> None:
+    def test_the_server_tells_of_modules_that_only_the_target_can_have(self, server: ModuleServer) -> None:
         assert told(server.ahead(1, "nowhere.at_all", 1 << 20)) == ([], ["nowhere", "nowhere.at_all"])
         assert server.ahead(1, "nowhere.at_all", 1 << 20) == []
 
-    def test_starts_over_for_a_new_child_of_an_old_number(self, server: ModuleServer) -> None:
+    def test_the_server_starts_over_for_a_new_child_of_an_old_number(self, server: ModuleServer) -> None:
         first = server.ahead(1, "task", 1 << 20)
         server.forget(1)
         assert server.ahead(1, "task", 1 << 20) == first
@@ -96,7 +96,7 @@ class TestAhead:
         server.unsent(1, "task", first)
         assert server.ahead(1, "task", 1 << 20) == first
 
-    def test_lets_the_contexts_on_the_way_ask(self, server: ModuleServer) -> None:
+    def test_the_server_lets_the_contexts_on_the_way_ask(self, server: ModuleServer) -> None:
         server.ahead(2, "task", 0, via=[1])
         assert ask(server, "lazy", child=1)[0].kind == SOURCE
         assert ask(server, "lazy", child=3)[0].kind == REFUSED
@@ -152,7 +152,7 @@ class TestWhileItIsLookedFor:
         assert last not in rest
         assert len(rest) == len(set(rest))
 
-    def test_each_child_gets_all_of_it(self, wide: ModuleServer) -> None:
+    def test_each_child_gets_all_of_a_wide_module(self, wide: ModuleServer) -> None:
         for child in 1, 2:
             wide.answer(child, request(MODULE, "wide", HERE))
         for child in 2, 1:

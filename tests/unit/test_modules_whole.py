@@ -42,7 +42,7 @@ def entries(items: list[Any]) -> dict[str, Entry]:
     return {item[0]: unpack(item) for item in items if isinstance(item, list)}
 
 
-def test_everything_that_is_surely_the_masters(server: ModuleServer) -> None:
+def test_everything_that_is_surely_the_masters_goes_along(server: ModuleServer) -> None:
     asked = Asked()
     items, _ = whole(server, "task", asked)
     assert set(names(items)) == {"task", "helper", "installed", "installed.part", "lazy"}

@@ -69,7 +69,7 @@ def test_a_person_is_asked_once_a_key_and_again_if_it_was_wrong() -> None:
     assert len(person.asked) == 2
 
 
-def test_whatever_else_it_asks_a_person_answers() -> None:
+def test_whatever_else_ssh_asks_a_person_answers() -> None:
     person = Person("123456", "yes", "no")
     found = replies(person, password=Secret("p"))
     assert ask(found, "(ann@10.0.0.1) Password: ", "keyboard-interactive") == "p"

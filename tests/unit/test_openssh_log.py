@@ -92,7 +92,9 @@ def test_memory_is_bounded() -> None:
     (IN + "channel 0: open failed: administratively prohibited: open failed\n", ConnectError, "open",
      "refused opening a session: administratively prohibited"),
 ])  # fmt: skip
-def test_failures(log: str, kind: type[ConnectError], stage: str, says: str) -> None:
+def test_failures_in_the_log_have_their_kind_and_stage(
+    log: str, kind: type[ConnectError], stage: str, says: str
+) -> None:
     error = failure(log)
     assert type(error) is kind
     assert (error.stage, error.host, error.exit_status) == (stage, "web1", 255)
@@ -122,7 +124,7 @@ def test_failures_on_the_way(stderr: str, kind: type[ConnectError], stage: str, 
     assert type(late) is ConnectTimeout
 
 
-def test_after_the_program_was_asked_for() -> None:
+def test_failures_after_the_program_was_asked_for() -> None:
     begun = IN + "debug1: Sending command: x\n"
     refused = openssh_errors.broken(progress(begun + "exec request failed on channel 0\n"), host(), 255)
     assert isinstance(refused, ConnectError) and refused.stage == "exec"

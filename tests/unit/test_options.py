@@ -57,7 +57,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "wire"), GOOD, ids=str)
-def test_taken(changes: dict[str, Any], wire: dict[str, Any]) -> None:
+def test_options_that_are_taken_and_how_they_travel(changes: dict[str, Any], wire: dict[str, Any]) -> None:
     options = Options().replace(changes)
     for name, value in changes.items():
         assert getattr(options, name) == value
@@ -65,7 +65,7 @@ def test_taken(changes: dict[str, Any], wire: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("changes", "text"), BAD, ids=str)
-def test_refused(changes: dict[str, Any], text: str) -> None:
+def test_options_that_mean_nothing_are_refused(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(UsageError, match=text):
         Options().replace(changes)
 

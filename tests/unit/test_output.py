@@ -212,7 +212,7 @@ def test_an_open_line_can_be_ended() -> None:
     assert stream.getvalue() == "[host1] Password: \n"
 
 
-def test_it_writes_to_the_stderr_of_the_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_console_writes_to_the_stderr_of_the_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console()
     for stream in (io.StringIO(), io.StringIO()):
         monkeypatch.setattr(sys, "stderr", stream)

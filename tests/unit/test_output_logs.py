@@ -148,7 +148,7 @@ def test_a_target_cannot_make_loggers_here() -> None:
     assert not any("made" in name for name in logging.Logger.manager.loggerDict)
 
 
-def test_without_any_handler_they_go_to_the_console() -> None:
+def test_logs_go_to_the_console_without_any_handler() -> None:
     stream = Terminal()
     console = Console(stream)
     console.output(output("half a line"))
@@ -160,7 +160,7 @@ def test_without_any_handler_they_go_to_the_console() -> None:
     )
 
 
-def test_unless_the_program_wants_nothing_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_stay_off_the_console_if_the_program_wants_nothing_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging, "lastResort", None)
     stream = io.StringIO()
     with bare_logging():

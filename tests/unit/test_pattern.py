@@ -102,7 +102,7 @@ def test_patterns(inventory: Inventory, pattern: str, expected: str) -> None:
     assert " ".join(entry.name for entry in matcher(inventory).hosts(pattern)) == expected
 
 
-def test_all_is_everybody_in_order(inventory: Inventory) -> None:
+def test_the_pattern_all_is_everybody_in_order(inventory: Inventory) -> None:
     assert [entry.name for entry in matcher(inventory).hosts("all")] == list(inventory)
 
 
@@ -146,7 +146,7 @@ def test_what_is_no_port_is_not_taken_for_a_host(inventory: Inventory) -> None:
     assert [host.name for host in open_to_all.hosts("db-a:elsewhere")] == ["db-a", "elsewhere"]
 
 
-def test_with_an_inventory_that_is_open_both_count(inventory: Inventory) -> None:
+def test_with_an_open_inventory_its_hosts_and_others_both_count(inventory: Inventory) -> None:
     names = [entry.name for entry in matcher(inventory, closed=False).hosts("canary,elsewhere")]
     assert names == ["web03", "db-a", "elsewhere"]
 
@@ -180,7 +180,7 @@ def test_what_matches_nothing_says_what_is_near(inventory: Inventory, pattern: s
         Matcher(inventory, True, read, exists=FILES.__contains__).hosts(pattern)
 
 
-def test_all_needs_an_inventory() -> None:
+def test_the_pattern_all_needs_an_inventory() -> None:
     with pytest.raises(NoMatch, match="give one with -i"):
         matcher(Inventory(), closed=False).hosts("all")
 

@@ -35,7 +35,7 @@ class Answer:
 
 
 @pytest.mark.parametrize("step", range(STEPS))
-def test_of_two_that_settle_it_at_once_just_one_does(step: int) -> None:
+def test_of_two_that_settle_a_reply_at_once_just_one_does(step: int) -> None:
     pending, told, steps = Pending(1, "call"), [], iter(range(STEPS))
 
     def another(frame: FrameType, event: str, _arg: Any) -> Any:

@@ -100,7 +100,7 @@ def test_the_same_code_in_another_file_or_function_is_the_same() -> None:
 
 
 @pytest.mark.parametrize("other", ["x + 2", "x + y", "x - 1", "x.a + 1", "(lambda: x)() + 1"])
-def test_other_code_is_not(other: str) -> None:
+def test_other_code_is_not_the_same(other: str) -> None:
     assert not same(code("def f(x): return x + 1\n"), code(f"def f(x): return {other}\n"))
 
 
@@ -243,7 +243,7 @@ def test_what_is_no_digest_is_refused(name: Any) -> None:
     assert Pickles(ask).answer({"kind": "definition", "name": name}) == {"reason": "no digest of code"}
 
 
-def test_only_the_latest_are_remembered() -> None:
+def test_only_the_latest_definitions_that_were_sent_are_remembered() -> None:
     sent, texts = Sent(), [f"def f(): return {number}\n" for number in range(MOST + 1)]
     made = [code(text) for text in texts]
     for number in [*range(MOST), 0, MOST]:

@@ -41,7 +41,7 @@ def test_a_prompt_in_two_pieces(cut: int) -> None:
     assert talk.heard(TOKEN[cut:]) == "hunter2\n"
 
 
-def test_the_words_of_sudo_rs_around_it_do_not_matter() -> None:
+def test_the_words_of_sudo_rs_around_its_prompt_do_not_matter() -> None:
     talk = Conversation(PROMPT, "hunter2")
     assert talk.heard(f"[sudo: {TOKEN}] Password: ") == "hunter2\n"
 
@@ -149,7 +149,7 @@ def test_a_prompt_without_a_password_is_refused(method: str) -> None:
     ("doas", "doas: doas is not enabled, /etc/doas.conf: No such file or directory", "doas is not set up"),
     ("doas", "env: 'doas': No such file or directory", "there is no doas"),
 ])  # fmt: skip
-def test_reasons(method: str, said: str, expected: str) -> None:
+def test_the_reason_of_a_refusal_is_told_from_what_was_said(method: str, said: str, expected: str) -> None:
     talk = Conversation(PROMPT, None)
     talk.heard(said)
     assert why(talk, method).startswith(expected)
@@ -189,7 +189,7 @@ def accepted(method: Method, user: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_users(name: str) -> None:
+def test_users_that_a_method_can_become(name: str) -> None:
     method = method_of(name)
     assert all(accepted(method, user) for user in ("root", "app-1", "a.b", "svc$", "bob@example.com"))
     assert not any(accepted(method, user) for user in ("", "#", "-u", "a b", "a;b", "a\n", "x" * 300, "#-1"))

@@ -22,7 +22,7 @@ def learnt(file: Path | None, magic: bytes = MAGIC, python: str | None = None) -
     return known
 
 
-def test_within_one_run() -> None:
+def test_pythons_are_remembered_within_one_run() -> None:
     known = learnt(None)
     assert known.interpreter(WEB) == "/usr/bin/python3"
     assert known.magic(WEB, None) == MAGIC
@@ -32,7 +32,7 @@ def test_within_one_run() -> None:
     assert (known.interpreter(WEB), known.magic(WEB, None)) == (None, b"")
 
 
-def test_from_one_run_to_the_next(tmp_path: Path) -> None:
+def test_pythons_are_remembered_from_one_run_to_the_next(tmp_path: Path) -> None:
     file = tmp_path / "cache" / "remotesvc" / "pythons"
     learnt(file)
     later = Pythons(file)

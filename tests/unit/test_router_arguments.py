@@ -24,12 +24,12 @@ from remotesvc import Router, UsageError, arguments
     ({"concurrency": "8"}, "concurrency='8'"),
     ({"concurrency": True}, "concurrency=True"),
 ])  # fmt: skip
-def test_what_means_nothing_is_refused(told: dict[str, Any], message: str) -> None:
+def test_arguments_of_a_router_that_mean_nothing_are_refused(told: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Router(**told)
 
 
-def test_of_a_context_too() -> None:
+def test_arguments_of_a_context_that_mean_nothing_are_refused() -> None:
     with Router() as router, pytest.raises(UsageError, match="concurrency=-1"):
         router.local(concurrency=-1)
 

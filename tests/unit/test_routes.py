@@ -32,7 +32,7 @@ def test_a_neighbour_speaks_for_itself_and_its_subtree(table: RouteTable) -> Non
 
 
 @pytest.mark.parametrize("forged", [0, OTHER, 101, 999, 0xFFFFFFFF])
-def test_and_for_nobody_else(table: RouteTable, forged: int) -> None:
+def test_a_neighbour_speaks_for_nobody_outside_its_subtree(table: RouteTable, forged: int) -> None:
     assert not table.may_speak(CHILD, forged, forged)
     assert not table.may_speak(CHILD, forged, CHILD)
     assert not table.may_speak(CHILD, CHILD, forged)

@@ -189,7 +189,7 @@ def test_refusals_travel(cls: type[ServiceRefused]) -> None:
     "reply",
     [None, [], ["raised", {}], [REFUSED], [REFUSED, 1, 2], [REFUSED, "arguments", 3], {}, [REFUSED, "x", "y", "z"]],
 )
-def test_what_is_no_refusal(reply: Any) -> None:
+def test_a_reply_that_is_no_refusal_is_not_taken_for_one(reply: Any) -> None:
     assert from_reply_untrusted(reply, "h", "c") is None
 
 
@@ -198,7 +198,7 @@ def test_a_refusal_of_an_unknown_kind_is_one_all_the_same() -> None:
         assert type(from_reply_untrusted([REFUSED, code, "x"], "h", "c")) is ServiceRefused
 
 
-def test_where_nobody_listens() -> None:
+def test_where_nobody_listens_the_service_is_inactive() -> None:
     assert type(without_pool(NotSent("nobody listens at handle 6 of context 0"), "h", "c")) is ServiceInactive
     other = NotSent("no route to context 5")
     assert without_pool(other, "h", "c") is other

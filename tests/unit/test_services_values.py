@@ -52,7 +52,7 @@ def test_different_arguments_have_different_keys() -> None:
     assert key_of("m", {"x": 1}) != key_of("m", {"y": 1})
 
 
-def test_order_does_not_matter() -> None:
+def test_the_order_of_names_does_not_matter_to_keys() -> None:
     assert key_of("m", {"a": 1, "b": 2}) == key_of("m", {"b": 2, "a": 1})
     assert key_of("m", {"x": {"a": [1], "b": {3, 1}}}) == key_of("m", {"x": {"b": {1, 3}, "a": [1]}})
     assert key_of("m", {"x": [1, 2]}) != key_of("m", {"x": [2, 1]})

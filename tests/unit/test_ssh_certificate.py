@@ -103,7 +103,7 @@ def test_every_kind_of_key_and_authority(host: str, authority: str) -> None:
         ({"critical": b"force-command"}, "web1", NOW, "critical option"),
     ],
 )
-def test_what_it_must_say(changes: dict[str, object], host: str, now: float, expected: str) -> None:
+def test_what_a_certificate_must_say(changes: dict[str, object], host: str, now: float, expected: str) -> None:
     found = objection(parse(made(**changes)), host, now)
     assert expected in found if expected else found == ""
 
@@ -117,7 +117,7 @@ def judged(blob: bytes) -> str:
 
 
 @given(st.sampled_from(KINDS), st.data())
-def test_no_byte_can_be_changed(authority: str, data: st.DataObject) -> None:
+def test_no_byte_of_a_certificate_can_be_changed(authority: str, data: st.DataObject) -> None:
     blob = bytearray(made("ed25519", authority))
     place = data.draw(st.integers(0, len(blob) - 1))
     blob[place] ^= data.draw(st.integers(1, 255))
@@ -125,21 +125,21 @@ def test_no_byte_can_be_changed(authority: str, data: st.DataObject) -> None:
 
 
 @given(st.data())
-def test_none_can_be_cut_or_extended(data: st.DataObject) -> None:
+def test_no_certificate_can_be_cut_or_extended(data: st.DataObject) -> None:
     blob = made()
     assert judged(blob[: data.draw(st.integers(0, len(blob) - 1))]) != ""
     assert judged(blob + data.draw(st.binary(min_size=1, max_size=9))) != ""
 
 
 @given(st.binary(max_size=300))
-def test_no_content_raises_anything_else(data: bytes) -> None:
+def test_no_content_of_a_certificate_raises_another_error(data: bytes) -> None:
     assert judged(data) != ""
     start = len(name := b"ssh-ed25519-cert-v01@openssh.com").to_bytes(4, "big") + name
     assert judged(start + data) != ""
     assert is_certificate(start + data)
 
 
-def test_so_many_principals_are_refused() -> None:
+def test_a_certificate_of_too_many_principals_is_refused() -> None:
     blob = made(names=tuple(f"web{number}" for number in range(256)))
     assert len(parse(blob).principals) == 256
     names = b"".join(len(name).to_bytes(4, "big") + name for name in [b"w"] * 257)

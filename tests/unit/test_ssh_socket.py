@@ -86,5 +86,5 @@ def test_the_shortest_round_trip_is_the_systems() -> None:
     assert ours.round_trip() is None, "it is closed"
 
 
-def test_what_is_no_tcp_connection_tells_none(pair: tuple[TunedSocket, socket.socket]) -> None:
+def test_what_is_no_tcp_connection_tells_no_round_trip(pair: tuple[TunedSocket, socket.socket]) -> None:
     assert pair[0].round_trip() is None

@@ -47,7 +47,7 @@ def test_what_fits_into_its_window_waits_for_no_room(books: Books) -> None:
     assert books.room == 0
 
 
-def test_a_large_one_waits_for_room_and_goes_on(books: Books) -> None:
+def test_a_large_message_waits_for_room_and_goes_on(books: Books) -> None:
     filled = fill(books, MIB)
     sender = Sender(books, 5 * MIB, 20)
     while sender.pump():
@@ -82,7 +82,7 @@ def test_what_comes_before_there_is_room_is_bounded(
     assert books.streams.large.ahead == {}
 
 
-def test_those_that_wait_go_in_their_order(books: Books) -> None:
+def test_messages_that_wait_for_room_go_in_their_order(books: Books) -> None:
     fill(books, MIB)
     first, second = Sender(books, 30 * MIB, 20), Sender(books, 2 * MIB, 21, OTHER)
     while first.pump() or second.pump():
@@ -99,7 +99,7 @@ def test_those_that_wait_go_in_their_order(books: Books) -> None:
 
 
 @pytest.mark.parametrize("how", ["abort", "forget"])
-def test_who_waits_behind_one_that_gives_up_goes_on(books: Books, how: str) -> None:
+def test_who_waits_behind_a_message_that_is_given_up_goes_on(books: Books, how: str) -> None:
     fill(books, 10 * MIB)
     large, small = Sender(books, 100 * MIB, 20), Sender(books, 5 * MIB, 21, OTHER)
     while large.pump() or small.pump():
@@ -115,7 +115,7 @@ def test_who_waits_behind_one_that_gives_up_goes_on(books: Books, how: str) -> N
 
 
 @pytest.mark.parametrize("how", ["abort", "forget"])
-def test_who_waits_for_the_room_of_one_that_gives_up_gets_it(books: Books, how: str) -> None:
+def test_who_waits_for_the_room_of_a_message_that_is_given_up_gets_it(books: Books, how: str) -> None:
     holder = Sender(books, wire.MAX_MESSAGE, 20)
     assert holder.pump()
     books.streams.large.budget -= MIB
@@ -185,7 +185,9 @@ def test_who_stops_in_the_middle_while_others_wait_is_named(books: Books, monkey
     assert late(1) == [(books.link, SRC)]
 
 
-def test_so_is_who_sends_as_little_as_it_can(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_sends_as_little_as_it_can_while_others_wait_is_named(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A byte now and then used to hold the room of a whole message for ever."""
     _holder, _waiter, late = crowd(books, monkeypatch)
     for _ in range(2):
@@ -201,7 +203,7 @@ def test_a_slow_line_is_not_late(books: Books, monkeypatch: pytest.MonkeyPatch) 
         assert holder.pump()
 
 
-def test_nor_is_who_keeps_nobody_waiting(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_keeps_nobody_waiting_is_not_late(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     _holder, _waiter, late = crowd(books, monkeypatch)
     books.streams.forget({OTHER}, "gone")
     own = Sender(books, 100 * MIB, 30)
@@ -221,7 +223,7 @@ def test_the_time_before_anybody_waited_does_not_count(books: Books, monkeypatch
     assert late(2) == [(books.link, SRC)]
 
 
-def test_one_that_we_keep_waiting_is_not_late(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sender_that_we_keep_waiting_is_not_late(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     _holder, _waiter, late = crowd(books, monkeypatch)
     assert [src for _link, src in late(1000)] == [SRC]
 
@@ -308,7 +310,7 @@ messages = st.lists(
 
 @settings(deadline=None, max_examples=40)
 @given(messages, st.randoms(use_true_random=False), st.integers(10, 14))
-def test_whatever_the_order_all_arrive_and_the_room_is_whole(
+def test_whatever_the_order_all_messages_arrive_and_the_room_is_whole(
     sizes: list[tuple[int, int]], chance: random.Random, room: int
 ) -> None:
     """No deadlock as long as what arrives is used, in whatever order; and the room is never overdrawn by more than

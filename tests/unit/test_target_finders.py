@@ -42,7 +42,7 @@ def test_a_watch_that_asks_our_finder_is_not_asked_by_it(
     assert Theirs.asked == 2
 
 
-def test_only_those_of_the_kernel_are_ours(finder: MemoryFinder) -> None:
+def test_only_finders_of_the_kernel_are_ours(finder: MemoryFinder) -> None:
     for each in (finder, DistributionFinder(NOBODY)):
         assert ours(each)
     for other in (importlib.machinery.PathFinder, importlib.machinery.BuiltinImporter, object()):

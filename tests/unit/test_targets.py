@@ -81,7 +81,7 @@ def follow(address: str) -> Any:
 
 
 @pytest.mark.parametrize(("fn", "address"), NAMED, ids=[address for _, address in NAMED])
-def test_named(fn: Any, address: str) -> None:
+def test_a_callable_whose_name_leads_back_to_it_is_named(fn: Any, address: str) -> None:
     target = target_of(fn)
     assert target.address == target.name == address
     assert follow(address) == fn
@@ -90,7 +90,7 @@ def test_named(fn: Any, address: str) -> None:
 
 
 @pytest.mark.parametrize("fn", UNNAMED, ids=range(len(UNNAMED)))
-def test_pickled_because_its_name_leads_elsewhere_or_nowhere(fn: Any) -> None:
+def test_a_callable_whose_name_leads_elsewhere_or_nowhere_is_pickled(fn: Any) -> None:
     target = target_of(fn)
     assert target.address is None, "it would run something else there"
     assert target.module == ""
@@ -102,7 +102,7 @@ def test_a_cached_function_keeps_its_name_only_where_it_has_it() -> None:
     assert target_of(callables.cached).address is None
 
 
-def test_of_a_module_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_of_a_module_that_is_gone_is_pickled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, HERE)
     assert target_of(callables.plain).address is None
 
@@ -117,14 +117,14 @@ def main(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module  # type: ignore[no-any-return]
 
 
-def test_of_a_script(main: Any) -> None:
+def test_a_function_of_a_script_goes_by_its_name_in_main(main: Any) -> None:
     assert target_of(main.function).address == target_of("__main__:function").address == "__main__:function"
     function = main.__dict__.pop("function")
     assert target_of(function).address is None
 
 
 @pytest.mark.parametrize("name", ["package.tool", "package.__main__"])
-def test_of_a_module_run_with_m_which_goes_by_its_own_name(main: Any, name: str) -> None:
+def test_a_function_of_a_module_run_with_m_goes_by_the_modules_name(main: Any, name: str) -> None:
     main.__spec__ = ModuleSpec(name, None)
     targets = Targets()
     target = targets.of(main.function)
@@ -132,7 +132,7 @@ def test_of_a_module_run_with_m_which_goes_by_its_own_name(main: Any, name: str)
     assert targets.of(main.function) is target
 
 
-def test_of_what_is_in_no_file(main: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_of_a_program_that_is_in_no_file_is_pickled(main: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     main.function.__code__ = main.function.__code__.replace(co_filename="<stdin>")
     assert target_of(main.function).address is None
@@ -172,7 +172,7 @@ def test_a_partial_of_a_lambda_is_pickled_with_its_arguments() -> None:
 
 
 @pytest.mark.parametrize("text", ["os:getpid", "os.path:join", "a:b.c.d", "__main__:main", "_x:_y"])
-def test_text(text: str) -> None:
+def test_text_that_names_a_function_is_taken_as_it_stands(text: str) -> None:
     target = target_of(text)
     assert target.address == target.name == text
     assert target.function is None
@@ -200,7 +200,7 @@ def test_text(text: str) -> None:
         "x" * 5000,
     ],
 )
-def test_text_that_names_nothing(text: str) -> None:
+def test_text_that_names_no_function_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="module:function") as caught:
         target_of(text)
     assert len(str(caught.value)) < 200

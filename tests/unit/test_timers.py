@@ -76,7 +76,7 @@ def flush(timers: Timers, happened: Happened) -> list[object]:
     return happened.what
 
 
-def test_they_run_in_the_order_of_their_time(timers: Timers, happened: Happened) -> None:
+def test_timers_run_in_the_order_of_their_time(timers: Timers, happened: Happened) -> None:
     held = hold(timers)
     for delay in (0.03, 0.01, 0.02, 0.0):
         timers.after(delay, lambda delay=delay: happened(delay))  # type: ignore[misc]
@@ -84,13 +84,13 @@ def test_they_run_in_the_order_of_their_time(timers: Timers, happened: Happened)
     assert happened.wait(4) == [0.0, 0.01, 0.02, 0.03]
 
 
-def test_one_that_is_due_first_does_not_wait_for_a_later_one(timers: Timers, happened: Happened) -> None:
+def test_a_timer_that_is_due_first_does_not_wait_for_a_later_one(timers: Timers, happened: Happened) -> None:
     timers.after(3600, lambda: happened("much later"))
     timers.after(0, lambda: happened("now"))
     assert happened.wait(1) == ["now"]
 
 
-def test_one_thread_for_all_and_none_before_the_first(timers: Timers, happened: Happened) -> None:
+def test_one_thread_runs_all_timers_and_none_is_there_before_the_first(timers: Timers, happened: Happened) -> None:
     before = threading.active_count()
     for _ in range(20):
         timers.after(0, lambda: happened(threading.get_ident()))
@@ -99,7 +99,7 @@ def test_one_thread_for_all_and_none_before_the_first(timers: Timers, happened: 
     assert threading.active_count() <= before + 1
 
 
-def test_a_cancelled_one_never_runs(timers: Timers, happened: Happened) -> None:
+def test_a_cancelled_timer_never_runs(timers: Timers, happened: Happened) -> None:
     held = hold(timers)
     timer = timers.after(0, lambda: happened("cancelled"))
     timer.cancel()
@@ -108,14 +108,14 @@ def test_a_cancelled_one_never_runs(timers: Timers, happened: Happened) -> None:
     assert flush(timers, happened) == []
 
 
-def test_cancelling_one_that_ran_costs_nothing(timers: Timers, happened: Happened) -> None:
+def test_cancelling_a_timer_that_ran_costs_nothing(timers: Timers, happened: Happened) -> None:
     timer = timers.after(0, lambda: happened("ran"))
     happened.wait(1)
     timer.cancel()
     assert flush(timers, happened) == ["ran"]
 
 
-def test_cancelled_ones_do_not_fill_memory(timers: Timers, happened: Happened) -> None:
+def test_cancelled_timers_do_not_fill_memory(timers: Timers, happened: Happened) -> None:
     """Calls with a long timeout that are answered at once."""
     kept = [timers.after(3600 + number, lambda: None) for number in range(100)]
     timers.after(0.05, lambda: happened("kept"))
@@ -127,7 +127,7 @@ def test_cancelled_ones_do_not_fill_memory(timers: Timers, happened: Happened) -
 
 
 @pytest.mark.parametrize("error", [ValueError("broken"), SystemExit(3), KeyboardInterrupt()], ids=repr)
-def test_a_broken_one_is_reported_and_ends_nothing(
+def test_a_broken_timer_is_reported_and_ends_nothing(
     timers: Timers, happened: Happened, error: BaseException
 ) -> None:
     def broken() -> None:
@@ -138,7 +138,7 @@ def test_a_broken_one_is_reported_and_ends_nothing(
     assert happened.wait(2) == [error, "next"]
 
 
-def test_one_may_start_another(timers: Timers, happened: Happened) -> None:
+def test_a_timer_may_start_another(timers: Timers, happened: Happened) -> None:
     timers.after(0, lambda: timers.after(0, lambda: happened("inner")))
     assert happened.wait(1) == ["inner"]
 
@@ -156,7 +156,9 @@ def test_a_process_that_was_stopped_finds_out_first(
     assert happened.wait(3)[:2] == ["late", "beat"]
 
 
-def test_a_little_late_is_nothing(timers: Timers, happened: Happened, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_timer_that_is_a_little_late_runs_as_any_other(
+    timers: Timers, happened: Happened, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
     held = hold(timers)
@@ -166,7 +168,7 @@ def test_a_little_late_is_nothing(timers: Timers, happened: Happened, monkeypatc
     assert happened.wait(1) == ["beat"]
 
 
-def test_closing_drops_the_rest_and_ends_the_thread(happened: Happened) -> None:
+def test_closing_drops_the_timers_left_and_ends_the_thread(happened: Happened) -> None:
     before = set(threading.enumerate())
     timers = Timers(lambda: None, happened)
     pending = timers.after(3600, lambda: happened("never"))
@@ -189,7 +191,7 @@ def test_closing_from_a_timer_does_not_wait_for_itself(happened: Happened) -> No
     assert happened.wait(1) == ["closed"]
 
 
-def test_closing_an_unused_one() -> None:
+def test_closing_timers_that_were_never_used() -> None:
     Timers(lambda: None, lambda error: None).close()
 
 
@@ -207,7 +209,7 @@ def test_where_no_thread_can_be_started_nothing_is_left(
     assert flush(timers, happened) == ["what came then"]
 
 
-def test_cancelled_ones_wake_nobody(timers: Timers, happened: Happened) -> None:
+def test_cancelled_timers_wake_nobody(timers: Timers, happened: Happened) -> None:
     """A call with a timeout leaves one behind when it is answered, and there are many calls."""
     for number in range(50):
         timers.after(0.2 + 0.001 * number, lambda: happened("never")).cancel()

@@ -85,7 +85,7 @@ def decode(pieces: list[bytes]) -> list[list[object]]:
 @pytest.mark.parametrize(
     ("frame", "text"), TABLE, ids=lambda value: f"kind{value.kind}" if isinstance(value, Frame) else ""
 )
-def test_table(frame: Frame, text: str) -> None:
+def test_frames_are_packed_as_the_table_says(frame: Frame, text: str) -> None:
     data = bytes.fromhex(text)
     assert frame.pack() == data
     assert decode([data]) == [fields(frame)]
