@@ -113,7 +113,9 @@ def test_a_thread_that_is_not_to_be_had_is_asked_for_again(router: Router, monke
     assert len(refused) == 2
 
 
-def test_where_timers_have_no_thread_either(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_is_asked_for_again_where_timers_have_none_either(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever comes next asks for one again."""
     refused: list[str] = []
 

@@ -64,7 +64,7 @@ def test_no_python(router: Router, empty: Path) -> None:
         context.call(called.add, 1, 2)
 
 
-def test_only_one_of_the_candidates(router: Router, empty: Path) -> None:
+def test_only_one_of_the_candidate_pythons_is_there(router: Router, empty: Path) -> None:
     (empty / "python3.6").symlink_to(interpreters.found()[0].path)
     context = through(router, ["env", "-i", f"PATH={empty}", "sh", "-c"])
     assert tuple(context.info["version"][:2]) == interpreters.found()[0].version

@@ -49,11 +49,11 @@ def test_a_child_of_our_own_python_compiles_nothing_of_the_kernel(router: Router
     assert {"remotesvc", "remotesvc.bootstrap.entry", "remotesvc.bootstrap.lazy_parts"} <= set(came)
 
 
-def test_nor_does_its_own_child(router: Router) -> None:
+def test_a_grandchild_of_our_own_python_compiles_nothing_of_the_kernel(router: Router) -> None:
     assert kernel_of(router.local(via=router.local()))[1] == []
 
 
-def test_what_is_known_only_when_it_is_up_is_in_time_for_the_rest(router: Router) -> None:
+def test_a_python_known_only_when_its_kernel_is_up_is_in_time_for_the_rest(router: Router) -> None:
     """Its path is not the one this process runs by, so nothing is foretold."""
     tree = router._tree
     path = ProcessPath(tree.bundle.argv(sys.executable, process_name()), "there")
@@ -78,7 +78,7 @@ def test_on_a_long_line_bytes_matter_more(router: Router) -> None:
     assert kernel_of(context)[0] == []
 
 
-def test_its_source_is_there_all_the_same(router: Router) -> None:
+def test_the_source_of_a_kernel_that_came_as_bytecode_is_there(router: Router) -> None:
     context = router.local()
     until(lambda: context.call(compiled.kernel)[2])
     assert context.call(compiled.source_of_frame).startswith("class Frame(object):")

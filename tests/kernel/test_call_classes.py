@@ -31,7 +31,7 @@ VALUES: list[tuple[Any, Any]] = [
 ]
 
 
-def test_they_arrive_as_themselves(interpreter: Interpreter, router: Router) -> None:
+def test_arguments_of_own_classes_arrive_as_themselves(interpreter: Interpreter, router: Router) -> None:
     context = router.local(interpreter.path)
     for value, result in VALUES:
         assert context.call(called_shapes.own, value) == result
@@ -49,7 +49,7 @@ def test_a_text_of_a_class_of_its_own_is_a_text_unless_types_are_strict(context:
     assert context.options(strict_types=True).call(called_shapes.own, {name: 1}) == {"X!": "int of builtins"}
 
 
-def test_though_the_class_is_registered_here(router: Router) -> None:
+def test_arguments_of_registered_classes_arrive_as_themselves_too(router: Router) -> None:
     router.register(shapes.Colour, shapes.Point, shapes.Disk)
     context = router.local()
     assert context.call(called_shapes.own, shapes.Colour.RED) == "red"
@@ -57,7 +57,7 @@ def test_though_the_class_is_registered_here(router: Router) -> None:
     assert context.call(called.echo, shapes.Disk("sda", 7)) == shapes.Disk("sda", 7)
 
 
-def test_however_it_is_called(router: Router, context: Context) -> None:
+def test_arguments_of_own_classes_arrive_however_a_function_is_called(router: Router, context: Context) -> None:
     red, receiver = shapes.Colour.RED, remotesvc.Receiver(router)
     assert context.submit(called_shapes.own, red).result(LIMIT) == "red"
     with context.chain() as chain:
@@ -71,7 +71,7 @@ def test_however_it_is_called(router: Router, context: Context) -> None:
     job.forget()
 
 
-def test_from_one_context_to_another_below(interpreter: Interpreter, router: Router) -> None:
+def test_arguments_of_own_classes_arrive_from_a_context_in_one_below(interpreter: Interpreter, router: Router) -> None:
     context = router.local(interpreter.path)
     assert context.call(called_shapes.below, [shapes.Colour.RED]) == [["red"], ["red"]]
 
@@ -104,7 +104,7 @@ def test_the_argument_that_cannot_be_pickled_is_named(context: Context) -> None:
     assert context.call(called.add, 1, 1) == 2
 
 
-def test_contexts_senders_and_secrets_beside_them(router: Router, context: Context) -> None:
+def test_contexts_senders_and_secrets_arrive_beside_own_classes(router: Router, context: Context) -> None:
     below = router.local(via=context)
     assert context.call(called_shapes.ask, below, "tests.kernel.called_shapes:own", shapes.Colour.RED) == "red"
     assert context.call(lambda other: other.call("os:getpid"), below) == below.info["pid"]

@@ -220,7 +220,7 @@ def test_foreign_bytes_on_the_link_itself_end_it_and_are_quoted(context: Context
 
 
 @pytest.mark.parametrize("fd", [1, 2])
-def test_bursts(context: Context, heard: Heard, fd: int) -> None:
+def test_a_burst_of_output_arrives_whole(context: Context, heard: Heard, fd: int) -> None:
     line = b"0123456789abcde\n"
     assert context.call(called_output.burst, line, 1 << 16, fd) == 1 << 20
     stream = ("stdout", "stderr")[fd - 1]

@@ -81,7 +81,7 @@ def test_a_first_call_that_is_given_up_harms_no_other(router: Router) -> None:
             usable(context)
 
 
-def test_everything_at_once_on_a_fresh_context(router: Router, tmp_path: Path) -> None:
+def test_calls_of_every_kind_at_once_on_a_fresh_context(router: Router, tmp_path: Path) -> None:
     """Every part of the kernel that is fetched or compiled at its first use, at the same time."""
     for _ in range(8):
         with router.local() as plain:
@@ -160,7 +160,7 @@ def test_calls_run_at_the_same_time(context: Context, tmp_path: Path) -> None:
     assert all(future.result(LIMIT) for future in futures)
 
 
-def test_the_ninth_waits_for_one_of_eight(context: Context, tmp_path: Path) -> None:
+def test_the_ninth_call_waits_for_one_of_eight(context: Context, tmp_path: Path) -> None:
     go = str(tmp_path / "go")
     futures = [context.submit(called_waiting.wait_for_file, str(tmp_path / f"begun{n}"), go) for n in range(8)]
     for n in range(8):
@@ -180,7 +180,7 @@ def test_concurrency_of_one_keeps_the_order(router: Router) -> None:
     assert context.call(called.noted) == list(range(300))
 
 
-def test_many_threads_at_once(context: Context) -> None:
+def test_many_threads_call_at_once(context: Context) -> None:
     results: list[int] = []
 
     def work(number: int) -> None:
@@ -191,7 +191,7 @@ def test_many_threads_at_once(context: Context) -> None:
     assert sorted(results) == [number * 1000 + other for number in range(20) for other in range(50)]
 
 
-def test_more_submitted_than_may_be_unanswered(context: Context, tmp_path: Path) -> None:
+def test_more_calls_are_submitted_than_may_be_unanswered(context: Context, tmp_path: Path) -> None:
     futures = [context.submit(called.add, number) for number in range(12000)]
     assert [future.result(LIMIT) for future in futures] == list(range(12000))
 

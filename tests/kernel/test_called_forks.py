@@ -48,7 +48,9 @@ def test_the_very_first_call_may_fork(router: Router) -> None:
     assert router.local().options(timeout=LIMIT).call(called_processes.fork_that, "return") == 0
 
 
-def test_so_does_one_before_the_rest_of_the_kernel_is_there(interpreter: Interpreter, router: Router) -> None:
+def test_a_fork_before_the_rest_of_the_kernel_is_there_ends_by_a_signal(
+    interpreter: Interpreter, router: Router
+) -> None:
     """On Python 3.6 it kept our link, and our handler."""
     code = """if 1:
         import os, time

@@ -221,7 +221,7 @@ def test_wrong_arguments_are_a_type_error(context: Context) -> None:
 # -- current()
 
 
-def test_current(context: Context) -> None:
+def test_current_tells_a_call_about_itself(context: Context) -> None:
     told = context.options(timeout=40).call(called.about_me)
     assert told["name"] == "tests.kernel.called:about_me"
     assert told["context"] == context.id
@@ -277,7 +277,7 @@ def test_log_records_come_with_everything(heard: Heard) -> None:
 # -- the life of a context
 
 
-def test_closing(router: Router, tmp_path: Path) -> None:
+def test_closing_a_context_ends_its_process_and_its_calls(router: Router, tmp_path: Path) -> None:
     context = router.local()
     pid = context.call(called.process)
     future = context.submit(called_waiting.wait_cancelled, str(tmp_path / "begun"))

@@ -62,7 +62,7 @@ def test_threads_that_must_not_wait_do_not(run: Run) -> None:
     assert records.text() == b"".join(b"%099d\n" % i for i in range(2000))
 
 
-def test_their_backlog_is_bounded(run: Run) -> None:
+def test_the_backlog_of_threads_that_must_not_wait_is_bounded(run: Run) -> None:
     run("""
         credit.clear()
         print("first")
@@ -356,7 +356,7 @@ def test_an_exit_without_close_is_quick_and_quiet(interpreter: Interpreter) -> N
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-def test_it_loads_nothing_that_costs_time(interpreter: Interpreter) -> None:
+def test_the_capture_loads_nothing_that_costs_time(interpreter: Interpreter) -> None:
     script = """if 1:
         import collections, io, os, sys, threading, time
         sys.path.insert(0, sys.argv[1])

@@ -39,7 +39,9 @@ def _nothing_is_left(pid: int, before: int) -> None:
     until(lambda: _open_files() <= before)
 
 
-def test_before_the_router_has_the_process(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_router_closed_before_it_has_the_process_leaves_nothing(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody had it then: it went on, and so did its pipes."""
     make, pids = ProcessPath.__init__, []
 
@@ -56,7 +58,9 @@ def test_before_the_router_has_the_process(router: Router, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("thread", ["remotesvc-timers", "remotesvc-reader"])
-def test_with_no_more_threads(router: Router, monkeypatch: pytest.MonkeyPatch, thread: str) -> None:
+def test_a_child_is_gone_where_no_thread_can_be_started_for_it(
+    router: Router, monkeypatch: pytest.MonkeyPatch, thread: str
+) -> None:
     """The process is gone, the error says what to do, and the next one is luckier."""
     start, make, pids = threading.Thread.start, ProcessPath.__init__, []
 
@@ -80,7 +84,9 @@ def test_with_no_more_threads(router: Router, monkeypatch: pytest.MonkeyPatch, t
     assert router.local().call("os:getppid") == os.getpid()
 
 
-def test_before_there_is_a_reader(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_router_closed_before_there_is_a_reader_leaves_nothing(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It closed descriptors twice, by then perhaps another's, and told nobody."""
     begin, pids = ProcessPath.start, []
 
@@ -201,7 +207,9 @@ def test_a_password_is_not_written_to_what_is_opened_next(
     assert opened and not (tmp_path / "victim").read_bytes()
 
 
-def test_as_its_reader_is_started(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_router_is_closed_as_the_reader_of_a_child_is_started(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It raised RuntimeError: a thread cannot be joined before it is started."""
     start, closing = threading.Thread.start, []
 

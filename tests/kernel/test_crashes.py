@@ -50,7 +50,7 @@ def test_a_crash_in_a_process_of_its_own_says_where_too(context: Context) -> Non
     assert context.call(called.add, 1, 1) == 2
 
 
-def test_what_was_said_before_it_was_up_is_not_quoted(router: Router, tmp_path: Path) -> None:
+def test_what_a_process_said_before_it_was_up_is_not_quoted(router: Router, tmp_path: Path) -> None:
     python = shell_script(tmp_path / "python", f'echo a banner >&2\nexec {shlex.quote(sys.executable)} "$@"')
     for function, said in (("os:abort", ABORTED), ("os:_exit", "")):
         context = router.local(str(python))
@@ -61,7 +61,7 @@ def test_what_was_said_before_it_was_up_is_not_quoted(router: Router, tmp_path: 
         assert said or str(caught.value) == "local: the process ended with status 7"
 
 
-def test_of_what_it_said_nothing_commands_a_terminal_and_the_end_is_shown() -> None:
+def test_what_a_process_said_commands_no_terminal_and_its_end_is_shown() -> None:
     error = Lost("gone", "web1")
     error.diagnostics = "x" * 5000 + "\x1b[31m\x9b\nthe end\n"
     assert str(error).startswith("web1: gone\nxxx") and str(error).endswith("x\\x1b[31m\\x9b\nthe end")

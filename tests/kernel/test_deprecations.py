@@ -29,12 +29,12 @@ def strict(router: Router, python: str, jobs_dir: Path) -> Context:
     return router.local(python).options(timeout=LIMIT, jobs_dir=str(jobs_dir))
 
 
-def test_it_is_strict(strict: Context) -> None:
+def test_a_deprecation_on_the_strict_target_is_an_error(strict: Context) -> None:
     with pytest.raises(remotesvc.CallError, match="careful"):
         strict.call("warnings:warn", "careful", DeprecationWarning)
 
 
-def test_calls(strict: Context, router: Router, python: str, heard: Heard) -> None:
+def test_calls_use_nothing_deprecated(strict: Context, router: Router, python: str, heard: Heard) -> None:
     assert strict.call(called.add, 1, 2) == 3
     assert list(strict.call(called.count, 3)) == [0, 1, 2]
     assert strict.call(called.double, 4) == 8
@@ -52,7 +52,7 @@ def test_calls(strict: Context, router: Router, python: str, heard: Heard) -> No
     heard.wait_until(lambda: any(event.msg == "a record" for event in heard.logs))
 
 
-def test_what_is_built_on_calls(strict: Context, router: Router, tmp_path: Path) -> None:
+def test_what_is_built_on_calls_uses_nothing_deprecated(strict: Context, router: Router, tmp_path: Path) -> None:
     plain: Any = strict.service(served.Plain)
     assert plain.add(1) == 3
     receiver: Any = remotesvc.Receiver(router)
@@ -67,7 +67,7 @@ def test_what_is_built_on_calls(strict: Context, router: Router, tmp_path: Path)
     assert strict.detach(called.add, 1, 2).result(LIMIT) == 3
 
 
-def test_data_files(strict: Context, interpreter: Interpreter) -> None:
+def test_data_files_use_nothing_deprecated(strict: Context, interpreter: Interpreter) -> None:
     text, table, *_ = strict.call(desk.greet)
     assert text and table
     if interpreter.version >= (3, 9):

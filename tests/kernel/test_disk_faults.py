@@ -120,7 +120,7 @@ def test_a_full_disk_leaves_no_empty_files_of_what_a_job_prints(
     folder.close()
 
 
-def test_two_that_tidy_up_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_that_tidy_up_jobs_at_once_do_not_mind_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each finds gone what the other has removed, and neither minds."""
     where = place.Place.make(str(tmp_path / "jobs"))
     for name in (".new-one", ".gone-two", ".gone-three"):

@@ -39,7 +39,7 @@ def run(interpreter: Interpreter, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
-def test_all_cases(interpreter: Interpreter) -> None:
+def test_all_cases_of_failures_in_every_interpreter(interpreter: Interpreter) -> None:
     assert "case_printing_imports_nothing" in run(interpreter, str(RUN))
 
 

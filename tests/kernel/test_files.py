@@ -44,7 +44,9 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
-def test_on_every_python(router: Router, interpreter: Interpreter, tree: Path, tmp_path: Path) -> None:
+def test_trees_go_both_ways_on_every_python(
+    router: Router, interpreter: Interpreter, tree: Path, tmp_path: Path
+) -> None:
     context = router.local(python=interpreter.path)
     context.push(tree, tmp_path / "pushed", times=True)
     context.pull(tmp_path / "pushed", tmp_path / "pulled", times=True)
@@ -94,7 +96,9 @@ def test_a_pipe_of_unknown_length(context: Context, tmp_path: Path) -> None:
     assert (tmp_path / "t").read_bytes() == data
 
 
-def test_where_it_goes(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_destination_says_where_a_file_goes(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = tmp_path / "name"
     source.write_bytes(b"x")
     (tmp_path / "dir").mkdir()
@@ -233,7 +237,7 @@ def test_compression(context: Context, tmp_path: Path, way: Way, compress: str) 
     assert way(context, tmp_path / "s", tmp_path / "t", compress=compress).wire < MIB + 2000
 
 
-def test_many_at_once_and_calls_between(context: Context, tmp_path: Path) -> None:
+def test_many_transfers_at_once_and_calls_between(context: Context, tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(content(40 * CHUNK))
     errors: list[BaseException] = []
 
@@ -250,7 +254,7 @@ def test_many_at_once_and_calls_between(context: Context, tmp_path: Path) -> Non
     assert {digest(tmp_path / f"t{number}") for number in range(12)} == {digest(tmp_path / "s")}
 
 
-def test_through_another_context(router: Router, tree: Path, tmp_path: Path) -> None:
+def test_trees_go_both_ways_through_another_context(router: Router, tree: Path, tmp_path: Path) -> None:
     hop = router.local()
     behind = router.local(via=hop)
     behind.push(tree, tmp_path / "pushed")
@@ -265,7 +269,7 @@ def test_a_context_pushes_to_its_own_child(router: Router, tree: Path, tmp_path:
     assert described(tmp_path / "t") == described(tree)
 
 
-def test_nothing_stays_open(context: Context, tree: Path, tmp_path: Path) -> None:
+def test_no_file_stays_open_after_transfers(context: Context, tree: Path, tmp_path: Path) -> None:
     context.push(tree, tmp_path / "first")
     context.pull(tree, tmp_path / "second")
     before = open_files(context)

@@ -30,7 +30,7 @@ def web1(router: Router, tmp_path: Path) -> Context:
     return router.local(name="web1")
 
 
-def test_what_is_going_to_be_sent(web1: Context, tmp_path: Path) -> None:
+def test_malformed_answers_about_what_is_going_to_be_sent_are_refused(web1: Context, tmp_path: Path) -> None:
     for said in [*NOTHING, [dict(HEAD, kind="pipe")], [dict(HEAD, kind=[])], [dict(HEAD, size="1")],
                  [dict(HEAD, size=-1)], [dict(HEAD, size=True)], [dict(HEAD, identity=5)]]:
         web1.call(called_hostile_files.answer, "send", "send", *said)
@@ -39,7 +39,7 @@ def test_what_is_going_to_be_sent(web1: Context, tmp_path: Path) -> None:
     assert leftovers(tmp_path) == []
 
 
-def test_what_was_sent(web1: Context, tmp_path: Path) -> None:
+def test_malformed_answers_about_what_was_sent_are_refused(web1: Context, tmp_path: Path) -> None:
     for said in [*NOTHING, [{"read": "1"}]]:
         web1.call(called_hostile_files.send_a_file, HEAD, *said)
         with pytest.raises(TransferRefused, match=MALFORMED):
@@ -56,7 +56,7 @@ def test_a_part_is_kept_only_under_a_name_that_is_known_again(web1: Context, tmp
         assert len(leftovers(tmp_path)) == left
 
 
-def test_where_to_send_it(web1: Context, tmp_path: Path) -> None:
+def test_malformed_answers_about_where_to_send_are_refused(web1: Context, tmp_path: Path) -> None:
     for said in [*NOTHING, [dict(RECEIVING, handle="5")], [dict(RECEIVING, handle=1 << 64)],
                  [dict(RECEIVING, offset=-1)], [dict(RECEIVING, offset=None)], [dict(RECEIVING, offers=[5])]]:
         web1.call(called_hostile_files.answer, "receive", "receive", *said)
@@ -64,7 +64,7 @@ def test_where_to_send_it(web1: Context, tmp_path: Path) -> None:
             web1.push(tmp_path / "large", tmp_path / "t")
 
 
-def test_what_was_received(web1: Context, tmp_path: Path) -> None:
+def test_malformed_answers_about_what_was_received_are_refused(web1: Context, tmp_path: Path) -> None:
     for said in [*NOTHING, [dict(RECEIVED, skipped_names=[1])], [dict(RECEIVED, skipped_names=5)],
                  [dict(RECEIVED, path=None)], [dict(RECEIVED, files=1 << 70)], [dict(RECEIVED, links=[])],
                  [dict(RECEIVED, digest=1 << 30)],  # a number is how many bytes bytearray() would make
@@ -74,7 +74,7 @@ def test_what_was_received(web1: Context, tmp_path: Path) -> None:
             web1.push(b"a", tmp_path / "t")
 
 
-def test_no_generator(web1: Context, tmp_path: Path) -> None:
+def test_an_answer_that_is_no_generator_is_refused(web1: Context, tmp_path: Path) -> None:
     for value in VALUES:
         web1.call(called_hostile_files.answer_once, "files.send", "send", value)
         with pytest.raises(TransferRefused, match=MALFORMED):
@@ -84,7 +84,7 @@ def test_no_generator(web1: Context, tmp_path: Path) -> None:
             web1.push(tmp_path / "tree", tmp_path / "t")
 
 
-def test_rehearsals(web1: Context, tmp_path: Path) -> None:
+def test_malformed_answers_about_rehearsals_are_refused(web1: Context, tmp_path: Path) -> None:
     for value in VALUES:
         web1.call(called_hostile_files.answer_once, "files.rehearsed", "source", value)
         with pytest.raises(TransferRefused, match=MALFORMED):
@@ -95,7 +95,7 @@ def test_rehearsals(web1: Context, tmp_path: Path) -> None:
                 web1.push(tmp_path / "s", tmp_path / "t", dry_run=True)
 
 
-def test_listings(web1: Context, tmp_path: Path) -> None:
+def test_malformed_answers_about_listings_are_refused(web1: Context, tmp_path: Path) -> None:
     for value in VALUES:
         if value != []:
             web1.call(called_hostile_files.answer_once, "files.listing", "there", value)
@@ -109,7 +109,7 @@ def test_a_loop_over_files_does_not_end_as_if_it_were_done(web1: Context, tmp_pa
         list(map(lambda name: web1.pull(name, tmp_path / "t"), ["a", "b"]))  # noqa: C417
 
 
-def test_what_a_job_printed_and_came_to(web1: Context, tmp_path: Path) -> None:
+def test_malformed_answers_about_a_job_are_refused(web1: Context, tmp_path: Path) -> None:
     job = web1.options(jobs_dir=str(tmp_path / "jobs")).detach(called.add, 1, 2)
     assert job.result(60) == 3
     for value in VALUES:

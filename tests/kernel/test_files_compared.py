@@ -42,7 +42,7 @@ def test_a_change_after_the_comparison_is_seen(tmp_path: Path, change: Callable[
             list(origin.messages(Sending(), RESUME_FROM, agreed[-1]))
 
 
-def test_from_its_beginning_it_is_sent_as_it_is_then(tmp_path: Path) -> None:
+def test_a_source_sent_from_its_beginning_is_sent_as_it_is_then(tmp_path: Path) -> None:
     path = tmp_path / "source"
     path.write_bytes(os.urandom(SIZE))
     with contextlib.closing(FileOrigin(str(path))) as origin:

@@ -124,7 +124,7 @@ def test_without_resume_nothing_is_left(router: Router, tmp_path: Path, way: Way
 
 
 @BOTH
-def test_a_timeout_ends_it(context: Context, tmp_path: Path, way: Way) -> None:
+def test_a_timeout_ends_a_transfer(context: Context, tmp_path: Path, way: Way) -> None:
     (tmp_path / "s").write_bytes(content(60 * CHUNK))
     with pytest.raises(CallTimeout):
         way(context, tmp_path / "s", tmp_path / "t", timeout=1.0, limit=10000)

@@ -83,7 +83,9 @@ def completed(source: Path, target: Path, **finish: Any) -> Any:
     return sink
 
 
-def test_a_week_later_it_begins_anew(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tree_interrupted_a_week_ago_begins_anew(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     interrupted(source, tmp_path / "t")
     monkeypatch.setattr(leftovers_of_ours, "KEEP_PART", -60.0)
     sink = sink_of(tmp_path / "t")
@@ -112,7 +114,7 @@ def test_a_single_file_sweeps_what_is_old(source: Path, tmp_path: Path, monkeypa
     assert leftovers(tmp_path) == [], "in directories below, too"
 
 
-def test_a_second_transfer_is_none_the_first_keeps_from(source: Path, tmp_path: Path) -> None:
+def test_a_second_transfer_completes_while_a_first_is_open(source: Path, tmp_path: Path) -> None:
     first = sink_of(tmp_path / "t")
     second = completed(source, tmp_path / "t")
     assert second.resumed == 0

@@ -49,7 +49,7 @@ def files_below(path: Path) -> list[Path]:
 
 
 @BOTH
-def test_bytes(context: Context, source: Path, tmp_path: Path, way: Way) -> None:
+def test_a_transfer_of_more_than_max_bytes_is_refused(context: Context, source: Path, tmp_path: Path, way: Way) -> None:
     with pytest.raises(TransferRefused, match=f"more than {SIZE - 1} bytes; max_bytes"):
         way(context, source, tmp_path / "t", max_bytes=SIZE - 1)
     assert (files_below(tmp_path / "t"), leftovers(tmp_path)) == ([], [])
@@ -57,7 +57,7 @@ def test_bytes(context: Context, source: Path, tmp_path: Path, way: Way) -> None
 
 
 @BOTH
-def test_bytes_of_what_is_gone_on_with(context: Context, tmp_path: Path, way: Way) -> None:
+def test_max_bytes_holds_for_what_is_gone_on_with(context: Context, tmp_path: Path, way: Way) -> None:
     (tmp_path / "s").write_bytes(content(SIZE))
     with pytest.raises(TimeoutError):
         way(context, tmp_path / "s", tmp_path / "t", limit=4 << 20, timeout=0.5)
@@ -65,7 +65,7 @@ def test_bytes_of_what_is_gone_on_with(context: Context, tmp_path: Path, way: Wa
         way(context, tmp_path / "s", tmp_path / "t", max_bytes=SIZE - 1)
 
 
-def test_bytes_of_a_stream(context: Context, tmp_path: Path) -> None:
+def test_max_bytes_holds_for_a_stream(context: Context, tmp_path: Path) -> None:
     stream: Any = io.BufferedReader(io.BytesIO(content(SIZE)))
     with pytest.raises(TransferRefused, match="max_bytes"):
         context.push(stream, tmp_path / "t", max_bytes=300000)
@@ -80,12 +80,12 @@ def test_nothing_is_given_to_an_object_that_is_too_large(context: Context, tmp_p
     assert out.getvalue() == b""
 
 
-def test_the_limit_is_a_number(context: Context, tmp_path: Path) -> None:
+def test_max_bytes_is_a_number(context: Context, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="max_bytes='1G' is not a number"):
         context.pull("/etc/passwd", tmp_path / "t", max_bytes="1G")
 
 
-def test_entries(context: Context, tmp_path: Path) -> None:
+def test_a_tree_of_more_than_max_files_is_refused(context: Context, tmp_path: Path) -> None:
     make({b"%d" % number: b"" for number in range(101)}, str(tmp_path / "s").encode())
     with pytest.raises(TransferRefused, match="max_files"):
         context.pull(tmp_path / "s", tmp_path / "t", max_files=100)

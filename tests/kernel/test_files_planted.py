@@ -58,7 +58,7 @@ def shared(tmp_path: Path) -> Path:
 
 @BOTH
 @PLANTED
-def test_under_the_name_of_what_is_kept_of_a_file(
+def test_what_is_planted_under_the_name_of_a_part_of_a_file_does_no_harm(
     context: Context, shared: Path, tmp_path: Path, way: Way, plant: Callable[[Path, Path], None]
 ) -> None:
     source, target, victim = tmp_path / "s", shared / "t", tmp_path / "victim"
@@ -76,7 +76,7 @@ def test_under_the_name_of_what_is_kept_of_a_file(
 
 @BOTH
 @PLANTED
-def test_under_the_name_of_what_leads_to_the_files_of_a_tree(
+def test_what_is_planted_under_the_name_of_a_trees_marker_does_no_harm(
     context: Context, shared: Path, tmp_path: Path, way: Way, plant: Callable[[Path, Path], None]
 ) -> None:
     source, victim = tmp_path / "s", tmp_path / "victim"

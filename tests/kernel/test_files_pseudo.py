@@ -44,7 +44,9 @@ Way = Callable[[Context, str, Path], Any]
 
 @WAYS
 @pytest.mark.parametrize("path", SAME)
-def test_the_content_arrives_whatever_the_size_says(context: Context, tmp_path: Path, way: Way, path: str) -> None:
+def test_the_content_of_a_pseudo_file_arrives_whatever_its_size_says(
+    context: Context, tmp_path: Path, way: Way, path: str
+) -> None:
     content = Path(path).read_bytes()
     done = way(context, path, tmp_path / "t")
     assert (tmp_path / "t").read_bytes() == content
@@ -52,14 +54,14 @@ def test_the_content_arrives_whatever_the_size_says(context: Context, tmp_path: 
     assert (done[1]["size"] if way is get else done.bytes) == len(content)
 
 
-def test_into_a_stream_and_with_progress(context: Context) -> None:
+def test_a_pseudo_file_goes_into_a_stream_and_with_progress(context: Context) -> None:
     out, told = io.BytesIO(), []
     context.pull("/proc/version", out, progress=lambda done, total: told.append((done, total)))
     assert out.getvalue() == Path("/proc/version").read_bytes()
     assert told[-1] == (len(out.getvalue()), None)
 
 
-def test_as_part_of_a_tree(context: Context, tmp_path: Path) -> None:
+def test_pseudo_files_go_as_part_of_a_tree(context: Context, tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     for number, path in enumerate(SAME):
         (tmp_path / "s" / str(number)).symlink_to(path)
@@ -73,7 +75,7 @@ def test_as_part_of_a_tree(context: Context, tmp_path: Path) -> None:
 
 
 @WAYS
-def test_what_is_new_each_time_is_said_to_be_so(context: Context, tmp_path: Path, way: Way) -> None:
+def test_a_pseudo_file_that_is_new_each_time_is_said_to_be_so(context: Context, tmp_path: Path, way: Way) -> None:
     with pytest.raises(SourceChanged, match=f"{NEW_EACH_TIME}: .* no two were the same; .*remotesvc exec HOST"):
         way(context, NEW_EACH_TIME, tmp_path / "t")
     assert os.listdir(tmp_path) == []
@@ -89,7 +91,7 @@ def test_what_is_too_large_to_be_compared_is_refused(context: Context, tmp_path:
 
 
 @pytest.mark.parametrize("size", [0, 1, 4096])
-def test_ordinary_files_are_none(tmp_path: Path, size: int) -> None:
+def test_ordinary_files_are_no_pseudo_files(tmp_path: Path, size: int) -> None:
     for name, content in (("data", b"x" * size), ("hole", b"")):
         with open(tmp_path / name, "w+b") as file:
             file.write(content)
@@ -98,7 +100,7 @@ def test_ordinary_files_are_none(tmp_path: Path, size: int) -> None:
             assert content_of(file.fileno(), os.fstat(file.fileno())) is None
 
 
-def test_an_empty_file_that_grows_is_none(tmp_path: Path) -> None:
+def test_an_empty_file_that_grows_is_no_pseudo_file(tmp_path: Path) -> None:
     with open(tmp_path / "log", "w+b", buffering=0) as file:
         found = os.fstat(file.fileno())
         file.write(b"a line\n")

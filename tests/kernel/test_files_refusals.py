@@ -53,14 +53,14 @@ THERE: dict[str, Way] = {
 
 
 @pytest.mark.parametrize("way", HERE.values(), ids=list(HERE))
-def test_refused_here(web1: Context, place: Path, way: Way) -> None:
+def test_a_transfer_refused_here_says_so(web1: Context, place: Path, way: Way) -> None:
     with pytest.raises(TransferRefused) as caught:
         way(web1, place)
     assert str(caught.value).startswith("here: ") and "web1" not in str(caught.value)
 
 
 @pytest.mark.parametrize("way", THERE.values(), ids=list(THERE))
-def test_refused_there(web1: Context, place: Path, way: Way) -> None:
+def test_a_transfer_refused_there_names_the_host(web1: Context, place: Path, way: Way) -> None:
     with pytest.raises(TransferRefused) as caught:
         way(web1, place)
     assert str(caught.value).startswith("web1: ") and "here: " not in str(caught.value)

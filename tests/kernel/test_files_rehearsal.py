@@ -38,7 +38,7 @@ def tree(tmp_path: Path) -> Path:
 
 @BOTH
 @pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
-def test_what_it_says_is_what_is_done(
+def test_what_a_dry_run_says_is_what_is_done(
     router: Router, interpreter: Interpreter, way: Way, tree: Path, tmp_path: Path
 ) -> None:
     context = router.local(python=interpreter.path)
@@ -61,7 +61,7 @@ def test_what_it_says_is_what_is_done(
 
 
 @BOTH
-def test_what_would_go_wrong(way: Way, context: Context, tree: Path, tmp_path: Path) -> None:
+def test_a_dry_run_says_what_would_go_wrong(way: Way, context: Context, tree: Path, tmp_path: Path) -> None:
     (tmp_path / "directory" / "large").mkdir(parents=True)
     (tmp_path / "file").touch()
     kind: Any
@@ -103,7 +103,7 @@ except PermissionError as error:
 
 
 @pytest.mark.parametrize("kind", ["file", "tree"])
-def test_where_one_may_not_write(kind: str) -> None:
+def test_a_dry_run_says_where_one_may_not_write(kind: str) -> None:
     with tempfile.TemporaryDirectory() as place:  # not tmp_path: others may not even enter that
         os.chmod(place, 0o555)
         for dst in (f"{place}/below/it/", f"{place}/x", f"{place}/"):

@@ -105,7 +105,7 @@ def test_an_interrupted_tree_goes_on(router: Router, source: Path, tmp_path: Pat
 
 
 @BOTH
-def test_interrupted_twice(router: Router, source: Path, tmp_path: Path, way: Way) -> None:
+def test_a_tree_interrupted_twice_goes_on(router: Router, source: Path, tmp_path: Path, way: Way) -> None:
     target = tmp_path / "t"
     first = interrupt(router.local(), way, source, target, 3 * MIB)
     second = interrupt(router.local(), way, source, target, first + 4 * MIB)
@@ -190,7 +190,7 @@ CHANGES = [same_size, large_from_its_middle, renamed, removed, turned_round, dam
 
 @BOTH
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_what_changed_in_between(
+def test_what_changed_of_an_interrupted_tree_arrives_as_it_is_now(
     router: Router, source: Path, tmp_path: Path, way: Way, change: Callable[[Path, Path], None]
 ) -> None:
     target = tmp_path / "t"
@@ -212,7 +212,7 @@ def test_what_changed_in_between(
 
 
 @BOTH
-def test_without_resume_it_begins_anew_and_leaves_nothing(
+def test_without_resume_a_tree_begins_anew_and_leaves_nothing(
     router: Router, source: Path, tmp_path: Path, way: Way
 ) -> None:
     target, stop = tmp_path / "t", threading.Event()
@@ -236,7 +236,7 @@ def test_without_resume_it_begins_anew_and_leaves_nothing(
 
 
 @BOTH
-def test_what_was_stopped_goes_on(router: Router, source: Path, tmp_path: Path, way: Way) -> None:
+def test_a_tree_that_was_stopped_goes_on(router: Router, source: Path, tmp_path: Path, way: Way) -> None:
     target, stop, context = tmp_path / "t", threading.Event(), router.local()
 
     def progress(done: int, total: int | None) -> None:
@@ -255,7 +255,9 @@ def test_what_was_stopped_goes_on(router: Router, source: Path, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
-def test_on_every_python(router: Router, interpreter: Interpreter, source: Path, tmp_path: Path) -> None:
+def test_an_interrupted_tree_goes_on_with_every_python(
+    router: Router, interpreter: Interpreter, source: Path, tmp_path: Path
+) -> None:
     for way, target in ((push, tmp_path / "pushed"), (pull, tmp_path / "pulled")):
         left = interrupt(router.local(python=interpreter.path), way, source, target, 4 * MIB)
         copied = way(router.local(python=interpreter.path), source, target)
@@ -332,7 +334,7 @@ class Held:
 
 
 @pytest.mark.parametrize("interrupted", [True, False])
-def test_two_at_once_to_the_same_top(
+def test_two_trees_at_once_to_the_same_top(
     router: Router, source: Path, tmp_path: Path, interrupted: bool
 ) -> None:
     target = tmp_path / "t"
@@ -351,7 +353,7 @@ def test_two_at_once_to_the_same_top(
     assert leftovers(target) == []
 
 
-def test_two_at_once_one_below_the_other(router: Router, source: Path, tmp_path: Path) -> None:
+def test_two_trees_at_once_one_below_the_other(router: Router, source: Path, tmp_path: Path) -> None:
     (tmp_path / "up").mkdir()
     source.rename(tmp_path / "up" / "s")
     with Held(router.local(), tmp_path / "up", tmp_path / "t"):

@@ -232,7 +232,7 @@ def test_who_takes_nothing_of_many_files_leaves_some_for_others(
     until(lambda: not files._sending)
 
 
-def test_more_than_there_may_be_at_once_take_turns(
+def test_more_transfers_than_there_may_be_at_once_take_turns(
     files: FileService, router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fileservice, "MAX_TRANSFERS", 2)
@@ -321,7 +321,7 @@ def test_get_waits_and_gives_up(pushed: PushFileService, context: Context, tmp_p
     assert future.result(30) == b"content"
 
 
-def test_those_who_wait_from_elsewhere_do_not_hold_up_what_they_wait_for(
+def test_callers_that_wait_for_a_file_do_not_hold_up_its_push(
     pushed: PushFileService, context: Context, tmp_path: Path
 ) -> None:
     path = tmp_path / "s"
@@ -381,7 +381,7 @@ def test_contents_are_bounded() -> None:
     assert contents.get(b"9") is not None
 
 
-def test_files_and_modules(pushed: PushFileService, context: Context, tmp_path: Path) -> None:
+def test_files_and_modules_are_pushed_together(pushed: PushFileService, context: Context, tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(b"x")
     pushed.propagate_paths_and_modules(context, [str(tmp_path / "s")], ["tests.kernel.filetrees"])
     assert got(context, tmp_path / "s") == b"x"

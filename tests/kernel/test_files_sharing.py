@@ -60,7 +60,7 @@ class Course:
 
 
 @BOTH
-def test_two_large_ones_take_turns(context: Context, tmp_path: Path, way: Way) -> None:
+def test_two_large_transfers_take_turns(context: Context, tmp_path: Path, way: Way) -> None:
     size, course = 96 * MIB, Course(together=2)
     for name in ("one", "two"):
         (tmp_path / name).write_bytes(content(size))
@@ -106,7 +106,7 @@ def test_two_contexts_behind_a_hop_take_turns(router: Router, tmp_path: Path, wa
 
 
 @BOTH
-def test_a_small_one_does_not_wait_for_a_large_one(context: Context, tmp_path: Path, way: Way) -> None:
+def test_a_small_transfer_does_not_wait_for_a_large_one(context: Context, tmp_path: Path, way: Way) -> None:
     large, small, course = 128 * MIB, 8 * MIB, Course()
     for name, size in (("large", large), ("small", small)):
         (tmp_path / name).write_bytes(content(size))

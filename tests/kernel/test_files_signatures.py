@@ -32,7 +32,9 @@ def web1(router: Router, tmp_path: Path) -> Context:
     return router.local(name="web1")
 
 
-def test_they_are_asked_for_once_and_in_order(web1: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signatures_are_asked_for_once_and_in_order(
+    web1: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked, submit = [], TransferJob.submit
 
     def noted(job: TransferJob, function: str, *args: Any) -> Any:
@@ -48,7 +50,7 @@ def test_they_are_asked_for_once_and_in_order(web1: Context, tmp_path: Path, mon
 @pytest.mark.parametrize("answer", [
     bytes(100 << 20), bytes(ENTRY.size * (4 * SIZE // 2048 + 2)), b"x", None, [], 5, "file",
 ], ids=lambda value: repr(value)[:20])
-def test_answers_that_are_none(web1: Context, tmp_path: Path, answer: Any) -> None:
+def test_answers_that_are_no_signatures_are_refused(web1: Context, tmp_path: Path, answer: Any) -> None:
     before = described(tmp_path / "t")
     web1.call(called_hostile_files.answer, "mirror", "signatures", *[answer] * len(NAMES))
     with pytest.raises(TransferRefused, match="^here: a: the answer of web1 is malformed$"):
@@ -57,7 +59,7 @@ def test_answers_that_are_none(web1: Context, tmp_path: Path, answer: Any) -> No
     assert described(tmp_path / "t") == before
 
 
-def test_answers_that_end_early(web1: Context, tmp_path: Path) -> None:
+def test_answers_that_end_early_are_refused(web1: Context, tmp_path: Path) -> None:
     web1.call(called_hostile_files.answer, "mirror", "signatures", b"")
     with pytest.raises(TransferRefused, match="the answer of web1 is malformed"):
         web1.sync(tmp_path / "s", tmp_path / "t")
@@ -70,7 +72,7 @@ def test_answers_that_end_early(web1: Context, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["stop", "timeout"])
-def test_a_sync_ends_while_they_are_waited_for(web1: Context, tmp_path: Path, how: str) -> None:
+def test_a_sync_ends_while_signatures_are_waited_for(web1: Context, tmp_path: Path, how: str) -> None:
     web1.call(called_hostile_files.sign, 60.0)
     begun, stop = Stopwatch(), threading.Event()
     options: dict[str, Any] = {"stop": stop} if how == "stop" else {"timeout": 1.0}
@@ -84,7 +86,7 @@ def test_a_sync_ends_while_they_are_waited_for(web1: Context, tmp_path: Path, ho
     assert begun.seconds < 5
 
 
-def test_a_receiver_is_patient_while_they_are_waited_for(web1: Context, tmp_path: Path) -> None:
+def test_a_receiver_is_patient_while_signatures_are_waited_for(web1: Context, tmp_path: Path) -> None:
     web1.call(called_hostile_files.sign, 0.8)
     web1.sync(tmp_path / "s", tmp_path / "t", idle_timeout=0.5)
     assert described(tmp_path / "t") == described(tmp_path / "s")

@@ -31,7 +31,7 @@ def tree(tmp_path: Path) -> Path:
     return top
 
 
-def test_nothing_is_a_directory_too(context: Context, tmp_path: Path) -> None:
+def test_a_source_of_which_nothing_is_left_becomes_a_directory(context: Context, tmp_path: Path) -> None:
     """A source of which nothing is left becomes a directory; that it cannot be made is said."""
     (tmp_path / "nothing").mkdir()
     (tmp_path / "nothing" / "left.out").touch()
@@ -45,7 +45,9 @@ def test_nothing_is_a_directory_too(context: Context, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
-def test_again_and_again(router: Router, interpreter: Interpreter, tree: Path, tmp_path: Path) -> None:
+def test_a_sync_that_is_repeated_sends_only_what_changed(
+    router: Router, interpreter: Interpreter, tree: Path, tmp_path: Path
+) -> None:
     context, target = router.local(python=interpreter.path), tmp_path / "t"
     first = context.sync(tree, target)
     assert (first.files, first.unchanged, first.links) == (102, 0, 1)
@@ -88,7 +90,9 @@ def test_delete_and_dry_run(context: Context, tree: Path, tmp_path: Path) -> Non
     assert described(target, times=False) == described(tree)
 
 
-def test_what_is_something_else_there(context: Context, tree: Path, tmp_path: Path) -> None:
+def test_what_is_of_another_kind_there_is_replaced_only_with_delete(
+    context: Context, tree: Path, tmp_path: Path
+) -> None:
     target = tmp_path / "t"
     (target / "large" / "x").mkdir(parents=True)
     (target / "sub").write_bytes(b"a file")
@@ -116,7 +120,7 @@ def test_digests_find_what_times_hide(context: Context, tree: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("delta", [True, False])
-def test_only_what_is_new_of_a_large_file(context: Context, tmp_path: Path, delta: bool) -> None:
+def test_only_what_is_new_of_a_large_file_is_sent(context: Context, tmp_path: Path, delta: bool) -> None:
     (tmp_path / "s").mkdir()
     data = bytearray(content(32 << 20))
     (tmp_path / "s" / "f").write_bytes(data)

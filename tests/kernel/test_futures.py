@@ -34,7 +34,7 @@ def test_as_completed_and_wait(context: Context, tmp_path: Path) -> None:
     assert next(concurrent.futures.as_completed([slow], LIMIT)) is slow
 
 
-def test_those_who_wait_for_a_future_learn_that_it_was_cancelled(context: Context, tmp_path: Path) -> None:
+def test_whoever_waits_for_a_future_learns_that_it_was_cancelled(context: Context, tmp_path: Path) -> None:
     future = context.submit(called_waiting.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
     appears(tmp_path / "begun")
     seen: list[object] = []

@@ -51,7 +51,7 @@ def router(tmp_path: Path) -> Iterator[remotesvc.Router]:
         yield made
 
 
-def test_each_module_with_its_reason(router: remotesvc.Router, python: str) -> None:
+def test_each_module_is_explained_with_its_reason(router: remotesvc.Router, python: str) -> None:
     context = router.local(python=python).options(timeout=LIMIT)
     context.wait_ready()
     assert context.call("task:go") == 7
@@ -65,7 +65,7 @@ def test_each_module_with_its_reason(router: remotesvc.Router, python: str) -> N
     assert "json" not in told
 
 
-def test_on_every_python(router: remotesvc.Router, interpreter: Interpreter) -> None:
+def test_imports_are_explained_on_every_python(router: remotesvc.Router, interpreter: Interpreter) -> None:
     """Before 3.8 there is no importlib.metadata, neither there nor from here."""
     context = router.local(python=interpreter.path).options(timeout=LIMIT)
     with pytest.raises(ModuleNotFoundError):
@@ -76,7 +76,7 @@ def test_on_every_python(router: remotesvc.Router, interpreter: Interpreter) -> 
             context.call("importlib:import_module", "importlib.metadata")
 
 
-def test_on_the_command_line(router: remotesvc.Router, python: str, tmp_path: Path) -> None:
+def test_imports_are_explained_on_the_command_line(router: remotesvc.Router, python: str, tmp_path: Path) -> None:
     path = ["--path", ".", "--path", "site-packages", "--python", python]
     command = [sys.executable, "-m", "remotesvc", "run", "local:", "task:go", "--explain-imports", *path]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -118,7 +118,7 @@ def test_pure_code_over_what_only_the_target_has(start: Start) -> None:
     assert start("numbers").call("task:get", "sums", "VALUE") == [2]
 
 
-def test_choices(start: Start) -> None:
+def test_choices_of_a_user_say_where_packages_come_from(start: Start) -> None:
     context = start("pure", "notes", "core", imports={"pure": "target", "notes": "master", "core": "deny"})
     assert context.call("task:get", "pure", "VERSION") == ["pure 1"]
     assert context.call("task:get", "notes", "VERSION") == ["notes 2"]

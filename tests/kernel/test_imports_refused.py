@@ -78,21 +78,21 @@ def refused(answer: dict[str, Any]) -> bool:
         entry.kind in (REFUSED, ABSENT) and not entry.data and entry.label for entry in entries)
 
 
-def test_what_no_called_code_imports(context: Context) -> None:
+def test_what_no_called_code_imports_is_refused(context: Context) -> None:
     for kind, path in QUESTIONS:
         for relayed in (False, True):
             assert refused(ask(context, kind, "private", path, relayed=relayed)), (kind, path)
     assert ask(context, RESOURCE, "wanted", "note.txt") == {"data": b"for you"}
 
 
-def test_an_installed_distribution_unless_it_is_locked(context: Context, imports: str | None) -> None:
+def test_an_installed_distribution_is_refused_only_if_imports_are_locked(context: Context, imports: str | None) -> None:
     locked = imports == "locked"
     for kind, path in ((MODULE, ""), (TEXT, ""), (RESOURCE, "data.txt"), (LISTING, "")):
         assert refused(ask(context, kind, "libs", path)) is locked, kind
     assert ("reason" in ask(context, METADATA, "libs")) is locked
 
 
-def test_what_is_not_there_is_answered_too(context: Context, tmp_path: Path) -> None:
+def test_a_question_about_what_is_not_there_is_answered_too(context: Context, tmp_path: Path) -> None:
     """A question that leads to an error on the master is no question without an answer."""
     for path in ("none", "note.txt/below", "../curious.py", "/etc/passwd", "", "a\0b", "x" * 1000):
         assert refused(ask(context, RESOURCE, "wanted", path)), path

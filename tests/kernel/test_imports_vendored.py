@@ -72,7 +72,7 @@ result = [[each for each in sys.path if "_vendor" in each], os.path.abspath(sys.
     assert run(context, text) == [[ROOT + "holder/_vendor"], True]
 
 
-def test_what_the_target_has_behind_it(context: remotesvc.Context, tmp_path: Path) -> None:
+def test_what_the_target_has_on_its_path_is_found_too(context: remotesvc.Context, tmp_path: Path) -> None:
     write(tmp_path, {"of_the_target.py": "X = 1\n", "shared_there/part.py": "Y = 2\n"})
     text = f"import sys; sys.path.append({str(tmp_path)!r}); import of_the_target, shared_there.part as p\n"
     assert run(context, text + "result = [of_the_target.X, p.Y]") == [1, 2]

@@ -68,7 +68,7 @@ def test_a_spare_that_was_killed_is_replaced(context: Context) -> None:
     assert apart.call(called.process) not in (spare, context.info["pid"])
 
 
-def test_every_kind_in_a_process(context: Context) -> None:
+def test_calls_of_every_kind_in_a_process(context: Context) -> None:
     apart = context.options(isolation="process")
     assert apart.call(called.double, 4) == 8
     assert apart.call(lambda x: x + 1, 4) == 5

@@ -32,7 +32,7 @@ def said(job: Job) -> list[str]:
 # -- what can be called, and what comes of it
 
 
-def test_in_every_python(router: Router, interpreter: Interpreter, at: At) -> None:
+def test_jobs_in_every_python(router: Router, interpreter: Interpreter, at: At) -> None:
     context = at(router.local(python=str(interpreter.path)))
     job = context.detach(called.add, 1, b=2)
     assert job.result(LIMIT) == 3
@@ -48,7 +48,7 @@ def test_in_every_python(router: Router, interpreter: Interpreter, at: At) -> No
     assert [each.state for each in context.jobs()] == ["done", "done", "failed", "failed"]
 
 
-def test_every_kind(detaching: Context) -> None:
+def test_jobs_of_every_kind_of_callable(detaching: Context) -> None:
     values = [
         detaching.detach("os.path:join", "a", "b"),
         detaching.detach(functools.partial(called.add, 1), b=2),
@@ -107,7 +107,7 @@ def test_process_options(detaching: Context, tmp_path: Path) -> None:
 # -- a process of its own
 
 
-def test_it_goes_on_without_its_kernel(router: Router, at: At, tmp_path: Path) -> None:
+def test_a_job_goes_on_without_its_kernel(router: Router, at: At, tmp_path: Path) -> None:
     first = at(router.local())
     job, go_on = lasting(first, tmp_path)
     kernel = first.info["pid"]
@@ -125,7 +125,7 @@ def test_it_goes_on_without_its_kernel(router: Router, at: At, tmp_path: Path) -
     assert said(job) == ["waiting", "going on"]
 
 
-def test_it_goes_on_without_its_master(tmp_path: Path, detaching: Context, jobs_dir: Path) -> None:
+def test_a_job_goes_on_without_its_master(tmp_path: Path, detaching: Context, jobs_dir: Path) -> None:
     begun, go_on = tmp_path / "begun", tmp_path / "go on"
     with start(
         tmp_path,
@@ -146,7 +146,7 @@ def test_it_goes_on_without_its_master(tmp_path: Path, detaching: Context, jobs_
     assert job.result(LIMIT)["pid"] == job.info().pid
 
 
-def test_what_nobody_heard_begin_does_not_run(detaching: Context, tmp_path: Path) -> None:
+def test_a_job_that_nobody_heard_begin_does_not_run(detaching: Context, tmp_path: Path) -> None:
     """Else it would run although whoever asked for it was told that it does not, and asked again."""
     detaching.call(called_jobs.turn_deaf, str(tmp_path / "name"))
     with pytest.raises(remotesvc.JobError, match="ended before it had begun"):
@@ -212,7 +212,7 @@ def test_the_timeout_of_a_call_is_none_of_the_job(detaching: Context, tmp_path: 
 # -- imports
 
 
-def test_what_was_not_sent_is_said_at_once(detaching: Context) -> None:
+def test_a_module_that_was_not_sent_with_a_job_is_told_at_once(detaching: Context) -> None:
     with pytest.raises(ModuleNotFoundError, match="this job is detached") as caught:
         detaching.detach(called_jobs.by_name, "tests.kernel.called_below").result(LIMIT)
     assert "write an import of it into the called module" in str(caught.value)
@@ -220,7 +220,7 @@ def test_what_was_not_sent_is_said_at_once(detaching: Context) -> None:
         detaching.detach(called_jobs.by_name, "no_such_module_anywhere").result(LIMIT)
 
 
-def test_it_starts_nothing_over_a_connection(detaching: Context) -> None:
+def test_a_job_starts_nothing_over_a_connection(detaching: Context) -> None:
     with pytest.raises(ValueError, match="a detached job has no connection"):
         detaching.detach(called_jobs.start_another).result(LIMIT)
     with pytest.raises(remotesvc.JobError, match="contexts and senders do not go"):
@@ -228,7 +228,7 @@ def test_it_starts_nothing_over_a_connection(detaching: Context) -> None:
     assert len(detaching.jobs()) == 1
 
 
-def test_called_code_begins_none(detaching: Context) -> None:
+def test_called_code_begins_no_job(detaching: Context) -> None:
     with pytest.raises(ValueError, match="only the master can tell"):
         detaching.call(called_jobs.detach_below)
 
@@ -313,7 +313,7 @@ def test_a_stubborn_job_is_killed_with_all_it_started(detaching: Context, tmp_pa
         job.result(LIMIT)
 
 
-def test_what_it_leaves_running_ends_with_it(detaching: Context, tmp_path: Path) -> None:
+def test_what_a_job_leaves_running_ends_with_it(detaching: Context, tmp_path: Path) -> None:
     job = detaching.detach(called_jobs.leave_subprocess, str(tmp_path / "begun"))
     gone(int(job.result(LIMIT)))
 

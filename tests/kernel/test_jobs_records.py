@@ -35,7 +35,7 @@ def test_records_are_the_users_alone(detaching: Context, jobs_dir: Path) -> None
     assert {path.stat().st_mode & 0o777 for path in there.iterdir()} == {0o600}
 
 
-def test_they_are_where_xdg_has_them(router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_are_where_xdg_has_them(router: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     router.local().detach(called.add, 1, 1).result(LIMIT)
     monkeypatch.setenv("XDG_STATE_HOME", "relative/ones/do/not/count")
@@ -64,7 +64,7 @@ def test_a_place_that_is_none(context: Context, tmp_path: Path) -> None:
         context.options(jobs_dir="jobs")
 
 
-def test_forgetting(detaching: Context, jobs_dir: Path, tmp_path: Path) -> None:
+def test_forgetting_a_job_removes_its_records(detaching: Context, jobs_dir: Path, tmp_path: Path) -> None:
     job = detaching.detach(called_jobs.lasting, str(tmp_path / "begun"), str(tmp_path / "go on"))
     with pytest.raises(remotesvc.JobError, match="is running"):
         job.forget()
@@ -136,7 +136,7 @@ def test_another_machines_jobs_are_not_ours(detaching: Context, jobs_dir: Path) 
 
 
 @pytest.mark.parametrize("change", ["boot", "start", "pid"])
-def test_a_process_with_its_number_is_not_taken_for_it(
+def test_a_process_with_the_number_of_a_job_is_not_taken_for_it(
     detaching: Context, jobs_dir: Path, tmp_path: Path, change: str
 ) -> None:
     """As after a restart of the machine, or when the number has come round: a process lives, and is another."""
@@ -167,7 +167,7 @@ def test_a_damaged_record(detaching: Context, jobs_dir: Path, content: bytes) ->
     job.forget()
 
 
-def test_files_that_are_none(detaching: Context, jobs_dir: Path) -> None:
+def test_records_that_are_fifos_or_links_are_not_read(detaching: Context, jobs_dir: Path) -> None:
     """Nobody waits at a FIFO or follows a link that somebody has put there."""
     job = detaching.detach(called_jobs.in_turns, 1)
     job.wait(LIMIT)

@@ -50,7 +50,7 @@ def test_output_of_a_grandchild_that_ended_is_not_overtaken_by_its_end(tree: Mem
     until(lambda: far.id in tree.root.hub.lost, what="the root hears that it is gone")
 
 
-def test_it_stays_before_what_its_parent_says_afterwards_at_every_hop(tree: MemoryTree) -> None:
+def test_last_words_stay_before_what_the_parent_says_later_at_every_hop(tree: MemoryTree) -> None:
     hops = [tree.add()]
     hops.append(tree.add(hops[0]))
     near, far = hops[1], RawPeer(hops[1])
@@ -90,7 +90,7 @@ def test_who_tells_of_a_loss_in_the_name_of_another_keeps_to_its_own_queue(tree:
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["whose reader was slow to speak", "whose reader has spoken"])
-def test_its_end_is_told_once_and_after_its_last_words(open_tree: MemoryTree, before: bool) -> None:
+def test_the_end_of_a_context_is_told_once_and_after_its_last_words(open_tree: MemoryTree, before: bool) -> None:
     """Whoever takes what a lost context said grants it more, to which there is no route: that is no new word of it."""
     root = open_tree.root
     reader, writer = RawPeer(root), RawPeer(root)
@@ -114,7 +114,7 @@ def test_its_end_is_told_once_and_after_its_last_words(open_tree: MemoryTree, be
     reader.close()
 
 
-def test_all_that_a_process_of_its_own_prints_is_there_before_its_result(router: Router, heard: Heard) -> None:
+def test_what_an_isolated_process_prints_is_there_before_its_result(router: Router, heard: Heard) -> None:
     near = router.local()
     for context in (near, router.local(via=near)):
         for _ in range(5):

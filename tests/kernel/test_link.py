@@ -29,7 +29,7 @@ def end(link: Link, one: MemoryPath, other: MemoryPath) -> None:
     other.join(LIMIT)
 
 
-def test_one_writer_at_a_time() -> None:
+def test_a_link_has_one_writer_at_a_time() -> None:
     """Callers that write their own frames, the writer thread, and what the reader has said: never two at once."""
     one, other = pair(2000)
     link = Link(one, 1, lambda link, frame: None, lambda link, reason: None)

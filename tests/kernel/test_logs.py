@@ -239,7 +239,7 @@ def test_a_fork_does_not_send_through_its_parents_link(run: Run) -> None:
     """)
 
 
-def test_shutdown_and_configuration_leave_it_working(run: Run) -> None:
+def test_shutdown_and_configuration_leave_log_forwarding_working(run: Run) -> None:
     records = run("""
         import logging.config
         logging.config.dictConfig({"version": 1})

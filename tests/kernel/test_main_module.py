@@ -91,12 +91,12 @@ def package(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
 @pytest.mark.parametrize("module", ["pack", "pack.tool"])
-def test_of_python_m(package: Path, interpreter: Interpreter, module: str) -> None:
+def test_functions_of_a_module_run_by_python_m(package: Path, interpreter: Interpreter, module: str) -> None:
     name = {"pack": "pack.__main__"}.get(module, module)
     assert run(package, "-m", module, interpreter.path) == [f"{name} {name} name", *SAID]
 
 
-def test_of_python_m_without_a_guard(package: Path) -> None:
+def test_a_module_run_by_python_m_without_a_guard_is_refused(package: Path) -> None:
     (package / "pack" / "tool.py").write_text(
         textwrap.dedent("""
         import remotesvc
@@ -112,7 +112,7 @@ def test_of_python_m_without_a_guard(package: Path) -> None:
     assert run(package, "-m", "pack.tool") == ["tool.py has no guard"]
 
 
-def test_of_a_script_and_an_archive(tmp_path: Path) -> None:
+def test_functions_of_a_script_and_an_archive(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "__main__.py").write_text(PROGRAM)
     zipapp.create_archive(tmp_path / "app", tmp_path / "app.pyz")
@@ -121,7 +121,7 @@ def test_of_a_script_and_an_archive(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("-c", SESSION), ("-",), ("-i", "-q"), ("-i", "script.py")])
-def test_of_what_is_in_no_file(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_functions_of_a_program_that_is_in_no_file(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     (tmp_path / "script.py").write_text("import sys\n")
     said = run(tmp_path, *arguments, text=f"exec({SESSION!r})\n" if "-i" in arguments else SESSION)
     assert said[0] == "42 6 [-1, 1]"

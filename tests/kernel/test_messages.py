@@ -34,7 +34,7 @@ def open_router() -> Iterator[Router]:
 # -- every interpreter
 
 
-def test_from_a_child_and_from_its_child(router: Router, child: Context) -> None:
+def test_messages_from_a_child_and_from_its_child(router: Router, child: Context) -> None:
     receiver = Receiver(router)
     below = router.local(via=child)
     calls = [context.submit(there.send_numbers, receiver.sender(), 50) for context in (child, below)]
@@ -46,7 +46,7 @@ def test_from_a_child_and_from_its_child(router: Router, child: Context) -> None
     assert [call.result(LIMIT) for call in calls] == [50, 50]
 
 
-def test_to_a_child(router: Router, child: Context) -> None:
+def test_messages_to_a_child(router: Router, child: Context) -> None:
     home = Receiver(router, source=child)
     call = child.submit(there.collect, home.sender(), 3)
     with home.get(LIMIT).value as sender:
@@ -101,7 +101,7 @@ def test_a_sender_goes_to_a_third(router: Router, context: Context) -> None:
     assert [(message.src_id, message.value) for message in messages] == [(below, number) for number in range(7)]
 
 
-def test_siblings_where_routes_allow(open_router: Router) -> None:
+def test_siblings_send_messages_where_routes_allow_it(open_router: Router) -> None:
     reader, writer = open_router.local(), open_router.local()
     home = Receiver(open_router)
     call = reader.submit(there.collect, home.sender(), 5)
@@ -110,7 +110,7 @@ def test_siblings_where_routes_allow(open_router: Router) -> None:
     assert call.result(LIMIT) == [0, 1, 2, 3, 4]
 
 
-def test_siblings_where_they_do_not(router: Router, context: Context) -> None:
+def test_siblings_send_no_messages_where_routes_do_not_allow_it(router: Router, context: Context) -> None:
     home = Receiver(router)
     call = context.submit(there.collect, home.sender(), 1)
     sender = home.get(LIMIT).value
@@ -173,14 +173,14 @@ def test_pickled_calls_bring_senders_too(router: Router, context: Context) -> No
     assert receiver.get(LIMIT).value == 2
 
 
-def test_in_a_process_of_its_own(router: Router, context: Context) -> None:
+def test_messages_from_a_process_of_its_own(router: Router, context: Context) -> None:
     receiver = Receiver(router)
     isolated = context.options(isolation="process")
     assert isolated.call(there.send_numbers, receiver.sender(), 3) == 3
     assert [message.value for message in receiver] == [0, 1, 2]
 
 
-def test_without_a_router_only_in_a_call() -> None:
+def test_a_receiver_without_a_router_is_only_for_calls() -> None:
     with pytest.raises(UsageError, match="give the Router"):
         Receiver()
 
@@ -212,7 +212,7 @@ def test_a_killed_writer_is_named_and_the_rest_comes(router: Router, context: Co
 # -- SSH
 
 
-def test_over_ssh_one_and_two_hops(sshd: OpenSSHServer, router: Router) -> None:
+def test_messages_over_ssh_and_one_hop_further(sshd: OpenSSHServer, router: Router) -> None:
     host = connect_to(router, sshd, name="web1")
     below = router.local(via=host)
     receiver = Receiver(router)

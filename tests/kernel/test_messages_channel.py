@@ -18,7 +18,7 @@ def joined(tree: MemoryTree, node: Node) -> tuple[Channel, Channel]:
     return near, Channel.join(at(node, near.invitation))
 
 
-def test_both_ways(tree: MemoryTree) -> None:
+def test_a_channel_carries_messages_both_ways(tree: MemoryTree) -> None:
     node = tree.add(tree.add())
     near, far = joined(tree, node)
     for number in range(10):
@@ -50,7 +50,7 @@ def test_what_was_sent_before_the_end_arrives(tree: MemoryTree) -> None:
     far.close()
 
 
-def test_both_write_a_lot_and_one_gives_up(tree: MemoryTree) -> None:
+def test_both_sides_of_a_channel_write_a_lot_and_one_gives_up(tree: MemoryTree) -> None:
     """Nobody takes anything: both wait for credit. One closes, and the other is not left waiting."""
     near, far = joined(tree, tree.add())
     near.send("met", LIMIT)
@@ -81,7 +81,7 @@ def test_sending_waits_for_the_other_to_join(tree: MemoryTree) -> None:
         each.close()
 
 
-def test_one_that_was_closed_before_anybody_came_says_so(tree: MemoryTree) -> None:
+def test_a_channel_that_was_closed_before_anybody_came_says_so(tree: MemoryTree) -> None:
     near = Channel(tree.root)
     near.close()
     far = Channel.join(at(tree.add(), near.invitation))
@@ -140,7 +140,7 @@ def test_the_loss_of_the_other_side(tree: MemoryTree) -> None:
         channel.close()
 
 
-def test_in_a_select(tree: MemoryTree) -> None:
+def test_channels_in_a_select(tree: MemoryTree) -> None:
     pairs = [joined(tree, tree.add()) for _ in range(3)]
     select = Select()
     for number, (near, _) in enumerate(pairs):

@@ -45,7 +45,7 @@ def test_a_closed_receiver_ends_its_senders_also_those_that_wait(tree: MemoryTre
     no_mailbox_is_left(tree.root)
 
 
-def test_one_who_writes_to_a_receiver_that_is_gone_hears_of_it(tree: MemoryTree) -> None:
+def test_who_writes_to_a_receiver_that_is_gone_hears_of_it(tree: MemoryTree) -> None:
     node = tree.add()
     receiver = Receiver(tree.root)
     sender = at(node, receiver.sender())

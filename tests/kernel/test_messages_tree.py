@@ -175,7 +175,7 @@ def test_siblings_that_may_not_talk(tree: MemoryTree) -> None:
     assert receiver.pending == 0
 
 
-def test_only_the_one_it_is_for(tree: MemoryTree) -> None:
+def test_only_the_source_of_a_receiver_may_write_to_it(tree: MemoryTree) -> None:
     one, other = tree.add(), tree.add()
     receiver = Receiver(tree.root, source=tree.root.context(one))
     sender = receiver.sender()

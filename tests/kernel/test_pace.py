@@ -63,7 +63,7 @@ def test_a_flood_is_read_at_its_pace(slow_pace: None, tree: MemoryTree, kind: st
     peer.close()
 
 
-def test_messages_that_nobody_takes_are_no_way_round_it(slow_pace: None, tree: MemoryTree) -> None:
+def test_messages_that_nobody_takes_are_no_way_round_the_pace(slow_pace: None, tree: MemoryTree) -> None:
     """They keep to their credit, which comes back at once."""
     node = tree.add()
     begun = time.monotonic()

@@ -110,7 +110,7 @@ def test_what_came_from_the_master_goes_on(below: Below, interpreter: Interprete
     assert below(called_below.handed_on, book.greet, "you") == everywhere(interpreter, "hello you!")
 
 
-def test_each_context_asks_the_one_above(router: Router) -> None:
+def test_each_context_asks_the_one_above_for_source(router: Router) -> None:
     """Three of one version, and another below them: the master alone knows the source of what it sent, and the context
     below it that of what it made itself."""
     same, oldest = sys.executable, interpreters.found()[0].path

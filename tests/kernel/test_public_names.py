@@ -81,7 +81,7 @@ def test_every_error_is_public() -> None:
 
 
 @pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
-def test_on_a_child(interpreter: Interpreter) -> None:
+def test_public_names_on_a_child(interpreter: Interpreter) -> None:
     answer = subprocess.run(
         [interpreter.path, "-I", "-S", "-c", CHILD],
         input=json.dumps([str(FACE), str(zones.ROOT)]),

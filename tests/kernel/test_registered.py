@@ -39,7 +39,7 @@ def test_registered_classes_come_back_as_themselves(router: Router, interpreter:
         next(items)
 
 
-def test_named_for_one_call(router: Router) -> None:
+def test_classes_named_for_one_call_come_back_as_themselves(router: Router) -> None:
     context = router.local()
     named = context.options(returns=[shapes.Point], raises=shapes.Trouble)
     point, colour, _disk = named.call(shapes.values)

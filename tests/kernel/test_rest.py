@@ -108,7 +108,7 @@ NEEDS: list[Callable[[Context, Heard, Path], None]] = [
 
 
 @pytest.mark.parametrize("need", NEEDS, ids=lambda need: need.__name__)
-def test_it_comes_when_it_is_needed(
+def test_the_rest_of_the_kernel_comes_when_it_is_needed(
     plain: Context, heard: Heard, tmp_path: Path, need: Callable[[Context, Heard, Path], None]
 ) -> None:
     need(plain, heard, tmp_path)
@@ -117,19 +117,19 @@ def test_it_comes_when_it_is_needed(
 
 
 @pytest.mark.parametrize("need", [own_module, two_at_once], ids=lambda need: need.__name__)
-def test_it_comes_when_the_first_call_needs_it(
+def test_the_rest_of_the_kernel_comes_when_the_first_call_needs_it(
     router: Router, never_unasked: None, heard: Heard, tmp_path: Path, need: Callable[[Context, Heard, Path], None]
 ) -> None:
     need(router.local(), heard, tmp_path)
 
 
-def test_it_comes_unasked_soon_after(router: Router, tmp_path: Path) -> None:
+def test_the_rest_of_the_kernel_comes_unasked_soon_after_a_call(router: Router, tmp_path: Path) -> None:
     context = router.local()
     assert context.call("os:getpid") == context.info["pid"]
     until(lambda: sent(context) > 20 * LITTLE, what="the rest is sent")
 
 
-def test_a_grandchild_of_a_child_that_lacks_it(router: Router, never_unasked: None) -> None:
+def test_a_grandchild_of_a_child_that_lacks_the_rest_of_the_kernel(router: Router, never_unasked: None) -> None:
     child = router.local()
     assert child.call("os:getpid") == child.info["pid"]
     assert sent(child) < LITTLE
@@ -138,7 +138,7 @@ def test_a_grandchild_of_a_child_that_lacks_it(router: Router, never_unasked: No
     assert grandchild.call(called.add, 1, 2) == 3
 
 
-def test_who_ends_before_it_came_leaves_nothing(router: Router, never_unasked: None) -> None:
+def test_who_ends_before_the_rest_of_the_kernel_came_leaves_nothing(router: Router, never_unasked: None) -> None:
     context = router.local(python=interpreters.found()[-1].path)
     pid = context.call("os:getpid")
     context.close()

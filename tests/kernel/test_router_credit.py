@@ -174,7 +174,7 @@ def test_who_reads_nothing_behind_a_hop_costs_only_itself(
     assert others_live(tree, deaf)
 
 
-def test_so_does_who_asks_behind_a_hop_and_reads_nothing(
+def test_who_asks_behind_a_hop_and_reads_nothing_costs_only_itself(
     tree: MemoryTree, deaf: RawPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("remotesvc.bootstrap.routing.hub.MAX_CONTROL", 1000)

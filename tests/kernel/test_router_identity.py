@@ -198,7 +198,7 @@ def test_well_known_mailboxes_stay_open_and_empty(tree: MemoryTree, raw: RawPeer
     assert heard == []
 
 
-def test_nor_from_above(tree: MemoryTree) -> None:
+def test_what_a_parent_relays_closes_no_well_known_mailbox(tree: MemoryTree) -> None:
     """What a parent relays is not always what the parent says."""
     node = Node(5, [0])
     parent = RawPeer.above(node)

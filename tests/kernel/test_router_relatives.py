@@ -90,7 +90,7 @@ def test_siblings_may_talk_where_they_were_opened(open_tree: MemoryTree) -> None
                 assert one.ask(other, ECHO, one.id) == one.id
 
 
-def test_but_never_call_each_other(open_tree: MemoryTree) -> None:
+def test_siblings_never_call_each_other_even_where_they_may_talk(open_tree: MemoryTree) -> None:
     one, other = open_tree.add(), open_tree.add()
     with pytest.raises(NotSent, match="only a parent"):
         one.context(other).call("operator:add", 1, 2)

@@ -61,7 +61,7 @@ def test_ids_are_leased_and_differ(tree: MemoryTree) -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_many_at_once(tree: MemoryTree) -> None:
+def test_many_calls_at_once_at_two_depths(tree: MemoryTree) -> None:
     nodes = [tree.add(), tree.add()]
     nodes += [tree.add(nodes[0]), tree.add(nodes[1])]
     contexts = [tree.root.context(node) for node in nodes]

@@ -67,7 +67,7 @@ def test_a_relative_starts_nothing(relatives: tuple[Context, Context]) -> None:
     assert "there are" not in text  # only parents are told
 
 
-def test_without_the_framework_nothing_is_imported(relatives: tuple[Context, Context]) -> None:
+def test_a_refused_start_of_a_service_imports_no_framework(relatives: tuple[Context, Context]) -> None:
     """Check 62."""
     one, two = relatives
     before = one.call("sys:modules.keys")
@@ -213,7 +213,7 @@ class Short(Activator):
         return super().find("tests.kernel.served." + name.partition("/")[2], router)
 
 
-def test_another_activator(siblings: Router) -> None:
+def test_another_activator_names_and_allows_services_its_own_way(siblings: Router) -> None:
     """Check 68: another naming scheme, and an allow-list."""
     with Pool(siblings) as pool:
         pool.activator = Short()

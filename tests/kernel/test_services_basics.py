@@ -58,7 +58,7 @@ def test_a_service_call_may_be_the_first_word(router: Router) -> None:
     assert router.local().call_service(served.Plain, "add", 1, 2) == 3
 
 
-def test_nothing_is_refused_in_other_words_than_what_is_not_there(context: Context) -> None:
+def test_what_is_hidden_is_refused_in_the_words_for_what_is_not_there(context: Context) -> None:
     """Check 46."""
     texts = set()
     for name in ("hidden", "_private", "__init__", "__class__", "attribute", "prop", "calls", "nothing", "router",

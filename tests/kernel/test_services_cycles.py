@@ -39,11 +39,11 @@ def test_a_call_that_would_wait_for_itself_is_refused(asking: Context, pool: Poo
 
 
 @pytest.mark.parametrize("how", ["cast", "submit"])
-def test_one_that_nobody_waits_for_has_its_turn(asking: Context, pool: Pool, how: str) -> None:
+def test_a_call_that_nobody_waits_for_has_its_turn(asking: Context, pool: Pool, how: str) -> None:
     assert asking.call(served_cycles.begin, how) == 0
     until(lambda: pool.call(served_cycles.Turns, "reports") == [3])
 
 
-def test_others_wait_for_their_turn(asking: Context, pool: Pool) -> None:
+def test_calls_of_others_wait_for_their_turn(asking: Context, pool: Pool) -> None:
     futures = [asking.submit(served_cycles.ask, "call", 1) for _ in range(20)]
     assert [future.result(LIMIT) for future in futures] == [1] * 20

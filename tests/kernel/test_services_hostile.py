@@ -104,7 +104,7 @@ def call(method: str, *args: Any, **options: Any) -> list[Any]:
     ],
     ids=lambda value: repr(value)[:40],
 )  # fmt: skip
-def test_calls_that_are_none(raw: RawPeer, pool: Pool, value: Any) -> None:
+def test_what_is_no_call_imports_nothing_and_the_next_is_served(raw: RawPeer, pool: Pool, value: Any) -> None:
     """Each gets an error or its value, and the next one is served; nothing is imported for it."""
     import sys
 

@@ -169,7 +169,7 @@ def test_an_error_goes_to_all_who_wait_and_is_forgotten(context: Context, tmp_pa
     assert len(context.call_service(served_invokers.Deduplicated, "report")["order"]) == 3
 
 
-def test_what_is_kept_has_bounds_and_can_be_invalidated(context: Context) -> None:
+def test_kept_results_have_bounds_and_can_be_invalidated(context: Context) -> None:
     """Check 58."""
     service = context.service(served_invokers.Deduplicated)
     assert [service.compute(number)[1] for number in range(4)] == [1, 2, 3, 4]
@@ -186,7 +186,7 @@ def test_what_is_kept_has_bounds_and_can_be_invalidated(context: Context) -> Non
         service.forget("nothing")
 
 
-def test_how_long_and_how_much_is_kept(context: Context) -> None:
+def test_results_are_kept_within_limits_of_time_and_bytes(context: Context) -> None:
     """Check 58: by time, by bytes, and errors only where that was asked for."""
     each_time = context.service(served_invokers.CountedEachTime)
     assert [each_time.count()[0] for _ in range(3)] == [1, 2, 3]
@@ -264,7 +264,7 @@ def test_a_generator_cannot_be_shared(context: Context) -> None:
         context.service(served_invokers.Deduplicated).promise()
 
 
-def test_one_instance_and_one_invoker_for_all_first_calls(router: Router) -> None:
+def test_all_first_calls_at_once_have_one_instance_and_one_invoker(router: Router) -> None:
     """Check 61: 32 threads, each with a service that nobody has called before; in the end 100 races."""
     context = router.local()
     context.wait_ready()

@@ -255,7 +255,7 @@ class Around(Service):
         return threading.current_thread().name
 
 
-def test_calls_of_ones_own(router: Router) -> None:
+def test_a_pool_calls_its_own_services(router: Router) -> None:
     """H8: on the calling thread, with arguments checked and the invoker respected; policies are not asked."""
     with Pool(router, services=[Around], size=1) as pool:
         assert pool.call(Around, "secret") == threading.current_thread().name
@@ -280,7 +280,7 @@ def test_calls_of_ones_own(router: Router) -> None:
             pool.call(served.Plain, "fail", "x")
 
 
-def test_calls_of_a_childs_own(context: Context) -> None:
+def test_a_childs_pool_calls_its_own_services(context: Context) -> None:
     thread, own, value = context.call(served_invokers.locally, 3)
     assert (own, value) == (thread, 5)
     with pytest.raises(KeyError):

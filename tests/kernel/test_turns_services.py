@@ -36,7 +36,7 @@ def test_quick_calls_are_run_by_the_main_thread(brisk: Context) -> None:
     assert main.count(True) > 100  # others only where the machine kept it from getting on
 
 
-def test_one_that_was_slow_is_not_for_a_while(brisk: Context) -> None:
+def test_a_slow_method_stays_off_the_main_thread_for_a_while(brisk: Context) -> None:
     until(lambda: brisk.call_service(served_invokers.Brisk, "nap", seconds=0.0), what="the main thread has naps")
 
     def slow_for_a_while() -> bool:
