@@ -76,7 +76,7 @@ def test_a_call_that_was_interrupted_is_made_again(tmp_path: Path, call: str, ti
 
 
 @pytest.mark.parametrize("call", ["write", "fsync", "fchmod", RENAMES, "close", "openat"])
-def test_killed_at_any_call_it_is_the_old_file_or_the_new(tmp_path: Path, call: str) -> None:
+def test_a_receiver_killed_at_any_call_leaves_the_old_file_or_the_new(tmp_path: Path, call: str) -> None:
     source, target = tmp_path / "s", tmp_path / "t"
     source.write_bytes(content(3 * CHUNK))
     seen = set()

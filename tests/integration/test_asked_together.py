@@ -84,7 +84,7 @@ def test_a_router_goes_to_a_dead_host_once(silent: Silent, monkeypatch: pytest.M
     assert len(silent.connections) == 1
 
 
-def test_so_does_a_fleet(silent: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fleet_goes_to_a_dead_host_once(silent: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
     with Fleet(f"nobody@127.0.0.1:{silent.port}", connect_timeout=1) as fleet:
         links, member = fleet._links, fleet._members[0]
         all_waiting(monkeypatch, type(member), "open", lambda: blocked("remotesvc.fleet.links", "context") - 1)

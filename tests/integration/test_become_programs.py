@@ -47,7 +47,7 @@ def test_a_terminal_that_echoes_gives_nothing_away(program: Path, router: Router
     assert caught.value.diagnostics == "doas: Authentication failed"
 
 
-def test_one_that_asks_again_is_hung_up_on(program: Path, router: Router, tmp_path: Path) -> None:
+def test_a_program_that_asks_again_is_hung_up_on(program: Path, router: Router, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "end")
     program.write_text(f"#!/bin/sh\ntrap 'echo hung up >{tmp_path}/end; exit' HUP\n"
                        f"while {ASK}do echo \"$answer\" >>{tmp_path}/log; done\n")
@@ -57,7 +57,7 @@ def test_one_that_asks_again_is_hung_up_on(program: Path, router: Router, tmp_pa
     assert (tmp_path / "log").read_text() == f"{PASSWORD}\n"
 
 
-def test_one_that_says_nothing_has_as_long_as_connecting_may_take(program: Path, router: Router) -> None:
+def test_a_program_that_says_nothing_has_as_long_as_connecting_may_take(program: Path, router: Router) -> None:
     program.write_text("#!/bin/sh\nread -r answer </dev/tty\n")
     with pytest.raises(ConnectTimeout):
         router.doas(password=PASSWORD, connect_timeout=1)

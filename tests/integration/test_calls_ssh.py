@@ -77,7 +77,7 @@ def test_the_python_is_found(connect: Connect) -> None:
     assert tuple(connect(python=None).info["version"]) >= (3, 6)
 
 
-def test_errors(connect: Connect) -> None:
+def test_errors_of_calls_over_ssh(connect: Connect) -> None:
     context = connect(name="web1")
     with pytest.raises(FileNotFoundError) as caught:
         context.call("os:stat", "/no/such/file")
@@ -156,7 +156,7 @@ def test_a_ping_beside_a_large_transfer(connect: Connect) -> None:
     assert min(pings) < 1
 
 
-def test_cancel(connect: Connect, tmp_path: Path) -> None:
+def test_cancelling_a_call_over_ssh_ends_it_there(connect: Connect, tmp_path: Path) -> None:
     context = connect()
     future = context.submit(called_waiting.wait_cancelled, str(tmp_path / "begun"), str(tmp_path / "told"))
     appears(tmp_path / "begun")
@@ -170,7 +170,7 @@ def test_cancel(connect: Connect, tmp_path: Path) -> None:
         gone(int(pid))
 
 
-def test_closing(connect: Connect) -> None:
+def test_closing_a_context_over_ssh_ends_its_processes(connect: Connect) -> None:
     context = connect()
     pid = context.call(called.process)
     sleeper = context.call(called_processes.spawn_sleep)
@@ -189,7 +189,7 @@ def test_closing(connect: Connect) -> None:
         below.call(called.add, 1, 2)
 
 
-def test_one_flight(router: Router) -> None:
+def test_a_context_takes_one_connection_one_login_and_one_program(router: Router) -> None:
     """One connection, one login, one program; and the first result needs no second turn of ours."""
     with EmbeddedServer() as server:
         context = connect_to(router, server)

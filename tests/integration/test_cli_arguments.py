@@ -139,12 +139,12 @@ NEW = [python for python in interpreters.found() if python.version >= (3, 8)]
 
 
 @pytest.mark.parametrize("python", dict.fromkeys([NEW[0], NEW[-1]]), ids=str)
-def test_what_the_function_gets(directory: Path, python: interpreters.Interpreter) -> None:
+def test_a_function_gets_what_its_annotations_say(directory: Path, python: interpreters.Interpreter) -> None:
     calls, values = zip(*GIVEN, strict=True)
     assert answers(directory, python, [f"tasks:{words}" for words in calls]) == list(values)
 
 
-def test_what_it_gets_from_the_oldest_python(directory: Path) -> None:
+def test_a_function_of_the_oldest_python_gets_what_its_annotations_say(directory: Path) -> None:
     """Where there are no dataclasses and no Literal."""
     (directory / "old.py").write_text(
         "import datetime, decimal, shapes\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.integration.command_line import cli
 
 
-def test_its_last_words_stand_under_the_error(tmp_path: Path) -> None:
+def test_the_last_words_of_a_target_stand_under_the_error(tmp_path: Path) -> None:
     code, out, err = cli(tmp_path, "run", "local:", "os:abort")
     assert (code, out) == (4, "")
     lines = err.splitlines()

@@ -64,7 +64,7 @@ def test_hosts_that_would_share_files_are_refused(tmp_path: Path, words: list[st
     assert not (tmp_path / made).exists()
 
 
-def test_a_fleet_refuses_them_too(tmp_path: Path) -> None:
+def test_a_fleet_refuses_hosts_that_would_share_files(tmp_path: Path) -> None:
     inventory = tmp_path / "hosts"
     inventory.write_text("a/b ansible_connection=local\na_b ansible_connection=local\n")
     with Fleet("all", inventory=str(inventory)) as fleet:

@@ -57,7 +57,7 @@ def flooded(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subproce
 
 
 @pytest.mark.parametrize("flooded", [()], indirect=True)
-def test_one_shows_the_beginning_of_what_is_in_line_and_says_how_much_is_missing(
+def test_one_ctrl_c_shows_the_beginning_of_a_flood_and_how_much_is_missing(
     flooded: subprocess.Popen[str],
 ) -> None:
     flooded.send_signal(signal.SIGINT)
@@ -69,7 +69,7 @@ def test_one_shows_the_beginning_of_what_is_in_line_and_says_how_much_is_missing
 
 
 @pytest.mark.parametrize("flooded", [("--json",)], indirect=True)
-def test_what_is_kept_for_json_is_marked_as_cut(flooded: subprocess.Popen[str]) -> None:
+def test_what_is_kept_of_a_flood_for_json_is_marked_as_cut(flooded: subprocess.Popen[str]) -> None:
     flooded.send_signal(signal.SIGINT)
     out, _ = flooded.communicate(timeout=LIMIT)
     assert flooded.returncode == 130
@@ -80,7 +80,7 @@ def test_what_is_kept_for_json_is_marked_as_cut(flooded: subprocess.Popen[str]) 
 
 
 @pytest.mark.parametrize("flooded", [()], indirect=True)
-def test_another_leaves_at_once_though_nobody_reads(flooded: subprocess.Popen[str]) -> None:
+def test_another_ctrl_c_leaves_a_flood_at_once_though_nobody_reads(flooded: subprocess.Popen[str]) -> None:
     assert flooded.stdout is not None
     pipe = flooded.stdout.fileno()
     room = fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)

@@ -48,11 +48,11 @@ def compared(directory: Path, jobs: Any, *words: str) -> None:
         ["tasks:lock"], ["os:getcwd"], ["tasks:Thing.make", "3"],
     ],
 )  # fmt: skip
-def test_it_is_shown_as_run_shows_it(directory: Path, jobs: Any, words: list[str]) -> None:
+def test_the_result_of_a_job_is_shown_as_run_shows_it(directory: Path, jobs: Any, words: list[str]) -> None:
     compared(directory, jobs, *words)
 
 
-def test_its_output_is_shown_as_run_shows_it(directory: Path, jobs: Any) -> None:
+def test_the_output_of_a_job_is_shown_as_run_shows_it(directory: Path, jobs: Any) -> None:
     name = jobs.begin("tasks:talk", "Ann")
     code, out, err = jobs(name, "--wait")
     assert (code, out) == (0, "Ann\n")
@@ -64,7 +64,7 @@ def test_its_output_is_shown_as_run_shows_it(directory: Path, jobs: Any) -> None
     assert result["stderr"].startswith("trouble\n")
 
 
-def test_a_failure_has_its_traceback(directory: Path, jobs: Any) -> None:
+def test_the_failure_of_a_job_has_its_traceback(directory: Path, jobs: Any) -> None:
     name = jobs.begin("tasks:fail")
     code, out, err = jobs(name, "--wait")
     assert (code, out) == (2, "")
@@ -76,7 +76,7 @@ def test_a_failure_has_its_traceback(directory: Path, jobs: Any) -> None:
     assert (result["status"], result["items"]) == ("failed", [0, 1])
 
 
-def test_the_list(jobs: Any) -> None:
+def test_the_list_of_jobs(jobs: Any) -> None:
     assert jobs() == (0, "no jobs\n", "")
     names = [jobs.begin("tasks:echo", "1"), jobs.begin("tasks:fail"), jobs.begin("tasks:exit")]
     for name in names:

@@ -39,7 +39,7 @@ def waiting_input(begins: bytes = b"") -> Iterator[int]:
         os.close(writer)
 
 
-def test_more_than_a_message_holds(hosts: list[str], tmp_path: Path) -> None:
+def test_more_standard_input_than_a_message_holds(hosts: list[str], tmp_path: Path) -> None:
     data = content(1 << 20) * 140
     (tmp_path / "much").write_bytes(data)
     done = shell(f"remotesvc exec -N --forks 1 --stdin {' '.join(hosts)} -- sha256sum < much", tmp_path)
@@ -48,7 +48,7 @@ def test_more_than_a_message_holds(hosts: list[str], tmp_path: Path) -> None:
     assert digests == [hashlib.sha256(data).hexdigest()] * (2 if "one,two" in hosts else 1), done.stderr
 
 
-def test_it_arrives_while_more_is_to_come(hosts: list[str], tmp_path: Path) -> None:
+def test_standard_input_arrives_while_more_is_to_come(hosts: list[str], tmp_path: Path) -> None:
     words = ["exec", "-N", "--stdin", *hosts, "--", "cat"]
     several = "one,two" in hosts
     with start(tmp_path, *words, stdin=-1) as process:

@@ -63,6 +63,6 @@ def test_whose_an_option_is_must_be_said(site: Path, words: str) -> None:
     assert f"{name} behind web:" in err and f"write --kw {name.lstrip('-')}=VALUE for the parameter" in err
 
 
-def test_what_is_said_of_it_works(site: Path) -> None:
+def test_what_an_error_says_of_an_option_of_both_works(site: Path) -> None:
     done = cli(site, "run", "--port", "22", "local:", "web:serve", "h", "--kw", "port=80", "--reload-code", "-q")
     assert done == (0, "('h', 80, 'www', True, {})\n", "")

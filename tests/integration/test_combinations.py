@@ -174,7 +174,7 @@ def test_a_select_over_futures_of_two_hosts(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("victim", ["the host", "the bastion"])
-def test_lost_in_the_middle_of_a_push(
+def test_a_host_that_is_lost_in_the_middle_of_a_push(
     container: Callable[..., Host], router: Router, tmp_path: Path, victim: str
 ) -> None:
     """Whoever waits is told once, by Lost; who asks afterwards, by NotSent. Nothing of it hangs."""

@@ -38,7 +38,7 @@ def failed(open_it: Callable[[], Context], kind: type[ConnectError], stage: str)
     return error
 
 
-def test_a_process_here(router: Router, slow: str) -> None:
+def test_errors_of_starting_a_process_here_have_their_stage(router: Router, slow: str) -> None:
     failed(lambda: router.local(python="/no/such/python"), BootstrapError, "exec")
     failed(lambda: router.local(python="/bin/true"), BootstrapError, "boot")
     late = failed(lambda: router.local(python=slow, connect_timeout=1), ConnectTimeout, "boot")
@@ -46,7 +46,7 @@ def test_a_process_here(router: Router, slow: str) -> None:
     assert late.phases["boot"] >= 1
 
 
-def test_each_call_that_waited_is_told_the_same(router: Router) -> None:
+def test_each_call_that_waited_for_a_start_is_told_the_same(router: Router) -> None:
     context = router.local(python="/bin/true")
     calls = [context.submit("os:getpid") for _ in range(2)]
     texts = {str(call.exception()) for call in calls}
@@ -56,14 +56,16 @@ def test_each_call_that_waited_is_told_the_same(router: Router) -> None:
     assert caught.value.reason and "boot" in caught.value.phases
 
 
-def test_one_that_another_context_starts(router: Router, slow: str) -> None:
+def test_errors_of_starting_by_another_context_have_their_stage(router: Router, slow: str) -> None:
     below = router.local()
     failed(lambda: router.local(via=below, python="/no/such/python"), BootstrapError, "exec")
     failed(lambda: router.local(via=below, python="/bin/true"), BootstrapError, "boot")
     failed(lambda: router.local(via=below, python=slow, connect_timeout=1), ConnectTimeout, "boot")
 
 
-def test_another_user(router: Router, slow: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_errors_of_becoming_another_user_have_their_stage(
+    router: Router, slow: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     shell_script(tmp_path / "doas", "echo 'doas: Operation not permitted' >&2; exit 1")
     failed(router.doas, BecomeError, "become")
@@ -74,12 +76,14 @@ def test_another_user(router: Router, slow: str, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.docker
-def test_a_container(router: Router) -> None:
+def test_errors_of_entering_a_container_have_their_stage(router: Router) -> None:
     failed(lambda: router.docker("remotesvc-no-such-container"), ConnectError, "exec")
 
 
 @pytest.mark.parametrize("transport", ["paramiko", "openssh"])
-def test_a_host(router: Router, sshd: OpenSSHServer, slow: str, transport: str) -> None:
+def test_errors_of_connecting_to_a_host_have_their_stage_and_times(
+    router: Router, sshd: OpenSSHServer, slow: str, transport: str
+) -> None:
     def connect(**changes: object) -> Context:
         return connect_to(router, sshd, transport=transport, **changes)
 

@@ -65,7 +65,7 @@ def test_another_user_inside(router: Router, context: Context) -> None:
     assert worker.call(os.getcwd) != ""
 
 
-def test_by_way_of_another_context(router: Router, engine: Engine) -> None:
+def test_a_container_by_way_of_another_context(router: Router, engine: Engine) -> None:
     with router.local() as local, router.container(engine.name, engine.kind, via=local) as context:
         assert context.call(fleet_tasks.add, 1) == 1
 
@@ -97,7 +97,7 @@ def test_the_kernel_goes_when_who_asked_for_it_is_killed(engine: Engine) -> None
     until(lambda: not kernels(process.pid), what="the kernel is gone")
 
 
-def test_from_the_command_line(engine: Engine, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_containers_from_the_command_line(engine: Engine, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["run", engine.host, "os:getuid"]) == 0
     assert capfd.readouterr().out == "0\n"
     assert main(["run", "-b", "--become-method", "su", "--become-user", "worker", engine.host, "os:getuid"]) == 0
@@ -128,7 +128,7 @@ def test_a_container_that_is_not_there_is_named(
     assert caught.value.hint in shown and re.search("FAILED +exec", shown)
 
 
-def test_who_may_not_enter_it_is_told(router: Router, engine: Engine, nobody: Context) -> None:
+def test_who_may_not_enter_a_container_is_told(router: Router, engine: Engine, nobody: Context) -> None:
     if engine.kind not in ("lxc", "lxd"):  # root is asked for by others, or it is other credentials that count
         return
     with pytest.raises(ConnectError, match=f"you may not enter the .* {engine.name}") as caught:
@@ -150,7 +150,7 @@ def test_a_container_that_does_not_run_is_named(router: Router, engine: Engine) 
     ("python", PythonNotFound, "no Python 3 was found"),
     ("(sh|dash)$", ConnectError, "has no shell"),
 ])  # fmt: skip
-def test_what_is_not_in_it_is_named(
+def test_what_is_not_in_a_container_is_named(
     router: Router, engine: Engine, context: Context, what: str, error: type[ConnectError], says: str
 ) -> None:
     context.call(engine_tasks.hide, what)

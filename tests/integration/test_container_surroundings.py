@@ -31,7 +31,7 @@ def test_an_engine_that_is_not_installed(
         router.container("web", engine, via=local)
 
 
-def test_whom_docker_does_not_let_in(router: Router, nobody: Context, docker_engine: None) -> None:
+def test_who_is_not_let_in_by_docker_is_told(router: Router, nobody: Context, docker_engine: None) -> None:
     with pytest.raises(ConnectError, match="you may not enter the container web") as caught:
         router.container("web", "docker", via=nobody)
     assert "via=" in caught.value.hint

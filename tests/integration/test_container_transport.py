@@ -26,7 +26,7 @@ def test_calls_in_a_container(hosts: Hosts, router: Router, service: str) -> Non
         assert context.info["hostname"] == host.id[:12]
 
 
-def test_another_user_and_by_way_of_another_context(hosts: Hosts, router: Router) -> None:
+def test_a_container_as_another_user_and_by_way_of_another_context(hosts: Hosts, router: Router) -> None:
     host = hosts["accounts"]
     assert router.docker(host.id, user="dash").call(os.getuid) != 0
     with router.local() as local, router.docker(host.id, via=local) as context:
@@ -61,7 +61,7 @@ def test_what_is_missing_is_named(hosts: Hosts, router: Router, container: Calla
         router.container("x", "rkt")
 
 
-def test_from_the_command_line(hosts: Hosts, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_containers_from_the_command_line(hosts: Hosts, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     name = hosts["bookworm"].inspect()["Name"].lstrip("/")
     assert main(["run", f"docker:{name}", "os:getuid"]) == 0
     assert capfd.readouterr().out == "0\n"

@@ -36,7 +36,7 @@ def documented() -> tuple[int, int, set[str]]:
 
 
 @pytest.mark.parametrize("service", DEBIANS)
-def test_each_module_is_served_or_its_error_names_the_package(service: str, connect: Connect) -> None:
+def test_each_standard_module_is_served_or_its_error_names_the_package(service: str, connect: Connect) -> None:
     context = connect(service).options(timeout=120)
     public = {name for name in sys.stdlib_module_names if not name.startswith("_")} - LEFT_OUT
     lacking = context.call(minimal_tasks.lacking, sorted(public))

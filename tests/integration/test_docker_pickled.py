@@ -19,7 +19,9 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize("suite", ["bookworm", "trixie"])
-def test_from_a_minimal_python(suite: str, container: Callable[..., Host], router: Router) -> None:
+def test_what_has_no_name_is_called_from_a_minimal_python(
+    suite: str, container: Callable[..., Host], router: Router
+) -> None:
     prefix = containers.python36()
     if prefix is None:
         pytest.skip("NOT TESTED: no Python 3.6 on this machine to be mounted")

@@ -61,7 +61,7 @@ def test_smoke_by_the_ssh_program(target: str, connect: Connect, heard: Heard) -
     context.close()
 
 
-def test_behind_a_bastion_by_the_ssh_program(hosts: Hosts, router: Router, heard: Heard, tmp_path: Path) -> None:
+def test_smoke_behind_a_bastion_by_the_ssh_program(hosts: Hosts, router: Router, heard: Heard, tmp_path: Path) -> None:
     """ssh looks each hop up in its own configuration."""
     config = config_to(hosts, "inner", tmp_path)
     with router.ssh("target", user="root", ssh_config=config, transport="openssh") as context:
@@ -264,7 +264,7 @@ SSHD_RECORDS = {"/run", "/run/motd.dynamic", "/run/sshd.pid", "/run/utmp", "/var
 
 
 @pytest.mark.parametrize("service", [*DEBIANS, "full"])
-def test_nothing_is_written_there(service: str, hosts: Hosts, connect: Connect, heard: Heard) -> None:
+def test_nothing_is_written_on_a_host(service: str, hosts: Hosts, connect: Connect, heard: Heard) -> None:
     for step in STEPS:
         step(connect(service), heard)
     assert hosts[service].written() - SSHD_RECORDS == set()

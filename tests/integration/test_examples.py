@@ -33,17 +33,17 @@ SAID = {
 }
 
 
-def test_all_of_them_are_here() -> None:
+def test_every_example_is_run_here() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py")} == set(SAID)
 
 
-def test_the_index_has_each() -> None:
+def test_the_index_has_each_example() -> None:
     index = (EXAMPLES / "README.md").read_text()
     assert {path.name for path in EXAMPLES.glob("*.py")} == set(re.findall(r"\]\((\w+\.py)\)", index))
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_example(name: str, tmp_path: Path) -> None:
+def test_an_example_runs_and_says_what_it_shows(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / f"{name}.py")],
         cwd=tmp_path,

@@ -37,7 +37,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("service", ["bullseye", "bookworm", "trixie"])
-def test_with_a_minimal_python(connect: Connect, service: str, tree: Path, tmp_path: Path) -> None:
+def test_trees_go_both_ways_with_a_minimal_python(connect: Connect, service: str, tree: Path, tmp_path: Path) -> None:
     context = connect(service)
     assert not context.call(desk.has_of_its_own, "shutil"), "not a minimal Python"
     context.push(tree, "/tmp/files-test/pushed", times=True)

@@ -178,7 +178,7 @@ def test_several_hosts(hosts: list[str], tree: Path, tmp_path: Path) -> None:
     assert (tmp_path / "words").read_text() == "words\n" * 100000
 
 
-def test_what_would_be_copied(hosts: list[str], tree: Path, tmp_path: Path) -> None:
+def test_a_dry_run_says_what_would_be_copied(hosts: list[str], tree: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"words")
     before = described(tmp_path)
     code, out, err = cli(tmp_path, "push", *hosts, "-C", "tree", "file", f"{tmp_path}/new", "--gather")
@@ -225,7 +225,7 @@ def test_sync(hosts: list[str], tree: Path, tmp_path: Path) -> None:
     assert (code, "no directory here" in err) == (64, True)
 
 
-def test_interrupted_it_goes_on_later(tree: Path, tmp_path: Path) -> None:
+def test_an_interrupted_push_goes_on_later(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(content(120 << 20))
     # Half a minute, so that there is something left to interrupt on a busy machine.
     with start(tmp_path, "push", "local:", "s", "t", "--rate", "4M", stderr=subprocess.PIPE) as process:

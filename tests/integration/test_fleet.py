@@ -103,7 +103,7 @@ def test_connected_hosts_are_called_without_a_thread_for_each(fleet: Fleet, tmp_
     assert fleet.run(tasks.pid).ok.by_host() == pids
 
 
-def test_each_host_its_own_arguments(fleet: Fleet) -> None:
+def test_each_host_gets_its_own_arguments(fleet: Fleet) -> None:
     results = fleet.map(tasks.add, {"web1": (1, 2), "web2": {"one": 5}, "db1": 7})
     assert results.by_host() == {"web1": 3, "web2": 5, "db1": 7}
     with pytest.raises(UsageError, match="not in this fleet: web9"):
@@ -186,7 +186,7 @@ def test_call_options_and_timeouts(fleet: Fleet) -> None:
     assert results["web1"].status is Status.TIMEOUT
 
 
-def test_hooks(inventory: Path) -> None:
+def test_hooks_are_told_of_starts_connections_and_results(inventory: Path) -> None:
     started: list[str] = []
     connected: list[str] = []
     ended: list[Outcome] = []
@@ -254,7 +254,7 @@ def test_what_a_late_kernel_may_run_is_not_called_again(tmp_path: Path, retries:
         assert (outcome.status, outcome.attempts, ran.read_text()) == (Status.LOST, 1, "ran\n")
 
 
-def test_nor_does_an_executor_give_it_to_another_host(tmp_path: Path) -> None:
+def test_what_a_late_kernel_may_run_is_given_to_no_other_host(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     mute = shell_script(tmp_path / "python", f'exec 3>&1 > /dev/null; exec {sys.executable} "$@"')
     inventory = tmp_path / "hosts"

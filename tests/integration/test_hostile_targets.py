@@ -104,7 +104,7 @@ def test_what_a_target_says_is_never_a_format(router: Router, heard: Heard, capl
 
 
 @pytest.mark.parametrize("form", [(), ("--json",), ("--gather",), ("--timestamps",)])
-def test_nor_on_the_command_line(tmp_path: Path, form: tuple[str, ...]) -> None:
+def test_what_a_target_says_is_never_a_format_on_the_command_line(tmp_path: Path, form: tuple[str, ...]) -> None:
     (tmp_path / "rude.py").write_text(Path(called_rude.__file__).read_text())
     (tmp_path / "hosts").write_text("n[1:2] ansible_connection=local\n")
     text = " ".join(HOSTILE)

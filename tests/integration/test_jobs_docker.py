@@ -69,7 +69,7 @@ def test_another_users_jobs_are_that_users(connect: Connect, router: Router, met
     mine.forget()
 
 
-def test_behind_a_bastion(hosts: Hosts, router: Router, tmp_path: Path) -> None:
+def test_a_job_behind_a_bastion(hosts: Hosts, router: Router, tmp_path: Path) -> None:
     """By a jump host, and by a context there that is the parent of the one where the job begins."""
     config = str(config_to(hosts, "inner", tmp_path))
     first = router.ssh("target", ssh_config=config)
@@ -88,7 +88,7 @@ def test_behind_a_bastion(hosts: Hosts, router: Router, tmp_path: Path) -> None:
         second.call("os:remove", name)
 
 
-def test_in_a_container(hosts: Hosts, router: Router) -> None:
+def test_a_job_in_a_container(hosts: Hosts, router: Router) -> None:
     name = hosts["bookworm"].id
     first = router.docker(name)
     job = first.detach("time:sleep", 300)
@@ -99,7 +99,7 @@ def test_in_a_container(hosts: Hosts, router: Router) -> None:
     job.on(second).forget()
 
 
-def test_where_nothing_can_be_written(connect: Connect) -> None:
+def test_a_job_where_nothing_can_be_written(connect: Connect) -> None:
     context = connect("readonly")
     assert context.jobs() == []
     with pytest.raises(remotesvc.JobError, match="Read-only file system; name a directory that this user may write to"):

@@ -38,7 +38,7 @@ def parent(pid: int) -> int:
 
 
 @pytest.mark.parametrize("kind", ["openssh", "embedded"])
-def test_it_outlives_the_connection(
+def test_a_job_outlives_the_connection(
     router: Router, sshd: OpenSSHServer, embedded: EmbeddedServer, jobs_dir: Path, tmp_path: Path, kind: str
 ) -> None:
     server = sshd if kind == "openssh" else embedded
@@ -54,7 +54,7 @@ def test_it_outlives_the_connection(
     assert job.output() == "waiting\ngoing on\n"
 
 
-def test_it_outlives_the_servers_part(router: Router, sshd: OpenSSHServer, jobs_dir: Path, tmp_path: Path) -> None:
+def test_a_job_outlives_the_servers_part(router: Router, sshd: OpenSSHServer, jobs_dir: Path, tmp_path: Path) -> None:
     first = connect(router, sshd, jobs_dir)
     job, go_on = lasting(first, tmp_path)
     kernel = first.info["pid"]
@@ -68,7 +68,7 @@ def test_it_outlives_the_servers_part(router: Router, sshd: OpenSSHServer, jobs_
     assert job.on(connect(router, sshd, jobs_dir)).wait(LIMIT).state == "done"
 
 
-def test_behind_another_context(router: Router, sshd: OpenSSHServer, jobs_dir: Path, tmp_path: Path) -> None:
+def test_a_job_behind_another_context(router: Router, sshd: OpenSSHServer, jobs_dir: Path, tmp_path: Path) -> None:
     """What the job imports crosses two links, and is there although both are closed then."""
     bastion = connect(router, sshd, jobs_dir)
     behind = router.local(via=bastion).options(jobs_dir=str(jobs_dir))
@@ -80,7 +80,7 @@ def test_behind_another_context(router: Router, sshd: OpenSSHServer, jobs_dir: P
     assert job.on(connect(router, sshd, jobs_dir)).result(LIMIT)["pid"] > 1
 
 
-def test_on_a_fleet(fleet: Fleet, jobs_dir: Path) -> None:
+def test_jobs_on_a_fleet(fleet: Fleet, jobs_dir: Path) -> None:
     chosen = fleet.options(jobs_dir=str(jobs_dir))
     begun = chosen.detach(fleet_tasks.where, prefix="> ").raise_for_errors().by_host()
     assert all(isinstance(job, Job) and job.host.startswith(host) for host, job in begun.items())

@@ -28,7 +28,7 @@ pytest_plugins = ("tests.integration.docker_fixtures", "tests.kernel.call_fixtur
     ("web-0", {"namespace": "shop", "container": "side"}, "yes"),
     ("web-0", {"context": "shop"}, None),
 ])  # fmt: skip
-def test_which_pod_and_container(
+def test_which_pod_and_container_a_name_means(
     kube: Cluster, router: Router, name: str, options: dict[str, str], side: str | None
 ) -> None:
     context = router.container(name, "kubectl", options=options)
@@ -36,7 +36,7 @@ def test_which_pod_and_container(
     assert context.call(fleet_tasks.add, 1, two=2) == 3
 
 
-def test_much_goes_both_ways(kube: Cluster, router: Router) -> None:
+def test_much_data_goes_into_a_pod_and_back(kube: Cluster, router: Router) -> None:
     content = os.urandom(3 << 20)
     context = router.container("shop/web-0", "kubectl")
     context.push(content, "/root/pushed")
@@ -84,7 +84,9 @@ pods:
     assert sorted(capfd.readouterr().out.splitlines()) == ["first: yes", "web-0: yes"]
 
 
-def test_which_protocol_it_was(kube: Cluster, router: Router, request: pytest.FixtureRequest) -> None:
+def test_kubectl_spoke_the_protocol_that_was_meant(
+    kube: Cluster, router: Router, request: pytest.FixtureRequest
+) -> None:
     """That both are tried above, by a kubectl that knows both."""
     router.container("shop/web-0", "kubectl").wait_ready()
     wanted = {"websocket": WebSocketStreams.PROTOCOL, "spdy": SpdyStreams.PROTOCOL}[request.node.callspec.id]

@@ -51,7 +51,7 @@ def test_what_is_known_of_a_connection(connect: Connect, sshd: OpenSSHServer) ->
     assert connect(fresh=True) != context
 
 
-def test_nothing_is_left(router: Router, sshd: OpenSSHServer) -> None:
+def test_a_closed_context_leaves_neither_process_nor_ssh(router: Router, sshd: OpenSSHServer) -> None:
     context = connect_to(router, sshd)
     pid, ssh = context.call(called.process), ssh_of(context)
     context.close()
@@ -116,7 +116,7 @@ def test_options_are_passed_on_and_cannot_break_the_pipe(connect: Connect, tmp_p
 # -- not connected
 
 
-def test_the_ways_there_may_be_none(connect: Connect, sshd: OpenSSHServer, router: Router) -> None:
+def test_a_host_that_cannot_be_reached_has_its_error(connect: Connect, sshd: OpenSSHServer, router: Router) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     error = refused(connect, remotesvc.ConnectError, "tcp", port=port)

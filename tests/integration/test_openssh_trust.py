@@ -113,7 +113,9 @@ def asking(router: Router) -> Iterator[Callable[[Person], None]]:
     yield ask
 
 
-def test_ask_asks(connect: Connect, asking: Callable[..., None], sshd: OpenSSHServer, tmp_path: Path) -> None:
+def test_the_mode_ask_asks_about_an_unknown_key(
+    connect: Connect, asking: Callable[..., None], sshd: OpenSSHServer, tmp_path: Path
+) -> None:
     file = tmp_path / "known_hosts"
     person = Person(authenticity=False)
     asking(person)

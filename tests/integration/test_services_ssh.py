@@ -71,7 +71,7 @@ def test_a_service_on_a_host(
     assert context.call_service(served_invokers.Serialized, "report")["order"] == list(range(200))
 
 
-def test_through_a_hop_and_back_to_the_master(
+def test_services_through_a_hop_and_back_to_the_master(
     router: Router, server: EmbeddedServer | OpenSSHServer, tmp_path: Path
 ) -> None:
     host = connect_to(router, server)

@@ -17,12 +17,12 @@ pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh here
 
 
 @pytest.mark.parametrize("value", ["yes", "unbound", "host-bound"])
-def test_each_way_to_switch_keys_on(value: str, sshd: OpenSSHServer, tmp_path: Path) -> None:
+def test_each_way_to_switch_keys_on_is_taken(value: str, sshd: OpenSSHServer, tmp_path: Path) -> None:
     taken(config_of(sshd, tmp_path, f"PubkeyAuthentication {value}\n"))
 
 
 @pytest.mark.parametrize("name", ["curve25519-sha256", "curve25519-sha256@libssh.org"])
-def test_both_names_of_a_key_exchange(name: str, sshd: OpenSSHServer, tmp_path: Path) -> None:
+def test_both_names_of_a_key_exchange_are_taken(name: str, sshd: OpenSSHServer, tmp_path: Path) -> None:
     taken(config_of(sshd, tmp_path, f"KexAlgorithms {name}\n"))
     with openssh_server(tmp_path / "server", f"KexAlgorithms {name}") as server:
         taken(config_of(server, tmp_path, ""))
@@ -40,6 +40,6 @@ def test_a_broken_public_half_beside_a_good_key(text: str, sshd: OpenSSHServer, 
 
 @pytest.mark.parametrize("seconds", [1e7, float("inf")])
 @pytest.mark.parametrize("transport", ["paramiko", "openssh"])
-def test_no_limit_at_all(transport: str, seconds: float, sshd: OpenSSHServer) -> None:
+def test_connecting_without_any_limit(transport: str, seconds: float, sshd: OpenSSHServer) -> None:
     with Router(interactive=False) as router:
         assert connect_to(router, sshd, transport=transport, connect_timeout=seconds).call("os:getpid")

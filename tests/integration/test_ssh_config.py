@@ -107,7 +107,7 @@ def test_what_is_asked_for_wins_over_the_file(file: Path) -> None:
     assert (found.strict, found.host_key_alias) == ("yes", "other")
 
 
-def test_defaults(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_defaults_where_no_file_says_anything(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSH_AUTH_SOCK", "/somewhere/agent")
     found = resolve(SSHOptions.parse("other", ssh_config="none"))
     home = os.path.expanduser("~")
@@ -138,7 +138,7 @@ def test_patterns_and_tokens(file: Path) -> None:
     assert (found.hostname, found.user, found.strict) == ("db7.example.org", "everyone", "no")
 
 
-def test_ways(file: Path) -> None:
+def test_jump_hosts_and_proxy_commands_of_the_file(file: Path) -> None:
     def way(host: str, **changes: object) -> tuple[object, object]:
         found = resolve(SSHOptions.parse(host, ssh_config=file, **changes))  # type: ignore[arg-type]
         return found.jump and (str(found.jump.user), found.jump.host, found.jump.port, found.jump.jump), (

@@ -70,7 +70,7 @@ def runs(asked: Path) -> int:
 
 
 @pytest.mark.parametrize("name", [*FILES, *OWN])
-def test_what_is_said_of_one_holds_for_the_others(name: str, tmp_path: Path) -> None:
+def test_what_ssh_says_of_one_host_holds_for_those_alike(name: str, tmp_path: Path) -> None:
     for part, text in PARTS.items():
         (tmp_path / part).write_text(text)
     path = tmp_path / "config"
@@ -89,7 +89,7 @@ def test_what_is_said_of_one_holds_for_the_others(name: str, tmp_path: Path) -> 
     [{}, {"user": "bob", "port": 77}, {"jump": ["bastion"]}, {"extra_options": ["Compression=yes"]}],
     ids=str,
 )
-def test_where_there_is_no_file_all_are_alike(asked: Path, way: dict[str, Any]) -> None:
+def test_where_there_is_no_file_all_hosts_are_alike(asked: Path, way: dict[str, Any]) -> None:
     answers, program = Answers(), shutil.which("ssh") or ""
     each = [SSHOptions.parse(host, ssh_config="none", **way) for host in HOSTS]
     found = [answers.ask(program, options, 30) for options in each]

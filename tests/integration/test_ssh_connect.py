@@ -295,7 +295,7 @@ def test_a_connection_outlives_the_deadline_it_was_made_by(reach: Reach) -> None
         assert got.wait_size(10) == b"still here"
 
 
-def test_one_connection_one_channel(embedded: EmbeddedServer) -> None:
+def test_a_path_takes_one_connection_and_one_channel(embedded: EmbeddedServer) -> None:
     before = (embedded.stats.connections, embedded.stats.logins, embedded.stats.channels)
     with running(embedded_options(embedded), "exec cat", [b"x"]) as got:
         got.wait_size(1)

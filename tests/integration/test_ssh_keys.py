@@ -143,7 +143,7 @@ def test_the_error_lists_what_was_tried_and_what_the_server_takes(
     assert "hunter" not in str(error)
 
 
-def test_nothing_to_offer(sshd: OpenSSHServer, tmp_path: Path) -> None:
+def test_a_login_with_nothing_to_offer_says_so(sshd: OpenSSHServer, tmp_path: Path) -> None:
     nothing = ("IdentityAgent=none", f"IdentityFile={tmp_path}/absent")
     error = connect_error(sshd.options(key_filename=None, extra_options=nothing))
     assert "tried nothing" in error.message

@@ -103,7 +103,7 @@ def test_keys_are_exchanged_after_some_time(talkative: OpenSSHServer) -> None:
 
 
 @pytest.mark.parametrize("limit", ["16K", "16K 1h"])
-def test_what_paramiko_cannot_do_of_it_is_refused(sshd: OpenSSHServer, limit: str) -> None:
+def test_a_rekeylimit_that_paramiko_cannot_keep_is_refused(sshd: OpenSSHServer, limit: str) -> None:
     error = connect_error(sshd.options(extra_options=[f"RekeyLimit={limit}"]))
     assert "rekeylimit" in error.message and "--transport openssh" in error.hint
 

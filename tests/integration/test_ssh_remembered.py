@@ -53,7 +53,7 @@ def test_the_second_connection_has_bytecode_at_once(router: Router, sshd: OpenSS
     assert router.modules.statistics()["requests"] == asked  # nothing was asked for
 
 
-def test_another_python_is_another_matter(router: Router, sshd: OpenSSHServer) -> None:
+def test_another_python_than_the_remembered_one_asks_for_source(router: Router, sshd: OpenSSHServer) -> None:
     oldest = min(interpreters.found())
     assert oldest.version < sys.version_info[:2]
     for python in (sys.executable, oldest.path, oldest.path):

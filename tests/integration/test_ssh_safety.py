@@ -175,7 +175,7 @@ def test_a_host_that_is_a_command_starts_nothing(host: str, recorded_ssh: Callab
 
 
 @pytest.mark.parametrize("setting", ["HostName -oProxyCommand=x", "HostName $(id)", "User -x", "User a$(id)"])
-def test_what_ssh_config_says_is_looked_at_as_closely(setting: str, tmp_path: Path) -> None:
+def test_what_ssh_config_says_of_a_host_is_no_command_either(setting: str, tmp_path: Path) -> None:
     (tmp_path / "config").write_text(f"Host web1\n    {setting}\n")
     error = connect_error(SSHOptions.parse("web1", ssh_config=tmp_path / "config"))
     assert error.stage == "config"

@@ -130,7 +130,7 @@ def test_a_key_that_cannot_be_noted_is_told(sshd: OpenSSHServer, tmp_path: Path)
     assert "not noted in /proc/self/known_hosts" in notice
 
 
-def test_ask_asks(sshd: OpenSSHServer, tmp_path: Path) -> None:
+def test_the_mode_ask_asks_about_an_unknown_key(sshd: OpenSSHServer, tmp_path: Path) -> None:
     file = tmp_path / "known_hosts"
     options = sshd.options(known_hosts=file, host_keys="ask")
     questions: list[str] = []

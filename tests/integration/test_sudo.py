@@ -81,7 +81,7 @@ def test_sudo_that_wants_a_terminal(hosts: Hosts, container: Callable[..., objec
         router.sudo(via=base)
 
 
-def test_closing_the_one_closes_what_it_stands_on(connect: Connect, router: Router, hosts: Hosts) -> None:
+def test_closing_a_sudo_context_closes_what_it_stands_on(connect: Connect, router: Router, hosts: Hosts) -> None:
     base = connect("accounts", user="wheel")
     root = router.sudo(via=base, close_via=True)
     assert root.call(os.getuid) == 0

@@ -33,7 +33,7 @@ def test_a_new_key_is_noted_once_and_then_known(
     assert main(["run", *arguments(sshd, known), "os:getuid"]) == 0
 
 
-def test_nobody_is_logged_in(sshd: OpenSSHServer, tmp_path: Path) -> None:
+def test_trust_logs_nobody_in(sshd: OpenSSHServer, tmp_path: Path) -> None:
     options = arguments(sshd, tmp_path / "known")
     options[options.index("-u") + 1] = "nobody-of-that-name"
     before = len(sshd.written())
@@ -78,7 +78,7 @@ def test_a_program_is_not_asked_and_reads_json(
         assert learnt["value"]["fingerprint"].startswith("SHA256:")
 
 
-def test_a_run_as_any_other(sshd: OpenSSHServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_trust_is_a_run_as_any_other(sshd: OpenSSHServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     failed, known = tmp_path / "failed", tmp_path / "known"
     *options, host = arguments(sshd, known)
     wrong = f"{host}:1"  # nobody listens there
