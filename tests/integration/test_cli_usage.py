@@ -22,6 +22,8 @@ def many(first, /, *rest): pass
 
 def head(n: int = 10): return n
 
+def wait(timeout: int, reload_code: bool = False): return timeout, reload_code
+
 class Desk(Service):
     @expose()
     def ask(self, limit: int, who: Message = CALLER):
@@ -64,5 +66,5 @@ def test_whose_an_option_is_must_be_said(site: Path, words: str) -> None:
 
 
 def test_what_an_error_says_of_an_option_of_both_works(site: Path) -> None:
-    done = cli(site, "run", "--port", "22", "local:", "web:serve", "h", "--kw", "port=80", "--reload-code", "-q")
-    assert done == (0, "('h', 80, 'www', True, {})\n", "")
+    done = cli(site, "run", "--timeout", "50", "local:", "web:wait", "--kw", "timeout=3", "--reload-code", "-q")
+    assert done == (0, "(3, True)\n", "")

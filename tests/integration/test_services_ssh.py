@@ -160,7 +160,8 @@ def test_the_facts_of_a_host_reach_a_method_at_the_shell(tmp_path: Path) -> None
     )
     (tmp_path / "hosts").write_text("a ansible_connection=local rack=7\nb ansible_connection=local rack=8\n")
     done = remotesvc(tmp_path, "call", "-i", "hosts", "a,b", "who:Who.tell", "3", "--json")
-    assert [each["value"] for each in json.loads(done.stdout)] == [["a", 7, 3, True], ["b", 8, 3, True]], done.stderr
+    values = {each["host"]: each["value"] for each in json.loads(done.stdout)}
+    assert values == {"a": ["a", 7, 3, True], "b": ["b", 8, 3, True]}, done.stderr
 
 
 @pytest.mark.parametrize(
