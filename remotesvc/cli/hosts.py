@@ -172,7 +172,7 @@ def check(hosts: Sequence[Member], settings: Settings) -> None:
     if config is not None and config != "none" and not os.path.exists(os.path.expanduser(config)):
         raise BadUsage(f"there is no ssh_config {config}; -F none reads no file")
     for path in settings.path if typed("path") or of_environment("path") else ():
-        if not os.path.exists(os.path.expanduser(path)):
+        if path and not os.path.exists(os.path.expanduser(path)):  # ":/srv" is what an unset variable leaves
             raise BadUsage(f"there is no {path}, which {'--path' if typed('path') else 'REMOTESVC_PATH'} names")
     given = connection_arguments(settings)
     # A jump host that is a default, of the environment or a file, is for those that are reached over SSH.

@@ -49,7 +49,7 @@ _PLACES = {
 }  # fmt: skip
 
 _NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""JumpHosts in which writing fails that are no error of the program; click's writing of help texts included."""
+"""Ways in which writing fails that are no error of the program; click's writing of help texts included."""
 
 
 @click.group(cls=LazyGroup, places=_PLACES,

@@ -108,7 +108,7 @@ class FleetExecutor(Executor):
                     self._changed.wait()
 
     def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
-        if kind is None or issubclass(kind, Exception):
+        if kind is None or issubclass(kind, (Exception, GeneratorExit)):  # a generator left early
             self.shutdown()
             return
         # Ctrl-C, or the end of the program: nobody will read what comes of the tasks.

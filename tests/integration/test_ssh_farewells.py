@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import socket
@@ -17,6 +18,7 @@ import pytest
 from remotesvc.bootstrap.unreachable import UnknownHost
 from remotesvc.ssh import SSHOptions
 from remotesvc.ssh.login.agent import Agent, AgentError
+from remotesvc.ssh.paths import proxy
 from tests.integration.ssh_servers import OpenSSHServer, connect_error, one_client_server, running
 from tests.integration.test_jump_hosts import RELAY
 from tests.kernel.contexts import LIMIT, until
@@ -107,6 +109,21 @@ def test_an_agent_has_so_much_time_in_all(dribbling: str) -> None:
         assert 0.5 <= time.monotonic() - started < 10
     finally:
         agent.close()
+
+
+def test_a_proxy_command_for_which_there_are_no_descriptors_is_not_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    files = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patched:
+        patched.setattr("os.pipe", no_more)
+        with pytest.raises(OSError, match="Too many"):
+            proxy.start(f"touch {tmp_path}/started", time.monotonic() + 5)
+    assert len(os.listdir("/proc/self/fd")) == files
+    assert not (tmp_path / "started").exists()
 
 
 def test_a_child_of_a_proxy_command_that_holds_its_stderr_is_not_waited_for(

@@ -63,6 +63,8 @@ def test_what_stands_behind_a_double_dash_is_an_argument() -> None:
         ("f", ("1",), ("b=1", "b=2"), "b is given more than once"),
         ("f", ("1", "--deep", "false"), (), "false behind --deep is an argument of its own: write --deep=false or"),
         ("o", ("--no-deep-too", "True"), (), "write --deep-too=True or --deep-too;"),
+        ("o", ("--dry", "no"), (), "no behind --dry is an argument of its own: write --dry=no or --no-dry;"),
+        ("o", ("--dry", "None"), (), "None behind --dry is an argument of its own: write --dry=None;"),
         ("f", ("1", "--rate"), (), "--rate needs a value"),
         ("f", ("1", "--rate", "--deep"), (), "--rate needs a value"),
         ("f", ("1", "--jsn"), (), "has no parameter 'jsn', and --jsn is no option of ours"),

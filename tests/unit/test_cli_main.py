@@ -89,6 +89,8 @@ def test_the_environment_names_several_paths(
     monkeypatch.setenv("REMOTESVC_PATH", f"{tmp_path}:/usr")
     assert main(["run", "h", "m:f"], backend) == 0
     assert backend.made["path"] == (str(tmp_path), "/usr")
+    monkeypatch.setenv("REMOTESVC_PATH", f":{tmp_path}")  # as of $NOT_SET:DIR
+    assert main(["run", "h", "m:f"], backend) == 0
     monkeypatch.setenv("REMOTESVC_PATH", f"{tmp_path}:/nonexistent")
     assert main(["run", "h", "m:f"], backend) == 64
     assert "there is no /nonexistent, which REMOTESVC_PATH names" in capsys.readouterr().err

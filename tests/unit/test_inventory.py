@@ -246,6 +246,7 @@ def test_an_encrypted_file_is_named(tmp_path: Path) -> None:
     ("h.yml", "all: {hosts: {0x10: {a: [1]}}}", "YAML reads the name 0x10 as"),
     ("h.yml", "all: {hosts: {on: }}", "a name must be text, not True: write it in quotes"),
     ("h.yml", "012: {hosts: {w1: }}", "line 1: YAML reads the name 012 as"),
+    ("h.yml", "8:\n  children:\n    007: {hosts: {w1: }}", "line 3: YAML reads the name 007 as"),
     ("hosts", "w1\nweb:\n", "line 2: a host's name does not end in a colon: 'web:'"),
     ("hosts", "w1\n[web:Vars]\nx=1\n", r"line 2: a section is .*, not \[web:Vars\]"),
     ("h.yml", "a: b: c", "line 1"),
@@ -382,3 +383,16 @@ def test_thousands_of_groups_are_one_pass_each(monkeypatch: pytest.MonkeyPatch) 
     for group in inventory.groups:
         assert len(inventory.members(group)) == 1
     assert looked < 10 * 4000
+
+
+ALIASES = "".join(f"    v{n}: &v{n} {{p: *v{n - 1}, q: *v{n - 1}}}\n" for n in range(1, 26))
+
+
+@pytest.mark.parametrize("variables", [
+    "    v0: &v0 {a: 1}\n" + ALIASES,  # two to the power of 25, to whoever follows them all
+    "    v0: &v0 {a: [*v0, *v0]}\n",  # in itself
+    "    modes: {010: x}\n",
+])  # fmt: skip
+def test_keys_of_variables_are_no_names_of_hosts(tmp_path: Path, variables: str) -> None:
+    path = write(tmp_path / "h.yml", "all:\n  hosts:\n    7:\n  vars:\n" + variables)
+    assert list(load([path])) == ["7"]

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from remotesvc.cli.arguments.convert import convert, convert_bytes, from_json
-from remotesvc.cli.arguments.scalars import Unconvertible
+from remotesvc.cli.arguments.scalars import FALSE, TRUE, Unconvertible
 from remotesvc.cli.arguments.signature import Callee, Parameter
 from remotesvc.cli.arguments.typespec import ANY, TypeSpec
 from remotesvc.cli.problems import BadUsage
+
+_PLAIN = ("true", "false")
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ class _Binder:
             if equals:
                 named.append((name, text))
             elif (switch := self._switch(name)) is not None:
-                if left and not left[-1].literal and left[-1].text.lower() in ("true", "false"):
+                # One that may be None is no flag to those who write a value behind it: that must not become True.
+                words = _PLAIN if self._named[switch[0]].type.kind == "bool" else (*TRUE, *FALSE, "none", "null")
+                if left and not left[-1].literal and left[-1].text.lower() in words:
                     raise self._misplaced(flag, switch[0].replace("_", "-"), left[-1].text)
                 named.append(switch)
             elif left and not (left[-1].text.startswith("--") and not left[-1].literal):
@@ -98,8 +102,9 @@ class _Binder:
         return texts, named
 
     def _misplaced(self, flag: str, name: str, word: str) -> BadUsage:
-        bare = f"--{name}" if word.lower() == "true" else f"--no-{name}"
-        return self._refusal(f"{word} behind --{flag} is an argument of its own: write --{name}={word} or {bare}; if"
+        meant = word.lower()
+        bare = f" or --{name}" if meant in TRUE else f" or --no-{name}" if meant in FALSE else ""
+        return self._refusal(f"{word} behind --{flag} is an argument of its own: write --{name}={word}{bare}; if"
                              f" it is meant as one, have it ahead of --{flag}")
 
     def _switch(self, name: str) -> tuple[str, bool] | None:

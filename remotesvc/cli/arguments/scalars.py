@@ -16,8 +16,8 @@ from remotesvc.cli.arguments.classes import UNKNOWN
 from remotesvc.cli.arguments.deferred import Made
 from remotesvc.cli.arguments.typespec import TypeSpec
 
-_TRUE = ("true", "yes", "on", "1")
-_FALSE = ("false", "no", "off", "0")
+TRUE = ("true", "yes", "on", "1")
+FALSE = ("false", "no", "off", "0")
 _SHOWN = 60
 """Characters of a text that an error quotes; the user knows the rest."""
 
@@ -48,8 +48,8 @@ def _float(text: str, spec: TypeSpec) -> float:
 
 def _bool(text: str, spec: TypeSpec) -> bool:
     word = text.strip().lower()
-    if word in _TRUE or word in _FALSE:
-        return word in _TRUE
+    if word in TRUE or word in FALSE:
+        return word in TRUE
     raise Unconvertible(f"expected true or false, got {quote(text)}")
 
 

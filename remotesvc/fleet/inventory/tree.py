@@ -109,7 +109,7 @@ def _names(value: Any, place: Place, what: str) -> list[str]:
 def _name(value: Any, place: Place, *keys: Any) -> str:
     if not isinstance(value, (str, int)) or isinstance(value, bool) or value == "":
         raise InventoryError(f"{place.at(*keys)}: a name must be text, not {value!r}: write it in quotes")
-    written = place.renumbered(value) if isinstance(value, int) else ""
+    written = place.renumbered(value, *keys[:-1]) if isinstance(value, int) else ""
     if written:
         there = place.at(*keys[:-1], written)
         raise InventoryError(f"{there}: YAML reads the name {written} as the number {value}: write {written!r}")

@@ -67,24 +67,29 @@ def _loader() -> Any:
 
 
 @lru_cache(maxsize=1)
-def _renumbered(text: str) -> dict[int, str]:
-    """The keys of a YAML text that are whole numbers, and not as written: 010 is 8."""
+def _root(text: str) -> Any:
     import yaml
 
+    return yaml.compose(text, Loader=_loader())
+
+
+@lru_cache(maxsize=16)
+def _renumbered(text: str, keys: tuple[Any, ...]) -> dict[int, str]:
+    """The keys of the mapping under `keys` that are whole numbers, and not as written: 010 is 8.
+
+    No other place is looked at: aliases may make the whole of it endless, and a variable may have any key.
+    """
+    import yaml
+
+    node = _root(text)
+    for wanted in map(str, keys):
+        entries = node.value if isinstance(node, yaml.MappingNode) else ()
+        node = next((value for key, value in reversed(entries) if str(key.value) == wanted), None)
     found: dict[int, str] = {}
-    loader = _loader()(text)
-    try:
-        left = [loader.get_single_node()]
-        while left:
-            node = left.pop()
-            if isinstance(node, yaml.SequenceNode):
-                left += node.value
-            for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-                left.append(value)
-                if key.tag == "tag:yaml.org,2002:int" and str(number := loader.construct_object(key)) != key.value:
-                    found[number] = key.value
-    finally:
-        loader.dispose()
+    loader = _loader()("")
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        if key.tag == "tag:yaml.org,2002:int" and str(number := loader.construct_object(key)) != key.value:
+            found[number] = key.value
     return found
 
 
@@ -103,9 +108,9 @@ class Place:
         """What stands there under these keys."""
         return Place(self._source, self._text, self._keys + keys)
 
-    def renumbered(self, number: int) -> str:
-        """How the text writes a key that YAML takes for this number, where that is not the same; else ""."""
-        return _renumbered(self._text).get(number, "") if self._text else ""
+    def renumbered(self, number: int, *keys: Any) -> str:
+        """How the text writes a key there that YAML takes for this number, where that is not the same; else ""."""
+        return _renumbered(self._text, self._keys + keys).get(number, "") if self._text else ""
 
     def __str__(self) -> str:
         return f"{self._source}, line {self._line()}" if self._text else self._source

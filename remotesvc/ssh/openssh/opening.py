@@ -65,7 +65,7 @@ def open(
             try:
                 argv = openssh_plan.command_line(program, options, values, host, openssh_plan.stricter(host, known),
                                                  askpass.log_path, replies is not None, command_for(host))
-            except BaseException:  # Ctrl-C, too: nobody else has the askpass yet
+            except BaseException:  # Ctrl-C, too: nobody else has its server yet
                 os.close(askpass.log)
                 askpass.close()
                 raise

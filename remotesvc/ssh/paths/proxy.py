@@ -81,7 +81,9 @@ def start(command: str, deadline: float) -> CommandSocket:
     """Run `command`, in which tokens are expanded, as ssh does: by the user's shell. Raises OSError."""
     ours, theirs = socket.socketpair()
     sock = CommandSocket(fileno=ours.detach())
+    told = -1
     try:
+        told, sock._end_of_it = os.pipe()
         with theirs:
             sock.process = subprocess.Popen(
                 [os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {command}"],
@@ -92,10 +94,13 @@ def start(command: str, deadline: float) -> CommandSocket:
                 start_new_session=True,
             )
     except OSError:
+        theirs.close()
         TunedSocket.close(sock)
+        if told >= 0:
+            os.close(told)
+            os.close(sock._end_of_it)
         raise
     sock._noise = Noise(SAID, SAID)
-    told, sock._end_of_it = os.pipe()
     sock._listener = threading.Thread(target=sock._listen, args=(told,), name="remotesvc-proxy", daemon=True)
     sock._listener.start()
     sock.deadline = deadline
