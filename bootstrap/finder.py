@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Fallback = Callable[[str, Optional[Sequence[str]]], Optional[ModuleSpec]]
 
-ROOT = "/dev/null/remotesvc:/"
+ROOT = "/proc/remotesvc:/"
 """How labels begin, and the path entries of packages that are no files of the target: paths that no file can have."""
 
 

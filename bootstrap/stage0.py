@@ -78,7 +78,7 @@ def start():
     listing, _, rest = text.partition(b"\n\n")
     finder = sys.modules["remotesvc.bootstrap.finder"] = type(sys)("remotesvc.bootstrap.finder")
     source = rest[:int(listing.split()[2])]
-    exec(compile(source, "/dev/null/remotesvc:/remotesvc/bootstrap/finder.py", "exec"), vars(finder))
+    exec(compile(source, "/proc/remotesvc:/remotesvc/bootstrap/finder.py", "exec"), vars(finder))
     finder.install(text)
     from remotesvc.bootstrap.entry import main
     main(marker, read)

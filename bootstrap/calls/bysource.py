@@ -141,4 +141,5 @@ def fill_class(made: "Any", state: "Any") -> "None":
     shared, found, attributes = state
     shared.update(found)
     for name, value in attributes.items():
-        type.__setattr__(made, name, value)
+        if name not in made.__dict__ or made.__dict__[name] != value:  # else others may have that very object, too
+            type.__setattr__(made, name, value)

@@ -34,7 +34,10 @@ def fail_with(executor: "Any", call: "Any", message: "Any", reply: "List[Any]", 
     try:
         executor.drain(call.id)
         if message.reply_to:
-            encoded = router.codec.encode(reply, router.bindings)
+            try:
+                encoded = router.codec.encode(reply, router.bindings)
+            except EncodeError as unable:  # whoever waits is answered all the same
+                encoded = router.codec.encode(refusal(unable), router.bindings)
             router.post(message.src, message.reply_to, encoded, 0, flags, stream, stream != wire.REPLIES,
                         stream == wire.REPLIES)
     except Error:

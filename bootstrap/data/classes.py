@@ -75,7 +75,9 @@ def lower(value: "Any", cls: "type", state: "Encoded") -> "Lowered":
 def _record_of(cls: "type", state: "Encoded", kind: "int", length: "int",
                pairs: "List[Tuple[Optional[str], Any]]") -> "Lowered":
     name = type_name(cls)
-    if state.strict and state.classes.get(name) is not cls:
+    # Nobody makes another sys.version_info, or sys.flags, not even pickle.
+    strict = state.strict is True or (state.strict and not name.startswith("sys."))
+    if strict and state.classes.get(name) is not cls:
         raise Refused("strict_types: a class that was not registered would arrive as a Record")
     return _array(kind, name, length, pairs)
 

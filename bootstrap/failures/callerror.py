@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     Frames = Sequence[Tuple[str, int, str, str]]
 
 # `finder.ROOT`: what decodes data from a target must not lead to the finder, which unmarshals code.
-ROOT = "/dev/null/remotesvc:/"
+ROOT = "/proc/remotesvc:/"
 _CAUSED = "The above exception was the direct cause of the following exception:"
 _DURING = "During handling of the above exception, another exception occurred:"
 

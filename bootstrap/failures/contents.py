@@ -46,7 +46,8 @@ def _carried(value: "Any", to: "Any", level: "int") -> "Any":
     if issubclass(kind, BaseException):
         return to.text("<%s: %s>" % (to.type_name(kind), to.message(value)), LEAF - 64)
     base = next((each for each in _BASES if issubclass(kind, each)), None)
-    size = 1 if base is None else base.__len__(value)
+    size = base.__len__(value) if base is not None else len(
+        [*value.fields, *value._items] if kind is Record else getattr(kind, "__dataclass_fields__", "nv"))
     if level >= LEVELS or size >= to.nodes:
         return marker(kind, to, "" if base is None else " of %d" % size)
     to.nodes -= size + 1
@@ -71,16 +72,20 @@ def _carried(value: "Any", to: "Any", level: "int") -> "Any":
 
 
 def _named(kind: "type", fields: "Dict[str, Any]", items: "Any" = None) -> "Record":
-    name = type_name(kind)
+    return Record(_fitting(type_name(kind), fields), fields, items)
+
+
+def _fitting(name: "str", fields: "Dict[str, Any]") -> "str":
     if max(map(len, [name, *map(str.__str__, fields)])) > NAME:
         raise ValueError  # the codec would refuse it, and with it the error
-    return Record(name, fields, items)
+    return name
 
 
 def _record(value: "Record", to: "Any", level: "int") -> "Record":
     # An item and the field that names it stay one object: so the codec knows them.
     made = {id(each): carried(each, to, level + 1) for each in [*value.fields.values(), *value._items]}
-    return Record(value.type_name, {name: made[id(each)] for name, each in value.fields.items()},
+    name = _fitting(value.type_name, value.fields)
+    return Record(name, {field: made[id(each)] for field, each in value.fields.items()},
                   [made[id(each)] for each in value._items] if value.is_tuple else None)
 
 

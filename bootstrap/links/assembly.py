@@ -114,7 +114,12 @@ class Assemblies(object):
         assembly, fresh = incoming.assembly, incoming.assembly is None
         if assembly is None:
             assembly = Assembly(frame)
-        done = assembly.add(frame)
+        try:
+            done = assembly.add(frame)
+        except WireError:  # after the last frame nobody else knows of it
+            with self._lock:
+                self._drop_assembly(incoming)
+            raise
         with self._lock:  # other threads admit what waits, and forget who is gone
             if incoming.gone:
                 return None

@@ -66,6 +66,9 @@ class Context(object):
     def __remotesvc_wire__(self) -> "Tuple[str, int, str]":
         return ("context", self.id, self.name)
 
+    def __copy__(self) -> "Context":
+        return Context(self.tree, self.id, self.name, self._options)
+
     def __reduce__(self) -> "Any":
         return _arrived, (self.id, self.name)
 

@@ -79,7 +79,7 @@ class Invocation(Pending):
 
     # Thousands may be under way, so they are small, and let go of the arguments once these have been encoded.
     __slots__ = ("context", "tree", "router", "options", "target", "args", "kwargs", "deadline", "peer", "chained",
-                 "sent", "token", "_given_up")
+                 "sent", "token", "awaited", "_given_up")
     called = wire.CALL  # the mailbox it goes to
 
     def __init__(self, context: "Context", fn: "Any", args: "Tuple[Any, ...]", kwargs: "Dict[str, Any]",
@@ -95,11 +95,12 @@ class Invocation(Pending):
         self.deadline = None if options.timeout is None else time.monotonic() + options.timeout
         self.peer = tree.peer(context.id)
         self.chained: "Optional[Tuple[int, int]]" = None
-        self.sent = self._given_up = False
+        self.sent = self.awaited = self._given_up = False
         self.token = 0
 
     def result(self) -> "Any":
         """Send it, wait, and return or raise what it ended with."""
+        self.awaited = True
         try:
             self.start()
             if not wait_in_call(self.wait, None if self.deadline is None else self.deadline - time.monotonic(),
@@ -144,10 +145,12 @@ class Invocation(Pending):
     def _encode(self) -> "Tuple[Any, int]":
         options, flags, cause = dict(self.options.wire), 0, running()
         if cause is not None:
-            options["lineage"] = cause.lineage
+            # Those who wait for the running call do not wait for what it only submits, or casts.
+            lineage = cause.lineage if self.awaited else [each for each in cause.lineage if each >= 0]
             if cause.in_turn and self.handle:  # what comes back to where this one is waited for would wait for ever
                 self.token = next(_TOKENS)
-                options["lineage"] = cause.lineage + [-self.token]
+                lineage = lineage + [-self.token]
+            options["lineage"] = lineage
             flags = wire.CAUSED if self.context.id in cause.lineage else 0
         if self.chained is not None:
             options["chain"] = list(self.chained)

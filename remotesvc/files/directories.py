@@ -39,7 +39,10 @@ def make(path: "str", durable: "bool") -> "None":
         parents.append(above)
     os.makedirs(path, exist_ok=True)
     for parent in parents:
-        fd = open_directory(parent)
+        try:
+            fd = open_directory(parent)
+        except PermissionError:  # names may be made in it, but not read
+            continue
         try:
             os.fsync(fd)
         finally:

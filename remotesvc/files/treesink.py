@@ -106,7 +106,7 @@ class TreeSink(Sink):
         self._name = _final_untrusted(payload[DIRECTORY_HEAD.size:])
         made = self._walker.down(self._name, mode, self._mirror)
         if made:
-            self._changed.add(self._walker.path[:-1])
+            self._changed.update((self._walker.path, self._walker.path[:-1]))
         self._name = b""
         if self._kept is not None:
             made = self._kept.enter(self._walker.path, made)
@@ -208,12 +208,13 @@ class TreeSink(Sink):
         # Last and innermost first: names that come and go change a directory's time, and its mode may lock us out.
         for path, mode, mtime, made in reversed(self._attributes):
             fd = self._walker.go(path)
+            before = _attributes_of(fd) if self._settings.durable else ()
             if made:
                 finish = Finish(special=self._settings.special, owner=self._settings.owner)
                 finish.apply(fd, finish.mode_of(mode), mtime)
             else:
                 self._settings.apply_time(fd, mtime)
-            if self._settings.durable and (made or mtime is not None or path in self._changed):
+            if self._settings.durable and (path in self._changed or _attributes_of(fd) != before):
                 self._flusher.put(os.dup(fd))
             self._walker.go(path[:-1])
         if self._settings.durable and () in self._changed:
@@ -255,3 +256,8 @@ def _final_untrusted(raw: "Any") -> "bytes":
     if name.startswith(naming.PREFIX) and naming.ours(os.fsdecode(name)):
         raise TransferRefused("%r is a name of files on their way" % name)
     return name
+
+
+def _attributes_of(fd: "int") -> "Tuple[int, ...]":
+    found = os.fstat(fd)
+    return found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns

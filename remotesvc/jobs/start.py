@@ -26,7 +26,7 @@ def start(parcel: "Dict[str, Any]") -> "None":
     finder: "Any" = type(sys)("remotesvc.bootstrap.finder")
     sys.modules[finder.__name__] = finder
     source = rest[:int(listing.split()[2])]
-    exec(compile(source, "/dev/null/remotesvc:/remotesvc/bootstrap/finder.py", "exec"), vars(finder))
+    exec(compile(source, "/proc/remotesvc:/remotesvc/bootstrap/finder.py", "exec"), vars(finder))
     memory = finder.install(text)
     from remotesvc.bootstrap.imports.importer import Importer
     modules, replies = marshal.loads(parcel["imports"])

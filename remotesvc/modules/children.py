@@ -54,4 +54,4 @@ class Children:
 
     def _only_data(self, found: Found) -> bool:
         """Whether it is a directory of data files, which its package may hand out anyway, imported like a package."""
-        return found.kind == "namespace" and all(name.endswith("/") for name in self._finder.submodules(found))
+        return found.kind == "namespace" and all(name.endswith("//") for name in self._finder.submodules(found))

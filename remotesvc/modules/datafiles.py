@@ -75,7 +75,9 @@ def withheld(
         if ruling.rule == "deny":
             return ruling
         found = locate(name)
-        if ruling.verdict == "refused" and found is not None and found.is_pkg and found.kind != "namespace":
+        if found is None:
+            return None  # nor is there anything below it
+        if ruling.verdict == "refused" and found.is_pkg and found.kind != "namespace":
             return ruling
     return None
 

@@ -75,7 +75,7 @@ def case_syntax_error() -> None:
 
 def case_syntax_error_without_its_text() -> None:
     """The text is looked up here, where what was sent there lies; what makes no sense is left out."""
-    error = round_trip(SyntaxError("oh", ("/dev/null/remotesvc:/m.py", 7, 3, None)))
+    error = round_trip(SyntaxError("oh", ("/proc/remotesvc:/m.py", 7, 3, None)))
     text = error.render(lambda file, line: "  line " + str(line) + " of it\n")
     assert '  File "remotesvc:/m.py", line 7\n    line 7 of it\nSyntaxError' in text
     for details in ((None, 7, 3, "x"), ("m.py", 7, -3, "x"), ("m.py", 7, 60000, " x\ny"), ("m.py", 0, 0, "")):

@@ -27,7 +27,7 @@ def case_frames_of_files_that_must_not_be_read() -> None:
         os.mkfifo(fifo)
         with open(large, "wb") as file:
             file.write(b"line\n" * (limits.FILE_SIZE // 4))
-        for name in (fifo, large, gone, directory, "relative.py", "<string>", "/dev/null/remotesvc:/x.py"):
+        for name in (fifo, large, gone, directory, "relative.py", "<string>", "/proc/remotesvc:/x.py"):
             try:
                 exec(compile("1 / 0", name, "exec"), {})
             except ZeroDivisionError as caught:
@@ -58,11 +58,11 @@ def case_source_is_filled_in_here() -> None:
         return f"    here = {file!r}\n" if number == 1 else None
 
     data = describe(ValueError("x"))
-    data["frames"] = [["/dev/null/remotesvc:/a.py", 1, "f", ""], ["/dev/null/remotesvc:/a.py", 2, "g", ""],
-                      ["/dev/null/remotesvc:/a.py", 3, "h", ""], ["/etc/passwd", 1, "i", ""],
-                      ["/dev/null/remotesvc:/a.py", 1, "j", "as sent"]]
+    data["frames"] = [["/proc/remotesvc:/a.py", 1, "f", ""], ["/proc/remotesvc:/a.py", 2, "g", ""],
+                      ["/proc/remotesvc:/a.py", 3, "h", ""], ["/etc/passwd", 1, "i", ""],
+                      ["/proc/remotesvc:/a.py", 1, "j", "as sent"]]
     error = usable(rebuild(data, "web1", source_line=source_line))
-    assert [frame[3] for frame in error.frames] == ["here = '/dev/null/remotesvc:/a.py'", "", "", "", "as sent"]
-    assert "here = '/dev/null/remotesvc:/a.py'" in printed(error)
+    assert [frame[3] for frame in error.frames] == ["here = '/proc/remotesvc:/a.py'", "", "", "", "as sent"]
+    assert "here = '/proc/remotesvc:/a.py'" in printed(error)
     late = rebuild(data, "web1")
     assert "here = " not in late.render() and "here = " in late.render(source_line)

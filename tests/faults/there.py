@@ -41,4 +41,4 @@ def modules_from_elsewhere() -> "list[str]":
 
     modules = list(sys.modules.items())
     files = {name: str(getattr(module, "__file__", "")) for name, module in modules}
-    return sorted(name for name, file in files.items() if file.startswith("/dev/null/remotesvc:"))
+    return sorted(name for name, file in files.items() if file.startswith("/proc/remotesvc:"))

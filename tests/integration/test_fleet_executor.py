@@ -6,7 +6,7 @@ import functools
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import BrokenExecutor, CancelledError, as_completed, wait
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,7 @@ def test_executor_that_is_left_by_an_error_waits_for_what_runs(fleet: Fleet, tmp
 def test_executor_in_a_generator_that_is_left_early_waits_for_what_runs(fleet: Fleet, tmp_path: Path) -> None:
     over = tmp_path / "over"
 
-    def results() -> Iterator[Any]:
+    def results() -> Generator[Any, None, None]:
         with fleet.filter("web1").executor() as executor:
             yield executor.submit(tasks.wait_for, str(over))
 

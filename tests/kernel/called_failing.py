@@ -51,6 +51,11 @@ def fail_unprintable() -> None:
     raise Unprintable("x")
 
 
+def fail_with_fields(count: int) -> None:
+    from remotesvc import Record
+    raise ValueError(Record("some.Thing", {f"f{number}": number for number in range(count)}))
+
+
 def fail_long(size: int) -> None:
     raise ValueError("x" * size)
 

@@ -95,7 +95,7 @@ name = "remotesvc.bootstrap.finder"
 module = types.ModuleType(name)
 sys.modules[name] = module
 source = text.partition(b"\n\n")[2][: int(text.split()[2])]
-exec(compile(source, "/dev/null/remotesvc:/remotesvc/bootstrap/finder.py", "exec"), module.__dict__)
+exec(compile(source, "/proc/remotesvc:/remotesvc/bootstrap/finder.py", "exec"), module.__dict__)
 finder = module.install(text)
 made = []
 

@@ -17,11 +17,12 @@ NOTHING = Filter()
 
 
 def tree_into(
-    source: Path | bytes, target: Path | str, symlinks: str = "keep", inside: bool = False, **finish: Any
+    source: Path | bytes, target: Path | str, symlinks: str = "keep", inside: bool = False, basis: bool = False,
+    **finish: Any,
 ) -> Any:
     """Copy a tree through the engine; returns the sink."""
     origin = TreeOrigin(os.fsdecode(source), symlinks, NOTHING)
-    sink = tree_sink(os.fspath(target), b"", finish_of(finish), inside, 10**6)
+    sink = tree_sink(os.fspath(target), b"", finish_of(finish), inside, 10**6, basis=basis)
     try:
         for message in origin.messages(Sending()):
             sink.take(bytes(message))

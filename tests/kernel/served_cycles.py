@@ -36,6 +36,12 @@ class Turns(Service):
         return len(self.reported)
 
     @expose(policy=AllowAny())
+    def told(self, how: str, caller: Message = CALLER) -> int:
+        """Wait for a call of the caller's that reports, and does not wait for that."""
+        caller.context.call(tell, how)
+        return len(self.reported)
+
+    @expose(policy=AllowAny())
     def report(self, number: int) -> None:
         self.reported.append(number)
 
@@ -46,6 +52,17 @@ class Turns(Service):
 
 def begin(how: str) -> int:
     return master().service(Turns).begin(how)
+
+
+def told(how: str) -> int:
+    return master().service(Turns).told(how)
+
+
+def tell(how: str) -> None:
+    if how == "cast":
+        master().cast_service(Turns, "report", 3)
+    else:
+        master().call_service_async(Turns, "report", 3)
 
 
 def report(number: int) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import copy
 import datetime
 import os
+import sys
 import threading
 import zoneinfo
 from typing import Any
@@ -81,6 +83,7 @@ def test_data_stays_data(context: Context) -> None:
     assert context.call(called.echo, os.environ) == dict(os.environ)
     assert context.call(called.type_name, os.environ) == "dict"
     assert context.call(called.type_name, {"a": 1}.keys()) == "list"
+    assert context.call("builtins:str", {"v": sys.version_info}).startswith("{'v': ")
     zone = datetime.datetime(2026, 1, 1, tzinfo=zoneinfo.ZoneInfo("UTC"))
     assert context.call("builtins:str", zone) == str(zone)
     numbers = called_shapes.Name("x")
@@ -121,3 +124,10 @@ def test_a_job_has_no_context_to_use(context: Context) -> None:
     with pytest.raises(remotesvc.CallError, match="do not go with a detached job"):
         job.result(LIMIT)
     job.forget()
+
+
+def test_a_context_is_copied_with_its_options(context: Context) -> None:
+    copied = copy.copy(context.options(timeout=5))
+    assert copied == context
+    assert copied.call_options.timeout == 5
+    assert copied.call(called.add, 1, 1) == 2

@@ -59,6 +59,15 @@ def test_every_builtin_exception(context: Context) -> None:
     usable(context)
 
 
+@pytest.mark.parametrize("count", [10, 5000])
+def test_an_error_with_a_record_of_many_fields_is_answered(context: Context, count: int) -> None:
+    """More than the codec takes of one: then a text says so."""
+    with pytest.raises(ValueError) as caught:
+        context.options(timeout=LIMIT).call(called_failing.fail_with_fields, count)
+    (what,) = caught.value.args
+    assert len(what.fields) == count if count == 10 else "does not travel" in what
+
+
 def test_an_error_without_a_text(context: Context) -> None:
     with pytest.raises(remotesvc.CallError) as caught:
         context.call(called_failing.fail_unprintable)

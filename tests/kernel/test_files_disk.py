@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from remotesvc.files import directories
 from remotesvc.files.errors import SourceChanged, TransferRefused
 from remotesvc.files.origin import AHEAD, FileOrigin, TreeOrigin, open_path
 from remotesvc.files.records import CHUNK
@@ -132,6 +133,39 @@ def test_what_is_made_is_durable_with_its_directories(
         assert flushed.get(found.st_ino) == (found.st_ctime_ns if durable else None), name
     for name in (".", "new/tree", "new/tree/a/b/file"):  # a name, not what it stands for, has changed since
         assert (os.stat(name).st_ino in flushed) is durable, name
+
+
+def test_a_mirror_flushes_only_the_directories_that_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target, flushed = tmp_path / "s", tmp_path / "t", []
+    for number in range(20):
+        (source / str(number)).mkdir(parents=True)
+    (source / "7" / "file").write_bytes(b"content")
+    tree_into(source, target)
+    fsync = os.fsync
+
+    def noted(fd: int) -> None:
+        flushed.append(os.readlink(f"/proc/self/fd/{fd}"))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    (source / "7" / "file").write_bytes(b"changed")
+    tree_into(source, target, basis=True)
+    assert sorted(each for each in flushed if "remotesvc" not in each) == [str(target / "7")]
+
+
+def test_directories_above_that_cannot_be_read_are_made_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a drop box, which only takes: their names are as durable as its owner has them."""
+
+    def refused(path: str) -> int:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(directories, "open_directory", refused)
+    directories.make(str(tmp_path / "a" / "b"), True)
+    assert (tmp_path / "a" / "b").is_dir()
 
 
 def test_a_link_at_the_destination_is_replaced(tmp_path: Path) -> None:

@@ -18,12 +18,12 @@ def test_package_with_relative_imports_comes_with_one_request(child: Child) -> N
     assert child.names == ["shop"]
     state = child.run("result = [shop.__file__, shop.__path__, shop.__spec__.origin, shop.core.__package__]")
     assert state == [
-        "/dev/null/remotesvc:/shop/__init__.py",
-        ["/dev/null/remotesvc:/shop"],
-        "/dev/null/remotesvc:/shop/__init__.py",
+        "/proc/remotesvc:/shop/__init__.py",
+        ["/proc/remotesvc:/shop"],
+        "/proc/remotesvc:/shop/__init__.py",
         "shop",
     ]
-    assert child.run("result = shop.total.__code__.co_filename") == "/dev/null/remotesvc:/shop/core.py"
+    assert child.run("result = shop.total.__code__.co_filename") == "/proc/remotesvc:/shop/core.py"
 
 
 def test_what_is_pushed_with_a_call_is_not_asked_for(interpreter: Interpreter, module_server: ModuleServer) -> None:
@@ -76,12 +76,12 @@ sys.modules["alias"] = shop.deep
 import alias.plain
 result = [alias.plain.__name__, alias.plain.__file__, alias.plain.__package__]
 """
-    assert child.run(code) == ["alias.plain", "/dev/null/remotesvc:/shop/deep/plain.py", "alias"]
+    assert child.run(code) == ["alias.plain", "/proc/remotesvc:/shop/deep/plain.py", "alias"]
 
 
 def test_namespace_package(child: Child) -> None:
     code = "import nspkg.two; from nspkg import one; result = [one.WHERE, nspkg.two.WHERE, list(nspkg.__path__)]"
-    assert child.run(code) == ["master one", "master two", ["/dev/null/remotesvc:/nspkg"]]
+    assert child.run(code) == ["master one", "master two", ["/proc/remotesvc:/nspkg"]]
 
 
 def test_namespace_package_keeps_the_portion_of_the_target(child: Child, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_syntax_error_shows_file_line_and_text(child: Child) -> None:
     with pytest.raises(RemoteError) as caught:
         child.run("from shop import broken")
     assert caught.value.kind == "SyntaxError"
-    assert "/dev/null/remotesvc:/shop/broken.py" in caught.value.text
+    assert "/proc/remotesvc:/shop/broken.py" in caught.value.text
     assert "line 3" in caught.value.text
     assert "def oops(:" in caught.value.text
 

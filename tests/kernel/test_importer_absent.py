@@ -89,7 +89,7 @@ def test_native_module_names_the_file(child: Child) -> None:
 
 def test_find_spec_answers_none_instead_of_raising(child: Child) -> None:
     code = "from importlib.util import find_spec as f; result = [f('nowhere'), f('fastmath'), f('later').origin]"
-    assert child.run(code) == [None, None, "/dev/null/remotesvc:/later.py"]
+    assert child.run(code) == [None, None, "/proc/remotesvc:/later.py"]
 
 
 def test_finders_of_called_code_are_asked_last(child: Child) -> None:

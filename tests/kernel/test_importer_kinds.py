@@ -32,7 +32,7 @@ result += ["reason" in served("../x"), "reason" in importer().serve([1]), import
 result += [served("shop", kind="resource", path="greeting.txt")["data"]]
 """
     assert child.run(code) == [
-        "remotesvc.bootstrap.imports.modules", "/dev/null/remotesvc:/shop/__init__.py", 1,
+        "remotesvc.bootstrap.imports.modules", "/proc/remotesvc:/shop/__init__.py", 1,
         "later", "later", 2,
         "absent", "absent", 3,
         True, True, 3,
@@ -44,7 +44,7 @@ def test_code_comes_to_the_same_magic_and_source_to_others(child: Child, interpr
     code = "result = [importer().entries['shop.core'].magic, shop.total(1), shop.total.__code__.co_filename]"
     magic, value, file = child.run(f"import shop; {code}")
     assert (magic is not None) == same_minor(interpreter)
-    assert (value, file) == ("1 EUR", "/dev/null/remotesvc:/shop/core.py")
+    assert (value, file) == ("1 EUR", "/proc/remotesvc:/shop/core.py")
 
 
 def test_source_of_what_came_as_code(child: Child) -> None:
@@ -60,7 +60,7 @@ except ValueError:
     assert child.run(code) == [
         "def fmt(n):\n    return '%d EUR' % n\n",
         "    raise ValueError('no money')  # here\n",
-        "/dev/null/remotesvc:/shop/money.py",
+        "/proc/remotesvc:/shop/money.py",
         "def fmt(n):\n",
         "    raise ValueError('no money')  # here",
     ]
@@ -82,7 +82,7 @@ result = [importer().serve(other)["modules"][-1][9], importer().asked - before]
 def test_script_runs_as_main_without_its_guarded_body(interpreter: Interpreter, tmp_path: Path) -> None:
     write(tmp_path, {"go.py": SCRIPT % (str(Path(__file__).parents[2]), interpreter.version, interpreter.path)})
     done = subprocess.run([sys.executable, str(tmp_path / "go.py")], capture_output=True, text=True, timeout=60)
-    assert done.stdout.splitlines() == ["[42, '__main__', '/dev/null/remotesvc:/go.py']"], done.stderr
+    assert done.stdout.splitlines() == ["[42, '__main__', '/proc/remotesvc:/go.py']"], done.stderr
 
 
 def test_script_without_a_guard_says_what_to_add(tmp_path: Path) -> None:
@@ -146,13 +146,13 @@ class TestMinimalPython:
     ) -> None:
         code = """
 import json, shutil, queue, dataclasses, concurrent.futures, re
-result = [json.dumps([1]), json.__file__, shutil.__file__, re.__file__.startswith("/dev/null/remotesvc:"),
+result = [json.dumps([1]), json.__file__, shutil.__file__, re.__file__.startswith("/proc/remotesvc:"),
           shutil.disk_usage("/").total > 0, json.loads('{"a": 1.5}'), json.decoder.__spec__.name]
 """
         with Child(interpreter, module_server, stdlib=stdlib) as child:
             if same_minor(interpreter):
                 assert child.run(code) == [
-                    "[1]", "/dev/null/remotesvc:/json/__init__.py", "/dev/null/remotesvc:/shutil.py", False, True,
+                    "[1]", "/proc/remotesvc:/json/__init__.py", "/proc/remotesvc:/shutil.py", False, True,
                     {"a": 1.5}, "json.decoder",
                 ]  # fmt: skip
                 assert [name for name in child.names if name.startswith("json")] == ["json"]

@@ -133,7 +133,7 @@ import importlib, zipped.inner as m
 result = [m.__file__, m.__package__, m.__spec__.origin, m.__spec__.parent, m.__loader__ is m.__spec__.loader,
           importlib.import_module(".inner", "zipped") is m, importlib.reload(m) is m, m.__cached__ if 0 else None]
 """
-    label = "/dev/null/remotesvc:/zipped/inner.py"
+    label = "/proc/remotesvc:/zipped/inner.py"
     assert run(context, text) == [label, "zipped", label, "zipped", True, True, True, None]
 
 
@@ -200,7 +200,7 @@ with warnings.catch_warnings(record=True) as caught:
 result = warnings.formatwarning(one.message, one.category, one.filename, one.lineno)
 """
     written = str(run(context, text))
-    assert "/dev/null/remotesvc:/warns.py:3: UserWarning: careful" in written
+    assert "/proc/remotesvc:/warns.py:3: UserWarning: careful" in written
     assert "warnings.warn('careful')  # this line" in written
 
 

@@ -25,6 +25,7 @@ FILES: dict[str, str | bytes] = {
     "holder/data/a.txt": "A",
     "holder/data/b-c/b.txt": "B",
     "holder/code/other.py": "",
+    "holder/plugins/inner/__init__.py": "",
     "spaced/part.py": "",
     "spaced/c.txt": "C",
     "secret/d.txt": "D",
@@ -49,13 +50,13 @@ from importlib import import_module
 names = [each.name for each in pkgutil.iter_modules(holder.__path__)]
 data = import_module("holder.data")
 result = [sorted(names), data.__name__, list(data.__path__) == [holder.__path__[0] + "/data"]]
-for name in "holder.code", "secret":
+for name in "holder.code", "holder.plugins", "secret":
     try:
         import_module(name)
     except ImportError as error:
         result.append(error.name)
 """
-    assert run(context, text) == [["code", "use"], "holder.data", True, "holder.code", "secret"]
+    assert run(context, text) == [["code", "plugins", "use"], "holder.data", True, "holder.code", "holder.plugins", "secret"]
 
 
 def test_files_of_directories_and_namespace_packages(context: remotesvc.Context, interpreter: Interpreter) -> None:

@@ -77,6 +77,9 @@ if LEVEL:
             self.value = value
         def seen(self):
             return self.value, self.level, self.names, self.table, Box.later
+        def kept(self, name, names=names):
+            names.append(name)
+            return self.names
     with open("/dev/null"):
         class Abstract(abc.ABC):
             level = 1
@@ -100,6 +103,8 @@ def test_what_stands_in_ifs_and_classes_and_what_changed_since(connected: Connec
     assert there.call(hidden.later()) == 3
     book.Box.names.append("n")
     assert there.call(book.Box(7).seen) == (7, 1, ["n"], {"a": (1, None)}, "later")
+    book.Box.names[:] = []
+    assert there.call(book.Box(7).kept, "k") == ["k"]  # one list, whoever holds it
     assert there.call(book.Concrete().get) == 5
     book.run("def variables(): return T.__name__, WIDE.__bound__ is int, WIDE.__covariant__\n")
     assert there.call(book.variables) == ("T", True, True)

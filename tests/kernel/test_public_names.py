@@ -22,10 +22,10 @@ path, root = json.load(sys.stdin)
 package = types.ModuleType("remotesvc")
 package.__path__ = [root + "/remotesvc"]
 package.__package__ = "remotesvc"
-package.__file__ = "/dev/null/remotesvc:/remotesvc/__init__.py"
+package.__file__ = "/proc/remotesvc:/remotesvc/__init__.py"
 sys.modules["remotesvc"] = package
 with open(path) as file:
-    exec(compile(file.read(), "/dev/null/remotesvc:/remotesvc/__init__.py", "exec"), package.__dict__)
+    exec(compile(file.read(), "/proc/remotesvc:/remotesvc/__init__.py", "exec"), package.__dict__)
 answers = {"early": sorted(name for name in sys.modules if name.startswith("remotesvc."))}
 namespace = {}
 exec("from remotesvc import *", namespace)

@@ -47,3 +47,9 @@ def test_a_call_that_nobody_waits_for_has_its_turn(asking: Context, pool: Pool, 
 def test_calls_of_others_wait_for_their_turn(asking: Context, pool: Pool) -> None:
     futures = [asking.submit(served_cycles.ask, "call", 1) for _ in range(20)]
     assert [future.result(LIMIT) for future in futures] == [1] * 20
+
+
+@pytest.mark.parametrize("how", ["cast", "submit"])
+def test_what_a_call_in_turn_waits_for_may_report_without_waiting(asking: Context, pool: Pool, how: str) -> None:
+    assert asking.call(served_cycles.told, how) == 0
+    until(lambda: pool.call(served_cycles.Turns, "reports") == [3])

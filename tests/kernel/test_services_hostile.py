@@ -150,7 +150,7 @@ def test_bytes_that_are_no_value(raw: RawPeer, pool: Pool) -> None:
 
 
 def test_modules_from_below_are_not_taken(raw: RawPeer, pool: Pool) -> None:
-    ask(raw, [f"{NAME}:echo", [1], {}, {}, [["evil", "source", False, "/dev/null/remotesvc:/evil.py", b"", None]]], 11)
+    ask(raw, [f"{NAME}:echo", [1], {}, {}, [["evil", "source", False, "/proc/remotesvc:/evil.py", b"", None]]], 11)
     assert answer(raw, 11) == 1
 
 

@@ -62,7 +62,7 @@ def a_record(**changes: object) -> dict[str, Any]:
         "process": 99,
         "funcName": "work",
         "lineno": 12,
-        "pathname": "/dev/null/remotesvc:/app/part.py",
+        "pathname": "/proc/remotesvc:/app/part.py",
         **changes,
     }
 

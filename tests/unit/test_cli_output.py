@@ -236,10 +236,10 @@ def test_a_traceback_of_nothing_but_our_own_code_is_for_those_who_ask() -> None:
         data["frames"] = [[file, 5, "receive", ""] for file in files]
         return render.failure_text(Outcome("h", Status.FAILED, error=rebuild(data, host="h", call="m:f")), verbose)
 
-    ours = "/dev/null/remotesvc:/remotesvc/files/receive.py"
+    ours = "/proc/remotesvc:/remotesvc/files/receive.py"
     assert "traceback" not in text(0, ours, ours)
     assert "Remote traceback" in text(1, ours, ours)
-    assert "Remote traceback" in text(0, ours, "/dev/null/remotesvc:/tasks.py")
+    assert "Remote traceback" in text(0, ours, "/proc/remotesvc:/tasks.py")
 
 
 def test_failure_text_of_what_never_reached_the_function() -> None:

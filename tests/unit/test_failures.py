@@ -49,7 +49,7 @@ def test_notes_of_ones_own_survive_pickling() -> None:
 
 def test_a_rebuilt_failure_reads_as_a_traceback_does() -> None:
     data = describe(ValueError("bad value"))
-    sent, theirs = ["/dev/null/remotesvc:/app.py", 3, "main", "run()"], ["/usr/lib/x.py", 9, "run", ""]
+    sent, theirs = ["/proc/remotesvc:/app.py", 3, "main", "run()"], ["/usr/lib/x.py", 9, "run", ""]
     data["frames"] = [sent, ["", 7, "", ""], theirs]
     data["notes"] = ["a note"]
     data["cause"] = describe(KeyError("k"))

@@ -55,7 +55,7 @@ class TestCode:
             inner = [files(each) for each in code.co_consts if isinstance(each, CodeType)]
             return {code.co_filename}.union(*inner)
 
-        assert files(marshal.loads(data)) == {"/dev/null/remotesvc:/nested.py"}
+        assert files(marshal.loads(data)) == {"/proc/remotesvc:/nested.py"}
 
     @pytest.mark.parametrize("text", ["+1" * 30_000, "(" * 5000 + ")" * 5000, "[" * 150 + "]" * 150 + "\0"])
     def test_what_cannot_be_compiled_here_goes_as_source(self, server: ModuleServer, site: Path, text: str) -> None:
@@ -73,7 +73,7 @@ class TestCode:
             py_compile.compile(str(site / f"{name}.py"), dfile="/elsewhere/moved.py" if name == "moved" else None)
             server.ahead(1, name, 0)
             code = marshal.loads(zlib.decompress(self.entry(server, name, MAGIC).data))
-            assert code.co_filename == f"/dev/null/remotesvc:/{name}.py"
+            assert code.co_filename == f"/proc/remotesvc:/{name}.py"
 
     @pytest.mark.parametrize("cached", [False, True])
     def test_code_of_a_master_that_optimizes_has_all_that_others_want(self, site: Path, cached: bool) -> None:
@@ -125,9 +125,9 @@ except AssertionError as error:
 class TestSourceLines:
     def test_source_lines_of_modules_that_were_sent(self, server: ModuleServer) -> None:
         server.ahead(1, "task", 1 << 20)
-        assert server.sent.source_line("/dev/null/remotesvc:/helper.py", 2) == "# second line"
-        assert server.sent.source_line("/dev/null/remotesvc:/helper.py", 99) == ""
-        assert server.sent.source_line("/dev/null/remotesvc:/helper.py", -1) == ""
+        assert server.sent.source_line("/proc/remotesvc:/helper.py", 2) == "# second line"
+        assert server.sent.source_line("/proc/remotesvc:/helper.py", 99) == ""
+        assert server.sent.source_line("/proc/remotesvc:/helper.py", -1) == ""
 
     @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
     def test_source_lines_are_counted_as_python_counts_them(

@@ -121,7 +121,7 @@ class TestEntries:
 
     def test_the_fields_of_an_entry(self, server: ModuleServer) -> None:
         entry = ask(server, "installed")[0]
-        assert (entry.label, entry.is_pkg) == ("/dev/null/remotesvc:/installed/__init__.py", True)
+        assert (entry.label, entry.is_pkg) == ("/proc/remotesvc:/installed/__init__.py", True)
         assert entry.submodules == ["part", "rest"]
         assert entry.resources == ["data.txt"]
         assert zlib.decompress(ask(server, "helper.x")[0].data or zlib.compress(b"")) == b""

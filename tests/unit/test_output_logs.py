@@ -90,7 +90,7 @@ def test_the_record_is_a_real_one() -> None:
     assert record.getMessage() == "100% of %s"
     assert record.name == "remotesvc.remote.web1.app.part"
     assert (record.levelno, record.levelname, record.lineno, record.funcName) == (30, "WARNING", 12, "work")
-    assert (record.pathname, record.filename) == ("/dev/null/remotesvc:/app/part.py", "part.py")
+    assert (record.pathname, record.filename) == ("/proc/remotesvc:/app/part.py", "part.py")
     text = logging.Formatter("%(host)s %(context)d %(remote_name)s %(job)s %(message)s").format(record)
     assert text == "web1 2 app.part 7 100% of %s\nTraceback\nKeyError: 1"
     assert vars(record)["remote_created"] == 1.5

@@ -146,6 +146,20 @@ def test_an_abort_needs_no_credit(books: Books) -> None:
     assert books.streams.large.ahead == {}
 
 
+@pytest.mark.parametrize("room", [True, False])
+def test_a_message_that_does_not_add_up_at_its_end_gives_its_room_back(books: Books, room: bool) -> None:
+    before = books.room
+    if not room:
+        fill(books, 0)
+        before = 0
+    first, *_rest, last = cut(4 * MIB)
+    assert books.take(first) is None
+    with pytest.raises(WireError, match="brought"):
+        books.take(last)
+    assert books.room == before
+    assert (books.streams.large.waiting, books.streams.large.ahead, books.streams.large.incoming) == ([], {}, {})
+
+
 def test_forgetting_gives_the_room_back(books: Books) -> None:
     before = books.room
     for stream in range(20, 25):

@@ -18,7 +18,8 @@ from remotesvc.cli.arguments.signature import Callee, Parameter
 from remotesvc.cli.arguments.typespec import ANY, TypeSpec
 from remotesvc.cli.problems import BadUsage
 
-_PLAIN = ("true", "false")
+_PLAIN: tuple[str, ...] = ("true", "false")
+_VALUES = (*TRUE, *FALSE, "none", "null")
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ class _Binder:
                 named.append((name, text))
             elif (switch := self._switch(name)) is not None:
                 # One that may be None is no flag to those who write a value behind it: that must not become True.
-                words = _PLAIN if self._named[switch[0]].type.kind == "bool" else (*TRUE, *FALSE, "none", "null")
-                if left and not left[-1].literal and left[-1].text.lower() in words:
+                refused = _PLAIN if self._named[switch[0]].type.kind == "bool" else _VALUES
+                if left and not left[-1].literal and left[-1].text.lower() in refused:
                     raise self._misplaced(flag, switch[0].replace("_", "-"), left[-1].text)
                 named.append(switch)
             elif left and not (left[-1].text.startswith("--") and not left[-1].literal):
