@@ -14,6 +14,9 @@ from .policy import Ruling
 SIZE_LIMIT = 64 << 20
 """Bytes of the largest data file that is served through an import; larger ones are for a file transfer."""
 
+DEEPEST = 32
+"""Directories on the way to a data file: each is ruled on, and a child may ask for any path."""
+
 LISTING_LIMIT = 20_000
 """Names in one listing."""
 
@@ -68,6 +71,8 @@ def withheld(
     """The ruling that keeps a data file from a child that may have the package: one of the names on the way to the file
     is denied, or is a package that the child may not have. None if there is none."""
     *directories, file = path.split("/")
+    if len(directories) > DEEPEST:
+        return Ruling("refused", f"its path goes through more than {DEEPEST} directories")
     name = package
     for part in [*directories, file[: -len(".py")]] if file.endswith(".py") else directories:
         name = f"{name}.{part}"
@@ -75,9 +80,7 @@ def withheld(
         if ruling.rule == "deny":
             return ruling
         found = locate(name)
-        if found is None:
-            return None  # nor is there anything below it
-        if ruling.verdict == "refused" and found.is_pkg and found.kind != "namespace":
+        if ruling.verdict == "refused" and found is not None and found.is_pkg and found.kind != "namespace":
             return ruling
     return None
 

@@ -56,7 +56,9 @@ for name in "holder.code", "holder.plugins", "secret":
     except ImportError as error:
         result.append(error.name)
 """
-    assert run(context, text) == [["code", "plugins", "use"], "holder.data", True, "holder.code", "holder.plugins", "secret"]
+    assert run(context, text) == [
+        ["code", "plugins", "use"], "holder.data", True, "holder.code", "holder.plugins", "secret",
+    ]  # fmt: skip
 
 
 def test_files_of_directories_and_namespace_packages(context: remotesvc.Context, interpreter: Interpreter) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from remotesvc.modules.datafiles import Unavailable, data_files, read_data_file
+from remotesvc.modules.datafiles import Unavailable, data_files, read_data_file, withheld
 from remotesvc.modules.directories import leads_to
 from remotesvc.modules.distributions import Distribution
 from remotesvc.modules.find import Finder
 from remotesvc.modules.found import Found
+from remotesvc.modules.policy import Ruling
 from tests.kernel.importing import write
 
 NATIVE = EXTENSION_SUFFIXES[0]
@@ -297,3 +298,19 @@ class TestDataFiles:
     def test_what_is_no_data_file_is_not_served(self, package: Found, path: str) -> None:
         with pytest.raises(Unavailable, match=path.partition("/")[0]):
             read_data_file(package, path)
+
+
+def test_each_directory_on_the_way_to_a_data_file_is_ruled_on_and_there_are_not_any_number() -> None:
+    asked: list[str] = []
+
+    def rule(name: str) -> Ruling:
+        asked.append(name)
+        return Ruling("refused", "denied", "deny") if name == "p.a.b" else Ruling("master")
+
+    assert withheld("p", "a/c/file.txt", lambda name: None, rule) is None
+    denied = withheld("p", "a/b/file.txt", lambda name: None, rule)
+    assert denied is not None and denied.reason == "denied"
+    asked.clear()
+    deep = withheld("p", "/".join(["x"] * 500), lambda name: None, rule)
+    assert deep is not None and "32 directories" in deep.reason
+    assert asked == []
