@@ -218,8 +218,9 @@ def test_the_embedded_server_cut_in_mid_stream_ends_the_path_within_a_second() -
 
 
 def test_close_wakes_a_write_that_blocks(reach: Reach, tmp_path: Path) -> None:
-    # It ends when it is told, so nothing but the close wakes the write.
-    with running(reach(), f"while [ ! -e {tmp_path}/over ]; do sleep 0.05; done") as got:
+    # It ends when it is told, so nothing but the close wakes the write; and when the test's directory is removed.
+    (tmp_path / "going on").touch()
+    with running(reach(), f"while [ -e '{tmp_path}/going on' ]; do sleep 0.05; done") as got:
         errors: list[OSError] = []
 
         def write() -> None:
@@ -239,7 +240,7 @@ def test_close_wakes_a_write_that_blocks(reach: Reach, tmp_path: Path) -> None:
         assert got.wait_end() == "closed here"
         assert watch.seconds < 2.0
         got.path.close()
-        (tmp_path / "over").touch()
+        (tmp_path / "going on").unlink()
 
 
 def test_close_from_the_reader_thread(reach: Reach) -> None:
