@@ -66,7 +66,7 @@ class ChildRouter(Router):
         return self.routes.ancestors[0]
 
     def more(self) -> "Any":
-        """The parts that are made when they are first needed; see `provide`."""
+        """The parts that are made when they are first needed; see `lazy_parts`."""
         if self._more is None:
             make = whole(_provisions)  # no import under a lock that other imports wait for
             with self._parts:

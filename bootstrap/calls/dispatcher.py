@@ -2,7 +2,7 @@
 
 The reader hands a call to an idle worker by releasing its lock; decoding, importing and running happen there. An idle
 main thread is always preferred: signals, asyncio and C libraries behave on it. It is the only worker until the whole
-kernel is here: `workers` starts others, and `turns` makes it the reader, too.
+kernel is here: `workers` starts others, and `reader_handover` makes it the reader, too.
 """
 import collections
 import itertools
@@ -180,7 +180,7 @@ class Dispatcher(object):
 
     def _work(self, work: "Any") -> "None":
         message, call = work
-        if message is None:  # of the services: `turns` has lent them the main thread
+        if message is None:  # of the services: `reader_handover` has lent them the main thread
             call()
             return
         outcome = self._execute(call, message)

@@ -50,7 +50,7 @@ def lower(value: "Any", cls: "type", state: "Encoded") -> "Lowered":
     if cls is Record:
         return _record(value)
     if issubclass(cls, BaseException):
-        from ..failures.rebuild import describe
+        from ..failures.describe import describe
         return tags.EXCEPTION, [describe(value)], "*"
     enum = sys.modules.get("enum")
     if enum is not None and issubclass(cls, enum.Enum):

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
     from .callerror import SourceLine
 
-__all__ = ["CallError", "describe", "format_remote", "rebuild", "restore"]
+__all__ = ["CallError", "format_remote", "rebuild", "restore"]
 
-describe = limits.describe
 _GROUP: "Any" = getattr(builtins, "ExceptionGroup", None)
 # A StopIteration raised by accident would end somebody's loop; a group's class comes from its having members.
 _BUILTINS = {

@@ -2,7 +2,8 @@
 
 import threading
 
-from ..bootstrap.errors import Busy, Error, NotSent, UsageError
+from ..bootstrap.errors import Busy, Error, NotSent
+from .targets import own_args
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,12 +36,12 @@ class Chain(object):
 
     def call(*args: "Any", **kwargs: "Any") -> "Any":
         """Like ``Context.call``, in its turn."""
-        self, fn, rest = _own(args)
+        self, fn, rest = own_args(args)
         return self._submit(fn, rest, kwargs).result()
 
     def submit(*args: "Any", **kwargs: "Any") -> "Any":
         """Like ``Context.submit``, in its turn."""
-        self, fn, rest = _own(args)
+        self, fn, rest = own_args(args)
         return self._submit(fn, rest, kwargs)
 
     def _submit(self, fn: "Any", args: "Any", kwargs: "Any") -> "Any":
@@ -78,9 +79,3 @@ class Chain(object):
         for future in list(self._futures):
             if not future.cancelled():
                 future.exception()
-
-
-def _own(args: "Any") -> "Any":
-    if len(args) < 2:
-        raise UsageError("give the function to call")
-    return args[0], args[1], args[2:]

@@ -10,6 +10,7 @@ from .chain import Chain
 from .invocation import Invocation
 from .options import DEFAULTS, Options
 from .outcomes import own_error
+from .targets import own_args
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Context(object):
             Raises CallError if it raised there, CallTimeout, Cancelled, NotSent (certainly not run), Lost (may have
             run), EncodeError, ConnectError when the target never came up.
             """
-            self, fn, args = _own(args)
+            self, fn, args = own_args(args)
             return Invocation(self, fn, args, kwargs, self._options).result()
 
         def submit(*args: "Any", **kwargs: "Any") -> "Any":
@@ -133,12 +134,12 @@ class Context(object):
             told by the future alone: also NotSent, a link that is lost while the arguments are written, and a
             ConnectError.
             """
-            self, fn, args = _own(args)
+            self, fn, args = own_args(args)
             return self.tree.future(Invocation(self, fn, args, kwargs, self._options))
 
     def cast(*args: "Any", **kwargs: "Any") -> "None":
         """``cast(fn, *args, **kwargs)``: run it and forget it. A failure there is logged on the master."""
-        self, fn, args = _own(args)
+        self, fn, args = own_args(args)
         Invocation(self, fn, args, kwargs, self._options).send(0)
 
     def call_service(*args: "Any", **kwargs: "Any") -> "Any":
@@ -199,7 +200,7 @@ class Context(object):
         begun after a Lost, ``jobs()`` tells.
         """
         from ..jobs.job import detach
-        self, fn, args = _own(args)
+        self, fn, args = own_args(args)
         return detach(self, fn, args, kwargs)
 
     def job(self, id: "str") -> "Job":
@@ -311,9 +312,3 @@ def _three(args: "Tuple[Any, ...]") -> "Tuple[Any, Any, Any, Tuple[Any, ...]]":
     if len(args) < 3:
         raise UsageError("give the service and the method to call")
     return args[0], args[1], args[2], args[3:]
-
-
-def _own(args: "Tuple[Any, ...]") -> "Tuple[Any, Any, Tuple[Any, ...]]":
-    if len(args) < 2:
-        raise UsageError("give the function to call")
-    return args[0], args[1], args[2:]

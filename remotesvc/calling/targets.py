@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 MAX_KNOWN = 256
 
 
+def own_args(args: "Tuple[Any, ...]") -> "Tuple[Any, Any, Tuple[Any, ...]]":
+    """``self``, the function to call, and its arguments, of a method that leaves all keywords to the function. Raises
+    UsageError."""
+    if len(args) < 2:
+        raise UsageError("give the function to call")
+    return args[0], args[1], args[2:]
+
+
 class Target(object):
     """A callable to be run elsewhere.
 

@@ -93,8 +93,8 @@ class Session:
             context = open_context(router, host, settings)
             try:
                 self.live.name(context.id, host.text)
-                if settings.retries and not settings.idempotent:
-                    context.wait_ready()  # what goes along with a kernel may be run by one that comes up too late
+                if settings.limits.only_when_up:
+                    context.wait_ready()
                 return work(self, host, context, attempt)
             finally:
                 self.backend.settle(router, context)

@@ -9,13 +9,14 @@ from concurrent.futures import BrokenExecutor, Executor
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
-from remotesvc.bootstrap.errors import Lost, NotSent, UsageError
+from remotesvc.bootstrap.errors import NotSent, UsageError
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.calling.many import many
 from remotesvc.futures import Cancelled
 
 from .links import Links
 from .member import Member
+from .outcome import Status, classify
 from .tasks import HostFuture, Task, Tasks, Worker
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class FleetExecutor(Executor):
 
     def _ended(self, worker: Worker, task: Task, value: Any, error: BaseException | None) -> Task | None:
         """A task is through, or goes to another host; returns the next task of this host, None if there is none."""
-        lost = isinstance(error, Lost) or (isinstance(error, ConnectError) and error.may_have_run)
+        lost = error is not None and classify(error) is Status.LOST
         not_run = isinstance(error, (ConnectError, NotSent)) and not lost and not task.future.attempt.stopped
         task.losses += lost
         elsewhere = False

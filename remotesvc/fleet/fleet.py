@@ -267,8 +267,7 @@ class Fleet:
         """One outcome a host of `begin(context, member)`; see `Work`."""
         deadline = None if self._deadline is None else time.monotonic() + self._deadline
         limits = replace(self._limits, idempotent=self._links.reconnects and self._options.idempotent)
-        work = Work(self._links, self._hooks, self._options, begin, small, self._printed,
-                    limits.retries > 0 and not limits.idempotent)
+        work = Work(self._links, self._hooks, self._options, begin, small, self._printed, limits.only_when_up)
 
         def retried(member: Member, tries: int, error: BaseException) -> None:
             self._hooks.tell("on_retry", member.text, tries, error)

@@ -93,9 +93,8 @@ def worth_retrying(error: BaseException, idempotent: bool = False) -> bool:
     """Whether another try may end better: there was no connection, for a reason that may pass. A call that was lost may
     have run, so that is tried again only if it is `idempotent`."""
     from remotesvc.bootstrap import unreachable
-    from remotesvc.bootstrap.errors import Lost
 
-    if isinstance(error, Lost) or (isinstance(error, unreachable.ConnectError) and error.may_have_run):
+    if classify(error) is Status.LOST:
         return idempotent
 
     lasting = (

@@ -51,6 +51,12 @@ class Limits:
         for size in self.serial:
             batch_size(size, 100)
 
+    @property
+    def only_when_up(self) -> bool:
+        """Whether nothing is sent to a host before its kernel is up: one that is late may run what went along with it,
+        though the host is tried again."""
+        return self.retries > 0 and not self.idempotent
+
 
 def batch_size(size: str | int, hosts: int) -> int:
     """The hosts of one batch: a number, or a percentage of all, at least one. Raises UsageError."""

@@ -23,19 +23,18 @@ class Work:
     options  of the calls
     small    tells of a member whether what is begun there is a call whose arguments go out at once
     printed  keeps what hosts print, for their outcomes; None: nobody does
-    again    hosts that cannot be reached are tried again: so nothing is sent before a kernel is up, which may run it
-             though it is late
+    only_when_up  see `Limits`
     """
 
     def __init__(self, links: Links, hooks: Hooks, options: Options, begin: Callable[[Context, Member], Any],
-                 small: Callable[[Member], bool], printed: Printed | None, again: bool = False) -> None:
+                 small: Callable[[Member], bool], printed: Printed | None, only_when_up: bool = False) -> None:
         self._links = links
         self._hooks = hooks
         self._options = options
         self._begin = begin
         self._small = small
         self._printed = printed
-        self._again = again
+        self._only_when_up = only_when_up
 
     def whole(self, member: Member, attempt: Attempt) -> Any:
         """All of it, waiting for whatever is to be waited for. Returns the value or raises."""
@@ -44,7 +43,7 @@ class Work:
         context = self._links.context(member)
 
         def value() -> Any:
-            if self._again:
+            if self._only_when_up:
                 context.wait_ready()
             begun = self._begun(context, member, attempt)
             return begun.result() if hasattr(begun, "add_done_callback") else begun

@@ -7,7 +7,7 @@
     login           are we welcome? keys, agents, passwords
     terminal        questions to the person who sits there
     connect         all of these after one another: an authenticated transport
-    ways            the same for a host and for the jump hosts in front of it, which hosts share
+    jump_hosts      the same for a host and for the jump hosts in front of it, which hosts share
     paths           streams and paramiko's transport, tamed; a program on the other side as a byte path
     openssh         everything by the ssh program instead
     contexts        contexts over either, for `Router.ssh`
@@ -41,7 +41,7 @@ def open(
     deadline: float | None = None,
     phases: dict[str, float] | None = None,
     keys: KeyRing | None = None,
-    ways: JumpHosts | None = None,
+    jump_hosts: JumpHosts | None = None,
 ) -> ParamikoPath:
     """Connect, log in, run a program and send it its first input, in one go, before `deadline`.
 
@@ -49,7 +49,8 @@ def open(
     asked for the command line once the host has proved its identity and accepted ours, then `first` for the
     input: both may depend on what is remembered of the host's key. `phases` receives the seconds of "config",
     "jump", "tcp", "kex", "auth", "open" and "exec", and of "asked" if a person was. `keys` has the private keys
-    that hosts share, and who may be asked (default: nobody); `ways` the connections to jump hosts that they share.
+    that hosts share, and who may be asked (default: nobody); `jump_hosts` the connections to
+    these that they share.
     Raises a ConnectError that names the stage, or what the two callables raise; nothing is left open then.
     """
     started = time.monotonic()
@@ -63,7 +64,7 @@ def open(
     from .paths.session import open_path
 
     try:
-        peer = (ways or JumpHosts()).connect(options, Effort(deadline, keys or KeyRing(), phases=phases))
+        peer = (jump_hosts or JumpHosts()).connect(options, Effort(deadline, keys or KeyRing(), phases=phases))
     except ConnectError as error:
         note_times(error, started, phases)
         raise

@@ -3,7 +3,8 @@
 import copy
 
 from remotesvc.bootstrap.failures import describe as limits
-from remotesvc.bootstrap.failures.rebuild import CallError, describe, rebuild
+from remotesvc.bootstrap.failures.describe import describe
+from remotesvc.bootstrap.failures.rebuild import CallError, rebuild
 from tests.failures.common import BaseGroup, Group, printed, raised, round_trip, usable
 
 TYPE_CHECKING = False

@@ -5,7 +5,8 @@ import io
 import pickle
 import sys
 
-from remotesvc.bootstrap.failures.rebuild import CallError, describe, rebuild
+from remotesvc.bootstrap.failures.describe import describe
+from remotesvc.bootstrap.failures.rebuild import CallError, rebuild
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

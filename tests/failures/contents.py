@@ -11,7 +11,8 @@ from remotesvc.bootstrap.data.codec import decode, encode
 from remotesvc.bootstrap.data.record import Record
 from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.failures import contents
-from remotesvc.bootstrap.failures.rebuild import describe, rebuild
+from remotesvc.bootstrap.failures.describe import describe
+from remotesvc.bootstrap.failures.rebuild import rebuild
 from tests.failures.common import round_trip
 
 TYPE_CHECKING = False

@@ -5,7 +5,8 @@ import sys
 
 from remotesvc.bootstrap.errors import DecodeError
 from remotesvc.bootstrap.failures import describe as limits
-from remotesvc.bootstrap.failures.rebuild import CallError, describe, rebuild
+from remotesvc.bootstrap.failures.describe import describe
+from remotesvc.bootstrap.failures.rebuild import CallError, rebuild
 from tests.failures.common import builtin_classes, raised, usable
 
 TYPE_CHECKING = False

@@ -3,7 +3,8 @@
 import sys
 
 from remotesvc.bootstrap.failures import describe as limits
-from remotesvc.bootstrap.failures.rebuild import describe, rebuild
+from remotesvc.bootstrap.failures.describe import describe
+from remotesvc.bootstrap.failures.rebuild import rebuild
 from tests.failures.common import raised, round_trip, usable
 
 TYPE_CHECKING = False

@@ -5,7 +5,7 @@ import sys
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
 
-from remotesvc.bootstrap.failures.rebuild import describe
+from remotesvc.bootstrap.failures.describe import describe
 from tests.failures import chains, contents, hostile, rude, shapes, sources, users
 
 CASES = {name: case for module in (shapes, contents, chains, rude, sources, users, hostile)

@@ -1,7 +1,8 @@
 """What comes back of an exception: class, text, arguments, attributes."""
 
 from remotesvc.bootstrap.errors import Error
-from remotesvc.bootstrap.failures.rebuild import CallError, describe, rebuild
+from remotesvc.bootstrap.failures.describe import describe
+from remotesvc.bootstrap.failures.rebuild import CallError, rebuild
 from tests.failures.common import (
     BaseGroup,
     builtin_classes,

@@ -4,7 +4,8 @@ import os
 import tempfile
 
 from remotesvc.bootstrap.failures import describe as limits
-from remotesvc.bootstrap.failures.rebuild import describe, rebuild
+from remotesvc.bootstrap.failures.describe import describe
+from remotesvc.bootstrap.failures.rebuild import rebuild
 from tests.failures import common
 from tests.failures.common import printed, raised, round_trip, usable
 

@@ -1,6 +1,7 @@
 """Classes of the user's, allowed or not, and errors that a child passes on."""
 
-from remotesvc.bootstrap.failures.rebuild import CallError, describe, rebuild
+from remotesvc.bootstrap.failures.describe import describe
+from remotesvc.bootstrap.failures.rebuild import CallError, rebuild
 from tests.failures.common import Group, raised, round_trip, usable
 
 TYPE_CHECKING = False

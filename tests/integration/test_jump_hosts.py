@@ -161,7 +161,7 @@ def test_hosts_behind_a_jump_host_share_its_connection_which_ends_with_the_last(
     paths: list[Any] = []
 
     def open_one() -> None:
-        path = ssh.open(options(config, "inner"), lambda peer: "exec cat", ways=shared)
+        path = ssh.open(options(config, "inner"), lambda peer: "exec cat", jump_hosts=shared)
         with lock:
             paths.append(path)
 
@@ -174,7 +174,7 @@ def test_hosts_behind_a_jump_host_share_its_connection_which_ends_with_the_last(
     for path in paths[1:]:
         path.close()
         path.join(10)
-    path = ssh.open(options(config, "inner"), lambda peer: "exec cat", ways=shared)
+    path = ssh.open(options(config, "inner"), lambda peer: "exec cat", jump_hosts=shared)
     assert bastion.count("Accepted publickey") == 1
     for last in (path, paths[0]):
         last.close()
@@ -261,7 +261,7 @@ def test_one_failure_of_a_jump_host_is_the_failure_of_all_behind_it(
 
     def attempt() -> None:
         with pytest.raises(AuthenticationError) as caught:
-            ssh.open(target, lambda peer: "true", ways=shared)
+            ssh.open(target, lambda peer: "true", jump_hosts=shared)
         errors.append(caught.value)
 
     together(attempt for _ in range(attempts))

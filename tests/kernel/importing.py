@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from remotesvc import Context
 from remotesvc.launch.bundle import pack
 from remotesvc.modules.server import ModuleServer
 from tests.interpreters import Interpreter
@@ -227,6 +228,15 @@ def write(root: Path, files: dict[str, str | bytes]) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+PROBE = "def run(text):\n    space = {'__name__': __name__}\n    exec(text, space)\n    return space['result']\n"
+"""What a module of the master says to run a text among it, for `probe`."""
+
+
+def probe(context: Context, module: str, text: str) -> Any:
+    """The value of ``result`` after a text has been run on a target in a module that has `PROBE`."""
+    return context.call(f"{module}:run", text)
 
 
 def same_minor(interpreter: Interpreter) -> bool:

@@ -15,9 +15,7 @@ import pytest
 import remotesvc
 from tests.interpreters import Interpreter, found
 from tests.kernel.contexts import LIMIT
-from tests.kernel.importing import write
-
-PROBE = "def run(text):\n    space = {}\n    exec(text, space)\n    return space['result']\n"
+from tests.kernel.importing import PROBE, probe, write
 
 METADATA = "Metadata-Version: 2.1\nName: Some.Dist\nVersion: 4.2\nSummary: for a test\n"
 
@@ -109,7 +107,7 @@ def context(router: remotesvc.Router, interpreter: Interpreter) -> remotesvc.Con
 
 
 def run(context: remotesvc.Context, text: str) -> object:
-    return context.call("task:run", text)
+    return probe(context, "task", text)
 
 
 def test_kinds_of_modules(context: remotesvc.Context, interpreter: Interpreter) -> None:

@@ -13,15 +13,13 @@ import pytest
 import remotesvc
 from tests.interpreters import Interpreter
 from tests.kernel.contexts import LIMIT
-from tests.kernel.importing import write
+from tests.kernel.importing import PROBE, probe, write
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
-RUN = "def run(text):\n    space = {'__name__': __name__}\n    exec(text, space)\n    return space['result']\n"
-
 FILES: dict[str, str | bytes] = {
     "holder/__init__.py": "",
-    "holder/use.py": "import holder, spaced.part, remotesvc\n" + RUN,
+    "holder/use.py": "import holder, spaced.part, remotesvc\n" + PROBE,
     "holder/data/a.txt": "A",
     "holder/data/b-c/b.txt": "B",
     "holder/code/other.py": "",
@@ -40,7 +38,7 @@ def context(interpreter: Interpreter, tmp_path: Path) -> Iterator[remotesvc.Cont
 
 
 def run(context: remotesvc.Context, text: str) -> Any:
-    return context.call("holder.use:run", text)
+    return probe(context, "holder.use", text)
 
 
 def test_directory_of_data_as_a_package(context: remotesvc.Context) -> None:
@@ -101,7 +99,7 @@ result.append(os.path.exists(str(path)))
 def test_walking_many_data_files(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         archive.writestr("many/__init__.py", "")
-        archive.writestr("many/use.py", RUN)
+        archive.writestr("many/use.py", PROBE)
         for number in range(15_000):
             archive.writestr(f"many/data/{number % 100}/{number}.txt", "")
     text = """
@@ -112,7 +110,7 @@ result = walk(files("many"))
 """
     with remotesvc.Router(path=[tmp_path / "many.zip"]) as router:
         context = router.local().options(timeout=LIMIT)
-        context.call("many.use:run", "result = 1")
+        probe(context, "many.use", "result = 1")
         started = time.monotonic()
-        assert context.call("many.use:run", text) == 15_000
+        assert probe(context, "many.use", text) == 15_000
     assert time.monotonic() - started < 5

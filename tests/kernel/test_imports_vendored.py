@@ -13,7 +13,7 @@ from remotesvc.bootstrap.finder import ROOT
 from remotesvc.modules.server import ModuleServer
 from tests.interpreters import Interpreter
 from tests.kernel.contexts import LIMIT
-from tests.kernel.importing import Child, write
+from tests.kernel.importing import PROBE, Child, probe, write
 
 pytest_plugins = ("tests.kernel.import_fixtures",)
 
@@ -22,8 +22,7 @@ FILES: dict[str, str | bytes] = {
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "_vendor"))
 """,
-    "holder/use.py": "import holder, pieces.two\n"
-    "def run(text):\n    space = {}\n    exec(text, space)\n    return space['result']\n",
+    "holder/use.py": "import holder, pieces.two\n" + PROBE,
     "holder/_vendor/inner/__init__.py": "from . import part\n",
     "holder/_vendor/inner/part.py": "from inner import deep\n",
     "holder/_vendor/inner/deep.py": "",
@@ -49,7 +48,7 @@ def context(interpreter: Interpreter, tmp_path: Path) -> Iterator[remotesvc.Cont
 
 
 def run(context: remotesvc.Context, text: str) -> Any:
-    return context.call("holder.use:run", text)
+    return probe(context, "holder.use", text)
 
 
 def test_modules_have_the_names_that_they_are_imported_by(context: remotesvc.Context) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from remotesvc.bootstrap import errors
-from remotesvc.bootstrap.failures.rebuild import describe, rebuild
+from remotesvc.bootstrap.failures.describe import describe
+from remotesvc.bootstrap.failures.rebuild import rebuild
 from remotesvc.cli.main import main
 from tests.unit.cli_backend import FakeBackend, FakeContext
 

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from remotesvc.bootstrap import errors, unreachable
 from remotesvc.bootstrap.data.record import Record
 from remotesvc.bootstrap.data.secret import Secret
-from remotesvc.bootstrap.failures.rebuild import describe, rebuild
+from remotesvc.bootstrap.failures.describe import describe
+from remotesvc.bootstrap.failures.rebuild import rebuild
 from remotesvc.cli import exitcodes
 from remotesvc.cli.show import jsonout, render
 from remotesvc.fleet.outcome import Outcome, Status, classify

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap.failures.rebuild import CallError, describe, format_remote, rebuild
+from remotesvc.bootstrap.failures.describe import describe
+from remotesvc.bootstrap.failures.rebuild import CallError, format_remote, rebuild
 from tests.failures.run import CASES
 
 

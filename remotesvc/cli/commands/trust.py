@@ -64,17 +64,17 @@ def trust(ctx: click.Context, /, hosts: str, yes: bool, **shared: Any) -> int:
     if found is not None and not yes:
         settings = settings.replace(no_progress=True)  # it would be drawn over the questions
     session = Session.create(settings, members, ctx.obj)
-    somebody, ways = None if yes else found or Nobody(), JumpHosts()
+    somebody, jump_hosts = None if yes else found or Nobody(), JumpHosts()
 
     def work(member: Member, attempt: Attempt) -> Learnt:
         options = SSHOptions.parse(member.spec.host, **member.ssh_arguments(connection_arguments(settings)))
-        return learn(options, ways, somebody)
+        return learn(options, jump_hosts, somebody)
 
     shown = _ForPrograms(AsJson(session.console, settings.jsonl)) if as_json else _ForPeople(session.console)
     try:
         return session.gather(work, shown, _exit_code)
     finally:
-        ways.close()
+        jump_hosts.close()
 
 
 class _ForPeople:
