@@ -103,10 +103,10 @@ class ChildRouter(Router):
             super()._on_neighbour(link, frame)
 
     def _arrived_early(self, link: "Any", frame: "Any") -> "Any":
-        found = self.streams.arrived_early(link, frame)
-        if found is None:
+        whole = self.streams.arrived_early(link, frame)
+        if not whole:
             self.ask()
-        return found
+        return whole
 
     def _complete(self) -> "None":
         from .complete import complete

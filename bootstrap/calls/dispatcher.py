@@ -74,7 +74,8 @@ class Dispatcher(object):
             if seat is None:
                 self._queue(message)
                 return
-            self._count(message, 1)
+            if message.flags & wire.CAUSED:
+                self.extra += 1
             seat.work = self.begun(message)
         seat.lock.release()
 
@@ -117,7 +118,8 @@ class Dispatcher(object):
     def _queue(self, message: "Any") -> "None":
         if self.others is not None and self.others.full(message):
             return
-        self._count(message, 1)
+        if message.flags & wire.CAUSED:
+            self.extra += 1
         if self.others is None and (self.running or self.ready):  # it would wait for another
             self._router.ask()
         # One that a running call waits for goes first, on a thread that the others cannot take.
@@ -130,10 +132,6 @@ class Dispatcher(object):
     def backlog(self) -> "bool":
         """Does a call wait for a worker?"""
         return bool(self.caused or self.ready)
-
-    def _count(self, message: "Any", by: "int") -> "None":
-        if message.flags & wire.CAUSED:
-            self.extra += by
 
     def refuse(self, message: "Any", flags: "int", reason: "str") -> "None":
         """Say that a call will not run; ``flags`` tell why."""
@@ -188,7 +186,8 @@ class Dispatcher(object):
             self.others.hand_to_main(message, call)
             return
         with self.lock:
-            self._count(message, -1)
+            if message.flags & wire.CAUSED:
+                self.extra -= 1
             if not call.open and outcome is not parked:
                 self._forget(call)
 

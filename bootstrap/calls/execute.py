@@ -37,15 +37,16 @@ class Executor(object):
         """Run one message; returns ``to_main`` when it belongs on the main thread, ``parked`` when it waits."""
         try:
             said = parts(message)
-            target, args, kwargs, options, modules = said + [{}, {}, []][len(said) - 2:]
+            target, args, kwargs, options, modules = said if len(said) > 4 else said + [{}, {}, []][len(said) - 2:]
+            call.lineage = [self.router.id]
             if options:
+                call.lineage = options.get("lineage", []) + call.lineage
                 if options.get("thread") == "main" and threading.current_thread() is not threading.main_thread():
                     return to_main
                 if options.get("timeout") is not None:
                     call.deadline = time.monotonic() + options["timeout"]
             message.release()
             call.name = target or options["name"]
-            call.lineage = options.get("lineage", []) + [self.router.id]
             if modules:
                 self._deliver(modules)
         except BaseException as error:

@@ -82,7 +82,7 @@ class Assemblies(object):
 
     # -- on the reader thread
 
-    def arrived(self, link: "Any", frame: "wire.Frame") -> "Optional[Tuple[int, Any, Owed]]":
+    def arrived(self, link: "Any", frame: "Any") -> "bool":
         """See ``Streams.arrived``."""
         key, size = (frame.src, frame.stream), len(frame.payload) + wire.SIZE + MESSAGE_COST
         last = frame.flags & wire.END and not frame.flags & wire.MORE
@@ -103,14 +103,15 @@ class Assemblies(object):
         if frame.flags & wire.ABORT:
             if link.pace is not None:
                 link.pace(link)
-            return None
+            return False
         if incoming.assembly is None and not frame.flags & wire.FIRST:
             hold(link, size)
-            return frame.flags, frame.payload, (frame.stream, size, link, 0)
+            frame.owed = frame.stream, size, link, 0
+            return True
         return self._assemble(key, incoming, frame, size)
 
     def _assemble(self, key, incoming, frame, size):
-        # type: (Key, Incoming, wire.Frame, int) -> Optional[Tuple[int, Any, Owed]]
+        # type: (Key, Incoming, Any, int) -> bool
         assembly, fresh = incoming.assembly, incoming.assembly is None
         if assembly is None:
             assembly = Assembly(frame)
@@ -122,7 +123,7 @@ class Assemblies(object):
             raise
         with self._lock:  # other threads admit what waits, and forget who is gone
             if incoming.gone:
-                return None
+                return False
             now = time.monotonic()
             incoming.touched = now if fresh else min(now, incoming.touched + size / LEAST_RATE)
             incoming.held += size
@@ -145,11 +146,11 @@ class Assemblies(object):
         self._grant(ready)
         if ahead > MAX_AHEAD and incoming.link.context is not None:
             incoming.link.fail("it begins more large messages than there is room for")
-        if not done:
-            return None
-        flags = assembly.flags & ~(wire.MORE | wire.FIRST) | frame.flags & wire.END
-        hold(incoming.link, assembly.total + MESSAGE_COST)
-        return flags, memoryview(assembly.body), (frame.stream, size, incoming.link, assembly.total)
+        if done:
+            hold(incoming.link, assembly.total + MESSAGE_COST)
+            frame.flags = assembly.flags & ~(wire.MORE | wire.FIRST) | frame.flags & wire.END
+            frame.payload, frame.owed = memoryview(assembly.body), (frame.stream, size, incoming.link, assembly.total)
+        return done
 
     def _ahead(self, incoming: "Incoming", size: "int") -> "int":
         """Book bytes for which nothing is reserved; with ``-incoming.ahead`` there are none any more. Returns what

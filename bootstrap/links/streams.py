@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Tuple
 
     Key = Tuple[int, int]
-    Owed = Tuple[int, int, Any, int]
+    Owed = Tuple[int, int, Any, Any]  # its stream, bytes, link; the credit, or the room it took
 
 # Bytes of whole messages from one neighbour that nobody has used yet. Windows bound each stream, and a message that
 # ends its stream leaves no window behind: this bounds them together, above what honest streams add up to.
@@ -23,6 +23,7 @@ MAX_HELD = 2 * wire.MAX_MESSAGE + 16 * WIDE_WINDOW
 MESSAGE_COST = 512
 # Streams that may be open towards us at once: more than the threads of a few hundred targets could feed.
 MAX_STREAMS = 65536
+_OF_SEVERAL = wire.FIRST | wire.MORE | wire.ABORT
 
 
 class Outgoing(object):
@@ -99,12 +100,13 @@ class Streams(object):
 
     # -- towards us: on the reader thread
 
-    def arrived(self, link: "Any", frame: "wire.Frame") -> "Optional[Tuple[int, Any, Owed]]":
-        """Take a MESSAGE frame: (flags, body, what to release) once its message is complete. Raises WireError."""
+    def arrived(self, link: "Any", frame: "Any") -> "bool":
+        """Take a MESSAGE frame; True if it completes its message, whose flags and body it has then, and what is to be
+        released. Raises WireError."""
         stream, size = frame.stream, len(frame.payload) + wire.SIZE
         if stream >= wire.DYNAMIC:
             return self.large.arrived(link, frame)  # type: ignore[no-any-return]
-        if frame.flags & (wire.FIRST | wire.MORE | wire.ABORT):
+        if frame.flags & _OF_SEVERAL:
             raise WireError("a message of several frames on a stream that is shared")
         credit = self.incoming.get((frame.src, stream))
         if credit is None:
@@ -112,15 +114,16 @@ class Streams(object):
                 credit = self.open((frame.src, stream), self.incoming, ReceiveCredit(window_of(stream)))
         credit.arrived(size)
         hold(link, size + MESSAGE_COST)
-        return frame.flags, frame.payload, (stream, size, link, 0)
+        frame.owed = stream, size, link, credit
+        return True
 
-    def arrived_early(self, link: "Any", frame: "wire.Frame") -> "Optional[Tuple[int, Any, Owed]]":
+    def arrived_early(self, link: "Any", frame: "wire.Frame") -> "bool":
         """The same on a child until its whole kernel is here: what is neither a small call nor a reply waits for that,
         bounded by the windows our parent keeps to."""
         with self.booking:
             if self.early is not None and (frame.stream >= wire.DYNAMIC or wire.CALL < frame.handle < wire.RANDOM):
                 self.early.append((link, frame))
-                return None
+                return False
             return self.arrived(link, frame)
 
     def open(self, key: "Key", streams: "Dict[Key, Any]", new: "Any") -> "Any":
@@ -141,8 +144,7 @@ class Streams(object):
             return
         with self.lock:
             link.freed += size + MESSAGE_COST
-            credit = self.incoming.get((src, stream))
-            grant = credit.consumed(size) if credit is not None else 0
+            grant = room.consumed(size)
         if grant:
             self.grant(src, stream, grant)
 

@@ -95,11 +95,8 @@ class Decoder(object):
 
         Raises WireError at the first byte that is no frame; what was complete before it is lost with the link.
         """
-        if not self._parts:
-            fields = _one(data)
-            if fields is not None:
-                return [self._make(*fields)]
-        else:
+        unpack, size = HEADER.unpack_from, SIZE
+        if self._parts:
             self._parts.append(data)
             self.pending += len(data)
             # A frame of several reads is put together once, when it is complete, so long as the pieces are not tiny.
@@ -108,8 +105,12 @@ class Decoder(object):
                     self._parts = [b"".join(self._parts)]
                 return []
             data = b"".join(self._parts)
+        elif size <= len(data) < LARGE:
+            fields = unpack(data)
+            if fields[9] + size == len(data) and fields[0] == MAGIC and 0 < fields[1] <= KERNEL:
+                return [self._make(*fields[1:9] + (data[size:],))]  # nearly all small ones are read alone
         frames: "List[Frame]" = []
-        unpack, size, offset, end = HEADER.unpack_from, SIZE, 0, len(data)
+        offset, end = 0, len(data)
         while end - offset >= size:
             magic, kind, flags, stream, dst, src, auth, handle, reply_to, length = unpack(data, offset)
             if magic != MAGIC or not 0 < kind <= KERNEL or length > MAX_PAYLOAD:
@@ -133,12 +134,3 @@ class Decoder(object):
         elif self._parts:
             self._parts = []
         return frames
-
-
-def _one(data: "bytes") -> "Any":
-    """The fields of the frame that is all of `data`, as nearly all small ones are; None where it is not that simple."""
-    if SIZE <= len(data) < LARGE:
-        fields = HEADER.unpack_from(data)
-        if fields[-1] + SIZE == len(data) and fields[0] == MAGIC and 0 < fields[1] <= KERNEL:
-            return fields[1:-1] + (data[SIZE:],)
-    return None

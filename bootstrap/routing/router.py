@@ -39,11 +39,13 @@ class Message(wire.Frame):
 
     def decode(self, bindings: "Any" = None) -> "Any":
         """The value it carries. Raises DecodeError."""
-        data, blobs, flags = self.payload, (), self.flags  # type: Any, Any, int
+        router, flags, data = self.router, self.flags, self.payload  # type: Router, int, Any
+        if not flags & (wire.BLOBS | wire.TAGGED):
+            return router.codec.decode(data, (), False)
+        blobs: "Any" = ()
         if flags & wire.BLOBS:
             from ..links.fragments import parts_untrusted
             data, blobs = parts_untrusted(flags, data)
-        router = self.router
         return router.codec.decode(data, blobs, flags & wire.TAGGED > 0, bindings or router.bindings)
 
     def release(self) -> "None":
@@ -231,7 +233,8 @@ class Router(object):
         elif kind == wire.PONG:
             # For whoever waits for just one answer: a PONG moves under no credit, so no queue may take it.
             if getattr(self.mailboxes.get(frame.handle), "single", False):
-                self._to_mailbox(frame, 0, b"", None, False)
+                frame.flags, frame.payload, frame.owed = 0, b"", None
+                self._to_mailbox(frame, False)
         elif kind == wire.DEAD:
             # Whoever lies on the way to the one we asked may say that nobody will answer.
             mailbox = self.mailboxes.get(frame.handle) if frame.handle >= wire.RANDOM else None
@@ -275,20 +278,17 @@ class Router(object):
         elif frame.kind != wire.PONG and self.hub is not None:
             self.hub.strike(link, "a frame of kind %d is not expected" % frame.kind)
 
-    def take(self, link: "Link", frame: "Message", arrived: "Callable[[Link, wire.Frame], Any]") -> "None":
+    def take(self, link: "Link", frame: "Message", arrived: "Callable[[Link, wire.Frame], bool]") -> "None":
         """A MESSAGE for us, which ``arrived`` books."""
         try:
             whole = arrived(link, frame)
         except WireError as error:
             self.blame(link, frame.src, str(error))
             return
-        if whole is not None:
-            flags, body, owed = whole
-            self._to_mailbox(frame, flags, body, owed, link.context is None and self.routes.commands(None, frame.auth))
+        if whole:
+            self._to_mailbox(frame, link.context is None and self.routes.commands(None, frame.auth))
 
-    def _to_mailbox(self, message: "Message", flags: "int", body: "Any", owed: "Optional[Owed]",
-                    commands: "bool") -> "None":
-        message.flags, message.payload, message.owed = flags, body, owed
+    def _to_mailbox(self, message: "Message", commands: "bool") -> "None":
         message.router, message.commands, message.given_up = self, commands, False
         mailbox = self.mailboxes.get(message.handle)
         if mailbox is not None and mailbox.source in (None, message.src):

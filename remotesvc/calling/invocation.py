@@ -143,7 +143,10 @@ class Invocation(Pending):
             raise self._failed(self.tree.failure_of(self.context.id) or error) from None
 
     def _encode(self) -> "Tuple[Any, int]":
-        options, flags, cause = dict(self.options.wire), 0, running()
+        options, flags, cause = self.options.wire, 0, running()
+        if cause is None and self.chained is None and self.deadline is None:  # nearly all
+            return self._encoded(options, self._modules()), 0
+        options = dict(options)
         if cause is not None:
             # Those who wait for the running call do not wait for what it only submits, or casts.
             lineage = cause.lineage if self.awaited else [each for each in cause.lineage if each >= 0]
@@ -159,11 +162,12 @@ class Invocation(Pending):
         return self._encoded(options, self._modules()), flags
 
     def _modules(self) -> "List[Any]":
-        modules: "List[Any]" = []
-        if self.target.module not in self.peer.told:
-            modules = self.tree.modules_for(self.context.id, self.target)
-            if not modules:  # what was sent once is not sent again: no need to ask for each call
-                self.peer.told.add(self.target.module)
+        told = self.peer.told
+        if self.target.module in told:
+            return []
+        modules: "List[Any]" = self.tree.modules_for(self.context.id, self.target)
+        if not modules:  # what was sent once is not sent again: no need to ask for each call
+            told.add(self.target.module)
         return modules
 
     def _encoded(self, options: "Dict[str, Any]", modules: "List[Any]") -> "Any":

@@ -9,6 +9,7 @@ from remotesvc.bootstrap.links.assembly import Assemblies
 from remotesvc.bootstrap.links.credit import WINDOW
 from remotesvc.bootstrap.links.streams import MESSAGE_COST, Streams
 from remotesvc.bootstrap.links.wire import Frame
+from remotesvc.bootstrap.routing.router import Message
 
 SRC, OTHER = 7, 8
 MIB = 1 << 20
@@ -45,7 +46,10 @@ class Books:
         self.grants[src, stream] = self.grants.get((src, stream), 0) + size
 
     def take(self, frame: Frame) -> Any:
-        return self.streams.arrived(self.link, frame)
+        """(flags, body, what to release) of the message that a frame completes, or None."""
+        message = Message(frame.kind, frame.flags, frame.stream, frame.dst, frame.src, frame.auth, frame.handle,
+                          frame.reply_to, frame.payload)
+        return (message.flags, message.payload, message.owed) if self.streams.arrived(self.link, message) else None
 
     @property
     def room(self) -> int:
