@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Seconds a child gets to end after its link has, before it is killed: its own grace is below two.
 LINGER = 3.0
+# The same for what never became a kernel: nothing says that it ends because its input does.
+ENDING = 1.0
 # Bytes of stderr kept for error messages.
 MAX_SAID = 64 * 1024
 # Seconds to wait for the status that explains an end of file.
@@ -55,6 +57,7 @@ class ProcessPath(FdPath):
         self._noted: "List[int]" = []  # bytes that each step of a write has taken
         self._stderr = fds[2]
         self._said = b""
+        self._lingers = ENDING
         self.listen(self._stderr, self._hear_more)
         self._reading_closed = False
         watch(self)
@@ -95,7 +98,8 @@ class ProcessPath(FdPath):
             pass  # another user's, behind sudo: at the end of its stdin it ends by itself
 
     def settled(self) -> "None":
-        """The kernel at the other end is up; a socket may have been in a hurry until now, a pipe is not."""
+        """The kernel at the other end is up: it ends by itself."""
+        self._lingers = LINGER
 
     def write(self, buffers: "List[Any]") -> "None":
         """See ``FdPath.write``. Where a signal's handler raises, as Ctrl-C does, what has begun is written first: half
@@ -173,7 +177,7 @@ class ProcessPath(FdPath):
 
     def _see_it_end(self) -> "None":
         try:
-            self._process.wait(LINGER)
+            self._process.wait(self._lingers)
         except subprocess.TimeoutExpired:
             self.kill()  # another user's, behind sudo, is left to end by itself
             self._process.wait()

@@ -332,7 +332,7 @@ def test_a_chained_call_that_goes_to_the_main_thread_counts_once(
 
 
 def test_a_process_that_floods_and_stays_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "LINGER", 0.2)
+    monkeypatch.setattr(process, "ENDING", 0.2)
     code = "import os\nwhile True:\n try: os.write(1, bytes(65536))\n except OSError: pass"
     path = ProcessPath([sys.executable, "-c", code], "flood")
     flooded, ends = threading.Event(), list[str]()
