@@ -70,6 +70,7 @@ class Method(object):
 
 def check_name(user: "str") -> "str":
     """What can be the name of a user, whatever the method. Raises UsageError."""
-    if not user or len(user) > 255 or user.startswith("-") or not all(c.isalnum() or c in "_.-@$" for c in user):
+    # DOMAIN\user, too: the name is a word of its own in a command line, and no shell reads it.
+    if not user or len(user) > 255 or user.startswith("-") or not all(c.isalnum() or c in "_.-@$\\" for c in user):
         raise UsageError("not a user to become: %s" % ascii(user[:80]))
     return user

@@ -12,6 +12,7 @@ from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.errors import UsageError
 from remotesvc.ssh import SSHOptions
 from remotesvc.ssh.configuration.hostspec import HostSpec, parse
+from remotesvc.ssh.configuration.tokens import expand_command
 
 GOOD = [
     ("web1", HostSpec(None, "web1", None)),
@@ -20,6 +21,8 @@ GOOD = [
     ("root@web1:2222", HostSpec("root", "web1", 2222)),
     ("web_1:65535", HostSpec(None, "web_1", 65535)),
     ("ann@corp.example@web1", HostSpec("ann@corp.example", "web1", None)),
+    ("CORP\\ann@web1:22", HostSpec("CORP\\ann", "web1", 22)),
+    ("ssh://CORP\\ann@web1", HostSpec("CORP\\ann", "web1", None)),
     ("10.0.0.1:22", HostSpec(None, "10.0.0.1", 22)),
     ("::1", HostSpec(None, "::1", None)),
     ("root@2001:db8::1", HostSpec("root", "2001:db8::1", None)),
@@ -49,6 +52,12 @@ BAD = [
     "web1 web2",
     "web1\n",
     "root\n@web1",
+    "CORP\\@web1",
+    "\\ann@web1",
+    "CORP\\\\ann@web1",
+    "A\\B\\ann@web1",
+    "CORP\\-ann@web1",
+    "ann@CORP\\web1",
     "we\0b1",
     "web1:",
     "web1:0",
@@ -110,17 +119,26 @@ def test_addresses_of_something_else_are_named(text: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@given(st.text(st.characters(codec="utf-8")) | st.text("ab@:[]%/.-_ \n$;1", max_size=12))
+@given(st.text(st.characters(codec="utf-8")) | st.text("ab@:[]%/.-_ \n$;1\\", max_size=12))
 def test_what_gets_through_needs_no_quoting_anywhere(text: str) -> None:
     try:
         spec = parse(text)
     except UsageError:
         return
-    for word in (spec.host, spec.user):
+    # DOMAIN\user is the exception, and stands in no shell's line.
+    for word in (spec.host, spec.user and spec.user.replace("\\", "_", 1)):
         if word is not None:
             assert shlex.quote(word) == word
             assert not word.startswith("-")
     assert parse(str(spec)) == spec
+
+
+def test_a_backslash_stands_in_no_command_of_a_shell() -> None:
+    tokens = {"h": "web1", "n": "web1", "p": "22", "r": "CORP\\ann", "%": "%"}
+    assert expand_command("ProxyJump", "%r@gate", tokens) == "CORP\\ann@gate"
+    assert expand_command("ProxyCommand", "nc %h %p", tokens) == "nc web1 22"
+    with pytest.raises(UsageError, match="in place of %r"):
+        expand_command("ProxyCommand", "ssh -W %h:%p -l '%r' gate", tokens)
 
 
 def test_options_take_user_and_port_from_the_host_unless_given() -> None:

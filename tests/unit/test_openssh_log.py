@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap.errors import Lost
+from remotesvc.bootstrap.errors import Lost, UsageError
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, ConnectTimeout, HostKeyError, UnknownHost
 from remotesvc.ssh.configuration.options import SSHOptions
 from remotesvc.ssh.hostkeys.known_hosts import KnownHosts
@@ -172,6 +172,15 @@ def test_what_the_user_says_comes_through_and_ours_wins() -> None:
     found = settings(line)
     assert found["UserKnownHostsFile"] == '"/k h"' and found["GlobalKnownHostsFile"] == "/dev/null"
     assert (found["Ciphers"], found["EscapeChar"], found["CertificateFile"]) == ("+aes128-cbc", "none", '"/c d"')
+
+
+def test_a_backslash_that_ssh_would_lose_is_refused() -> None:
+    """It starts the ssh to a jump host by a shell."""
+    line = words(SSHOptions.parse("CORP\\ann@web1", jump="gate"))
+    assert line[line.index("-l") + 1] == "CORP\\ann"
+    for hop in ("CORP\\ann@gate", SSHOptions("gate", "CORP\\ann")):
+        with pytest.raises(UsageError, match="User of gate in ssh_config"):
+            words(SSHOptions.parse("web1", jump=[hop]))
 
 
 @pytest.mark.parametrize(("mode", "passed"), [("yes", "yes"), ("ask", "ask"), ("accept-new", "accept-new"),

@@ -191,7 +191,7 @@ def accepted(method: Method, user: Any) -> bool:
 @pytest.mark.parametrize("name", METHODS)
 def test_users_that_a_method_can_become(name: str) -> None:
     method = method_of(name)
-    assert all(accepted(method, user) for user in ("root", "app-1", "a.b", "svc$", "bob@example.com"))
+    assert all(accepted(method, user) for user in ("root", "app-1", "a.b", "svc$", "bob@example.com", "CORP\\bob"))
     assert not any(accepted(method, user) for user in ("", "#", "-u", "a b", "a;b", "a\n", "x" * 300, "#-1"))
     assert accepted(method, "#0") == (name != "su")
 

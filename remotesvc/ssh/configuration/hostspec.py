@@ -6,7 +6,7 @@
     local:   docker:NAME   incus:REMOTE:NAME   kubectl:CONTEXT:NAMESPACE/POD/CONTAINER   (all kinds: `launch.engines`)
 
 Only characters that no shell, log or option parser treats specially are accepted: what leaves this module
-never begins with a dash and is the same after `shlex.quote`.
+never begins with a dash and is the same after `shlex.quote`, but for the one backslash that a user may hold.
 """
 
 import ipaddress
@@ -18,8 +18,8 @@ from remotesvc.launch.engines import ENGINES
 
 # 255 is more than any host or user name may have; the limit keeps a pasted file out of error messages.
 _LONGEST = 255
-# A user may hold "@": directory services name people user@domain.
-_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]*\Z")
+# Directory services name people user@domain, or DOMAIN\user.
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]*(?:\\[A-Za-z0-9_][A-Za-z0-9_.+@-]*)?\Z")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
 _SCOPE = re.compile(r"[A-Za-z0-9_.-]+\Z")

@@ -32,14 +32,19 @@ def expand_command(key: str, text: str, tokens: Mapping[str, str]) -> str:
     """Replace the tokens of a ProxyCommand or ProxyJump, as `key` says (%%, %h, %n, %p, %r), nothing else: of a command
     a shell reads the rest.
 
-    The values hold no character that a shell treats specially: `hostspec` lets none through. UsageError for a
-    token that ssh does not know there.
+    The values hold no character that a shell treats specially: `hostspec` lets none through but a user's backslash,
+    which is an error in a command: the shell would take it away. UsageError for a token that ssh does not know there,
+    too.
     """
 
     def replaced(match: re.Match[str]) -> str:
         if match.group(1) not in ("%", "h", "n", "p", "r"):
             raise UsageError(f"{match.group()} in {key} {text!r} has no meaning")
-        return tokens[match.group(1)]
+        value = tokens[match.group(1)]
+        if "\\" in value and key == "ProxyCommand":
+            raise UsageError(f"a shell would take the backslash of {value} away: write the name in place of %r in"
+                             f" ProxyCommand {text!r}")
+        return value
 
     return re.sub(r"%(.?)", replaced, text)
 

@@ -170,8 +170,13 @@ def _hop(hop: str | SSHOptions) -> str:
         if hop != SSHOptions(host=hop.host, user=hop.user, port=hop.port):
             raise UsageError(f"the openssh transport takes jump hosts by name: put the options of {hop.host} into "
                              "ssh_config, or use the paramiko transport")
-        return str(HostSpec(hop.user, hop.host, hop.port))
-    return str(hostspec.parse(hop))
+        spec = HostSpec(hop.user, hop.host, hop.port)
+    else:
+        spec = hostspec.parse(hop)
+    if spec.user is not None and "\\" in spec.user:  # ssh starts another one, by a shell
+        raise UsageError(f"ssh -J loses the backslash of {spec.user}: make it the User of {spec.host} in ssh_config, or"
+                         " use the paramiko transport")
+    return str(spec)
 
 
 def _last(text: str) -> HostSpec | None:
