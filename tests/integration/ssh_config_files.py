@@ -57,6 +57,8 @@ FILES = {
     "none at all": "UserKnownHostsFile none\nIdentityFile none\nIdentityAgent none\n",
     "signs that look like tokens": "UserKnownHostsFile /a%%b /%%h\nIdentityAgent /a%%h\n"
     "GlobalKnownHostsFile ~/g%h\nRevokedHostKeys \"/with space/%%\"\n",
+    "tokens": "".join(f"{key} /x-%C-%d-%h-%i-%k-%L-%l-%n-%p-%r-%u-%%\n" for key in
+                      ("IdentityFile", "CertificateFile", "UserKnownHostsFile", "IdentityAgent")),
     "agent": "IdentityAgent ~/agent-%r\nRequiredRSASize 3000\n",
     "agent of a variable": "IdentityAgent $RSVC_A\n",
     "nothing to do with us": "RemoteCommand tmux\nLocalForward 1 a:2\nForwardAgent yes\nControlMaster auto\n"

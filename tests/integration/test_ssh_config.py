@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
+import hashlib
 import os
 import pwd
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -157,6 +159,18 @@ def test_jump_hosts_and_proxy_commands_of_the_file(file: Path) -> None:
     assert way("far", extra_options=["ProxyJump=a,b,ssh://ann@c:2"]) == (("ann", "c", 2, ("a", "b")), None)
     assert way("far", extra_options=["ProxyCommand=x %%"])[1] == "x %"
     assert way("bob@far:7", extra_options=["ProxyJump=%h-gw,%r@%n-%p"]) == (("bob", "far-7", None, ("far-gw",)), None)
+
+
+def test_tokens_that_tell_of_the_way(file: Path) -> None:
+    def key(*settings: str) -> str:
+        options = SSHOptions.parse("ann@h:2", ssh_config="none", extra_options=["IdentityFile=/%j-%C", *settings])
+        return resolve(options).identity_files[0]
+
+    def digest(jump: str) -> str:
+        return hashlib.sha1(f"{socket.gethostname()}h2ann{jump}".encode()).hexdigest()
+
+    assert key() == f"/-{digest('')}"
+    assert key("ProxyJump=a,bob@gate:2") == f"/gate-{digest('gate')}"
 
 
 def test_a_hop_is_asked_for_as_strictly_as_the_host(file: Path) -> None:

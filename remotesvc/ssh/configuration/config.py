@@ -8,6 +8,7 @@ connection and cannot be honoured is an error, never ignored: `keywords` has the
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import os
 import shutil
 import socket
@@ -83,6 +84,8 @@ def _build(settings: Settings, options: SSHOptions) -> ResolvedHost:
     port = hostspec.check_port(options.port or settings.number("port", 22))
     alias = settings.text("hostkeyalias") or None
     tokens = _tokens(options.host, hostname, port, user, alias)
+    jump = last_hop(options, expand_command("ProxyJump", settings.text("proxyjump"), tokens))
+    tokens.update(_way_tokens(tokens, jump))
     given = options.known_hosts
     if given is None:
         user_known_hosts = settings.known_hosts("userknownhostsfile", tokens)
@@ -95,7 +98,6 @@ def _build(settings: Settings, options: SSHOptions) -> ResolvedHost:
     keys_command = settings.text("knownhostscommand")
     batch_mode = settings.yes("batchmode")
     strict = options.host_keys or _strict(settings.text("stricthostkeychecking", "ask").lower())
-    jump = last_hop(options, expand_command("ProxyJump", settings.text("proxyjump"), tokens))
     command = settings.text("proxycommand") if options.jump is None and jump is None else ""
     return ResolvedHost(
         name=options.host,
@@ -158,6 +160,14 @@ def _tokens(name: str, hostname: str, port: int, user: str, alias: str | None) -
         "r": user,
         "u": local_user(),
     }
+
+
+def _way_tokens(tokens: Mapping[str, str], jump: SSHOptions | None) -> dict[str, str]:
+    """The tokens that tell of the jump host, too: %j, and %C, a digest of %l%h%p%r%j. Before OpenSSH 9.4 there was no
+    %j, and none in %C."""
+    gate = jump.host if jump is not None else ""
+    way = "".join(tokens[token] for token in "lhpr") + gate
+    return {"j": gate, "C": hashlib.sha1(way.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()}
 
 
 def _environment(settings: Settings, environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
