@@ -152,14 +152,14 @@ def test_addresses_of_an_interface() -> None:
 
 # -- KnownHostsCommand
 
-TOKENS = "%H %I %t %K %f %h %p %r %n %%"
+TOKENS = "%H %I %t %K %f %C %d %h %i %k %L %l %n %p %r %u %% # ${RSVC_A} '%h'\\ \\%n \\"
 
 
 @pytest.fixture
 def command(tmp_path: Path, sshd: OpenSSHServer) -> Path:
     """A program that notes how it is called, and prints the server's line."""
     return shell_script(
-        tmp_path / "known hosts",
+        tmp_path / "known %hosts",
         f'for each; do printf "%s|" "$each"; done >> {tmp_path}/calls\necho >> {tmp_path}/calls\n'
         f"cat {sshd.known_hosts_file}",
     )
@@ -170,7 +170,10 @@ def without_files(command: str) -> list[str]:
             f"KnownHostsCommand={command}"]  # fmt: skip
 
 
-def test_a_command_names_the_keys_as_it_does_for_ssh(sshd: OpenSSHServer, command: Path, tmp_path: Path) -> None:
+def test_a_command_names_the_keys_as_it_does_for_ssh(
+    sshd: OpenSSHServer, command: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RSVC_A", "100%h")
     options = without_files(f'"{command}" {TOKENS} "a b"')
     assert ssh(sshd, *options).stdout == b"fine\n"
     theirs = (tmp_path / "calls").read_text().splitlines()

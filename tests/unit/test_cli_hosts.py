@@ -102,5 +102,8 @@ def test_aliases_of_ssh_config(tmp_path: Path) -> None:
     (tmp_path / "more.d" / "x").write_text("Host inner\nInclude more.d/x\n")
     (tmp_path / "config").write_text(
         'Include more.d/*\nHost web1 web2 *.eu !no\n  User x\nhost="quoted" # not this\nHost web1\nMatch host z\n'
+        "Host 'single' w\"e\"b#3\nHost \"not closed\nHost \x1b[2J\nHost last\n"
     )
-    assert aliases((str(tmp_path / "config"), str(tmp_path / "none"))) == ["inner", "web1", "web2", "quoted"]
+    assert aliases((str(tmp_path / "config"), str(tmp_path / "none"))) == [
+        "inner", "web1", "web2", "quoted", "single", "web#3", "last",
+    ]  # fmt: skip

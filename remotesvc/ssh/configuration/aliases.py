@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections.abc import Iterator
 
-from .configfile import SYSTEM_CONFIG, USER_CONFIG
+from remotesvc.bootstrap.errors import UsageError
 
-_LINE = re.compile(r"\s*(host|include)(?:\s+|\s*=\s*)(.*)", re.IGNORECASE)
-DEEPEST = 16
+from .configfile import DEEPEST, SYSTEM_CONFIG, USER_CONFIG, lines_of, setting
+
 MOST_FILES = 1000
 
 
@@ -25,18 +24,20 @@ def aliases(files: tuple[str, ...] = (USER_CONFIG, SYSTEM_CONFIG)) -> list[str]:
         if depth > DEEPEST or left < 0:
             return
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                lines = file.readlines()
+            lines = lines_of(path)
         except OSError:
             return
-        for match in filter(None, map(_LINE.match, lines)):
-            words = match.group(2).split("#")[0].replace('"', " ").split()
-            if match.group(1).lower() == "host":
-                yield from (word for word in words if not set("*?!") & set(word))
+        for line in lines:
+            try:
+                key, words = setting(line, path) or ("", [])
+            except UsageError:  # connecting says what is wrong with it
                 continue
-            for word in words:
-                for inner in sorted(glob.glob(os.path.join(base, os.path.expanduser(word)))):
-                    yield from read(inner, base, depth + 1)
+            if key == "host":
+                yield from (word for word in words if word.isprintable() and not set("*?!") & set(word))
+            elif key == "include":
+                for word in words:
+                    for inner in sorted(glob.glob(os.path.join(base, os.path.expanduser(word)))):
+                        yield from read(inner, base, depth + 1)
 
     for file in files:
         path = os.path.expanduser(file)

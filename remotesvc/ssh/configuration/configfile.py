@@ -180,11 +180,12 @@ def matches(patterns: Iterable[str], name: str) -> bool:
     return found
 
 
-def split(text: str, place: str) -> list[str]:
+def split(text: str, place: str, comments: bool = True) -> list[str]:
     """The words of a line, as ssh finds them. Raises UsageError.
 
     Quotes of either kind keep spaces together, also in the middle of a word; # begins a comment where a word could
-    begin; a backslash stands before a quote, another one, or, outside of quotes, a space, and is itself elsewhere.
+    begin, unless `comments` says otherwise; a backslash stands before a quote, another one, or, outside of quotes, a
+    space, and is itself elsewhere.
     """
     words: list[str] = []
     word: list[str] | None = None
@@ -199,7 +200,7 @@ def split(text: str, place: str) -> list[str]:
             word = None
             continue
         if word is None:
-            if sign == "#":
+            if sign == "#" and comments:
                 break
             word = []
         if sign == "\\" and escaped and escaped in ("'", '"', "\\", "" if quote else " "):

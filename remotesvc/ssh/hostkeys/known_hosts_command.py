@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import shlex
 import signal
 import subprocess
 import time
@@ -19,6 +18,7 @@ from remotesvc.bootstrap.errors import UsageError
 from remotesvc.bootstrap.unreachable import HostKeyError
 from remotesvc.escape import one_line
 
+from ..configuration.configfile import split
 from . import known_hosts
 
 LIMIT = 10.0
@@ -29,23 +29,22 @@ _LATER = "HIKtf"
 
 
 def words_of(text: str, tokens: Mapping[str, str]) -> tuple[str, ...]:
-    """The program and its arguments, with all tokens replaced but those of a run. UsageError for what is wrong."""
+    """The program, as it stands, and its arguments, with ${VARIABLES} and all tokens replaced but those of a run.
+    UsageError for what is wrong."""
 
     def replaced(match: re.Match[str]) -> str:
-        token = match.group(1)
-        if token in _LATER or token == "%":
+        token, variable = match.groups()
+        if variable is None and (token in _LATER or token == "%"):
             return match.group()
-        if token not in tokens:
+        value = os.environ.get(variable) if variable is not None else tokens.get(token)
+        if value is None:
             raise UsageError(f"{match.group()} in KnownHostsCommand {text!r} has no meaning")
-        return tokens[token].replace("%", "%%")
+        return value.replace("%", "%%")
 
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f"KnownHostsCommand {text!r}: {error}") from None
+    words = split(text, f"KnownHostsCommand {text!r}", comments=False)
     if not words or not os.path.isabs(words[0]):
         raise UsageError(f"KnownHostsCommand {text!r} does not begin with an absolute path")
-    return tuple(re.sub(r"%(.?)", replaced, word) for word in words)
+    return (words[0], *(re.sub(r"%(.?)|\$\{(\w+)\}", replaced, word) for word in words[1:]))
 
 
 class Command:
@@ -74,8 +73,9 @@ class Command:
             "K": base64.b64encode(key).decode() or "NONE",
             "f": known_hosts.fingerprint(key) if key else "NONE",
         }
-        words = [re.sub(r"%(.?)", lambda match: values[match.group(1)], word) for word in self._words]
-        return known_hosts.parse(self._run(words), self.label)
+        program, *arguments = self._words
+        words = [re.sub(r"%(.?)", lambda match: values[match.group(1)], word) for word in arguments]
+        return known_hosts.parse(self._run([program, *words]), self.label)
 
     def _run(self, words: list[str]) -> bytes:
         left = min(self._deadline - time.monotonic(), LIMIT)
