@@ -54,6 +54,7 @@ FILES = {
     "KexAlgorithms ecdh-sha2-nistp384\nPubkeyAcceptedAlgorithms ssh-ed25519\nCASignatureAlgorithms ssh-ed25519\n",
     "known hosts": "UserKnownHostsFile ~/.a %d/b\nGlobalKnownHostsFile none\nHostKeyAlias k\nHashKnownHosts yes\n"
     "StrictHostKeyChecking off\n",
+    "known hosts with spaces": "UserKnownHostsFile '/with space/a' b \"/with space/c\"\n",
     "none at all": "UserKnownHostsFile none\nIdentityFile none\nIdentityAgent none\n",
     "signs that look like tokens": "UserKnownHostsFile /a%%b /%%h\nIdentityAgent /a%%h\n"
     "GlobalKnownHostsFile ~/g%h\nRevokedHostKeys \"/with space/%%\"\n",

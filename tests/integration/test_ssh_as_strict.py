@@ -78,9 +78,30 @@ def test_known_hosts_with_a_space_in_their_name(
     assert str(file) in refused(config).message
 
 
-def test_known_hosts_that_may_be_one_file_or_two_are_refused(server: OpenSSHServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["'{d}/my hosts'", "{d}/my elsewhere/hosts"])
+def test_known_hosts_that_are_not_there_yet_are_as_the_quotes_say(
+    name: str, server: OpenSSHServer, tmp_path: Path
+) -> None:
+    """A file with a space in its name, or two of which one is where we happen to be."""
     (tmp_path / "my").write_text("")
-    line = f"UserKnownHostsFile '{tmp_path}/my hosts'\n"
+    line = f"UserKnownHostsFile {name.format(d=tmp_path)}\n"
+    config = config_of(server, tmp_path, f"StrictHostKeyChecking accept-new\n{line}")
+    assert ssh_takes(config)
+    noted = {path: path.read_text() for path in tmp_path.iterdir()}
+    assert sum(str(server.port) in text for path, text in noted.items() if path.name.startswith("my")) == 1
+    for transport in ("paramiko", "openssh"):
+        for path in tmp_path.glob("my*"):
+            path.write_text("")
+        with Router() as router:
+            assert router.ssh("127.0.0.1", ssh_config=config, transport=transport).ping() > 0
+        assert {path: path.read_text() for path in noted} == noted
+
+
+def test_known_hosts_of_which_only_ssh_knows_whether_they_are_one_file_or_two_are_refused(
+    server: OpenSSHServer, tmp_path: Path
+) -> None:
+    (tmp_path / "my").write_text("")
+    line = f"Match exec true\nUserKnownHostsFile '{tmp_path}/my hosts'\n"
     config = config_of(server, tmp_path, f"StrictHostKeyChecking accept-new\n{line}")
     for transport in ("paramiko", "openssh"):
         with Router() as router, pytest.raises(ConnectError, match="make the file") as caught:

@@ -132,7 +132,7 @@ def test_home_is_what_the_system_says(file: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_usual_files_in_a_home_with_a_space_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "tilde", lambda path: path.replace("~", "/home/the user"))
     usual = ("/home/the user/.ssh/known_hosts", "/home/the user/.ssh/known_hosts2")
-    assert settings.several("userknownhostsfile", " ".join(usual), str) == usual
+    assert settings.several("userknownhostsfile", " ".join(usual), dict) == usual
 
 
 def test_patterns_and_tokens(file: Path) -> None:

@@ -20,7 +20,7 @@ from remotesvc.bootstrap.unreachable import ConnectError
 from ..hostkeys import known_hosts_command
 from ..openssh import config as openssh_config
 from . import hostspec, keywords
-from .configfile import SYSTEM_CONFIG, USER_CONFIG, Reader, Unreadable, Values
+from .configfile import Unreadable, Values, read_files
 from .hops import last_hop
 from .localuser import has_entry, local_user, tilde
 from .options import HOST_KEY_MODES, SSHOptions
@@ -42,31 +42,13 @@ def resolve(
     program = shutil.which("ssh") if has_entry() else None
     try:
         ask = openssh_config.ask if answers is None else answers.ask
-        values = ask(program, options, timeout) if program else _read_files(options)
+        values = ask(program, options, timeout) if program else read_files(options)
         _check(values, options, program)
-        return _build(Settings(values, program is not None), options)
+        return _build(Settings(values, program is not None, lambda: read_files(options)), options)
     except UsageError as error:
         raise _error(options, f"ssh_config does not make sense: {error}") from error
     except Unreadable as error:
         raise _error(options, str(error), OTHER_TRANSPORT if "needs OpenSSH" not in str(error) else "") from error
-
-
-def _read_files(options: SSHOptions) -> Values:
-    """The table that `ssh -G` would print, for machines without OpenSSH's client."""
-    reader = Reader(options.host, options.user)
-    if options.jump is not None:
-        reader.options(["ProxyJump=none"])
-    if options.key_filenames:
-        reader.values["identityfile"] = list(options.key_filenames)
-    reader.options(options.extra_options)
-    given = options.ssh_config
-    if given is None:
-        for name, base in ((USER_CONFIG, os.path.expanduser("~/.ssh")), (SYSTEM_CONFIG, "/etc/ssh")):
-            if os.path.exists(os.path.expanduser(name)):
-                reader.file(name, base)
-    elif given != "none":
-        reader.file(given, os.path.expanduser("~/.ssh"))
-    return reader.values
 
 
 def _check(values: Values, options: SSHOptions, program: str | None) -> None:

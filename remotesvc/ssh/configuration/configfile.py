@@ -11,10 +11,14 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from remotesvc.bootstrap.errors import UsageError
 
 from .localuser import local_user
+
+if TYPE_CHECKING:
+    from .options import SSHOptions
 
 SYSTEM_CONFIG = "/etc/ssh/ssh_config"
 USER_CONFIG = "~/.ssh/config"
@@ -99,6 +103,8 @@ class Reader:
                     names.append(word)
         elif key == "setenv":
             self.values.setdefault(key, []).extend(words)
+        elif key in ("userknownhostsfile", "globalknownhostsfile"):
+            self.values.setdefault(key, list(words))  # each a file, whatever spaces it has
         elif key in _SEVERAL:
             self.values.setdefault(key, []).append(" ".join(words))
         else:
@@ -141,6 +147,25 @@ class Reader:
             return self.host.lower()
         local = local_user()
         return local if criterion == "localuser" else self.user or self.values.get("user", [local])[0]
+
+
+def read_files(options: SSHOptions) -> Values:
+    """The table that `ssh -G` would print, but for lists of files, which are those here. Raises UsageError and
+    Unreadable."""
+    reader = Reader(options.host, options.user)
+    if options.jump is not None:
+        reader.options(["ProxyJump=none"])
+    if options.key_filenames:
+        reader.values["identityfile"] = list(options.key_filenames)
+    reader.options(options.extra_options)
+    given = options.ssh_config
+    if given is None:
+        for name, base in ((USER_CONFIG, os.path.expanduser("~/.ssh")), (SYSTEM_CONFIG, "/etc/ssh")):
+            if os.path.exists(os.path.expanduser(name)):
+                reader.file(name, base)
+    elif given != "none":
+        reader.file(given, os.path.expanduser("~/.ssh"))
+    return reader.values
 
 
 def lines_of(path: str) -> list[str]:

@@ -23,12 +23,13 @@ class Settings:
     """The table that OpenSSH or our own reader made of the files. The methods take keywords in lower case.
 
     A value "none" is like no value to all but `each`. UsageError if a value is not of the type asked for. `ssh_says`:
-    it was `ssh -G` that made it, which has replaced the tokens of some.
+    it was `ssh -G` that made it, which has replaced the tokens of some; `read` makes it of the files, then.
     """
 
-    def __init__(self, values: Values, ssh_says: bool) -> None:
+    def __init__(self, values: Values, ssh_says: bool, read: Callable[[], Values] = dict) -> None:
         self._values = values
         self._ssh_says = ssh_says
+        self._read = read
 
     def text(self, key: str, default: str = "") -> str:
         """The value that counts: the first."""
@@ -78,21 +79,24 @@ class Settings:
 
     def known_hosts(self, key: str, tokens: Mapping[str, str]) -> tuple[str, ...]:
         """The paths of a list of files, with ~ and tokens expanded, none twice."""
-        listed = self._values.get(key, [" ".join(KNOWN_HOSTS[key])])[0]
+        listed = self._values.get(key, KNOWN_HOSTS[key])
+        if self._ssh_says:
+            return several(key, " ".join(listed), self._read)
+        words = (word for word in listed if word.lower() != "none")
         if key == "globalknownhostsfile":  # ssh knows no tokens there
-            return several(key, listed, tilde)
-        return several(key, listed, lambda path: self.expanded(path, tokens))
+            return tuple(dict.fromkeys(map(tilde, words)))
+        return tuple(dict.fromkeys(expand(word, tokens) for word in words))
 
     def expanded(self, path: str, tokens: Mapping[str, str]) -> str:
         """A path of those in which `ssh -G` replaces the tokens."""
         return tilde(path) if self._ssh_says else expand(path, tokens)
 
 
-def several(key: str, text: str, expanded: Callable[[str], str]) -> tuple[str, ...]:
+def several(key: str, text: str, read: Callable[[], Values]) -> tuple[str, ...]:
     """The files of a list as `ssh -G` prints it, without the quotes around those with a space in their names.
 
-    Words that are the path of a file together are one. UsageError where that does not tell: a file that is not found
-    refuses no key.
+    Words that are the path of a file together are one. Where that does not tell, the words that we find in the files
+    ourselves (`read`) do, if they come to the same text. Else UsageError: a file that is not found refuses no key.
     """
     usual = tuple(map(tilde, KNOWN_HOSTS[key]))
     if text == " ".join(usual):  # a home may have spaces in its name
@@ -102,16 +106,27 @@ def several(key: str, text: str, expanded: Callable[[str], str]) -> tuple[str, .
     certain = True
     while words:
         counts = range(len(words), 0, -1)
-        count = next((count for count in counts if _is_file(expanded(" ".join(words[:count])))), 0)
-        if files and words[0][:1] not in ("/", "~", "%", "$") and not (certain and count):
+        count = next((count for count in counts if _is_file(tilde(" ".join(words[:count])))), 0)
+        if files and words[0][:1] not in ("/", "~") and not (certain and count):
+            named = _named(key, read)
+            if " ".join(named) == text:
+                return named
             raise UsageError(
                 f"{key} {text} may be one file or several, as ssh -G tells no quotes: make the file, if only an empty"
                 " one, or use names without spaces"
             )
         certain = count > 0
-        files.append(expanded(" ".join(words[: count or 1])))
+        files.append(tilde(" ".join(words[: count or 1])))
         del words[: count or 1]
     return tuple(dict.fromkeys(files))
+
+
+def _named(key: str, read: Callable[[], Values]) -> tuple[str, ...]:
+    """The files of a list as we find them ourselves; none where only ssh can."""
+    try:
+        return tuple(map(tilde, read().get(key, ())))
+    except (Unreadable, UsageError):
+        return ()
 
 
 def _is_file(path: str) -> bool:

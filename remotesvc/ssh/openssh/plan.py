@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from remotesvc.bootstrap.errors import UsageError
 
 from ..configuration import hostspec
-from ..configuration.configfile import Values
+from ..configuration.configfile import Values, read_files
 from ..configuration.hostspec import HostSpec
-from ..configuration.localuser import local_user, tilde
+from ..configuration.localuser import local_user
 from ..configuration.options import SSHOptions
 from ..configuration.settings import several
 from ..configuration.tokens import number
@@ -78,7 +78,7 @@ def describe(options: SSHOptions, values: Values) -> OpenSSHHost:
     else:
         jump = _last(one("proxyjump").rpartition(",")[2]) if options.jump is None else None
     command = one("proxycommand") or None
-    files = options.known_hosts or _files(values)
+    files = options.known_hosts or _files(options, values)
     interval = number(one("serveraliveinterval", "0"))
     return OpenSSHHost(
         name=options.host, hostname=hostname, port=port, user=user, alias=alias, jump=jump,
@@ -188,9 +188,9 @@ def _last(text: str) -> HostSpec | None:
         return HostSpec(None, text, None)
 
 
-def _files(values: Values) -> list[str]:
+def _files(options: SSHOptions, values: Values) -> list[str]:
     keys = ("userknownhostsfile", "globalknownhostsfile")
-    return [path for key in keys for path in several(key, values.get(key, ["none"])[0], tilde)]
+    return [path for key in keys for path in several(key, values.get(key, ["none"])[0], lambda: read_files(options))]
 
 
 def _plain(path: str) -> str:
