@@ -27,7 +27,7 @@ _AFTER_INTERRUPT = 128 * 1024
 takes seconds to show where the lines are short."""
 _OF_SSH = {
     "port": "-p", "ssh_options": "-o", "ssh_config": "-F", "private_key": "--private-key", "host_keys": "--host-keys",
-    "transport": "--transport",
+    "transport": "--transport", "ask_pass": "-k", "password_file": "--password-file",
 }  # fmt: skip
 """Options that say nothing where no host is reached over SSH."""
 _A_YEAR = 365 * 86400.0

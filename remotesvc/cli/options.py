@@ -44,12 +44,15 @@ _REACHING = (
     _option("-o", "--ssh-option", "ssh_options", multiple=True, metavar="KEY=VALUE",
             help="An ssh_config option, as with ssh -o. May be repeated.", envvar=None),
     _option("-J", "--jump", metavar="HOST[,HOST...]", help="Hosts to go through, as ssh -J; none: directly."),
+    _option("--connect-timeout", type=_SECONDS, default=30.0, metavar="SECONDS",
+            help="Limit for connecting to a host. Default: 30; 0: none."),
+)  # fmt: skip
+
+_SPEAKING = (
     _option("--transport", type=click.Choice(["paramiko", "openssh"]), default=None,
             help="Who speaks SSH: we do (paramiko, the default), or the ssh program."),
     _option("--host-keys", type=click.Choice(["yes", "ask", "accept-new", "no"]), default=None,
             help="Host key checking, as ssh's StrictHostKeyChecking. Default: what ssh_config says."),
-    _option("--connect-timeout", type=_SECONDS, default=30.0, metavar="SECONDS",
-            help="Limit for connecting to a host. Default: 30; 0: none."),
 )  # fmt: skip
 
 _LOGIN = (
@@ -177,7 +180,7 @@ def selection_options(function: Function) -> Function:
 
 def connection_options(function: Function) -> Function:
     """Add the options of commands that do something on hosts: which they are, how they are reached, at what pace."""
-    return _add(function, (*_SELECTION, _LIST_HOSTS, *_REACHING, *_LOGIN, *_PACING))
+    return _add(function, (*_SELECTION, _LIST_HOSTS, *_REACHING, *_SPEAKING, *_LOGIN, *_PACING))
 
 
 def reaching_options(function: Function) -> Function:
@@ -186,8 +189,8 @@ def reaching_options(function: Function) -> Function:
 
 
 def login_options(function: Function) -> Function:
-    """Add those that say how to log in, and what to start there."""
-    return _add(function, _LOGIN)
+    """Add those that say who speaks SSH, how to log in, and what to start there."""
+    return _add(function, (*_SPEAKING, *_LOGIN))
 
 
 def pacing_options(function: Function) -> Function:

@@ -101,7 +101,9 @@ def test_a_key_is_new_though_it_cannot_be_noted(
     assert "(new)" in out and "not noted" in err
 
 
-@pytest.mark.parametrize("option", ["--gather", "--outdir=x", "--become", "--ask-pass"])
+@pytest.mark.parametrize(
+    "option", ["--gather", "--outdir=x", "--become", "--ask-pass", "--host-keys=no", "--transport=openssh"]
+)
 def test_what_means_nothing_is_no_option(option: str) -> None:
     assert main(["trust", "h", option]) == 64
 

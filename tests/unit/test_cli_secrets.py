@@ -41,8 +41,11 @@ def test_the_password_is_asked_for_once_for_all_hosts(monkeypatch: pytest.Monkey
     assert main(["ping", "-k", "web1,web2,web3"], backend) == 0
     assert asked == ["SSH password: "]
     assert [options["password"] for _, options in backend.opened] == [Secret("hunter2")] * 3
-    assert main(["ping", "-k", "local:"], backend) == 0
-    assert len(asked) == 1  # this machine asks for none
+    for words in (["-k"], ["--password-file", "/dev/null"]):  # this machine asks for none
+        assert main(["ping", *words, "local:"], backend) == 64
+    monkeypatch.setenv("REMOTESVC_ASK_PASS", "1")
+    assert main(["ping", "local:"], backend) == 0
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("words", [["--json"], ["--jsonl"]])
