@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
-import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
+from remotesvc.bootstrap.calls.refusals import ArgumentError
 from remotesvc.bootstrap.data.record import Record
+from remotesvc.service.base import Service
 
 SMALL = 16 * 1024
 """Bytes, roughly: arguments up to here are encoded and sent in no time worth mentioning."""
 
-_HOST = re.compile(r"(?:(?:typing\.)?Optional\[)?(?:remotesvc\.)?Host\]?(?:\s*\|\s*None)?\Z")
-"""An annotation that is a text, as it is where only type checkers can evaluate it."""
+_UNIONS = ("Optional", "Union", "typing.Optional", "typing.Union")
 _CONTAINERS = (tuple, list, set, frozenset, dict)
 _SCALARS = (type(None), bool, int, float)
 
@@ -55,15 +56,50 @@ def facts_place(fn: Any) -> FactsPlace | None:
     return None
 
 
+def facts_place_of_method(service: Any, name: str) -> FactsPlace | None:
+    """The same for a method of a service that is given as its class: what is known by its name only, the target has."""
+    if not (isinstance(service, type) and issubclass(service, Service) and isinstance(name, str)):
+        return None
+    method = service.methods().get(name)
+    place = None if method is None else facts_place(method.function)
+    if method is None or place is None or place.index is None:
+        return place
+    try:
+        positional = method.signature.positional  # without `self`, and without what asks for the caller's Message
+    except ArgumentError:  # each host will say so
+        return None
+    return replace(place, index=positional.index(place.name)) if place.name in positional else None
+
+
 def _is_host(annotation: Any) -> bool:
     """Whether this means `remotesvc.Host`, or that or None."""
     annotation = getattr(annotation, "__forward_arg__", annotation)  # of what could not be evaluated
     if isinstance(annotation, str):
-        return _HOST.match(annotation.strip("'\"")) is not None
+        return _says_host(annotation)
     ours = str(getattr(annotation, "__module__", "")).startswith("remotesvc")
     if ours and getattr(annotation, "__qualname__", "") == "Host":
         return True
     return any(map(_is_host, get_args(annotation))) if get_origin(annotation) in (Union, UnionType) else False
+
+
+def _says_host(text: str) -> bool:
+    """The same of an annotation that is a text, as it is where only type checkers can evaluate it."""
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        return False
+    return _names_host(node)
+
+
+def _names_host(node: ast.expr) -> bool:
+    if isinstance(node, ast.BinOp):
+        return _names_host(node.left) or _names_host(node.right)
+    if isinstance(node, ast.Constant):  # quotes within quotes
+        return isinstance(node.value, str) and _says_host(node.value)
+    if isinstance(node, ast.Subscript):
+        given = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return ast.unparse(node.value) in _UNIONS and any(map(_names_host, given))
+    return ast.unparse(node) in ("Host", "remotesvc.Host")
 
 
 def _signature(fn: Any) -> inspect.Signature:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .arguments import facts_place, named, small
+from .arguments import facts_place, facts_place_of_method, named, small
 from .member import Member
 
 if TYPE_CHECKING:
@@ -51,3 +51,17 @@ class Call:
         if self._facts is not None and self._facts.name not in kwargs:
             return self._facts.fill(args, kwargs, member.facts())
         return args, kwargs
+
+
+class ServiceCall(Call):
+    """The same of a method of a service."""
+
+    def __init__(self, service: Any, method: str, arguments: Callable[[Member], Arguments]) -> None:
+        super().__init__(method, arguments)
+        self._service = service
+        self._facts = facts_place_of_method(service, method)
+
+    def begin(self, context: Context, member: Member) -> Any:
+        """The future of the call on one host."""
+        args, kwargs = self._given(member)
+        return context.call_service_async(self._service, self._fn, *args, **kwargs)

@@ -13,9 +13,9 @@ from remotesvc.bootstrap.errors import UsageError
 from remotesvc.calling.options import DEFAULTS, Options
 from remotesvc.router import Router
 
-from .arguments import small, spread
+from .arguments import spread
 from .asyncio_bridge import beside, follow
-from .call import Arguments, Call
+from .call import Arguments, Call, ServiceCall
 from .chosen import Source, choose
 from .connection import Become
 from .gather import Stop, gather
@@ -210,10 +210,12 @@ class Fleet:
     # -- services and files
 
     def call_service(self, service: Any, method: str, /, *args: Any, **kwargs: Any) -> Results:
-        """Call a method of a service on every host; see `Context.call_service`. One outcome each, as of `run`."""
-        return self._in_order(self._outcomes(
-            lambda context, member: context.call_service_async(service, method, *args, **kwargs),
-            small=lambda member: small(args, kwargs)))
+        """Call a method of a service on every host; see `Context.call_service`. One outcome each, as of `run`.
+
+        Where `service` is its class, a parameter annotated `remotesvc.Host` is filled in as by `run`.
+        """
+        call = ServiceCall(service, method, lambda member: (args, kwargs))
+        return self._in_order(self._outcomes(call.begin, None, call.small))
 
     def push(self, src: Any, dst: str, **options: Any) -> Results:
         """Copy a file, directory or bytes to `dst` on every host; see `Context.push`. It is read and compressed once.

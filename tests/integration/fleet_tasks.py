@@ -146,5 +146,9 @@ class Counter(Service):
         self.count += by
         return self.count
 
+    @expose(policy=AllowParents())
+    def where(self, host: remotesvc.Host, prefix: str = "") -> str:
+        return f"{prefix}{host.name}"
+
     def hidden(self) -> None:
         """Not exposed."""

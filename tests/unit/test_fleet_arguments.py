@@ -11,7 +11,8 @@ from typing import Any, Optional
 import pytest
 
 import remotesvc
-from remotesvc.fleet.arguments import SMALL, FactsPlace, facts_place, named, small, spread
+from remotesvc.fleet.arguments import SMALL, FactsPlace, facts_place, facts_place_of_method, named, small, spread
+from remotesvc.service import CALLER, Message, Service, expose
 
 
 def with_facts(number: int, host: remotesvc.Host) -> None:
@@ -67,6 +68,45 @@ def test_an_annotation_that_was_evaluated(annotation: Any) -> None:
 
     told.__annotations__["there"] = annotation
     assert facts_place(told) == FactsPlace("there", 0)
+
+
+@pytest.mark.parametrize(("annotation", "wanted"), [
+    ("Union[Host, None]", True),
+    ("typing.Union[None, remotesvc.Host]", True),
+    ("Union[int, Optional[Host]]", True),
+    ("None | Host", True),
+    ("Optional['remotesvc.Host']", True),
+    ("list[Host]", False),
+    ("Union[int, None]", False),
+    ("other.Host", False),
+    ("Host if", False),
+])  # fmt: skip
+def test_an_annotation_that_is_a_text(annotation: str, wanted: bool) -> None:
+    def told(there: Any) -> None: ...
+
+    told.__annotations__["there"] = annotation
+    assert facts_place(told) == (FactsPlace("there", 0) if wanted else None)
+
+
+class Served(Service):
+    @expose()
+    def first(self, caller: Message = CALLER, there: remotesvc.Host | None = None, size: int = 0) -> None: ...
+
+    @expose()
+    def last(self, size: int, *, there: remotesvc.Host) -> None: ...
+
+    @expose()
+    def without(self, size: int) -> None: ...
+
+    def hidden(self, there: remotesvc.Host) -> None: ...
+
+
+def test_the_parameter_of_a_method_of_a_service() -> None:
+    assert facts_place_of_method(Served, "first") == FactsPlace("there", 0)
+    assert facts_place_of_method(Served, "last") == FactsPlace("there")
+    for name in ("without", "hidden", "unknown"):
+        assert facts_place_of_method(Served, name) is None
+    assert facts_place_of_method("tests.unit.test_fleet_arguments.Served", "first") is None
 
 
 def test_arguments_of_one_host() -> None:
