@@ -13,6 +13,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Optional
 
+# Seconds between two looks of called code that waits whether its caller has given up; whatever it waits for wakes it at
+# once. A hook in each call would have to be taken back after each call that it makes. What it calls afterwards, to tidy
+# up, has so long, too.
+LOOK_EVERY = 0.5
+
 
 class Pending(object):
     """One reply that is waited for: a latch, and a mailbox while it is open.

@@ -5,10 +5,10 @@ import threading
 
 from ..bootstrap.calls.ask import error_untrusted
 from ..bootstrap.calls.current import running
+from ..bootstrap.calls.pending import LOOK_EVERY
 from ..bootstrap.errors import Busy, Cancelled, Lost, NotSent
 from ..bootstrap.links import wire
 from .outcomes import bindings_for, own_error
-from .waiting import LOOK_EVERY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

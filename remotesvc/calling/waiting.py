@@ -7,14 +7,11 @@ hold its thread, and all that is below it in the tree, for as long as the other 
 import time
 
 from ..bootstrap.calls.current import running
+from ..bootstrap.calls.pending import LOOK_EVERY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Optional
-
-# Seconds between two looks whether the caller has given up: a hook in each call would have to be taken back after each
-# call that it makes. What it calls afterwards, to tidy up, has so long, too.
-LOOK_EVERY = 0.5
 
 
 def wait_in_call(wait: "Callable[[Optional[float]], bool]", timeout: "Optional[float]" = None,

@@ -4,11 +4,12 @@ import threading
 import time
 
 from ..bootstrap.calls.current import running
+from ..bootstrap.calls.pending import LOOK_EVERY
 from ..bootstrap.errors import Error, UsageError
 from .errors import Closed, WaitTimeout
 from .receiver import Gone, Receiver
 from .sender import Sender
-from .waitable import LOOK_EVERY, NOTHING, deadline_of
+from .waitable import NOTHING, deadline_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

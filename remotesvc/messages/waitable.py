@@ -5,6 +5,7 @@ import threading
 import time
 
 from ..bootstrap.calls.current import running
+from ..bootstrap.calls.pending import LOOK_EVERY
 from ..bootstrap.errors import UsageError
 from .errors import Closed, WaitTimeout
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 # Stands for "there is no item": an item may be None.
 NOTHING: "Any" = object()
-# Seconds between two looks whether the call that waits was given up; whatever it waits for wakes it at once.
-LOOK_EVERY = 0.5
 
 
 class Waitable(object):
