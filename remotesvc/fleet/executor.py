@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import closing, suppress
@@ -72,22 +74,45 @@ class FleetExecutor(Executor):
         return task.future
 
     def map(self, fn: Callable[..., Any] | str, *iterables: Iterable[Any],
-            timeout: float | None = None, chunksize: int = 1) -> Iterator[Any]:
+            timeout: float | None = None, chunksize: int = 1, buffersize: int | None = None) -> Iterator[Any]:
         """The values of `fn` for the items of `iterables`, in order; all are submitted at once, as by `Executor.map`.
 
         With a `chunksize`, that many calls are one task, which runs them one after the other on one host: the larger,
         the less a short call costs. A call that raises takes the values of its chunk with it, and what is lost, or
-        has its time limit from `options`, is the chunk. Raises UsageError, and what `submit` does.
+        has its time limit from `options`, is the chunk. With a `buffersize`, on any Python, at most that many tasks are
+        submitted whose values nobody has read: `iterables` may have no end, and large values do not pile up. Raises
+        UsageError, and what `submit` does.
         """
         if chunksize < 1:
             raise UsageError("chunksize must be at least 1")
+        if buffersize is not None and buffersize < 1:
+            raise UsageError("buffersize must be at least 1, or None for no limit")
         if chunksize == 1:
-            return super().map(fn, *iterables, timeout=timeout)  # type: ignore[arg-type]
+            return self._map(fn, zip(*iterables, strict=False), timeout, buffersize)
         if self._tasks.policy == "sticky":
             raise UsageError("a policy that places each task by its first argument leaves no chunks: chunksize is 1")
         calls = zip(*iterables, strict=False)
         chunks = iter(lambda: list(itertools.islice(calls, chunksize)), [])
-        return _joined(super().map(many(fn), chunks, timeout=timeout))  # type: ignore[arg-type]
+        return _joined(self._map(many(fn), zip(chunks, strict=True), timeout, buffersize))
+
+    def _map(self, fn: Any, calls: Iterator[tuple[Any, ...]], timeout: float | None,
+             buffersize: int | None) -> Generator[Any, None, None]:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        futures = deque(self.submit(fn, *args) for args in itertools.islice(calls, buffersize))
+
+        def values() -> Generator[Any, None, None]:
+            try:
+                while futures:
+                    value = futures[0].result(None if deadline is None else deadline - time.monotonic())
+                    futures.popleft()
+                    yield value
+                    del value  # it may be large
+                    futures.extend(self.submit(fn, *args) for args in itertools.islice(calls, 1))
+            finally:
+                for future in futures:
+                    future.cancel()
+
+        return values()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more tasks; `wait` until those taken have ended. cancel_futures drops what has not begun.

@@ -6,7 +6,7 @@ import functools
 import itertools
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, as_completed, wait
 from pathlib import Path
 from typing import Any
@@ -210,6 +210,37 @@ def test_chunks_whose_values_nobody_wants_are_not_begun(fleet: Fleet, tmp_path: 
         values.close()  # type: ignore[attr-defined]
         gate.touch()
     assert len((tmp_path / "ran").read_text()) <= 4
+
+
+@pytest.mark.parametrize("chunksize", [1, 3])
+def test_a_buffer_bounds_what_is_submitted_ahead_of_its_reader(fleet: Fleet, chunksize: int) -> None:
+    taken: list[int] = []
+
+    def endless() -> Iterator[int]:
+        for number in itertools.count():
+            taken.append(number)
+            yield number
+
+    with fleet.executor() as executor:
+        values = executor.map(tasks.add, endless(), buffersize=5, chunksize=chunksize)
+        assert len(taken) == 5 * chunksize
+        for number in range(4 * chunksize):
+            assert next(values) == number
+            assert len(taken) == (5 + number // chunksize) * chunksize
+        values.close()  # type: ignore[attr-defined]
+        assert list(executor.map(tasks.add, range(4), buffersize=9)) == [0, 1, 2, 3]
+        with pytest.raises(UsageError, match="buffersize must be at least 1"):
+            executor.map(abs, [1], buffersize=0)
+
+
+def test_values_that_do_not_come_in_time_are_given_up(fleet: Fleet) -> None:
+    with fleet.filter("web1").executor() as executor:
+        values = executor.map(tasks.sleep, [0, 600, 600], timeout=2)
+        assert next(values) == 0
+        with pytest.raises(TimeoutError):
+            next(values)
+        for future in list(executor._running):
+            future.kill()  # the other has not begun, and will not
 
 
 def test_what_cannot_go_in_chunks(fleet: Fleet) -> None:
