@@ -23,7 +23,7 @@ from . import hostspec, keywords
 from .configfile import Unreadable, Values, read_files
 from .hops import last_hop
 from .localuser import has_entry, local_user, tilde
-from .options import HOST_KEY_MODES, SSHOptions
+from .options import SSHOptions, host_key_mode
 from .resolved import OTHER_TRANSPORT, PREFERRED_AUTHENTICATIONS, ResolvedHost
 from .settings import Settings
 from .tokens import expand_command
@@ -79,7 +79,7 @@ def _build(settings: Settings, options: SSHOptions) -> ResolvedHost:
     )
     keys_command = settings.text("knownhostscommand")
     batch_mode = settings.yes("batchmode")
-    strict = options.host_keys or _strict(settings.text("stricthostkeychecking", "ask").lower())
+    strict = options.host_keys or host_key_mode(settings.text("stricthostkeychecking", "ask"))
     command = settings.text("proxycommand") if options.jump is None and jump is None else ""
     return ResolvedHost(
         name=options.host,
@@ -174,12 +174,6 @@ def _agent(settings: Settings, tokens: Mapping[str, str]) -> str | None:
     if where.startswith("$") and not where.startswith("${"):
         return os.environ.get(where[1:]) or None
     return settings.expanded(where, tokens)
-
-
-def _strict(value: str) -> str:
-    """A word that ssh does not know is read as the strictest mode."""
-    mode = {"true": "yes", "false": "no", "off": "no"}.get(value, value)
-    return mode if mode in HOST_KEY_MODES else "yes"
 
 
 def _family(value: str) -> str:

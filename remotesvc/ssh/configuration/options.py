@@ -20,6 +20,8 @@ HOST_KEY_MODES = ("yes", "ask", "accept-new", "no")
 """What to do with the key of a host that no known_hosts file names: refuse, ask, note it, note it. A key that
 differs from the noted one is refused in every mode."""
 
+_WORDS = {"true": "yes", "false": "no", "off": "no"}
+
 TRANSPORTS = ("paramiko", "openssh")
 """Who speaks SSH: this process, or the ssh program."""
 
@@ -182,3 +184,9 @@ def _paths(value: Path | Sequence[Path] | None) -> tuple[str, ...] | None:
     if isinstance(value, (str, PathLike)):
         return (fspath(value),)
     return tuple(fspath(path) for path in value)
+
+
+def host_key_mode(word: str) -> str:
+    """The mode that a StrictHostKeyChecking of ssh_config stands for. A word that ssh does not know is "yes"."""
+    mode = _WORDS.get(word.lower(), word.lower())
+    return mode if mode in HOST_KEY_MODES else "yes"

@@ -11,7 +11,7 @@ from ..configuration import hostspec
 from ..configuration.configfile import Values, read_files
 from ..configuration.hostspec import HostSpec
 from ..configuration.localuser import local_user
-from ..configuration.options import SSHOptions
+from ..configuration.options import SSHOptions, host_key_mode
 from ..configuration.settings import several
 from ..configuration.tokens import number
 from ..hostkeys import host_names
@@ -80,10 +80,12 @@ def describe(options: SSHOptions, values: Values) -> OpenSSHHost:
     command = one("proxycommand") or None
     files = options.known_hosts or _files(options, values)
     interval = number(one("serveraliveinterval", "0"))
+    mode = options.host_keys or host_key_mode(one("stricthostkeychecking", "ask"))
     return OpenSSHHost(
         name=options.host, hostname=hostname, port=port, user=user, alias=alias, jump=jump,
         proxy_command=command if options.jump is None and jump is None else None,
-        strict=_strict(options.host_keys or one("stricthostkeychecking", "ask").lower()),
+        # "no" would let a changed key pass, which nothing here does.
+        strict="accept-new" if mode == "no" else mode,
         known_hosts=tuple(os.path.expanduser(file) for file in files),
         alive_interval=float(interval) if interval else None, alive_count=number(one("serveralivecountmax", "3")),
     )
@@ -157,12 +159,6 @@ def command_line(
         # -i is for a name that is looked for as it stands, with a % that is doubled, too.
         words += ["-o", f"IdentityFile={_quoted(path)}"] if "%" in path else ["-i", _plain(path)]
     return [*words, "--", options.host, command]
-
-
-def _strict(mode: str) -> str:
-    # "no" would let a changed key pass, which nothing here does.
-    return {"no": "accept-new", "off": "accept-new", "false": "accept-new", "accept-new": "accept-new",
-            "ask": "ask"}.get(mode, "yes")
 
 
 def _hop(hop: str | SSHOptions) -> str:
