@@ -188,6 +188,7 @@ def test_an_encode_error_is_not_taken_for_the_type_it_is_about() -> None:
         ([memoryview(array.array("d", [0.5]))], "[memoryview([0.5])]"),
         ([["a" * 60], ["b" * 60]], f"[\n  ['{'a' * 60}'],\n  ['{'b' * 60}'],\n]"),
         pytest.param(2**20_000, hex(2**20_000), id="huge int"),
+        pytest.param([-(2**20_000), True], f"[\n  {hex(-(2**20_000))},\n  True,\n]", id="huge int in a list"),
     ],
 )
 def test_value_text(value: Any, text: str) -> None:

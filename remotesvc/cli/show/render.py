@@ -20,6 +20,7 @@ _SAYS = {
 }  # fmt: skip
 """Whose words an error quotes, by the stage that failed; after these stages they are the target's."""
 _HUGE_BITS = 14_000
+_QUICK = frozenset([str, bytes, float, bool, type(None)])
 _BRACKETS: dict[type, Sequence[str]] = {
     list: "[]",
     tuple: "()",
@@ -75,7 +76,8 @@ class _Printer:
                 self.cut = True
                 shown.append(f"... {total - len(shown):,} more")
                 break
-            shown.append(prefix + self.text(item, indent + 2, depth - 1))
+            quick = self._whole and _is_quick(item)  # of these there may be millions
+            shown.append(prefix + (repr(item) if quick else self.text(item, indent + 2, depth - 1)))
             size += len(shown[-1])
         tail = "," if total == 1 and opening == "(" else ""
         # What is very deep stands on one line: a line an item would be mostly indentation.
@@ -124,6 +126,12 @@ class _Printer:
         if isinstance(value, Mapping):
             return "{", "}", ((f"{self._leaf(key)}: ", item) for key, item in value.items()), len(value)
         return brackets[0], brackets[1], (("", item) for item in value), len(value)
+
+
+def _is_quick(value: Any) -> bool:
+    """Whether its repr is all there is to it."""
+    kind = type(value)
+    return kind in _QUICK or (kind is int and value.bit_length() <= _HUGE_BITS)
 
 
 _STORY = {
