@@ -104,15 +104,24 @@ def _attributes(cls: "type") -> "Dict[str, Any]":
     if type(cls).__name__ not in ("type", "ABCMeta"):  # an Enum's members, say
         return {}
     return {name: value for name, value in vars(cls).items()
-            if not (name.startswith("__") and name.endswith("__")) and _is_plain(value, 0)}
+            if not (name.startswith("__") and name.endswith("__")) and _is_plain(value)}
 
 
-def _is_plain(value: "Any", depth: "int") -> "bool":
-    kind = type(value)
-    if kind in (list, tuple, set, frozenset, dict) and depth < 8 and len(value) <= 1000:
-        parts = list(value) + (list(value.values()) if kind is dict else [])
-        return all(_is_plain(each, depth + 1) for each in parts)
-    return value is None or kind in (str, bytes, int, float, complex, bool)
+def _is_plain(value: "Any") -> "bool":
+    """Whether it holds nothing but plain values, 8 levels of them at most. One thing that many hold is looked at once
+    in each level."""
+    level = {id(value): value}
+    for depth in range(9):
+        below: "Dict[int, Any]" = {}
+        for each in level.values():
+            kind: "Any" = type(each)
+            if kind in (list, tuple, set, frozenset, dict) and depth < 8 and len(each) <= 1000:
+                below.update((id(part), part) for part in each)
+                below.update((id(part), part) for part in (each.values() if kind is dict else ()))
+            elif each is not None and kind not in (str, bytes, int, float, complex, bool):
+                return False
+        level = below
+    return True
 
 
 def _type_variable(variable: "Any") -> "Any":

@@ -15,6 +15,7 @@ import pytest
 from remotesvc.bootstrap.calls import bysource as there
 from remotesvc.bootstrap.imports.modules import Request
 from remotesvc.pickling import extent
+from remotesvc.pickling.bysource import _is_plain
 from remotesvc.pickling.codes import alike, inner, names_at_once, names_in, same
 from remotesvc.pickling.parts import Pickles
 from remotesvc.pickling.sent import MOST, Sent, digest_of
@@ -263,3 +264,11 @@ def test_a_digest_is_the_same_in_every_process() -> None:
     }
     assert said == {digest_of(code(text))}
     assert digest_of(code(text)) != digest_of(code(text.replace("1.5", "2.5")))
+
+
+def test_plain_values_are_looked_at_once_in_each_level() -> None:
+    shared: Any = 1
+    for _ in range(8):
+        shared = [shared] * 900
+    assert _is_plain(shared) and not _is_plain([shared])
+    assert _is_plain({"a": {(1, b"2"): [None]}}) and not _is_plain({"a": {1: [object()]}}) and not _is_plain({len: 1})
