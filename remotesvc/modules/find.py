@@ -30,8 +30,10 @@ from .standins import STAND_INS, stand_in
 # names asked for are made up by children.
 _ASKED = "editable"
 
-# Namespace packages from before Python knew any: pkgutil's, and those of pkg_resources.
-_EXTENDS = re.compile(rb"__path__\b.*\bextend_path\b|\bdeclare_namespace\b")
+# Namespace packages from before Python knew any: pkgutil's, which say so in a line with their path, and those of
+# pkg_resources.
+_EXTEND = re.compile(rb"\bextend_path\b")
+_DECLARE = re.compile(rb"\bdeclare_namespace\b")
 
 
 class Finder:
@@ -199,7 +201,8 @@ class Finder:
 
 def _extended(found: Found, entries: Sequence[str]) -> Found:
     """A package that adds to its path what has its name in the other path entries, as `pkgutil.extend_path` does it."""
-    if not _EXTENDS.search(found.source):
+    lines = found.source.split(b"\n") if b"extend_path" in found.source else ()
+    if not any(_EXTEND.search(line.partition(b"__path__")[2]) for line in lines) and not _DECLARE.search(found.source):
         return found
     specs = [spec_in(found.name, entry) for entry in entries]
     more = [place for spec in specs if spec is not None for place in spec.submodule_search_locations or ()]

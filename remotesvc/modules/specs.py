@@ -66,11 +66,13 @@ def _source(spec: ModuleSpec) -> bytes | None:
 
 def _encoded(text: str) -> bytes:
     """Source that is text already, as UTF-8: a comment in its first two lines that names another encoding has done its
-    duty, and must not be obeyed again."""
+    duty, and must not be obeyed again. In the second line Python looks only if nothing else is in the first."""
     lines = text.split("\n", 2)
     for number, line in enumerate(lines[:2]):
         if line.lstrip(" \t\f").startswith("#"):
             lines[number] = _COOKIE.sub("coding ", line)
+        elif line.strip():
+            break
     return "\n".join(lines).encode()
 
 

@@ -125,6 +125,11 @@ def test_namespace_package_of_the_older_kinds(tmp_path: Path, text: str) -> None
     assert len(located(finder, "plain").directories) == 1
 
 
+def test_a_line_full_of_paths_is_read_once(tmp_path: Path) -> None:
+    write(tmp_path, {"long/__init__.py": "# " + "__path__ " * 300_000 + "\n# extend_path", "b/long/__init__.py": ""})
+    assert len(located(Finder([str(tmp_path), str(tmp_path / "b")]), "long").directories) == 1
+
+
 def test_submodules(tmp_path: Path) -> None:
     files = [
         "__init__.py",
@@ -210,6 +215,8 @@ def test_module_made_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         space: dict[str, object] = {}
         exec(located(Finder(), "made_up").source, space)
         assert space["MADE"] == "ü coding: x"
+    text = '"""Text,\n# whose coding: is no matter."""\n'
+    assert located(Finder(), "made_up").source.decode() == text
 
 
 def test_native_module_with_and_without_python_beside(site: Path) -> None:
