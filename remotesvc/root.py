@@ -5,7 +5,9 @@ What only the master has: the module server, the versions that it warns of, and 
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +24,7 @@ from .launch.start import magic_in
 from .launch.tree import Tree
 from .modules.codes import kernel_codes
 from .modules.explain import ImportOrigin
+from .modules.found import Found
 from .modules.push import Pusher
 from .modules.server import ModuleServer
 from .modules.skew import Skew
@@ -109,6 +112,9 @@ class MasterTree(Tree):
 
     def explain_error(self, context: Context, error: CallError) -> str:
         """See ``Router.explain_error``."""
+        if error.attrs.get("strerror") == os.strerror(errno.ENOENT):
+            package = self._modules.sent.package_around(str(error.attrs.get("filename", "")))
+            return "" if package is None else _in_no_file(package, context.name)
         if not _OF_AN_OLD_PYTHON.intersection(error.mro):
             return ""
         python = tuple(context.info["version"][:2])
@@ -156,3 +162,12 @@ class Root(KernelRouter):
 
 def _no_more_ids() -> list[int]:
     raise UsageError("all context ids of this router are used")
+
+
+def _in_no_file(package: Found, host: str) -> str:
+    """What to do about code that opens a file beside it by its path."""
+    why = f"What {package.name} opened by its path lies beside code that was sent, which is in no file there: "
+    if package.distribution is None:
+        return why + "read it with importlib.resources, or copy it there."
+    return (f"{why}install {package.distribution.name} on {host}, and say that it comes from there: "
+            f'imports={{"{package.name}": "target"}} (--imports {package.name}=target).')

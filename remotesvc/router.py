@@ -238,7 +238,7 @@ class Router:
 
     def explain_error(self, context: Context, error: CallError) -> str:
         """What lies behind an error of called code, as far as it is known here: that a package which was sent is for a
-        newer Python than the context has. Empty if nothing is known."""
+        newer Python than the context has, or opens its files by their path. Empty if nothing is known."""
         return self._tree.explain_error(context, error)
 
     def flush_output(self, timeout: float = OUTPUT_PATIENCE, ended: Context | None = None) -> bool:

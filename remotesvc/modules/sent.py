@@ -13,6 +13,7 @@ from remotesvc.bootstrap.finder import ROOT
 from .entry import Entries
 from .explain import ImportOrigin, Source, loaded_untrusted
 from .find import Finder
+from .found import Found
 from .needs import least_python
 from .policy import Policy
 
@@ -47,6 +48,11 @@ class Sent:
         owners = {repr(found.distribution): found.distribution for found in places if found and found.distribution}
         needs = {shown: least_python(owner) for shown, owner in owners.items()}
         return {shown: least for shown, least in needs.items() if least is not None and least > python}
+
+    def package_around(self, path: str) -> Found | None:
+        """The top-level package that a file would lie in, if what was sent had files; None for any other path."""
+        name = path[len(ROOT) :].partition("/")[0] if path.startswith(ROOT) else ""
+        return self._finder.snapshot(name)
 
     def skewed(self, theirs: Mapping[str, str]) -> dict[str, tuple[str, str]]:
         """Of the versions that a target has, those that differ from the ones here: name -> (there, here)."""

@@ -89,6 +89,21 @@ def test_a_package_for_a_newer_python_is_named(directory: Path, source: str, kin
     assert hint not in cli(directory, *words, "uses:g")[2]
 
 
+def test_a_package_that_opens_its_files_by_their_path_is_to_be_installed_there(directory: Path) -> None:
+    text = "import os\ndef read(name='a.txt'):\n    return open(os.path.join(os.path.dirname(__file__), name)).read()\n"
+    for place in directory / "site" / "olden", directory / "mine":
+        place.mkdir(parents=True)
+        (place / "__init__.py").write_text(text)
+    info = directory / "site" / "Old_Lib-2.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "RECORD").write_text("olden/__init__.py,,\n")
+    words = ["run", "local:", "--path", str(directory), "--path", str(info.parent)]
+    code, _, err = cli(directory, *words, "olden:read")
+    assert code == 2 and "install Old_Lib on local," in err and "(--imports olden=target)" in err
+    assert "importlib.resources" in cli(directory, *words, "mine:read")[2]
+    assert "in no file" not in cli(directory, *words, "mine:read", "/nowhere/at/all")[2]
+
+
 def test_undecodable_file_names(directory: Path) -> None:
     place = directory / "names"
     place.mkdir()
