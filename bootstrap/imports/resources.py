@@ -238,7 +238,22 @@ def archive(importer: "Importer", entry: "Entry") -> "Any":
         def open(self, name: "Any", mode: "str" = "r", *args: "Any", **kwargs: "Any") -> "Any":
             return io.BytesIO(fetch(importer, entry, name.partition("/")[2]))
 
+    _join_many(zipfile.Path)
     return Archive()
+
+
+def _join_many(kind: "Any") -> "None":
+    """Have ``joinpath`` of a path in an archive take any number of parts, as directories' do, and archives' from Python
+    3.10 on: what is a directory on the master is one for who asks here."""
+    one = kind.joinpath
+    if one.__code__.co_argcount == 2:
+
+        def joinpath(self: "Any", *parts: "Any") -> "Any":
+            for part in parts:
+                self = one(self, part)
+            return self
+
+        kind.joinpath = joinpath
 
 
 def written(resource: "Resource", above: "Any") -> "Any":

@@ -71,6 +71,18 @@ result = [(files("holder.data") / "a.txt").read_text(), (files("holder.data.b-c"
     assert run(context, text) == ["A", "B", "C", ["a.txt", "b-c"]]
 
 
+def test_any_number_of_parts_is_joined(context: remotesvc.Context, interpreter: Interpreter) -> None:
+    if interpreter.version < (3, 9):
+        return
+    text = """
+from importlib.resources import files
+top = files("holder")
+result = [top.joinpath("data", "b-c", "b.txt").read_text(), top.joinpath("data").joinpath("a.txt").read_text(),
+          top.joinpath().is_dir(), (top / "data/a.txt").read_text()]
+"""
+    assert run(context, text) == run(context, text) == ["B", "A", True, "A"]
+
+
 def test_files_without_anchor_and_of_a_module(context: remotesvc.Context, interpreter: Interpreter) -> None:
     if interpreter.version < (3, 12):
         return
