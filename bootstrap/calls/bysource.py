@@ -122,6 +122,25 @@ def cached(function: "Any", most: "Any", typed: "bool") -> "Any":
     return functools.lru_cache(most, typed)(function)
 
 
+def hold(made: "Any", state: "Any") -> "None":
+    """Give a dict or list of a class of its own what it holds, past its methods, and then its state, as pickle does."""
+    items, kept = state
+    if isinstance(made, dict):
+        dict.update(made, items)
+    else:
+        list.extend(made, items)
+    if kept is None:
+        return
+    if hasattr(made, "__setstate__"):
+        made.__setstate__(kept)
+        return
+    attributes, slots = kept if isinstance(kept, tuple) else (kept, None)
+    if attributes:
+        vars(made).update(attributes)
+    for name, value in (slots or {}).items():
+        setattr(made, name, value)
+
+
 def cls(piece: "Any", file: "str", shared: "Dict[str, Any]", needed: "Dict[str, Any]", module: "str") -> "Any":
     """The class that a statement makes, with the names that it uses at once; ``fill_class`` brings what its methods
     use."""

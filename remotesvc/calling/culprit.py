@@ -20,8 +20,7 @@ def culprit(args: "List[Any]", kwargs: "Dict[str, Any]", pickle: "Callable[[Any]
     """
     parts, found = _parts(args, "args") + _parts(kwargs, "kwargs"), None  # type: Any, Any
     for _ in range(_LEVELS):
-        failed = next((each for each in ((value, place, _failure(value, pickle)) for value, place in parts)
-                       if each[2] is not None), None)
+        failed = _first([each for each in parts if type(each[0]) not in _SCALARS], pickle)
         if failed is None:
             break
         found, parts = failed, _parts(failed[0], failed[1])
@@ -45,9 +44,20 @@ def _parts(value: "Any", place: "str") -> "List[Tuple[Any, str]]":
     return []
 
 
+def _first(parts: "List[Tuple[Any, str]]", pickle: "Callable[[Any], Any]") -> "Any":
+    """The first of these that cannot be pickled: (value, place, why not); None if there is none. Found by halves: many
+    together take far less time than each alone."""
+    while len(parts) > 1:
+        half = parts[:len(parts) // 2]
+        parts = parts[len(half):] if _failure([value for value, _ in half], pickle) is None else half
+    for value, place in parts:
+        error = _failure(value, pickle)
+        if error is not None:
+            return value, place, error
+    return None
+
+
 def _failure(value: "Any", pickle: "Callable[[Any], Any]") -> "Optional[Exception]":
-    if type(value) in _SCALARS:
-        return None
     try:
         pickle(value)
     except Exception as error:  # pickle fails with whatever the object raises

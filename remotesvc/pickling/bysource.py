@@ -11,7 +11,7 @@ from types import FunctionType, ModuleType
 
 from ..bootstrap.calls import bysource as there
 from .codes import attributes_in, names_at_once, names_in
-from .pickler import PROTOCOL, Pickler, cached, importable
+from .pickler import PROTOCOL, Pickler, importable, reduced
 from .source import Sources, shown_file
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ class SourcePickler(Pickler):
             return self._class(obj)
         if isinstance(obj, (FunctionType, type)) and _public(obj):
             return getattr, (sys.modules[obj.__module__.rpartition(".")[0]], obj.__name__)
-        again = cached(obj)
+        again = reduced(obj)
         if again is not None:
             return again
         name = getattr(obj, "__module__", None)

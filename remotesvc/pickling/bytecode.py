@@ -4,7 +4,7 @@ import io
 import sys
 from types import FunctionType, ModuleType
 
-from .pickler import PROTOCOL, cached, importable
+from .pickler import PROTOCOL, importable, reduced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _pickler() -> "Any":
                 self.modules.add(name)
             if isinstance(obj, FunctionType) and not importable(obj):
                 self.sent(obj)
-            again = cached(obj)
+            again = reduced(obj)
             if again is not None:
                 return again
             return super().reducer_override(obj)

@@ -1,7 +1,9 @@
 """What both forms of a pickle have in common: the standard library's pickler, with the hook of Python 3.8,
-`reducer_override`, on all versions; and what need not be in a pickle."""
+`reducer_override`, on all versions; what need not be in a pickle; and what it would make badly, or not at all."""
 
+import copyreg
 import functools
+import os
 import pickle
 import sys
 
@@ -16,6 +18,10 @@ PROTOCOL = 4
 
 
 _CACHED: "Any" = type(functools.lru_cache()(len))
+# What pickle fills them with.
+_SETTERS: "Any" = {dict: ("__setitem__",), list: ("append", "extend")}
+# Of a class that leaves it to pickle how its objects are made again.
+_NO_WORD = (object.__reduce_ex__, object.__reduce__)
 
 
 def importable(thing: "Any") -> "bool":
@@ -27,12 +33,48 @@ def importable(thing: "Any") -> "bool":
     return found is thing
 
 
-def cached(thing: "Any") -> "Any":
-    """How to make a function of `functools.lru_cache` again; None if it is none, or others find it by its name."""
-    if not isinstance(thing, _CACHED) or not hasattr(thing, "__name__") or importable(thing):
+def reduced(thing: "Any") -> "Any":
+    """How to make again what pickle does not, or not well, as ``reducer_override`` returns it; None for all else."""
+    if isinstance(thing, (dict, list)):
+        return _held(thing)
+    if isinstance(thing, _CACHED):
+        return _cached(thing)
+    if type(thing) is memoryview:
+        return _viewed(thing)
+    if thing is os.environ:  # as data: a copy that sets the target's variables would be worse than none
+        return dict, (dict(thing),)
+    return None
+
+
+def _cached(thing: "Any") -> "Any":
+    """A function of `functools.lru_cache`, unless others find it by its name."""
+    if not hasattr(thing, "__name__") or importable(thing):
         return None
     typed = thing.cache_parameters()["typed"] if hasattr(thing, "cache_parameters") else False
     return there.cached, (thing.__wrapped__, thing.cache_info().maxsize, typed)
+
+
+def _held(thing: "Any") -> "Any":
+    """A dict or list whose class has methods of its own to set items, which may forbid that, or need attributes that it
+    has later: it gets what it holds past them. Not if the class says how it is pickled."""
+    kind: "Any" = type(thing)
+    base: "Any" = dict if isinstance(thing, dict) else list
+    if all(getattr(kind, name) is getattr(base, name) for name in _SETTERS[base]):
+        return None
+    if kind in copyreg.dispatch_table or (kind.__reduce_ex__, kind.__reduce__) != _NO_WORD:
+        return None
+    make, args, state = thing.__reduce_ex__(PROTOCOL)[:3]
+    return make, args, (base.copy(thing), state), None, None, there.hold
+
+
+def _viewed(view: "memoryview") -> "Any":
+    """A memoryview of plain numbers, with bytes of its own."""
+    from ..bootstrap.data.arrays import build_buffer, lower_buffer
+    from ..bootstrap.data.places import Refused
+    try:
+        return build_buffer, tuple(lower_buffer("memoryview", view)[1])
+    except Refused:
+        return None
 
 
 if TYPE_CHECKING or sys.version_info >= (3, 8):

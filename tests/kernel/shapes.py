@@ -4,6 +4,10 @@ import collections
 import enum
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 Point = collections.namedtuple("Point", "x y")
 
 
@@ -47,3 +51,31 @@ def stream():  # type: ignore[no-untyped-def]
     """Yields one, then raises ours."""
     yield Colour.RED
     raise Trouble("later")
+
+
+class Frozen(dict):  # type: ignore[type-arg]
+    """A dict that nobody changes. It has an attribute, as what is kept of it."""
+
+    owner = "nobody"
+
+    def _no(self, *args: "Any") -> "Any":
+        raise TypeError(self.owner)
+
+    __setitem__ = update = setdefault = _no  # type: ignore[assignment]
+
+
+class FrozenList(list):  # type: ignore[type-arg]
+    """A list that nobody changes."""
+
+    __slots__ = ("owner",)
+    owner: str
+    append = extend = Frozen._no
+
+
+class Told(dict):  # type: ignore[type-arg]
+    """A dict that says itself how it is pickled."""
+
+    __setitem__ = Frozen._no
+
+    def __reduce__(self) -> "Any":
+        return Told, ({"told": 1},)

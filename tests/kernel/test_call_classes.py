@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import collections
 import copy
 import datetime
@@ -92,6 +93,18 @@ def test_data_stays_data(context: Context) -> None:
     with pytest.raises(remotesvc.EncodeError) as caught:
         context.options(strict_types=True).call(called.type_name, numbers)
     assert caught.value.where == "args[0]"
+
+
+def test_what_pickle_does_not_make_again(interpreter: Interpreter, router: Router) -> None:
+    context = router.local(interpreter.path)
+    mapping, items = shapes.Frozen(a=1), shapes.FrozenList([1, 2])
+    mapping.owner = items.owner = "us"
+    numbers = memoryview(array.array("d", [0.5, 2]))
+    assert context.call(called_shapes.parts, mapping, items, shapes.Told(a=1), numbers) == [
+        ["Frozen", {"a": 1}, "us"], ["FrozenList", [1, 2], "us"], ["Told", {"told": 1}, None],
+        ["memoryview", [0.5, 2], None],
+    ]  # fmt: skip
+    assert context.call(called_shapes.parts, os.environ, mapping)[0] == ["dict", dict(os.environ), None]
 
 
 def test_the_argument_that_cannot_be_pickled_is_named(context: Context) -> None:
