@@ -3,6 +3,7 @@
 import os
 import stat
 
+from ..bootstrap.errors import Error
 from . import directories, naming
 from .errors import TransferRefused
 from .kept import MARKER, take
@@ -12,7 +13,7 @@ from .treesink import TreeSink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional, Tuple
+    from typing import Any, Callable, Dict, Optional, Tuple
 
     from .parts import Parts
 
@@ -61,9 +62,9 @@ def tree_top(dst: "str", name: "bytes") -> "str":
 
 
 def file_sink(dst: "str", name: "bytes", identity: "Optional[bytes]", finish: "Finish",
-              parts: "Optional[Parts]" = None) -> "FileSink":
+              parts: "Optional[Parts]" = None, check: "Callable[[], Any]" = bool) -> "FileSink":
     """Receive one file, going on with what there is of the source with this identity: in ``parts``, if that has been
-    looked through. Raises OSError with the whole path."""
+    looked through. ``check`` is as of a sink. Raises OSError with the whole path."""
     directory, final = place_of(dst, name, finish)
     path = os.path.join(directory, os.fsdecode(final))
     try:
@@ -72,7 +73,9 @@ def file_sink(dst: "str", name: "bytes", identity: "Optional[bytes]", finish: "F
         raise FileNotFoundError(error.errno, NO_DIRECTORY, directory) from None
     try:
         part = None if identity is None else naming.part_name(final, identity)
-        sink = FileSink(fd, final, finish, part, None if parts is None else parts.take(part))
+        sink = FileSink(fd, final, finish, part, None if parts is None else parts.take(part), check)
+    except Error:  # of ``check``, though some are errors of the system, too
+        raise
     except OSError as error:
         raise type(error)(error.errno, error.strerror, path) from None
     sink.path = path

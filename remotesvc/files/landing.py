@@ -5,6 +5,7 @@ import os
 import stat
 import time
 
+from ..bootstrap.errors import Error
 from . import disk, kept, leftovers, naming, regular
 from .errors import DigestMismatch, SourceChanged, TransferRefused
 from .records import MAX_SIZE, UNKNOWN
@@ -67,9 +68,11 @@ class Landing(object):
     """A file while it is written. ``discard`` it, or ``finish`` and then ``place`` it."""
 
     def __init__(self, directory: "int", final: "bytes", part: "Optional[bytes]" = None,
-                 temporary: "Optional[bytes]" = None, fd: "Optional[int]" = None, hashed: "Any" = None) -> "None":
-        """``part`` names what may be gone on with, ``temporary`` a file of a tree, which needs no lock: a new one, or
-        what an earlier transfer left of it, open as ``fd``; ``hashed`` has taken that, if somebody has."""
+                 temporary: "Optional[bytes]" = None, fd: "Optional[int]" = None, hashed: "Any" = None,
+                 check: "Callable[[], Any]" = bool) -> "None":
+        """``part`` names what may be gone on with, ``temporary`` a file of a tree, which needs no lock. ``fd`` is that,
+        if it is open already and locked; ``hashed`` has taken what is in it, if somebody has. Else it is hashed here,
+        and ``check()`` raises if that is to end."""
         self.directory = directory
         self.final = final
         self.name = b""
@@ -78,29 +81,33 @@ class Landing(object):
         self.offered = 0
         self._reserved = _RESERVED  # bytes for which nothing is reserved, or everything has been
         self._fd: "Optional[int]" = None
+        self._check = check
         if part is not None:
-            self._open_part(part)
+            self._open_part(part, fd)
         if temporary is not None:
             self.name, self._fd = temporary, disk.create(directory, temporary) if fd is None else fd
-        if fd is not None:
-            self._take_in(hashed)
+            if fd is not None:
+                self._take_in(hashed)
         while self._fd is None:
             self.name = naming.temporary_name(naming.SINGLE)
             self._fd = disk.create_locked(directory, self.name)
 
-    def _open_part(self, part: "bytes") -> "None":
+    def _open_part(self, part: "bytes", fd: "Optional[int]") -> "None":
         """Go on with what an earlier transfer left, or begin such a part."""
-        self.name = part
-        self._fd = disk.create_locked(self.directory, part)
+        self.name, self._fd = part, fd
+        if self._fd is None:
+            self._fd = disk.create_locked(self.directory, part)
         if self._fd is None:
             self._fd = disk.open_part(self.directory, part, disk.PATIENCE)
         if self._fd is not None:
             # After a crash its end may be zeros: that is why the sender compares digests before it goes on.
             try:
                 self._take_in(None)
-            except OSError:  # it cannot be read: all is sent again, under another name
-                os.close(self._fd)
-                self._fd, self.hash, self.position = None, hashlib.sha256(), 0
+            except BaseException as error:
+                self._close()
+                if not isinstance(error, OSError) or isinstance(error, Error):  # it is to end
+                    raise
+                self.hash, self.position = hashlib.sha256(), 0  # unreadable: all is sent again, under another name
             self.offered = self.position
 
     def _take_in(self, hashed: "Any") -> "None":
@@ -109,6 +116,7 @@ class Landing(object):
             self.hash, self.position = hashed, os.lseek(self.fd, 0, os.SEEK_END)
             return
         for block in iter(lambda: os.read(self.fd, regular.BLOCK), b""):
+            self._check()
             self.hash.update(block)
             self.position += len(block)
 

@@ -13,6 +13,7 @@ import stat
 import struct
 import zlib
 
+from ..bootstrap.calls.current import current
 from . import directories, regular
 from .errors import TransferRefused
 from .filters import Filter
@@ -21,7 +22,7 @@ from .walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, List, NamedTuple, Tuple
+    from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Tuple
 
     from .walk import Taken
 
@@ -50,17 +51,20 @@ AVERAGE = 512
 class Lister(object):
     """Lists a directory and all below it. ``checksum`` digests stand in place of times; ``mode`` is what files get
     instead of their own, ``special`` keeps set-uid, set-gid and sticky bits. ``skipped`` has the paths of what can
-    only be told of."""
+    only be told of. ``check()`` raises if it is to end."""
 
-    def __init__(self, checksum: "bool", mode: "Any" = None, special: "bool" = True) -> "None":
+    def __init__(self, checksum: "bool", mode: "Any" = None, special: "bool" = True,
+                 check: "Callable[[], Any]" = bool) -> "None":
         self.found: "Listing" = {}
         self.skipped: "List[bytes]" = []
         self._checksum = checksum
         self._mode = mode
+        self._check = check
         self._bits = 0o7777 if special else 0o777
 
     def walk(self, walk: "Walk", directory: "int", path: "str" = "") -> "None":
         """List an open directory; ``path`` is where it lies, with a "/" at its end. Raises OSError, TransferRefused."""
+        self._check()
         every = walk.taken(directory, path)
         taken = [each for each in every if each[1] is not None]
         if len(taken) < len(every):
@@ -95,7 +99,7 @@ class Lister(object):
                 try:
                     if stat.S_ISREG(mode):
                         mode = stat.S_IFREG | (mode & bits if self._mode is None else self._mode)
-                        what, size = _digest_of(directory, name, followed)
+                        what, size = _digest_of(directory, name, followed, self._check)
                     else:
                         what = os.fsencode(os.readlink(name, dir_fd=directory))
                         mode, size = stat.S_IFLNK, len(what)
@@ -117,13 +121,14 @@ def part_of(names, modes, sizes, times, whats):
             + struct.pack(">%dI%dq%dq" % (count, count, count), *(modes + sizes + times)) + text + rest)
 
 
-def _digest_of(directory: "int", name: "str", followed: "bool") -> "Tuple[bytes, int]":
+def _digest_of(directory: "int", name: "str", followed: "bool", check: "Callable[[], Any]") -> "Tuple[bytes, int]":
     """The digest of a file and how much it has taken."""
     import hashlib  # brings OpenSSL, which takes milliseconds
     digest, size = hashlib.sha256(), 0
     fd = regular.open_regular(name, directory, followed)
     try:
         for block in iter(lambda: os.read(fd, regular.BLOCK), b""):
+            check()
             digest.update(block)
             size += len(block)
         return digest.digest(), size
@@ -146,7 +151,7 @@ def list_tree(path: "str", symlinks: "str", exclude: "Filter", lister: "Lister")
 
 def there(dst: "str", rules: "Any", checksum: "bool") -> "List[bytes]":
     """On the target: the messages that list what is there now."""
-    return messages(list_tree(directories.expand(dst), "keep", Filter(rules), Lister(checksum)))
+    return messages(list_tree(directories.expand(dst), "keep", Filter(rules), Lister(checksum, check=current().check)))
 
 
 def messages(listing: "Listing") -> "List[bytes]":

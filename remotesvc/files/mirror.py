@@ -20,7 +20,6 @@ def signatures(dst: "str", wanted: "List[Tuple[bytes, int, int]]") -> "Iterator[
     walker = directories.Walker(top)
     try:
         for path, block, most in wanted:
-            current().check()
             yield _signature(walker, path, block, most)
     finally:
         walker.close()
@@ -33,18 +32,25 @@ def _signature(walker: "directories.Walker", path: "bytes", block: "int", most: 
         fd = regular.open_regular(parts[-1], walker.go(tuple(parts[:-1])), False)
     except OSError:
         return b""
+    call = current()
+
+    def read(size: "int") -> "bytes":
+        call.check()
+        return os.read(fd, size)
+
     try:
-        return signature(lambda size: os.read(fd, size), block, most)
+        return signature(read, block, most)
     finally:
         os.close(fd)
 
 
 def remove(dst: "str", paths: "List[bytes]") -> "int":
     """Remove entries below the top, directories with all they hold; links are removed, not followed."""
-    top = directories.open_directory(directories.expand(dst))
+    call, top = current(), directories.open_directory(directories.expand(dst))
     walker = directories.Walker(top)
     try:
         for path in paths:
+            call.check()
             parts = [name_untrusted(name) for name in path.split(b"/")]
             try:
                 _remove(walker.go(tuple(parts[:-1])), parts[-1])

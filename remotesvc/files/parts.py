@@ -1,19 +1,21 @@
 """What interrupted transfers left of one destination: opened and hashed once, to be offered and then gone on with."""
 
 import os
+import time
 
-from . import directories, leftovers, naming
+from . import directories, disk, leftovers, naming
 from .landing import Landing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
 
 class Parts(object):
-    """The parts in ``directory`` of the file that is to be ``final``; nobody else takes them until ``close``."""
+    """The parts in ``directory`` of the file that is to be ``final``; nobody else takes them until ``close``.
+    ``check()`` raises if the hashing is to end."""
 
-    def __init__(self, directory: "str", final: "bytes") -> "None":
+    def __init__(self, directory: "str", final: "bytes", check: "Callable[[], Any]") -> "None":
         self._landings: "Dict[bytes, Landing]" = {}
         try:
             self._fd: "Optional[int]" = directories.open_directory(directory)
@@ -21,13 +23,16 @@ class Parts(object):
             self._fd = None
             return
         try:
+            patient_until = time.monotonic() + disk.PATIENCE  # for all together, however many others hold
             for name in leftovers.parts_of(self._fd, final):
-                self._open(Landing(self._fd, final, name), name)
+                fd = disk.open_part(self._fd, name, patient_until - time.monotonic())
+                if fd is not None:
+                    self._add(Landing(self._fd, final, name, fd=fd, check=check), name)
         except BaseException:
             self.close()
             raise
 
-    def _open(self, part: "Landing", name: "bytes") -> "None":
+    def _add(self, part: "Landing", name: "bytes") -> "None":
         if part.name == name and part.offered:
             self._landings[name] = part
         else:

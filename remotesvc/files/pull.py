@@ -57,7 +57,7 @@ class _Pull(object):
             if self._dst is not None and interrupted_tree(self._dst, name_of_tree(self._src)):
                 self._tree = self._tree_sink(self._dst)
             if self._dst is not None and options.resume:
-                self._parts = Parts(*place_of(self._dst, self._name, self._finish))
+                self._parts = Parts(*place_of(self._dst, self._name, self._finish), job.check)
             head = sender_untrusted(job.ask(SEND, {
                 "src": self._src, "handle": inflow.handle, "idle": options.idle_timeout, "limit": options.limit,
                 "compress": options.compress, "symlinks": options.symlinks, "rules": options.rules(),

@@ -113,7 +113,7 @@ class _Push(object):
                 offset, digest = 0, None
                 if head["offset"]:
                     for found in self._origin.agrees(head["offset"], head["digest"]):
-                        outflow.send(b"")  # a sign of life: hashing may take longer than the other side waits
+                        self._post(b"")  # a sign of life: hashing may take longer than the other side waits
                         if found is not None:
                             offset, digest = head["offset"], found
                 self._sending.resumed = offset
@@ -142,12 +142,15 @@ class _Push(object):
             origin.close()
 
     def _post_all(self, messages: "Iterator[Any]") -> "None":
-        assert self._outflow is not None
         for message in messages:
-            if self._over():
-                raise NotSent("the receiver ended the transfer")
-            self._outflow.send(message)
+            self._post(message)
             self._job.told(self._sending.read, self._origin.size)
+
+    def _post(self, message: "Any") -> "None":
+        assert self._outflow is not None
+        if self._over():
+            raise NotSent("the receiver ended the transfer")
+        self._outflow.send(message)
 
     def _over(self) -> "bool":
         job = self._job

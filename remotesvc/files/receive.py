@@ -19,7 +19,7 @@ def receive(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
         sink: "Any" = tree_sink(request["dst"], request["name"], finish, False, request["most"],
                                 request["resume"], request.get("basis", False))
     else:
-        sink = file_sink(request["dst"], request["name"], request["identity"], finish)
+        sink = file_sink(request["dst"], request["name"], request["identity"], finish, check=call.check)
     sink.max_bytes, sink.check = request["max_bytes"], call.check
     keep = False
     try:

@@ -22,9 +22,10 @@ def send(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
         offset, digest = 0, None
         for identity, size, found in request["parts"]:
             if identity == origin.identity:
-                agreed = [each for each in origin.agrees(size, found) if each is not None]
-                if agreed:
-                    offset, digest = size, agreed[-1]
+                for agreed in origin.agrees(size, found):
+                    call.check()  # hashing takes long
+                    if agreed is not None:
+                        offset, digest = size, agreed
         yield {"kind": origin.kind, "size": origin.size, "identity": origin.identity, "offset": offset}
         outflow = Outflow(call.router, call.caller, request["handle"], request["idle"], request["limit"],
                           lambda: call.cancelled)

@@ -169,9 +169,11 @@ class FileSink(Sink):
     """One file, under a name of the receiver's choice; ``directory`` is closed at the end."""
 
     def __init__(self, directory: "int", final: "bytes", finish: "Finish", part: "Optional[bytes]",
-                 begun: "Optional[Landing]" = None) -> "None":
-        """``part`` names what may be gone on with; ``begun`` is that, if it has been opened and hashed already."""
+                 begun: "Optional[Landing]" = None, check: "Callable[[], Any]" = bool) -> "None":
+        """``part`` names what may be gone on with; ``begun`` is that, if it has been opened and hashed already, else
+        ``check`` is asked meanwhile."""
         super().__init__()
+        self.check = check
         self._directory = directory
         self._final = final
         self._settings = finish
@@ -179,7 +181,8 @@ class FileSink(Sink):
         self._closed = False
         try:
             sweep(directory, final, part)
-            self._file: "Landing" = Landing(directory, final, part) if begun is None else begun
+            self._file: "Landing" = (Landing(directory, final, part, check=check) if begun is None
+                                       else begun)
             self._file.directory = directory
         except BaseException:  # Ctrl-C, too: nobody else knows the descriptors
             if begun is not None:

@@ -178,3 +178,16 @@ def hoard(path: str, count: int) -> "list[str]":
         if future.done():
             refused.append(str(future.exception()))
     return refused
+
+
+def open_below(directory: str) -> "list[str]":
+    """What this process has open below a directory."""
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            path = os.readlink("/proc/self/fd/" + number)
+        except OSError:  # the one that listed them
+            continue
+        if path.startswith(directory + "/"):
+            found.append(path)
+    return found
