@@ -159,7 +159,8 @@ class _Sync(object):
         signatures = Signatures(job, self._dst, self._wanted(plan.delta)) if delta else None
         origin = _SyncOrigin(self._path, job.options, self._filter, wanted.__contains__)
         try:
-            return send_tree(job.again(), origin, self._dst, SyncSending(job.options, signatures))
+            again = job.again(1 if signatures is None else 2)
+            return send_tree(again, origin, self._dst, SyncSending(job.options, signatures))
         finally:
             origin.close()
             if signatures is not None:

@@ -19,23 +19,28 @@ if TYPE_CHECKING:
 
 
 class TransferJob(object):
-    """The books of one transfer between us and a context; ``name`` is what errors call it."""
+    """The books of one transfer between us and a context; ``name`` is what errors call it, ``generators`` how many it
+    opens there."""
 
     # Seconds between two looks at ``stop`` while the other side works.
     LOOK = 0.2
 
-    def __init__(self, context: "Any", name: "str", options: "Options") -> "None":
+    def __init__(self, context: "Any", name: "str", options: "Options", generators: "int" = 1) -> "None":
         self.context = context
         self.router = context.tree.router
         self.name = name
         self.options = options
         self.begun = time.monotonic()
         self.items: "Optional[Items]" = None
+        self._generators = generators
+        self._turn = False
 
     def ask(self, function: "str", request: "Dict[str, Any]",
             meanwhile: "Optional[Callable[[Callable[[], bool]], Any]]" = None) -> "Any":
         """Begin on the target; returns the first it says. ``meanwhile(over)`` works here until ``over()``."""
         changes: "Dict[str, Any]" = {"raises": RAISES}
+        self.context.tree.turns.take(self.context.id, self._generators, self.check)
+        self._turn = True
         if self.options.timeout is not None:
             changes["timeout"] = self.options.timeout
         context = self.context.options(**changes)
@@ -52,9 +57,9 @@ class TransferJob(object):
         self.items = self.said(items)
         return self.next()
 
-    def again(self) -> "TransferJob":
+    def again(self, generators: "int") -> "TransferJob":
         """Another transfer of the same undertaking."""
-        other = TransferJob(self.context, self.name, self.options)
+        other = TransferJob(self.context, self.name, self.options, generators)
         other.begun = self.begun
         return other
 
@@ -130,8 +135,13 @@ class TransferJob(object):
 
     def close(self) -> "None":
         """Whatever is still going on there ends."""
-        if self.items is not None:
-            self.items.close()
+        try:
+            if self.items is not None:
+                self.items.close()
+        finally:
+            turn, self._turn = self._turn, False
+            if turn:
+                self.context.tree.turns.give_back(self.context.id, self._generators)
 
 
 def call_is_over() -> "bool":

@@ -31,6 +31,7 @@ class Caller(object):
         self.ledger = Ledger()
         self.callbacks = Inbox("remotesvc-callbacks", lambda message: None, router.report)
         self._pickles: "Any" = None
+        self._turns: "Any" = None
         self._lock = threading.Lock()
 
     def start_of(self, number: "int") -> "Any":
@@ -109,6 +110,15 @@ class Caller(object):
             with self._lock:
                 self._pickles = self._pickles or Pickles(self.ask_above)
         return self._pickles
+
+    @property
+    def turns(self) -> "Any":
+        """Which transfers may begin, made at the first: a child has to fetch it."""
+        if self._turns is None:
+            from ..calling.turns import Turns
+            with self._lock:
+                self._turns = self._turns or Turns()
+        return self._turns
 
     def ask_above(self, request: "Any") -> "Dict[str, Any]":
         """Our parent's reply to a request for a module or definition."""
