@@ -54,6 +54,8 @@ class Printed:
 
     def __init__(self, then: Callable[[OutputEvent], object] | None = None) -> None:
         self._then = then
+        self.takes_chunks = then is None or getattr(then, "takes_chunks", False)
+        """See `remotesvc.output.Outputs`; then the lines of a host that prints a great many are few parts here."""
         self._lock = threading.Lock()
         self._kept: dict[str, Kept] = {}
 

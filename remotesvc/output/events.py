@@ -25,7 +25,7 @@ MOST_PENDING = 1024
 Stream = Literal["stdout", "stderr"]
 _STREAMS: dict[int, Stream] = {1: "stdout", 2: "stderr"}
 Piece = tuple[str, "bytes | None"]
-"""A line or a part of one as text, and its bytes where not all of them were UTF-8."""
+"""What was printed as text, and its bytes where not all of them were UTF-8."""
 _PLAIN = frozenset([type(None), bool, int, float, str, bytes, list, tuple, dict])
 
 
@@ -45,6 +45,17 @@ class OutputEvent:
     call: int
     undecoded: bytes | None = field(default=None, repr=False)
     """The bytes, where not all of them were UTF-8."""
+
+    def lines(self) -> Iterator[OutputEvent]:
+        """An event for each line, and for what is left after the last, where this one holds several."""
+        content: Any = self.data if self.undecoded is None else self.undecoded
+        newline: Any = "\n" if self.undecoded is None else b"\n"
+        start = 0
+        while start < len(content):
+            end = content.find(newline, start) + 1 or len(content)
+            text, undecoded = (content[start:end], None) if self.undecoded is None else _decoded(content[start:end])
+            yield OutputEvent(self.context, self.host, self.stream, text, self.call, undecoded)
+            start = end
 
     @property
     def raw(self) -> bytes:
@@ -78,11 +89,9 @@ class Decoder:
     def __init__(self) -> None:
         self._pending: dict[tuple[int, Stream, int], bytes] = {}
 
-    def feed_untrusted(self, context: int, record: object) -> Iterator[tuple[Stream, int, Piece]]:
-        """(stream, call, piece) for each line, and for what is left after the last, of `[fd, call, bytes]`.
-
-        The record is checked at once, the pieces are cut as they are asked for. Raises WireError. What is not UTF-8
-        becomes U+FFFD; so does the oldest unfinished character when there are too many.
+    def feed_untrusted(self, context: int, record: object) -> tuple[Stream, int, Piece]:
+        """(stream, call, piece) of `[fd, call, bytes]`; the piece is all lines in it, without the beginning of a
+        character at its end. Raises WireError. What is not UTF-8 becomes U+FFFD.
         """
         if type(record) is not list or len(record) != 3:
             raise WireError("an output record is not a list of three")
@@ -95,10 +104,15 @@ class Decoder:
             raise WireError("an output record holds no bytes, or too many")
         key = context, _STREAMS[fd], call
         data = self._pending.pop(key, b"") + data
-        text, used = codecs.utf_8_decode(data, "surrogateescape", False)
+        undecoded: bytes | None = None
+        try:
+            text, used = codecs.utf_8_decode(data, "strict", False)
+        except UnicodeDecodeError:
+            text, used = codecs.utf_8_decode(data, "replace", False)
+            undecoded = data[:used]
         if used < len(data):
             self._pending[key] = data[used:]
-        return ((key[1], call, _piece(line)) for line in _lines(text))
+        return key[1], call, (text, undecoded)
 
     def overdue(self, most: int = MOST_PENDING) -> Iterator[tuple[int, Stream, int, Piece]]:
         """(context, stream, call, piece) for the oldest unfinished characters, until at most `most` are left."""
@@ -114,21 +128,11 @@ class Decoder:
             yield *key, ("\ufffd", self._pending.pop(key))
 
 
-def _lines(text: str) -> Iterator[str]:
-    start = 0
-    while start < len(text):
-        end = text.find("\n", start) + 1 or len(text)
-        yield text[start:end]
-        start = end
-
-
-def _piece(line: str) -> Piece:
+def _decoded(data: bytes) -> Piece:
     try:
-        line.encode()
-    except UnicodeEncodeError:  # surrogates: bytes that are no UTF-8
-        raw = line.encode("utf-8", "surrogateescape")
-        return raw.decode("utf-8", "replace"), raw
-    return line, None
+        return data.decode(), None
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "replace"), data
 
 
 _LOG_FIELDS: dict[str, Callable[[Any], bool]] = {

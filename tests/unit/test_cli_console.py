@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import errno
 import io
 import os
@@ -125,6 +126,19 @@ def test_a_write_error_other_than_a_reader_that_is_gone_is_remembered() -> None:
     assert target.out.failure is full and not target.out.broken
 
 
+@pytest.mark.parametrize("buffering", [0, -1], ids=["unbuffered", "buffered"])
+def test_a_pipe_that_does_not_block_gets_everything(buffering: int) -> None:
+    """Whoever shares it with us may have set that; and where nothing is buffered, a short write is no error."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    data = b"".join(b"%07d\n" % number for number in range(100_000))
+    with open(reading, "rb") as reader, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        got = pool.submit(reader.read)
+        with io.TextIOWrapper(open(writing, "wb", buffering)) as file:
+            assert Stream(file, color=False).write(data)
+        assert got.result(20) == data
+
+
 def test_a_closed_stdout_is_survived() -> None:
     target = Stream(None, color=False)
     assert not target.is_terminal and target.write("x") and not target.broken
@@ -177,6 +191,21 @@ def test_lines_of_hosts_do_not_mix(streams: tuple[io.StringIO, io.StringIO]) -> 
     live.finish("b")
     assert streams[1].getvalue() == "[a] one more\n[b] two end\n[a] last\n"
     assert streams[0].getvalue() == ""
+
+
+@pytest.mark.parametrize(("labels", "shown"), [(False, "one\ntwo\nthree\n"), (True, "h: one\nh: two\nh: three\n")])
+def test_lines_that_came_together_are_one_write(labels: bool, shown: str) -> None:
+    class Counting(io.StringIO):
+        writes = 0
+
+        def write(self, text: str) -> int:
+            self.writes += 1
+            return super().write(text)
+
+    out = Counting()
+    live = Live(console(out), keep=(), labels=labels, own_streams=True)
+    live(printed("one\ntwo\nthree\n"))
+    assert (out.getvalue(), out.writes) == (shown, 1)
 
 
 def test_an_endless_line_is_not_kept_in_memory(streams: tuple[io.StringIO, io.StringIO]) -> None:

@@ -78,9 +78,11 @@ def test_text_survives_any_chunking(text: str, draw: st.DataObject) -> None:
     decoder = Decoder()
     pieces: list[str] = []
     for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True):
-        pieces.extend(piece for _, _, (piece, _) in decoder.feed_untrusted(1, [1, 0, data[start:end]]))
+        pieces.append(decoder.feed_untrusted(1, [1, 0, data[start:end]])[2][0])
     assert "".join(pieces) == data.decode()
-    assert all("\n" not in piece[:-1] and piece for piece in pieces)
+    lines = [line.data for piece in pieces for line in output(piece).lines()]
+    assert "".join(lines) == data.decode()
+    assert all("\n" not in line[:-1] and line for line in lines)
 
 
 @given(st.binary(), st.data())
@@ -139,10 +141,29 @@ def test_the_largest_record_is_taken(collector: Collector) -> None:
 
 def test_lines_are_cut_one_by_one() -> None:
     """A record of nothing but newlines does not become a list of 65,536 events."""
-    pieces = Decoder().feed_untrusted(1, [1, 0, b"\n" * LINE])
-    assert isinstance(pieces, Iterator)
-    assert next(pieces) == ("stdout", 0, ("\n", None))
-    assert sum(1 for _ in pieces) == LINE - 1
+    lines = output("\n" * LINE).lines()
+    assert isinstance(lines, Iterator)
+    assert next(lines) == output("\n")
+    assert sum(1 for _ in lines) == LINE - 1
+
+
+def test_who_takes_chunks_gets_what_came_together_in_one_event() -> None:
+    class Taker(list[OutputEvent]):
+        takes_chunks = True
+
+        def __call__(self, event: OutputEvent) -> None:
+            self.append(event)
+
+    taken = Taker()
+    outputs = Outputs(name_of, taken)
+    for data in (b"one\ntwo\nthr", b"", "ee\n€".encode()[:-1], "€\n".encode()[2:] + b"\xff\nend"):
+        outputs.on_output(1, [1, 5, data])
+    outputs.close()
+    assert [event.data for event in taken] == ["one\ntwo\nthr", "ee\n", "€\n\ufffd\nend"]
+    assert taken[-1].raw == "€\n".encode() + b"\xff\nend"
+    assert [(line.data, line.undecoded) for line in taken[-1].lines()] == [
+        ("€\n", None), ("\ufffd\n", b"\xff\n"), ("end", None)
+    ]
 
 
 def test_many_lines_leave_the_interpreter_to_others_now_and_then(

@@ -8,6 +8,7 @@ is written.
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable
@@ -85,9 +86,27 @@ class Stream:
             file.flush()
             return
         data = text if isinstance(text, bytes) else encoded(text, file.encoding or "utf-8")
-        file.flush()
-        buffer.write(data)
-        buffer.flush()
+        try:
+            fd = file.fileno()
+        except (OSError, ValueError):  # a file in memory
+            buffer.write(data)
+            buffer.flush()
+        else:
+            file.flush()  # what somebody else wrote to it comes first
+            _write_all(fd, data)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    """Write every byte. Where somebody has made the pipe non-blocking, who shares it with us perhaps, wait for room: a
+    file object would leave out what does not fit, and an unbuffered one (PYTHONUNBUFFERED) without a word."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(fd, rest) :]
+        except BlockingIOError:
+            poll = select.poll()
+            poll.register(fd, select.POLLOUT)
+            poll.poll()
 
 
 def encoded(text: str, encoding: str = "utf-8") -> bytes:

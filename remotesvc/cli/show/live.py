@@ -26,6 +26,8 @@ class Live:
     stderr. stamp: makes what stands in front of each line, before the label.
     """
 
+    takes_chunks = True  # see `remotesvc.output.Outputs`: many lines are one write
+
     def __init__(self, console: Console, *, keep: Container[str], labels: bool, own_streams: bool,
                  stamp: Callable[[], str] | None = None) -> None:
         self._console = console
@@ -68,7 +70,8 @@ class Live:
         if len(rest) > _LONGEST_LINE:
             lines, rest = [*lines, rest], b""
         if lines:
-            self._write(stream, b"".join(b"%b%b\n" % (self._label(host, stream), line) for line in lines))
+            label = self._label(host, stream)
+            self._write(stream, b"".join(b"%b%b\n" % (label, line) for line in lines))
         if rest:
             self._partial[host, stream] = rest
 
