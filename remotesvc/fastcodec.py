@@ -19,7 +19,6 @@ What the C package would do otherwise:
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -154,7 +153,9 @@ def decode(data: Any, blobs: Sequence[Any] = (), tagged: bool = True,
     """Return the value in `data` and `blobs`; see `codec.decode`. Raises DecodeError and nothing else."""
     if not tagged and not blobs and type(data) is bytes and len(data) <= limits.MAX_DEPTH:
         try:
-            return _unpack_short(data)  # nearly all: too short for any limit to matter
+            # Nearly all: too short for any limit to matter.
+            return unpackb(data, ext_hook=_refuse, strict_map_key=True, unicode_errors="surrogatepass",
+                           max_str_len=_LONGEST, max_bin_len=_LONGEST, max_ext_len=0)
         except Exception:
             pass  # said below, or it has keys that need a look
     if blobs or len(data) > limits.MAX_DEPTH:  # most are short
@@ -192,10 +193,6 @@ def _decode(data: bytes, blobs: Sequence[Any], tagged: bool, bindings: Bindings,
 
 def _refuse(code: int, payload: bytes) -> Any:
     raise DecodeError(f"extension {code} in a value that claims to have none")
-
-
-_unpack_short = functools.partial(unpackb, ext_hook=_refuse, strict_map_key=True, unicode_errors="surrogatepass",
-                                  max_str_len=_LONGEST, max_bin_len=_LONGEST, max_ext_len=0)
 
 
 def _map(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
