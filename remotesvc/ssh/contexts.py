@@ -110,15 +110,19 @@ class SSHContexts:
 
         path: ParamikoPath | OpenSSHPath
         deadline = begun + options.connect_timeout
-        if options.transport == "openssh":
-            from .openssh import opening as openssh
+        self._tree.router.alive()  # before there is a process, or a connection, that nobody would end
+        try:
+            if options.transport == "openssh":
+                from .openssh import opening as openssh
 
-            self._tree.router.alive()  # before there is a process that nobody would end
-            path = openssh.open(options, lambda host: command_at(_place_by_way(host)), deadline, phases,
-                                self._secretary(), lambda word: _LOG.warning("%s: %s", name, word), self._asked())
-        else:
-            path = ssh.open(options, lambda peer: command_at(_place(peer)), (), deadline, phases, self._keys,
-                            self.jump_hosts())
+                path = openssh.open(options, lambda host: command_at(_place_by_way(host)), deadline, phases,
+                                    self._secretary(), lambda word: _LOG.warning("%s: %s", name, word), self._asked())
+            else:
+                path = ssh.open(options, lambda peer: command_at(_place(peer)), (), deadline, phases, self._keys,
+                                self.jump_hosts())
+        except ConnectError:
+            self._tree.router.alive()  # closed meanwhile: that is why
+            raise
 
         def remember(info: dict[str, Any]) -> None:
             if self.pythons.learn(place, options.python, info):  # on the reader, which must not write
@@ -170,7 +174,7 @@ class SSHContexts:
             return self._jump_hosts
 
     def close(self) -> None:
-        """Cut the connections to jump hosts; the contexts are closed by now."""
+        """Cut the connections to jump hosts, and what is still connecting; the contexts are closed by now."""
         if self._jump_hosts is not None:
             self._jump_hosts.close()
 

@@ -6,10 +6,13 @@ it: it checks every host key, keys stay here, and a jump host sees bytes it cann
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from remotesvc.bootstrap.errors import RouterClosed
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, ConnectTimeout
 
 from . import reach
@@ -17,7 +20,7 @@ from .configuration.config import resolve
 from .configuration.options import MOST_HOPS, SSHOptions
 from .configuration.resolved import ResolvedHost
 from .connect import Effort, Peer, connect
-from .keyexchange import Turn
+from .keyexchange import Dial, Turn
 from .openssh.config import Answers
 from .paths.socket import Stream
 
@@ -59,6 +62,8 @@ class JumpHosts:
         self._answers = answers or Answers()
         self._lock = threading.Lock()
         self._bastions: dict[SSHOptions, _Bastion] = {}
+        self._connecting: set[Stream] = set()
+        self._closed = False
 
     def connect(self, options: SSHOptions, effort: Effort, behind: tuple[SSHOptions, ...] = ()) -> Peer:
         """Find out where a host is, go there whatever the way, and log in.
@@ -69,9 +74,32 @@ class JumpHosts:
         host = resolve(options, effort.deadline - started, self._answers)
         effort.phases["config"] = time.monotonic() - started
         if host.jump is None:
-            return connect(host, lambda limit: reach.directly(host, limit), effort)
+            with self._severable(lambda limit: reach.directly(host, limit)) as dial:
+                return connect(host, dial, effort)
         _check_loop(host, (*behind, options))
         return self._connect_through(host, host.jump, effort, (*behind, options))
+
+    @contextlib.contextmanager
+    def _severable(self, dial: Dial) -> Iterator[Dial]:
+        """The streams that this one opens end with the router, if that is closed before they are a connection."""
+        opened: list[Stream] = []
+
+        def watched(limit: float) -> Stream:
+            if self._closed:
+                raise RouterClosed("the router is closed")
+            stream = dial(limit)
+            opened.append(stream)
+            with self._lock:
+                self._connecting.add(stream)
+            if self._closed:
+                stream.sever()
+            return stream
+
+        try:
+            yield watched
+        finally:
+            with self._lock:
+                self._connecting.difference_update(opened)
 
     def _connect_through(
         self, host: ResolvedHost, jump: SSHOptions, effort: Effort, behind: tuple[SSHOptions, ...]
@@ -167,9 +195,13 @@ class JumpHosts:
         _close(bastion)
 
     def close(self) -> None:
-        """Cut every connection to a jump host, and with it those behind it."""
+        """Cut every connection to a jump host, and with it those behind it, and what is still connecting."""
         with self._lock:
+            self._closed = True
             bastions, self._bastions = list(self._bastions.values()), {}
+            connecting = list(self._connecting)
+        for stream in connecting:
+            stream.sever()
         for bastion in bastions:
             _close(bastion)
 

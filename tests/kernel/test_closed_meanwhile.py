@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sys
 import threading
 import time
@@ -25,6 +26,7 @@ from remotesvc.testing.sshd import EmbeddedServer
 from remotesvc.testing.tree import MemoryTree
 from tests.kernel.contexts import LIMIT, gone, until
 from tests.kernel.rawpeer import RawPeer
+from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.kernel.call_fixtures", "tests.kernel.tree_fixtures")
 
@@ -119,6 +121,21 @@ def test_a_connection_that_is_made_while_the_router_is_closed(router: Router, mo
                        known_hosts=server.known_hosts_file)
         paths[0].join(LIMIT)
         assert not paths[0].peer.transport.is_active()
+
+
+@pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-OpenSSH_9.2\r\n"])
+def test_a_router_closed_while_another_thread_connects(router: Router, greeting: bytes) -> None:
+    """That one waited for a server that stalls, as long as it may."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(router.ssh, "127.0.0.1", port=listener.getsockname()[1], ssh_config="none")
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(greeting)
+            assert connection.recv(4096)
+            watch = Stopwatch()
+            router.close()
+            assert isinstance(opening.exception(LIMIT), remotesvc.RouterClosed)
+            assert watch.seconds < 3
 
 
 def test_a_stream_that_ends_as_its_context_is_lost(tree: MemoryTree) -> None:
