@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from remotesvc.bootstrap.errors import Lost, RouterClosed
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.calling.outcomes import own_error
+from remotesvc.ssh.once import Once
 
 from .connection import Become
 from .member import Member
@@ -38,39 +39,39 @@ class Links:
         self._on_connect = on_connect
         self._on_lost = on_lost
         self._lock = threading.Lock()
-        self._opening: dict[str, _Opening] = {}
-        self._contexts: dict[str, Context] = {}
+        self._opened: dict[str, Once[Context]] = {}
         self._closed = False
 
     def context(self, member: Member) -> Context:
         """The context on a host; opens it if there is none. Raises ConnectError, RouterClosed."""
-        with self._lock:
-            if self._closed:
-                raise RouterClosed("the fleet is closed")
-            if member.text in self._contexts:
-                return self._contexts[member.text]
-            opening = self._opening.setdefault(member.text, _Opening())
-            tries = opening.tries
-        with opening.turn:  # two calls to one host must not make two connections
+        while True:
             with self._lock:
-                found = self._contexts.get(member.text)
-                if self._closed:
-                    raise RouterClosed("the fleet is closed")
+                self._alive()
+                opened = self._opened.get(member.text)
+                first = opened is None or (opened.over and opened.value is None)
+                if opened is None or first:
+                    opened = self._opened[member.text] = Once()
+            if first:
+                context = opened.open(lambda: self._open(member))
+                self._on_connect(member, context)
+                self._watch(member, context)
+                return context
+            found = opened.came()  # whoever it is has as much time as we
             if found is not None:
                 return found
-            if opening.tries != tries and opening.error is not None:
-                raise opening.error.again()  # whoever it was had as much time as we
-            context = opening.open(lambda: member.open(self.router, self._given, self._become))
-            with self._lock:
-                late = self._closed
-                if not late:
-                    self._contexts[member.text] = context
-        if late:
+
+    def _open(self, member: Member) -> Context:
+        context: Context = member.open(self.router, self._given, self._become)
+        try:
+            self._alive()
+        except RouterClosed:  # meanwhile
             context.close()
-            raise RouterClosed("the fleet is closed")
-        self._on_connect(member, context)
-        self._watch(member, context)
+            raise
         return context
+
+    def _alive(self) -> None:
+        if self._closed:
+            raise RouterClosed("the fleet is closed")
 
     def _watch(self, member: Member, context: Context) -> None:
         router, number = self.router.kernel, context.id
@@ -82,7 +83,8 @@ class Links:
         """The context on a host if it is up and nobody waits for an answer from it, so that a small call would leave at
         once; else None."""
         with self._lock:
-            context = self._contexts.get(member.text)
+            opened = self._opened.get(member.text)
+        context = None if opened is None else opened.value
         if context is None:
             return None
         tree, number = context.tree, context.id
@@ -104,36 +106,17 @@ class Links:
 
     def _forget(self, member: Member, context: Context) -> bool:
         with self._lock:
-            mine = self._contexts.get(member.text) is context
+            opened = self._opened.get(member.text)
+            mine = opened is not None and opened.value is context
             if mine:
-                del self._contexts[member.text]
+                del self._opened[member.text]
         return mine
 
     def close(self) -> None:
         """Open no more; the router's own end closes the contexts. Idempotent."""
         with self._lock:
             self._closed = True
-            self._contexts.clear()
-
-
-class _Opening:
-    """How a host is opened: by one caller at a time, and what became of it last."""
-
-    def __init__(self) -> None:
-        self.turn = threading.Lock()
-        self.tries = 0
-        self.error: ConnectError | None = None
-
-    def open(self, work: Callable[[], Context]) -> Context:
-        """Try it, in one's turn. Raises what `work` does."""
-        self.error = None
-        try:
-            return work()
-        except ConnectError as error:
-            self.error = error
-            raise
-        finally:
-            self.tries += 1
+            self._opened.clear()
 
 
 class _Watch:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from remotesvc import ssh
@@ -15,6 +14,7 @@ from remotesvc.launch.tree import Tree, process_name
 
 from .configuration.options import SSHOptions
 from .login.keyring import KeyRing
+from .once import Once
 from .pythons import Pythons
 
 if TYPE_CHECKING:
@@ -34,16 +34,6 @@ Asked = tuple[SSHOptions, str, tuple[tuple[str, Any], ...]]
 """What makes two requests the same: options, display name, settings."""
 
 
-@dataclass(eq=False)
-class _Shared:
-    """One context that several callers may have asked for; `context` is None until it is there, `error` why it is not.
-    """
-
-    done: threading.Event = field(default_factory=threading.Event)
-    context: Context | None = None
-    error: BaseException | None = None
-
-
 class SSHContexts:
     """Opens contexts over SSH. Thread-safe."""
 
@@ -55,7 +45,7 @@ class SSHContexts:
         self._jump_hosts: JumpHosts | None = None
         self._answers: Answers | None = None
         self._answering: Secretary | None = None
-        self._shared: dict[Asked, _Shared] = {}
+        self._shared: dict[Asked, Once[Context]] = {}
 
     def context(self, options: SSHOptions, name: str, settings: dict[str, Any], fresh: bool = False) -> Context:
         """A context on a host: the one that there is for the same request, if it lives and `fresh` is not set.
@@ -68,33 +58,24 @@ class SSHContexts:
         while True:
             with self._lock:
                 shared = self._shared.get(asked)
-                first = shared is None or (shared.done.is_set() and not self._lives(shared))
+                first = shared is None or (shared.over and not self._lives(shared))
                 if shared is None or first:
                     self._sweep()
-                    shared = self._shared[asked] = _Shared()
+                    shared = self._shared[asked] = Once()
             if first:
-                try:
-                    shared.context = self._open(options, name, settings)
-                    return shared.context
-                except BaseException as error:
-                    shared.error = error
-                    raise
-                finally:
-                    shared.done.set()
-            shared.done.wait()  # the other has as much time as we, and as its user takes to answer
-            if shared.context is not None:
-                return shared.context.options()
-            if isinstance(shared.error, ConnectError):  # else, after Ctrl-C there, say, it is for us to try
-                raise shared.error.again()
+                return shared.open(lambda: self._open(options, name, settings))
+            context = shared.came()  # the other has as much time as we, and as its user takes to answer
+            if context is not None:
+                return context.options()
 
-    def _lives(self, shared: _Shared) -> bool:
-        return shared.context is not None and self._tree.lives(shared.context.id)
+    def _lives(self, shared: Once[Context]) -> bool:
+        return shared.value is not None and self._tree.lives(shared.value.id)
 
     def _sweep(self) -> None:
         """Forget the contexts that are gone, once they are many."""
         if len(self._shared) > 64 + 2 * len(self._tree.router.links):
             for asked, shared in list(self._shared.items()):
-                if shared.done.is_set() and not self._lives(shared):
+                if shared.over and not self._lives(shared):
                     del self._shared[asked]
 
     def _open(self, options: SSHOptions, name: str, settings: dict[str, Any]) -> Context:

@@ -21,6 +21,7 @@ from .configuration.options import MOST_HOPS, SSHOptions
 from .configuration.resolved import ResolvedHost
 from .connect import Effort, Peer, connect
 from .keyexchange import Dial, Turn
+from .once import Once
 from .openssh.config import Answers
 from .paths.socket import Stream
 
@@ -41,15 +42,12 @@ class _Bastion:
     """`time.monotonic()` until which the first that wanted it tries to connect."""
     users: int = 0
     """Who holds it: those that are connecting through it, and every open tunnel."""
-    peer: Peer | None = None
-    error: BaseException | None = None
-    settled: threading.Event = field(default_factory=threading.Event)
-    """Either `peer` or `error` is there."""
+    opening: Once[Peer] = field(default_factory=Once)
     turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(HANDSHAKES))
 
     @property
     def broken(self) -> bool:
-        return self.peer is not None and not self.peer.transport.is_active()
+        return self.opening.value is not None and not self.opening.value.transport.is_active()
 
 
 class JumpHosts:
@@ -126,11 +124,11 @@ class JumpHosts:
 
     def _tunnel(self, bastion: _Bastion, host: ResolvedHost, deadline: float) -> Stream:
         """A stream through a jump host that is held. It holds the connection itself for as long as it is open."""
-        assert bastion.peer is not None
+        assert bastion.opening.value is not None
         with self._lock:
             bastion.users += 1
         try:
-            return reach.through(bastion.peer, host, deadline, lambda: self._release(bastion))
+            return reach.through(bastion.opening.value, host, deadline, lambda: self._release(bastion))
         except BaseException:  # Ctrl-C, too: the count of users must be right
             self._release(bastion)
             raise
@@ -152,9 +150,9 @@ class JumpHosts:
             if first:
                 return bastion, self._connect_first(bastion, effort, behind)
             done = _wait(bastion, effort)
-            error = bastion.error
-            if done and error is None:
+            if done and bastion.opening.value is not None:
                 return bastion, ()
+            error = bastion.opening.error
             self._release(bastion)
             if not done:
                 raise ConnectTimeout("another connection to it was not done in time", options.host, "jump")
@@ -168,22 +166,23 @@ class JumpHosts:
 
     def _connect_first(self, bastion: _Bastion, effort: Effort, behind: tuple[SSHOptions, ...]) -> tuple[str, ...]:
         options, own = bastion.options, Effort(bastion.deadline, effort.keys)
-        try:
-            peer = self.connect(options, own, behind)
-            if "asked" in own.phases:
-                effort.phases["asked"] = effort.phases.get("asked", 0.0) + own.phases["asked"]
-            peer.socket.settle()
-            peer.socket.relax()
-            bastion.peer = peer
-            return tuple(f"jump host {options.host}: {notice}" for notice in peer.notices)
-        except BaseException as error:
-            bastion.error = error
-            with self._lock:
-                if self._bastions.get(options) is bastion:
-                    del self._bastions[options]
-            raise
-        finally:
-            bastion.settled.set()
+
+        def work() -> Peer:
+            try:
+                peer = self.connect(options, own, behind)
+                peer.socket.settle()
+                peer.socket.relax()
+                return peer
+            except BaseException:
+                with self._lock:  # before those who wait look again
+                    if self._bastions.get(options) is bastion:
+                        del self._bastions[options]
+                raise
+
+        peer = bastion.opening.open(work)
+        if "asked" in own.phases:
+            effort.phases["asked"] = effort.phases.get("asked", 0.0) + own.phases["asked"]
+        return tuple(f"jump host {options.host}: {notice}" for notice in peer.notices)
 
     def _release(self, bastion: _Bastion) -> None:
         with self._lock:
@@ -211,7 +210,7 @@ def _wait(bastion: _Bastion, effort: Effort) -> bool:
     meanwhile is time of nobody's."""
     asking, before = effort.keys.asking, effort.keys.asking.seconds()
     asked = 0.0
-    while not (done := bastion.settled.wait(max(effort.deadline + asked - time.monotonic(), 0.05))):
+    while not (done := bastion.opening.wait(max(effort.deadline + asked - time.monotonic(), 0.05))):
         asked = asking.seconds() - before
         if time.monotonic() >= effort.deadline + asked:
             break
@@ -222,10 +221,11 @@ def _wait(bastion: _Bastion, effort: Effort) -> bool:
 
 
 def _close(bastion: _Bastion) -> None:
-    if bastion.peer is not None:
-        bastion.peer.close()
-        if bastion.peer.transport is not threading.current_thread():
-            bastion.peer.transport.join(JOIN)
+    peer = bastion.opening.value
+    if peer is not None:
+        peer.close()
+        if peer.transport is not threading.current_thread():
+            peer.transport.join(JOIN)
 
 
 def _check_loop(host: ResolvedHost, way: tuple[SSHOptions, ...]) -> None:

@@ -196,8 +196,8 @@ def test_functions_run_behind_two_jump_hosts_and_loss_is_noticed(
     (outer,) = [each for key, each in router._ssh.jump_hosts()._bastions.items() if key.host == "bastion"]
     future = context.submit("time:sleep", 60)
     watch = Stopwatch()
-    assert outer.peer is not None
-    outer.peer.socket.sever()
+    assert outer.opening.value is not None
+    outer.opening.value.socket.sever()
     with pytest.raises(Lost):
         future.result(30)
     assert watch.seconds < 10
