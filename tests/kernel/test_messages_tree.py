@@ -216,6 +216,7 @@ def test_a_select_over_receivers_and_calls_loses_nothing_with_one_host(tree: Mem
     receiver.close()
     assert list(select) == []
     (tmp_path / "end").touch()
+    until(lambda: not dying.dispatcher.running, what="it has seen that, before its directory is gone")
 
 
 def test_hops_hold_nothing_of_what_they_pass_on(tree: MemoryTree) -> None:
