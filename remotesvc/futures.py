@@ -6,6 +6,7 @@ import concurrent.futures
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from .bootstrap import errors
@@ -15,6 +16,7 @@ from .calling.context import Context
 from .calling.fair_inbox import FairInbox
 from .calling.invocation import Invocation
 from .calling.outcomes import own_error
+from .calling.waiting import wait_in_call
 
 T = TypeVar("T")
 
@@ -79,22 +81,6 @@ def _meant_by(error: Exception) -> BaseException | None:
     return None
 
 
-class _Awaited:
-    """While a call that runs here waits for another; see `wait_in_call`."""
-
-    def __init__(self, token: int) -> None:
-        self._call = running() if token else None
-        self._token = token
-
-    def __enter__(self) -> None:
-        if self._call is not None:
-            self._call.waits_for = self._token
-
-    def __exit__(self, *exc_info: object) -> None:
-        if self._call is not None:
-            self._call.waits_for = 0
-
-
 class CallFuture(InterruptibleFuture[T]):
     """The outcome of a submitted call.
 
@@ -114,6 +100,11 @@ class CallFuture(InterruptibleFuture[T]):
     def context(self) -> Context:
         """The Context that was called."""
         return self._invocation.context
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """See `remotesvc.service.cycle`."""
+        return self._invocation.tokens
 
     def begin(self) -> CallFuture[T]:
         """Send the call. Raises what goes wrong on this side, such as EncodeError; how it ends, the future tells."""
@@ -177,18 +168,27 @@ class CallFuture(InterruptibleFuture[T]):
     def result(self, timeout: float | None = None) -> T:
         """The value; raises what the call ended with, or TimeoutError after ``timeout`` seconds of waiting."""
         try:
-            with _Awaited(self._invocation.token):
-                return super().result(timeout)
+            return super().result(timeout if running() is None else self._left(timeout))
         except concurrent.futures.CancelledError as error:
             raise self._cancelled(error) from None
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the call ended with, None for a value."""
         try:
-            with _Awaited(self._invocation.token):
-                return super().exception(timeout)
+            return super().exception(timeout if running() is None else self._left(timeout))
         except concurrent.futures.CancelledError as error:
             raise self._cancelled(error) from None
+
+    def _left(self, timeout: float | None) -> float:
+        """Wait here, in a call that runs on the master, until its caller gives up; then no time is left to wait."""
+        if not self.done():
+            wait_in_call(self._ends_within, timeout, self.tokens)
+        return 0
+
+    def _ends_within(self, seconds: float | None) -> bool:
+        with suppress(concurrent.futures.CancelledError, concurrent.futures.TimeoutError, TimeoutError):
+            super().exception(seconds)
+        return self.done()
 
     def _cancelled(self, error: BaseException) -> BaseException:
         if isinstance(error, Cancelled):

@@ -20,7 +20,7 @@ class Call(object):
     lineage: "List[int]" = []  # the contexts with a running call that waits for this one, outermost first
     deadline: "Optional[float]" = None
     cancelled = abandoned = open = parked = False
-    in_turn, waits_for = False, 0  # see `remotesvc.service.cycle`
+    in_turn, waits_for = False, ()  # type: bool, Any  # see `remotesvc.service.cycle`
     _event: "Optional[threading.Event]" = None
 
     def __init__(self, router: "Any", handle: "int", caller: "int") -> "None":

@@ -1,6 +1,5 @@
 """One call on its way: made once, sent once, ended once."""
 
-import itertools
 import threading
 import time
 
@@ -13,7 +12,7 @@ from ..bootstrap.routing.router import Message
 from .items import Arrivals, Items
 from .outcomes import bindings_for, error_classes, give_up, own_error
 from .plain import marshalled
-from .waiting import wait_in_call
+from .waiting import TOKENS, wait_in_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ MAX_UNANSWERED = 10000
 OWN = "own"
 # What code of ours raises in a call that was given up, as a CallError tells it.
 _GIVEN_UP = tuple("%s.%s" % (each.__module__, each.__qualname__) for each in (Cancelled, CallTimeout))
-_TOKENS = itertools.count(1)
 # Stands for an outcome that has been taken: a value may be large, and a future lives long.
 taken = object()
 
@@ -79,7 +77,7 @@ class Invocation(Pending):
 
     # Thousands may be under way, so they are small, and let go of the arguments once these have been encoded.
     __slots__ = ("context", "tree", "router", "options", "target", "args", "kwargs", "deadline", "peer", "chained",
-                 "sent", "token", "awaited", "_given_up")
+                 "sent", "tokens", "awaited", "_given_up")
     called = wire.CALL  # the mailbox it goes to
 
     def __init__(self, context: "Context", fn: "Any", args: "Tuple[Any, ...]", kwargs: "Dict[str, Any]",
@@ -96,7 +94,7 @@ class Invocation(Pending):
         self.peer = tree.peer(context.id)
         self.chained: "Optional[Tuple[int, int]]" = None
         self.sent = self.awaited = self._given_up = False
-        self.token = 0
+        self.tokens: "Tuple[int, ...]" = ()
 
     def result(self) -> "Any":
         """Send it, wait, and return or raise what it ended with."""
@@ -104,7 +102,7 @@ class Invocation(Pending):
         try:
             self.start()
             if not wait_in_call(self.wait, None if self.deadline is None else self.deadline - time.monotonic(),
-                                self.token):
+                                self.tokens):
                 raise self.late()
             self.tree.after_output(self.source)
         except BaseException:  # Ctrl-C while waiting, too
@@ -151,8 +149,8 @@ class Invocation(Pending):
             # Those who wait for the running call do not wait for what it only submits, or casts.
             lineage = cause.lineage if self.awaited else [each for each in cause.lineage if each >= 0]
             if cause.in_turn and self.handle:  # what comes back to where this one is waited for would wait for ever
-                self.token = next(_TOKENS)
-                lineage = lineage + [-self.token]
+                self.tokens = (next(TOKENS),)
+                lineage = lineage + [-self.tokens[0]]
             options["lineage"] = lineage
             flags = wire.CAUSED if self.context.id in cause.lineage else 0
         if self.chained is not None:
@@ -215,7 +213,7 @@ class Invocation(Pending):
     def items(self) -> "Arrivals":
         """The mailbox of what a generator yields."""
         return Arrivals(self.context, self.handle, self.source, self.call,
-                        error_classes(self.context, self.options.classes), self._give_up)
+                        error_classes(self.context, self.options.classes), self._give_up, self.tokens)
 
     def abandon(self) -> "bool":
         """Nobody waits any more: take it back if it has not left, else tell the target. True if it never left."""

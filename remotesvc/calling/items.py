@@ -12,20 +12,21 @@ from .outcomes import bindings_for, own_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Deque
+    from typing import Any, Callable, Deque, Tuple
 
 
 class Arrivals(object):
     """The mailbox of one remote generator: what has come and was not taken."""
 
     def __init__(self, context: "Any", handle: "int", source: "int", call: "str", classes: "Any",
-                 give_up: "Callable[[int], Any]") -> "None":
+                 give_up: "Callable[[int], Any]", tokens: "Tuple[int, ...]" = ()) -> "None":
         self._give_up = give_up
         self.source = source
         self._context = context
         self._handle = handle
         self._call = call
         self._classes = classes
+        self._tokens = tokens
         self._queue: "Deque[Any]" = collections.deque()
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
@@ -54,7 +55,7 @@ class Arrivals(object):
         call = running()
         with self._lock:
             while not self._queue and not self._closed and (call is None or not call.cancelled):
-                self._wake.wait(None if call is None else LOOK_EVERY)
+                self._wait(call)
             if self._closed:
                 raise StopIteration
             item = None if call is not None and call.cancelled else self._queue.popleft()
@@ -76,6 +77,17 @@ class Arrivals(object):
                                       self._context.tree.source_line)
             raise StopIteration
         return value
+
+    def _wait(self, call: "Any") -> "None":
+        """Wait to be woken, in a call only for a moment; the lock is held."""
+        if call is None:
+            self._wake.wait()
+            return
+        call.waits_for = self._tokens
+        try:
+            self._wake.wait(LOOK_EVERY)
+        finally:
+            call.waits_for = ()
 
     def wait(self, timeout: "float") -> "bool":
         """Wait until ``take`` would not: True; False after ``timeout`` seconds."""

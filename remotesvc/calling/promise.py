@@ -33,6 +33,11 @@ class Promise(object):
         """The Context that was called."""
         return self._invocation.context
 
+    @property
+    def tokens(self) -> "Tuple[int, ...]":
+        """See `remotesvc.service.cycle`."""
+        return self._invocation.tokens
+
     def begin(self) -> "Promise":
         """Send the call. Raises what is wrong here, EncodeError for one; how a call ends the promise tells."""
         try:
@@ -88,7 +93,7 @@ class Promise(object):
         """What it ended with, None for a value. Raises CallTimeout after ``timeout`` seconds of waiting, and Cancelled
         in a call that its caller gave up."""
         begun = time.monotonic()
-        if not wait_in_call(self._done.wait, timeout, self._invocation.token):
+        if not wait_in_call(self._done.wait, timeout, self._invocation.tokens):
             raise CallTimeout("not done after %g s" % (time.monotonic() - begun))
         return self._error
 

@@ -4,6 +4,7 @@ Only what its own code looks at stops a thread. A call that its caller gave up, 
 hold its thread, and all that is below it in the tree, for as long as the other takes.
 """
 
+import itertools
 import time
 
 from ..bootstrap.calls.current import running
@@ -11,20 +12,22 @@ from ..bootstrap.calls.pending import LOOK_EVERY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Optional
+    from typing import Callable, Optional, Tuple
+
+TOKENS = itertools.count(1)  # see `remotesvc.service.cycle`
 
 
 def wait_in_call(wait: "Callable[[Optional[float]], bool]", timeout: "Optional[float]" = None,
-                 token: "int" = 0) -> "bool":
+                 tokens: "Tuple[int, ...]" = ()) -> "bool":
     """``wait(seconds)`` until that says True; False after ``timeout`` seconds.
 
-    ``token``: of the call that is waited for. Raises Cancelled in a call that its caller gave up.
+    ``tokens``: of the calls that are waited for. Raises Cancelled in a call that its caller gave up.
     """
     call = running()
     if call is None:
         return wait(timeout)
     end = None if timeout is None else time.monotonic() + timeout
-    call.waits_for = token
+    call.waits_for = tokens
     try:
         while True:
             left = LOOK_EVERY if end is None else min(LOOK_EVERY, end - time.monotonic())
@@ -34,4 +37,4 @@ def wait_in_call(wait: "Callable[[Optional[float]], bool]", timeout: "Optional[f
             if left < LOOK_EVERY:
                 return False
     finally:
-        call.waits_for = 0
+        call.waits_for = ()

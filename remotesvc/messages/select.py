@@ -134,6 +134,18 @@ class Select(Waitable):
             if event is not NOTHING:
                 return event
 
+    def _wait(self, left: "Optional[float]", call: "Any") -> "None":
+        if call is None or not call.in_turn:
+            super()._wait(left, call)
+            return
+        tokens = [getattr(member.source, "tokens", ()) for member in self._members.values()]
+        if all(tokens):  # whatever else there is may bring something
+            call.waits_for = tuple(each for many in tokens for each in many)
+        try:
+            super()._wait(left, call)
+        finally:
+            call.waits_for = ()
+
     def on_ready(self, member: "Any") -> "None":
         """A member may have an event. On any thread."""
         with self._lock:

@@ -1,50 +1,144 @@
-"""Calls that come back, by way of other contexts, to the service whose only turn is held until they are answered.
+"""Calls that would wait for ever, since what they wait for waits for them.
 
-What a call that runs in turn (`Call.in_turn`) calls has a token in its lineage, a negative number behind the context's
-own; `Call.waits_for` is the token of the one that it waits for now. So a call that waits for its turn and has that
-token in its lineage would wait for ever. One that was only submitted, or cast, is waited for by nobody, and may wait.
+A call may hold what others wait for (`Call.in_turn`): the only turn of its service, a value for all who ask for it, the
+making of a service. What it calls has a token in its lineage, a negative number behind the context's own;
+`Call.waits_for` are the tokens of the calls of which it needs one to go on. So a call that waits for its holder, and
+has in its lineage the token that the holder waits for, would wait for ever, and so would two that wait for each other's
+holders. One that was only submitted, or cast, is waited for by nobody, and may wait.
 """
 
+import threading
+
 from ..bootstrap.calls.refusals import ServiceRefused
-from ..bootstrap.errors import Error
+from ..bootstrap.errors import Busy, Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List
+    from typing import Any, FrozenSet, List, Optional, Sequence, Set
 
 # Seconds between two looks: the call that has the turn may begin to wait later.
 LOOK_EVERY = 0.5
 
 
-def watch(pool: "Any", lane: "Any", request: "Any") -> "None":
-    """See to it that a call which waits for its turn is refused if that would never come."""
-    lineage, here = request.call.lineage, pool.kernel.id
-    tokens = [-after for each, after in zip(lineage, lineage[1:]) if each == here and after < 0]
-    if tokens:
-        _defer(pool, lane, request, tokens)
+class Wait(object):
+    """A request that is in ``place.waiting`` until ``place.holder`` has ended; ``lock`` is that of the place.
+
+    tokens  of calls that wait for the request
+    needs   of calls of which the holder needs one to go on, as seen at a look; empty if it waits for none
+    """
+
+    def __init__(self, place: "Any", lock: "Any", request: "Any", tokens: "Sequence[int]") -> "None":
+        self.place = place
+        self.lock = lock
+        self.request = request
+        self.tokens = frozenset(tokens)
+        self.needs: "FrozenSet[int]" = frozenset()
+
+    def look(self) -> "None":
+        """See what the holder needs now."""
+        holder = self.place.holder
+        self.needs = frozenset(() if holder is None else holder.waits_for)
 
 
-def _defer(*args: "Any") -> "None":
-    try:
-        args[0].defer(_look, *args)
-    except Error:
-        pass  # it closes, and refuses all that waits; or it is looked at no more
+class Waits(object):
+    """The requests of one pool that wait and were caused by calls which hold something here: one look at all of them
+    at a time."""
+
+    def __init__(self, pool: "Any") -> "None":
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._known: "List[Wait]" = []
+        self._looking = False
+
+    def caused(self, place: "Any", lock: "Any", request: "Any") -> "None":
+        """See to it that a call from elsewhere is refused if that for which it waits would never come."""
+        lineage, here = request.call.lineage, self._pool.kernel.id
+        tokens = [-after for each, after in zip(lineage, lineage[1:]) if each == here and after < 0]
+        if tokens:
+            self.add(Wait(place, lock, request, tokens))
+
+    def add(self, wait: "Wait") -> "None":
+        """The same for one whose tokens are known."""
+        with self._lock:
+            self._known.append(wait)
+            begins, self._looking = not self._looking, True
+        if begins:
+            self._defer()
+
+    def _defer(self) -> "None":
+        try:
+            self._pool.defer(self._look)
+        except Busy:
+            self._pool.kernel.timers.after(LOOK_EVERY, self._defer)
+        except Error:
+            pass  # it closes, and refuses all that waits
+
+    def _look(self) -> "None":
+        with self._lock:
+            known = list(self._known)
+        waits = still_waiting(known)
+        for each in waits:
+            each.look()
+        refused = one_of_a_circle(waits)
+        while refused is not None:
+            waits.remove(refused)
+            self._refuse(refused)
+            refused = one_of_a_circle(waits)
+        with self._lock:
+            self._known = waits + self._known[len(known):]
+            self._looking = bool(self._known)
+            again = self._looking
+        if again:
+            self._pool.kernel.timers.after(LOOK_EVERY, self._defer)
+
+    def _refuse(self, wait: "Wait") -> "None":
+        place, request = wait.place, wait.request
+        with wait.lock:
+            if request not in place.waiting:
+                return
+            holder = place.holder
+            place.withdraw(request)
+        error = ServiceRefused("%s would wait %s, and waits for %s" % (
+            request.name, place.held % (holder.name if holder else "another"), _what(wait)))
+        if request.lane is not None:  # else its service is being made, and nobody has let it in
+            request.lane.invoker.dropped(request, error)
+        request.fail(error, True)
 
 
-def _look(pool: "Any", lane: "Any", request: "Any", tokens: "List[int]") -> "None":
-    with pool.workers.lock:
-        if request not in lane.waiting:
-            return
-        holder = lane.holder
-        token = holder.waits_for if holder is not None else 0
-        if token in tokens:
-            lane.withdraw(request)
-    if token not in tokens:
-        pool.kernel.timers.after(LOOK_EVERY, lambda: _defer(pool, lane, request, tokens))
-        return
-    lineage = request.call.lineage
-    way = [str(each) for each in lineage[lineage.index(-token) - 1:] if each >= 0]
-    error = ServiceRefused("%s would wait for its turn for ever: %s has it, and waits for this call (by way of "
-                           "contexts %s)" % (request.name, holder.name, " -> ".join(way)))
-    lane.invoker.dropped(request, error)
-    request.fail(error, True)
+def still_waiting(waits: "List[Wait]") -> "List[Wait]":
+    """Those whose requests have not begun, and were not answered otherwise."""
+    waiting: "Set[int]" = set()
+    for place, lock in {id(each.place): (each.place, each.lock) for each in waits}.values():
+        with lock:
+            waiting.update(map(id, place.waiting))
+    return [each for each in waits if id(each.request) in waiting]
+
+
+def one_of_a_circle(waits: "List[Wait]") -> "Optional[Wait]":
+    """One of those that wait for each other; None if all may still get what they wait for. Pure."""
+    stuck = waits
+    while True:
+        tokens = {token for each in stuck for token in each.tokens}
+        left = [each for each in stuck if each.needs and each.needs <= tokens]
+        if len(left) == len(stuck):
+            break
+        stuck = left
+    if not stuck:
+        return None
+    passed: "List[Wait]" = []
+    wait = stuck[0]
+    while wait not in passed:
+        passed.append(wait)
+        wait = next(each for each in stuck if each.tokens & wait.needs)
+    return wait
+
+
+def _what(wait: "Wait") -> "str":
+    """What the holder waits for, as an error tells it."""
+    own, lineage = wait.tokens & wait.needs, wait.request.call.lineage
+    if not own:
+        return "a call that waits for this one"
+    ways = [lineage[lineage.index(-token) - 1:] for token in own if -token in lineage]
+    if not ways:
+        return "this call"
+    return "this call (by way of contexts %s)" % " -> ".join(str(each) for each in ways[0] if each >= 0)

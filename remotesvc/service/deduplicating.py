@@ -18,14 +18,21 @@ if TYPE_CHECKING:
 class Flight(object):
     """A call that is computed, and everyone who waits for it."""
 
+    held = "for its value for ever: %s computes it"  # see `cycle`
+
     def __init__(self, key: "Any", leader: "Any") -> "None":
         self.key = key
         self.leader = leader
-        self.waiters: "List[Any]" = [leader]
+        self.waiting: "List[Any]" = [leader]
         self.stale = False
         # What runs belongs to all who wait: it is cancelled when the last of them has given up, not the first.
-        self.call = Call(leader.call.router, leader.call.id, leader.src)
-        self.call.name, self.call.lineage = leader.call.name, leader.call.lineage
+        self.holder = call = Call(leader.call.router, leader.call.id, leader.src)
+        call.name, call.lineage, call.in_turn = leader.call.name, leader.call.lineage, True
+
+    def withdraw(self, request: "Any") -> "None":
+        """One no longer waits for it; the lock of its invoker is held."""
+        self.waiting.remove(request)
+        self.stale = self.stale or not self.waiting
 
 
 class Reply(object):
@@ -59,7 +66,7 @@ class DeduplicatingInvoker(Invoker):
 
     def __init__(self, service: "Any") -> "None":
         super().__init__(service)
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._flights: "Dict[Any, Flight]" = {}
         self._kept: "Dict[Any, Any]" = collections.OrderedDict()
         self._size = 0
@@ -81,7 +88,7 @@ class DeduplicatingInvoker(Invoker):
             if kwargs:
                 bound = method.signature.filled(method.signature.bind((), kwargs, args[0]))
                 wanted = (args[0], self.key_from_request(args[0], bound))
-        with self._lock:
+        with self.lock:
             for key, flight in self._flights.items():
                 flight.stale = flight.stale or _meant(key, wanted)
             found = [key for key in self._kept if _meant(key, wanted)]
@@ -99,10 +106,10 @@ class DeduplicatingInvoker(Invoker):
         except NoKey:
             request.key = None
             return True
-        with self._lock:
+        with self.lock:
             flight = self._flights.get(request.key)
             if flight is not None and not flight.stale:
-                flight.waiters.append(request)
+                flight.waiting.append(request)
                 request.flight = flight
                 return False
             if self._fresh(request.key) is None:
@@ -113,13 +120,13 @@ class DeduplicatingInvoker(Invoker):
         """Compute it for all who wait, or take what is kept."""
         flight = request.flight
         if flight is None:
-            with self._lock:
+            with self.lock:
                 reply = None if request.key is None else self._fresh(request.key)
             if reply is not None:
                 return self._give(request, reply)
             return request.run()
         try:
-            value = request.run(flight.call)
+            value = request.run(flight.holder)
             if value is NO_REPLY or hasattr(value, "gi_frame") or hasattr(value, "__anext__"):
                 raise UsageError("%s %s: what a DeduplicatingInvoker runs must return its value" % (
                     request.name, "answers later" if value is NO_REPLY else "yields"))
@@ -138,20 +145,18 @@ class DeduplicatingInvoker(Invoker):
     def gave_up(self, request: "Any") -> "None":
         """A caller has given up. The computation goes on as long as another waits for it."""
         request.call.cancel()
-        with self._lock:
+        with self.lock:
             flight = request.flight
-            if flight is None or request not in flight.waiters:
+            if flight is None or request not in flight.waiting:
                 return
-            flight.waiters.remove(request)
-            last = not flight.waiters
-            if last:
-                flight.stale = True
+            flight.withdraw(request)
+            last = not flight.waiting
         if last:
-            flight.call.cancel()
+            flight.holder.cancel()
 
     def wanted(self, request: "Any") -> "bool":
         """Whether anybody waits for it: others may, when one caller has given up."""
-        return not request.given_up if request.flight is None else bool(request.flight.waiters)
+        return not request.given_up if request.flight is None else bool(request.flight.waiting)
 
     def dropped(self, request: "Any", error: "BaseException") -> "None":
         """It will not be computed after all: who joined it is told."""
@@ -162,17 +167,17 @@ class DeduplicatingInvoker(Invoker):
 
     def close(self) -> "None":
         """Forget everything."""
-        with self._lock:
+        with self.lock:
             self._kept.clear()
             self._size = 0
 
     # -- the books; the lock is held, but by `_land` and `_give`
 
     def _land(self, flight: "Flight", outcome: "Any") -> "List[Any]":
-        with self._lock:
+        with self.lock:
             if self._flights.get(flight.key) is flight:
                 del self._flights[flight.key]
-            waiters, flight.waiters = flight.waiters, []
+            waiters, flight.waiting = flight.waiting, []
             if not flight.stale:
                 self._keep(flight.key, outcome)
             return waiters

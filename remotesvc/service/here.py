@@ -4,6 +4,7 @@ import threading
 
 from ..bootstrap.calls.current import Call, running
 from ..bootstrap.data.pack import Encoded
+from ..calling.waiting import TOKENS, wait_in_call
 from .request import Request
 
 TYPE_CHECKING = False
@@ -14,11 +15,15 @@ if TYPE_CHECKING:
 def call_here(pool: "Any", service: "Any", method: "str", args: "Tuple[Any, ...]", kwargs: "Dict[str, Any]") -> "Any":
     """Call a service of this pool; see ``Pool.call``."""
     lane = pool.table.wait_for(service)
-    call = running() or Call(pool.kernel, 0, pool.kernel.id)  # what runs now is part of the call that runs it
+    call = running()  # what runs now is part of the call that runs it
+    if call is None:
+        call = Call(pool.kernel, 0, pool.kernel.id)
+        call.name, call.lineage = "%s:%s" % (lane.name, method), [pool.kernel.id]
     request = LocalRequest(pool, call, "%s:%s" % (lane.name, method))
     request.method, request.args, request.kwargs = method, args, kwargs
     pool.check(lane, request)
     if not lane.invoker.admit(request):
+        request.join()
         return request.result()
     held = pool.workers.held()
     if lane in held:  # it is part of a call that has its place
@@ -48,7 +53,7 @@ def _beside(workers: "Any", lane: "Any", request: "Any") -> "None":
 def _in_turn(workers: "Any", lane: "Any", request: "Any") -> "None":
     try:
         workers.put(lane, request)
-        if request.wait_turn():
+        if request.wait_turn(lane):
             request.perform()
     except BaseException as error:  # no room, or Ctrl-C while waiting
         lane.invoker.dropped(request, error)
@@ -83,14 +88,32 @@ class LocalRequest(Request):
         self.begun = True
         self._turn.set()
 
-    def wait_turn(self) -> "bool":
+    def wait_turn(self, lane: "Any") -> "bool":
         """Wait until it may run; False when it was answered instead."""
-        self._turn.wait()
+        if not self._turn.is_set():
+            self._wait(self._turn, lane if lane.limit == 1 else None, self.pool.workers.lock)
         return not self._done.is_set()
+
+    def join(self) -> "None":
+        """Wait for the value that another computes."""
+        try:
+            self._wait(self._done, self.flight, None if self.flight is None else self.lane.invoker.lock)
+        except BaseException:  # its caller has given up, or Ctrl-C
+            self.pool.gave_up(self)
+            raise
+
+    def _wait(self, event: "threading.Event", place: "Any", lock: "Any") -> "None":
+        """Wait, but not for what waits for us. Raises Cancelled in a call that its caller gave up."""
+        tokens: "Tuple[int, ...]" = ()
+        if place is not None and self.call.in_turn:
+            from .cycle import Wait
+            tokens = (next(TOKENS),)
+            self.pool.waits.add(Wait(place, lock, self, tokens))
+        wait_in_call(event.wait, None, tokens)
 
     def result(self) -> "Any":
         """The value once it is there; raises its error."""
-        self._done.wait()
+        wait_in_call(self._done.wait)
         if self._error is not None:
             raise self._error
         return self.decode(self._value) if type(self._value) is Encoded else self._value

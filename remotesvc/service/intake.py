@@ -103,8 +103,11 @@ class Intake(object):
             if not self._may_activate(name, request):
                 raise ActivationRefused("%s is not active in this context, and context %d may not start it: a parent "
                                         "of this one has to call it first" % (name[:200], request.src))
-            if pool.table.activate(name, request):
-                return  # it waits there for the service
+            activation = pool.table.activate(name, request)
+            if activation:  # it waits there for the service
+                if request.caused:
+                    pool.waits.caused(activation.lane, pool.workers.lock, request)
+                return
 
     def _may_activate(self, name: "str", request: "Any") -> "bool":
         try:
@@ -118,6 +121,8 @@ class Intake(object):
         self.check(lane, request)
         if not lane.invoker.admit(request):
             request.kwargs = {}  # another is computed for it
+            if request.caused and request.flight is not None:
+                self._pool.waits.caused(request.flight, lane.invoker.lock, request)
             return
         try:
             self._pool.workers.put(lane, request)
@@ -126,8 +131,7 @@ class Intake(object):
             raise
         request.hurry = False
         if request.caused and lane.limit == 1:
-            from .cycle import watch
-            watch(self._pool, lane, request)
+            self._pool.waits.caused(lane, self._pool.workers.lock, request)
 
     def check(self, lane: "Any", request: "Any", policies: "bool" = True) -> "None":
         """Find the method, ask its policies, fit the arguments. Raises ServiceRefused."""

@@ -27,6 +27,8 @@ MAX_ABANDONED = 32
 class Lane(object):
     """The work of one service. ``limit`` is how much of it may run at once, None for as much as there are threads."""
 
+    held = "for its turn for ever: %s has it"  # see `cycle`
+
     def __init__(self, name: "str", limit: "Optional[int]" = None) -> "None":
         self.name = name
         self.limit = limit

@@ -2,10 +2,10 @@
 
 import threading
 
-from ..bootstrap.calls.current import Call, enter
+from ..bootstrap.calls.current import enter
 from ..bootstrap.errors import Busy, Error
 from ..messages.waitable import NOTHING
-from .activation import PoolTask
+from .activation import PoolTask, holding_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ class Listener(object):
         self._lock = threading.Lock()
         self._queued = False
         self._timers = service.pool.kernel.timers
-        self._call = Call(service.pool.kernel, 0, service.pool.kernel.id)
-        self._call.name = "%s:on_message" % lane.name
+        self._name = "%s:on_message" % lane.name
         select.notify = self._stir
 
     def _stir(self, select: "Any") -> "None":
@@ -54,8 +53,13 @@ class Listener(object):
         if event is NOTHING:
             return
         self._stir(self._select)  # there may be more: another thread looks, or this one, later
-        enter(self._call)
+        lane, call = self._lane, holding_call(self._service.pool.kernel, self._name)
         try:
+            enter(call)
+            if lane.limit == 1:
+                lane.holder = call
             self._service.on_message(event)
         finally:
+            if lane.limit == 1:
+                lane.holder = None
             enter(None)

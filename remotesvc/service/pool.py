@@ -53,6 +53,7 @@ class Pool(object):
         self._intake = Intake(self)
         self.workers = Workers(kernel, size, self._intake.take, self._intake.allow, self._shut_down)
         self.table = Table(self, self.workers)
+        self._waits: "Any" = None
         self._own = self.workers.lanes.add("")  # what `defer` is given
         self._ended = threading.Event()
         with kernel.lock:
@@ -126,6 +127,16 @@ class Pool(object):
         self.workers.put(self._own, PoolTask(self._own, function, *args))
 
     # -- what becomes of calls
+
+    @property
+    def waits(self) -> "Any":
+        """The calls that wait and might wait for ever; most pools have none."""
+        if self._waits is None:
+            from .cycle import Waits
+            made = Waits(self)
+            with self.workers.lock:
+                self._waits = self._waits or made
+        return self._waits
 
     def gave_up(self, request: "Any") -> "None":
         """The caller of a request has given up, or is lost; on any thread."""

@@ -98,11 +98,11 @@ class Request(object):
     def perform(self) -> "None":
         """Run it and answer."""
         before, begun, lane = running(), time.monotonic(), self.lane
-        enter(self.call)
         holder = lane.holder
-        if lane.limit == 1:
-            lane.holder, self.call.in_turn = self.call, True
         try:
+            enter(self.call)
+            if lane.limit == 1:
+                lane.holder, self.call.in_turn = self.call, True
             value = self.lane.invoker.invoke(self)
             self._finish(value)
         except BaseException as error:  # SystemExit included: the call ends, not the thread

@@ -2,6 +2,7 @@
 
 import threading
 
+from ..bootstrap.calls.current import running
 from ..bootstrap.errors import Error, UsageError
 from .activation import Activation
 from .base import Service
@@ -46,7 +47,7 @@ class Table(object):
                 return None
             if lane is None:
                 lane = workers.lanes.add(name, 1)
-                lane.activation = Activation(self._pool, lane, cls)
+                lane.activation = Activation(self._pool, lane, cls, running() if request is None else request.call)
                 workers.lanes.put(lane, lane.activation)
             if request is not None:
                 workers.lanes.put(lane, request)
@@ -66,9 +67,7 @@ class Table(object):
             activation = self.activate(name, None, cls)
             if activation is None:
                 continue
-            if activation.thread == threading.get_ident():
-                raise UsageError("%s needs itself to be made" % name)
-            activation.done.wait()
+            activation.wait()
             if activation.error is not None:
                 raise activation.error
 
@@ -80,7 +79,7 @@ class Table(object):
         known = self._claim(cls.name(), lane)
         while known is not lane:  # the class is known by another name already
             if known.service is None:
-                known.activation.done.wait()
+                known.activation.wait()
             if known.service is not None:
                 self._also(lane, known)
                 return

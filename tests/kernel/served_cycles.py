@@ -1,15 +1,41 @@
-"""A service of the master that runs one call at a time, and functions below that call it."""
+"""Services that are called by what they wait for, and functions below that call them."""
 
-from remotesvc.service import CALLER, AllowAny, Message, SerializedInvoker, Service, expose, master
+import threading
+
+import remotesvc
+from remotesvc.bootstrap.errors import Cancelled
+from remotesvc.service import (
+    CALLER,
+    AllowAny,
+    DeduplicatingInvoker,
+    Message,
+    SerializedInvoker,
+    Service,
+    call,
+    current_pool,
+    expose,
+    master,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 
 def ask(how: str, times: int) -> int:
     """Call the service, which calls this again, and so on."""
     return 1 + master().service(Turns).answer(how, times - 1) if times else 0
+
+
+def ask_late(how: str, times: int) -> "Iterator[int]":
+    """The same as items, of which the last one asks."""
+    yield 0
+    yield ask(how, times)
+
+
+def nothing() -> int:
+    return 0
 
 
 class Turns(Service):
@@ -19,14 +45,28 @@ class Turns(Service):
 
     def __init__(self, router: "Any" = None) -> None:
         super().__init__(router)
-        self.reported = []  # type: list[int]
+        self.reported = []  # type: list[Any]
 
     @expose(policy=AllowAny())
-    def answer(self, how: str, times: int, caller: Message = CALLER) -> int:
+    def answer(self, how: str, times: int, caller: Message = CALLER, there: "Any" = None) -> int:
+        context = there or caller.context
         if how == "call" or not times:
-            return int(caller.context.call(ask, how, times))
-        future = caller.context.submit(ask, how, times)
+            return int(context.call(ask, how, times))
+        if how == "items":
+            return int(max(context.call(ask_late, how, times)))
+        future = context.submit(ask, how, times)
+        if how == "select":
+            return int(remotesvc.Select([future]).get().value)
+        if how == "select all":
+            events = remotesvc.Select([future, context.submit(nothing)], oneshot=True)
+            return int(max(event.value for event in events))
         return int(future.result()) if how == "submit" else 0
+
+    def on_message(self, event: "Any") -> None:
+        try:
+            self.reported.append(event.value.call(ask, "call", 1))
+        except remotesvc.CallError as error:
+            self.reported.append(str(error))
 
     @expose(policy=AllowAny())
     def begin(self, how: str, caller: Message = CALLER) -> int:
@@ -67,3 +107,119 @@ def tell(how: str) -> None:
 
 def report(number: int) -> None:
     master().service(Turns).report(number)
+
+
+class Values(Service):
+    """Each value is computed once, for all who ask."""
+
+    invoker_class = DeduplicatingInvoker
+
+    @expose(policy=AllowAny())
+    def below(self, key: int, caller: Message = CALLER) -> int:
+        return int(caller.context.call(ask_for, key))
+
+    @expose(policy=AllowAny())
+    def here(self, key: int) -> int:
+        return int(call(Values, "here", key))
+
+
+def ask_for(key: int, method: str = "below") -> int:
+    return int(getattr(master().service(Values), method)(key))
+
+
+class Crossing(Service):
+    """Two of these wait for each other, once both have begun."""
+
+    invoker_class = SerializedInvoker
+    both = threading.Barrier(2)
+
+    def other(self) -> "type[Service]":
+        return Right if type(self) is Left else Left
+
+    @expose(policy=AllowAny())
+    def here(self) -> int:
+        self.both.wait(60)
+        return 1 + int(call(self.other(), "one"))
+
+    @expose(policy=AllowAny())
+    def below(self, caller: Message = CALLER) -> int:
+        self.both.wait(60)
+        return 1 + int(caller.context.call(cross, self.other().__name__, "one"))
+
+    @expose(policy=AllowAny())
+    def one(self) -> int:
+        return 1
+
+
+class Left(Crossing):
+    pass
+
+
+class Right(Crossing):
+    pass
+
+
+def cross(service: str, method: str) -> int:
+    return int(master().call_service("tests.kernel.served_cycles." + service, method))
+
+
+class Helper(Service):
+    """A service of the master that those below need."""
+
+    @expose(policy=AllowAny())
+    def ready(self, caller: Message = CALLER) -> str:
+        return str(caller.context.call_service(Made, "ready"))
+
+
+class Made(Service):
+    """Made with the help of one that calls it."""
+
+    def __init__(self, router: "Any" = None) -> None:
+        super().__init__(router)
+        master().service(Helper).ready()
+
+    @expose()
+    def ready(self) -> str:
+        return "ready"
+
+
+class One(Service):
+    """Cannot be made without the other, nor that one without this."""
+
+    both = threading.Barrier(2)
+
+    def __init__(self, router: "Any" = None) -> None:
+        super().__init__(router)
+        One.both.wait(60)
+        current_pool().get_service(Other if type(self) is One else One)
+
+    @expose()
+    def ready(self) -> str:
+        return "ready"
+
+
+class Other(One):
+    pass
+
+
+class Patient(Service):
+    """Waits, on the thread of its caller's call, for what takes for ever."""
+
+    def __init__(self, router: "Any" = None) -> None:
+        super().__init__(router)
+        self.ended = []  # type: list[str]
+
+    @expose(policy=AllowAny())
+    def wait(self, how: str, caller: Message = CALLER) -> None:
+        try:
+            if how == "turn":
+                call(Left, "one")
+            else:
+                caller.context.submit(cross, "Left", "one").result()
+        except Cancelled:
+            self.ended.append(how)
+            raise
+
+
+def ask_patient(how: str) -> None:
+    master().service(Patient).wait(how)
