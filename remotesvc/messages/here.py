@@ -2,6 +2,7 @@
 
 from ..bootstrap.calls.current import running
 from ..bootstrap.errors import UsageError
+from ..bootstrap.links import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,3 +28,10 @@ def context_id(context: "Any") -> "Optional[int]":
     if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
         raise UsageError("the one that may write is a Context, not %r" % (context,))
     return number
+
+
+def attend(router: "Any", context: "int") -> "None":
+    """Have those between us and a context tell us when it is lost, also if it never hears from us otherwise."""
+    if context != router.id and router.routes.towards(context) is None and context not in router.routes.ancestors:
+        # They note who speaks to whom. A grant of nothing means nothing, and never waits.
+        router.control(wire.Frame(wire.GRANT, dst=context))

@@ -58,13 +58,6 @@ class Watch(object):
             owner.on_lost(self.source, error)
 
 
-def attend(router: "Any", context: "int") -> "None":
-    """Have those between us and a context tell us when it is lost, also if it never hears from us otherwise."""
-    if context != router.id and router.routes.towards(context) is None and context not in router.routes.ancestors:
-        # They note who speaks to whom. A grant of nothing means nothing, and never waits.
-        router.control(wire.Frame(wire.GRANT, dst=context))
-
-
 def hang_up(router: "Any", context: "int", handle: "int", reason: "str") -> "None":
     """Tell a sender that nobody reads any more. Never waits."""
     if context == router.id:

@@ -9,8 +9,8 @@ import weakref
 from ..bootstrap.errors import Busy, DecodeError, Error, Lost, NotSent
 from .book import MAX_LINES, MAX_WRITERS, Book
 from .errors import Closed
-from .here import context_id, kernel_of
-from .line import CLOSE, LEAVE, VALUE, Line, Watch, attend, hang_up, refuse
+from .here import attend, context_id, kernel_of
+from .line import CLOSE, LEAVE, VALUE, Line, Watch, hang_up, refuse
 from .message import Message, host_of
 from .sender import Sender
 from .waitable import NOTHING, Waitable

@@ -3,6 +3,8 @@
 import collections
 import time
 
+from ..messages.here import attend
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List
@@ -73,6 +75,7 @@ class Callers(object):
             caller = Caller(src, self._lost)
             caller.handle = self._router.open(caller)
             self._known[src] = caller
+            attend(self._router, src)
             if len(self._known) > MAX_IDLE:
                 self._forget_idle()
         return caller

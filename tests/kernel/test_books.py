@@ -14,11 +14,39 @@ from remotesvc.messages import waitable
 from remotesvc.messages.latch import Latch
 from remotesvc.service import DeduplicatingInvoker, Pool, Service, expose
 from remotesvc.service.callers import Caller, Callers
+from remotesvc.testing.tree import MemoryTree
 from tests.kernel import called, served_books
 from tests.kernel.contexts import LIMIT, until
 from tests.threads import in_thread
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
+
+
+@pytest.mark.parametrize("instant", ["before it is known", "while its call runs"])
+def test_a_caller_beside_its_service_is_lost(monkeypatch: pytest.MonkeyPatch, instant: str) -> None:
+    """Its parent told a context only of those to which it had spoken: the method worked on for nobody."""
+    of, known = Callers.of, threading.Event()
+    with MemoryTree(siblings=True) as tree:
+        calling, serving = tree.add(), tree.add()
+
+        def known_later(callers: Callers, src: int) -> Caller:
+            if instant == "before it is known":
+                until(lambda: tree.root.hub is not None and src in tree.root.hub.lost)
+            known.set()
+            return of(callers, src)
+
+        monkeypatch.setattr(Callers, "of", known_later)
+        with Pool(serving, services=[served_books.Watched]) as pool:
+            calling.context(serving).call_service_async(served_books.Watched, "work")
+            if instant == "before it is known":
+                until(lambda: pool.workers._taking_in)
+            else:
+                until(lambda: pool.workers.lanes.running())
+            assert calling.path is not None
+            calling.path.cut_after(0)
+            assert known.wait(LIMIT)
+            until(lambda: not pool.workers._taking_in and not pool.workers.lanes.running())
+            assert pool.callers.get(calling.id) is None
 
 
 def test_what_is_given_up_after_its_work_was_done(context: Context) -> None:
