@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from importlib.machinery import EXTENSION_SUFFIXES
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 _METADATA = (".dist-info", ".egg-info")
 _OS_DIRECTORY = re.compile(r"^/usr/lib(64)?/python3[^/]*/dist-packages$")
@@ -72,7 +74,25 @@ class Distribution:
     @cached_property
     def editable(self) -> bool:
         """Whether it only points at a checkout: its code is the user's."""
-        return '"editable": true' in (self.text("direct_url.json") or "")
+        return bool(self._pointer.get("dir_info", {}).get("editable"))
+
+    @cached_property
+    def checkout(self) -> str | None:
+        """The directory that an editable one points at."""
+        url = urlsplit(str(self._pointer.get("url", "")))
+        return unquote(url.path) if self.editable and url.scheme == "file" else None
+
+    @cached_property
+    def _pointer(self) -> dict[str, Any]:
+        text = self.text("direct_url.json") or ""
+        if '"editable"' not in text:
+            return {}
+        import json
+
+        try:
+            return dict(json.loads(text))
+        except (ValueError, TypeError):
+            return {}
 
     @cached_property
     def of_the_system(self) -> bool:
@@ -131,6 +151,9 @@ class _Site:
     def named(self, name: str) -> Distribution | None:
         return self._all.get(name)
 
+    def editable(self) -> Iterator[Distribution]:
+        return (each for each in self._all.values() if each.editable)
+
     def owner(self, path: str) -> Distribution | None:
         """The distribution of a file, given relative to the directory."""
         top = path.partition("/")[0].partition(".")[0]
@@ -170,6 +193,10 @@ class Distributions:
         """The first distribution of a name in these path entries."""
         key = normal_name(name)
         return next((each for entry in entries if (each := self._site(entry).named(key)) is not None), None)
+
+    def editable(self, entries: Iterable[str]) -> list[Distribution]:
+        """The editable ones in these path entries."""
+        return [each for entry in entries for each in self._site(entry).editable()]
 
     def _site(self, entry: str) -> _Site:
         site = self._sites.get(entry)

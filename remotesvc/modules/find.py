@@ -76,6 +76,23 @@ class Finder:
         with self._lock:
             return self._distributions.named(name, self._entries())
 
+    def editable(self) -> list[Distribution]:
+        """The installed distributions that only point at a checkout."""
+        with self._lock:
+            return self._distributions.editable(self._entries())
+
+    def parts(self, owner: Distribution, names: Iterable[str]) -> set[str]:
+        """The top-level packages and modules of an editable distribution among modules that were found: what it lists,
+        which as a rule is nothing, and what lies in its checkout."""
+        parts: set[str] = set()
+        below = owner.checkout and owner.checkout.rstrip(os.sep) + os.sep
+        for name in names if owner.editable else ():
+            top, found = name.partition(".")[0], self._found.get(name)
+            places = (found.origin, *found.directories) if found is not None else ()
+            if top in owner.tops or (below and any(place and place.startswith(below) for place in places)):
+                parts.add(top)
+        return parts
+
     @cached_property
     def hidden(self) -> dict[str, str]:
         """Names of the standard library that stand for other files here, which come before it on the path, with these.

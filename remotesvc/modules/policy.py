@@ -141,16 +141,19 @@ class Policy:
         return ruling
 
     def distribution(
-        self, owner: Distribution, granted: Collection[str], distributions: Collection[str]
+        self, owner: Distribution, parts: Collection[str], distributions: Collection[str]
     ) -> Ruling:
-        """Whether a child may have the metadata of a distribution; the same rules as for its modules."""
-        for top in sorted(owner.tops):
+        """Whether a child may have the metadata of a distribution; the same rules as for its modules.
+
+        parts: of an editable one, the packages that the child was granted modules of.
+        """
+        for top in sorted({*owner.tops, *parts}):
             pattern = _match(top, self._deny)
             if pattern is not None or self._chosen(top) == "deny":
                 return Ruling("refused", f"{owner.name} is denied on the master", "deny")
             if self._chosen(top) == "target":
                 return Ruling("target", f"the master leaves {owner.name} to the target", "target")
-        if owner.editable and not any(name.partition(".")[0] in owner.tops for name in granted):
+        if owner.editable and not parts:
             return Ruling("refused", f"nothing that was called imports {owner.name}", "closed set")
         if self._locked and not owner.editable and owner.key not in distributions:
             return Ruling("refused", f"nothing that was called imports {owner.name}, and imports are locked", "locked")

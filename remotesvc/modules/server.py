@@ -284,11 +284,13 @@ class ModuleServer:
 
     def _metadata(self, child_id: int, child: Child, name: str) -> dict[str, Any]:
         if not name:
-            return {"names": sorted(child.distributions)}
+            editable = {each.key for each in self._finder.editable() if self._finder.parts(each, child.granted)}
+            return {"names": sorted(child.distributions | editable)}
         distribution = self._finder.distribution(name)
         if distribution is None:
             return {"reason": f"the master has no distribution {name}"}
-        ruling = self._policy.distribution(distribution, child.granted, child.distributions)
+        parts = self._finder.parts(distribution, child.granted)
+        ruling = self._policy.distribution(distribution, parts, child.distributions)
         if not ruling.served:
             self.refusals.note(child_id, name, ruling.rule)
         return metadata(distribution, ruling)

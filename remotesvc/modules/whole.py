@@ -149,11 +149,15 @@ class Whole:
 
     def replies(self, seen: Seen, there: set[str], rule: Rule) -> list[Any]:
         """[kind, name, path, reply] of what imported code asks for besides modules: metadata, data files."""
-        # An editable installation owns no file; as a rule it has the name of its package.
+        # An editable installation owns no file; as a rule it has the name of its package, or points at its checkout.
         own = {name.partition(".")[0] for name, found in seen.modules.items() if found.first_party}
-        all_owners = [*(found.distribution for found in seen.modules.values()), *map(self._finder.distribution, own)]
+        editable = [each for each in self._finder.editable() if self._finder.parts(each, seen.modules)]
+        all_owners = [
+            *(found.distribution for found in seen.modules.values()), *map(self._finder.distribution, own), *editable
+        ]
         owners = {owner.key: owner for owner in all_owners if owner is not None}
-        metadata_of = {key: metadata(owner, self._policy.distribution(owner, list(seen.modules), list(owners)))
+        parts_of = {key: self._finder.parts(owner, seen.modules) for key, owner in owners.items()}
+        metadata_of = {key: metadata(owner, self._policy.distribution(owner, parts_of[key], list(owners)))
                        for key, owner in owners.items()}  # fmt: skip
         served = {key: reply for key, reply in metadata_of.items() if "files" in reply}
         names = [METADATA, "", "", {"names": sorted(served)}]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from importlib.util import spec_from_file_location
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -280,6 +281,34 @@ def test_editable_install_with_parts_elsewhere(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, module.__name__, module)
     with remotesvc.Router() as router:
         assert router.local().options(timeout=LIMIT).call("mixed:value") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["edited", "acme.edited"])
+def test_metadata_of_an_editable_install(tmp_path: Path, interpreter: Interpreter, name: str) -> None:
+    """As hatchling, poetry and others make one: of a path to the checkout, and nothing that names a package."""
+    if interpreter.version < (3, 8):
+        return
+    checkout, info = tmp_path / "my checkout", "site/my_edited-1.5.dist-info"
+    source = "import importlib.metadata as m\nVERSION = m.version('my-edited')\n" + PROBE
+    url = f'{{"url": "file://{quote(str(checkout))}", "dir_info": {{"editable": true}}}}'
+    write(checkout, {f"{name.replace('.', '/')}/__init__.py": source})
+    write(tmp_path, {
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: my-edited\nVersion: 1.5\n", f"{info}/direct_url.json": url,
+        f"{info}/entry_points.txt": "[ours]\none = edited:VERSION\n", f"{info}/RECORD": "my_edited.pth,,\n",
+        "site/other.py": PROBE,
+    })  # fmt: skip
+    ask = "import importlib.metadata as m\nresult = [m.version('my-edited'), [d.version for d in m.distributions()]]\n"
+    paths = [checkout, tmp_path / "site"]
+    with remotesvc.Router(path=paths) as router, remotesvc.Router(path=paths, deny=[name]) as denying:
+        context = router.local(python=interpreter.path).options(timeout=LIMIT)
+        with pytest.raises(ImportError, match="my-edited"):
+            probe(context, "other", ask)
+        version, every = probe(context, name, ask)
+        assert version == "1.5" and "1.5" in every
+        with pytest.raises(ImportError, match=name):
+            probe(denying.local(python=interpreter.path), name, ask)
+        with pytest.raises(ImportError, match="my-edited"):
+            probe(denying.local(python=interpreter.path), "other", ask)
 
 
 def test_optional_native_part_and_one_that_is_needed(tmp_path: Path, interpreter: Interpreter) -> None:

@@ -121,6 +121,17 @@ def test_data_files_and_metadata(site: Path) -> None:
     assert "installed" in replies["metadata", "", ""]["names"]
 
 
+def test_metadata_of_an_editable_installation(site: Path) -> None:
+    """It lists no file of its own."""
+    write(site, {
+        "my_project-1.dist-info/METADATA": "Name: my-project\nVersion: 1\n",
+        "my_project-1.dist-info/RECORD": "x.pth,,\n",
+        "my_project-1.dist-info/direct_url.json": f'{{"url":"file://{site}","dir_info":{{"editable":true}}}}',
+    })  # fmt: skip
+    replies = whole(ModuleServer(path=[str(site)]), "task", Asked())[1]
+    assert "Version: 1" in replies["metadata", "my-project", ""]["files"]["METADATA"]
+
+
 def test_our_own_package_with_what_it_finds_by_name(site: Path) -> None:
     write(site, {"task.py": "import remotesvc\nfrom remotesvc.service import Service, expose\n"})
     found = entries(whole(ModuleServer(path=[str(site)]), "task", Asked())[0])
