@@ -30,8 +30,7 @@ class Unavailable(Exception):
 def data_files(found: Found, limit: int = LISTING_LIMIT) -> list[str]:
     """Paths, relative to the package, of its data files, those in directories without code included."""
     names: list[str] = []
-    for directory in found.directories:
-        archive, inside = _split(directory)
+    for directory, archive, inside in _places(found):
         below = _files_below(directory, "", found.first_party)
         for name in below if archive is None else _files_in_zip(archive, inside, found.first_party):
             names.append(name)
@@ -42,8 +41,7 @@ def data_files(found: Found, limit: int = LISTING_LIMIT) -> list[str]:
 
 def read_data_file(found: Found, path: str) -> bytes:
     """The content of a data file at a checked path; `Unavailable` if it is not served."""
-    for directory in found.directories:
-        archive, inside = _split(directory)
+    for directory, archive, inside in _places(found):
         if archive is not None:
             content = _from_zip(archive, f"{inside}/{path}") if _is_data(path, found.first_party) else None
             if content is not None:
@@ -83,6 +81,17 @@ def withheld(
         if ruling.verdict == "refused" and found is not None and found.is_pkg and found.kind != "namespace":
             return ruling
     return None
+
+
+def _places(found: Found) -> Iterator[tuple[str, str | None, str]]:
+    """The directories of a package, each with what `_split` says of it."""
+    for directory in found.directories:
+        archive, inside = _split(directory)
+        if archive is not None and found.origin is not None and not zipfile.is_zipfile(archive):
+            # meson-python's editable packages have directories below the file of their finder, which are none.
+            yield os.path.dirname(found.origin), None, ""
+        else:
+            yield directory, archive, inside
 
 
 def _split(directory: str) -> tuple[str | None, str]:

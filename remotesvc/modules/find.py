@@ -234,15 +234,17 @@ def _editable_finders() -> list[tuple[Any, str]]:
 
 
 def _mapped_below(package: str) -> set[str]:
-    """The parts of a package that setuptools has mapped to directories of their own: what it makes for an editable
-    install has all such names with their paths in ``MAPPING``."""
+    """The parts of a package that the finder of an editable install has mapped to paths of their own: setuptools has
+    such names in ``MAPPING``, scikit-build-core those of files in the checkout and of files that were built."""
     names: set[str] = set()
-    for _, module in _editable_finders():
-        mapping = getattr(sys.modules.get(module), "MAPPING", None)
-        for name, path in mapping.items() if isinstance(mapping, dict) else ():
+    for finder, module in _editable_finders():
+        tables = [getattr(sys.modules.get(module), "MAPPING", None)]
+        tables += [getattr(finder, table, None) for table in ("known_source_files", "known_wheel_files")]
+        for name, path in (pair for table in tables if isinstance(table, dict) for pair in table.items()):
             above, _, tail = str(name).rpartition(".")
             if above == package:
-                names.add(tail + "/" * os.path.isdir(path))
+                is_pkg = os.path.isdir(path) or os.path.basename(path).startswith("__init__.")
+                names.add(tail + "/" * is_pkg)
     return names
 
 

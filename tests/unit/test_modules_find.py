@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import zipfile
+from dataclasses import replace
 from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -173,8 +175,6 @@ def test_zipped_package(tmp_path: Path) -> None:
 
 
 def test_finder_of_an_editable_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from importlib.util import spec_from_file_location
-
     write(tmp_path, {"src/checkout/__init__.py": "X = 1", "src/checkout/part.py": "Y = 2"})
 
     class Editable:
@@ -194,6 +194,32 @@ def test_finder_of_an_editable_install(tmp_path: Path, monkeypatch: pytest.Monke
     assert located(finder, "checkout").first_party
     assert located(finder, "checkout.part").source == b"Y = 2"
     assert located(finder, "checkout.part").first_party
+
+
+def test_parts_that_the_finder_of_an_editable_install_has_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As scikit-build-core makes one: tables of files in the checkout, and of those that were built."""
+    write(tmp_path, {"src/mixed/__init__.py": "", "site/mixed/built.py": "X = 1", "more/sub/__init__.py": ""})
+    tables = {
+        "known_source_files": {"mixed": "src/mixed/__init__.py", "mixed.sub": "more/sub/__init__.py"},
+        "known_wheel_files": {"mixed.built": "site/mixed/built.py", "other.part": "x.py"},
+    }
+
+    class Redirecting:
+        def __init__(self) -> None:
+            for name, table in tables.items():
+                setattr(self, name, {each: str(tmp_path / path) for each, path in table.items()})
+
+        def find_spec(self, name: str, path: object = None, target: object = None) -> object:
+            files = {name: str(tmp_path / path) for table in tables.values() for name, path in table.items()}
+            return spec_from_file_location(name, files[name]) if name in files else None
+
+    Redirecting.__module__ = "_editable_skbc_mixed"
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Redirecting()])
+    finder = Finder()
+    assert finder.submodules(located(finder, "mixed")) == ("built", "sub/")
+    assert located(finder, "mixed.built").source == b"X = 1"
 
 
 def test_module_made_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,6 +331,16 @@ class TestDataFiles:
     def test_what_is_no_data_file_is_not_served(self, package: Found, path: str) -> None:
         with pytest.raises(Unavailable, match=path.partition("/")[0]):
             read_data_file(package, path)
+
+
+    def test_data_files_of_directories_that_are_none(self, package: Found, tmp_path: Path) -> None:
+        """As meson-python's finders name them, below their own file: theirs is the directory of the package's file."""
+        write(tmp_path, {"_pkg_editable_loader.py": ""})
+        package = replace(package, directories=(str(tmp_path / "_pkg_editable_loader.py" / "pkg"),))
+        assert data_files(package) == ["a.txt", "data/b.bin", "inside.txt"]
+        assert read_data_file(package, "data/b.bin") == b"data/b.bin"
+        with pytest.raises(Unavailable):
+            read_data_file(package, "link.txt")
 
 
 def test_each_directory_on_the_way_to_a_data_file_is_ruled_on_and_there_are_not_any_number() -> None:
