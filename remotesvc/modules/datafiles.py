@@ -50,7 +50,7 @@ def read_data_file(found: Found, path: str) -> bytes:
         full = os.path.join(directory, *path.split("/"))
         if not os.path.isfile(full):
             continue
-        if not _is_data(path, found.first_party) or _leads_out(full, directory):
+        if not _is_data(path, found.first_party) or _leads_out(full, directory) or not _spelt_so(directory, path):
             raise Unavailable(f"{path} of {found.name} is not a data file of the package")
         size = os.path.getsize(full)
         if size > SIZE_LIMIT:
@@ -156,6 +156,17 @@ def _is_data(path: str, first_party: bool) -> bool:
     if path.endswith(".py"):
         return not first_party and "/" in path
     return not path.endswith(_NEVER)
+
+
+def _spelt_so(directory: str, path: str) -> bool:
+    """Whether a file has exactly this path. Where names are compared without their case, as on macOS, others open it,
+    too: on those nobody has ruled, and ``.PY`` is no suffix of data."""
+    for part in path.split("/"):
+        other = part.swapcase()
+        if other != part and os.path.lexists(os.path.join(directory, other)) and part not in os.listdir(directory):
+            return False
+        directory = os.path.join(directory, part)
+    return True
 
 
 def _leads_out(path: str, directory: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import zipfile
 from dataclasses import replace
@@ -332,6 +333,18 @@ class TestDataFiles:
         with pytest.raises(Unavailable, match=path.partition("/")[0]):
             read_data_file(package, path)
 
+
+    @pytest.mark.parametrize("path", ["CODE.PY", "A.txt", "DATA/b.bin", "data/B.BIN", "Sub/d.txt"])
+    def test_a_file_is_read_by_its_own_name_only(
+        self, package: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+    ) -> None:
+        """On a file system that compares names without their case."""
+        files = {str(each).lower(): each for each in tmp_path.rglob("*")}
+        monkeypatch.setattr(os.path, "lexists", lambda name: name.lower() in files)
+        monkeypatch.setattr(os.path, "isfile", lambda name: name.lower() in files and files[name.lower()].is_file())
+        assert [read_data_file(package, each) for each in ("a.txt", "sub/d.txt")] == [b"a.txt", b"sub/d.txt"]
+        with pytest.raises(Unavailable, match=path):
+            read_data_file(package, path)
 
     def test_data_files_of_directories_that_are_none(self, package: Found, tmp_path: Path) -> None:
         """As meson-python's finders name them, below their own file: theirs is the directory of the package's file."""
