@@ -14,7 +14,7 @@ from .target import package_at
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _frozen_importlib import ModuleSpec
-    from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
+    from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple
 
     from .importer import Importer
     from .modules import Entry
@@ -99,6 +99,38 @@ class PathEntry(object):
         return [(prefix + name.rstrip("/"), name.endswith("/")) for name in names if not name.endswith("//")]
 
 
+class Later(io.BytesIO):
+    """A data file that is fetched when something is read of it: who opens one may only ask whether it is there. So pytz
+    does with each time zone before it gives any."""
+
+    def __init__(self, content: "Callable[[], bytes]") -> "None":
+        super().__init__()
+        self._content: "Optional[Callable[[], bytes]]" = content
+
+    def arrive(self) -> "None":
+        """Fetch it, once."""
+        if self._content is not None:
+            self.write(self._content())
+            self._content = None
+            super().seek(0)
+
+
+def _reading(name: "str") -> "Any":
+    read: "Any" = getattr(io.BytesIO, name)
+
+    def method(self: "Later", *args: "Any") -> "Any":
+        self.arrive()
+        return read(self, *args)
+
+    return method
+
+
+for _name in ("read", "read1", "readinto", "readinto1", "readline", "readlines", "seek", "getvalue", "getbuffer",
+              "__next__"):
+    if hasattr(io.BytesIO, _name):
+        setattr(Later, _name, _reading(_name))
+
+
 class Resource(object):
     """A file or directory inside a package; what `importlib.resources` calls a Traversable.
 
@@ -160,7 +192,7 @@ class Resource(object):
         """Open for reading; text or binary. Text is UTF-8 unless told otherwise."""
         if "r" not in mode or "+" in mode:
             raise ValueError("data files of packages are opened for reading only")
-        file = io.BytesIO(self.read_bytes())
+        file = Later(self.read_bytes) if self.is_file() else io.BytesIO(self.read_bytes())
         if "b" in mode:
             return file
         if not args and not kwargs.get("encoding"):
@@ -236,7 +268,7 @@ def archive(importer: "Importer", entry: "Entry") -> "Any":
             return names + list(self._implied_dirs(names))  # type: ignore[attr-defined]
 
         def open(self, name: "Any", mode: "str" = "r", *args: "Any", **kwargs: "Any") -> "Any":
-            return io.BytesIO(fetch(importer, entry, name.partition("/")[2]))
+            return Later(lambda: fetch(importer, entry, name.partition("/")[2]))
 
     _join_many(zipfile.Path)
     return Archive()

@@ -108,6 +108,46 @@ result.append(os.path.exists(str(path)))
     assert run(context, text) == ["data", "A", "B", False]
 
 
+def test_a_file_that_is_opened_is_fetched_when_it_is_read(tmp_path: Path, interpreter: Interpreter) -> None:
+    if interpreter.version < (3, 9):
+        return
+    write(tmp_path, {"many/__init__.py": "", "many/use.py": "import many\n" + PROBE})
+    write(tmp_path, {f"many/zones/{number}.txt": f"{number}\nline\n" for number in range(100)})
+    text = """
+from importlib.resources import files
+import hashlib, json, pickle, shutil, io
+every = [files("many").joinpath("zones/%d.txt" % number) for number in range(100)]
+for each in every:
+    each.open("rb").close()
+result = 1
+"""
+    more = """
+def opened(number):
+    return every[number].open("rb")
+pieces = [opened(0).read(), opened(1).readline(), list(opened(2)), opened(3).readlines(1), opened(4).getvalue()]
+file = opened(5)
+size = file.seek(0, 2), file.tell(), file.seek(1), file.read(1), file.read(), file.read()
+room = bytearray(3)
+counts = [opened(6).readinto(room), bytes(room), bytes(opened(7).getbuffer()), opened(8).read1(2)]
+copy = io.BytesIO()
+shutil.copyfileobj(opened(9), copy)
+with every[10].open() as lines:
+    words = [lines.readline(), lines.read()]
+result = [pieces, size, counts, copy.getvalue(), words, every[11].read_text(), every[12].read_bytes()]
+"""
+    with remotesvc.Router(path=[tmp_path]) as router:
+        context = router.local(python=interpreter.path).options(timeout=LIMIT)
+        count = router._tree._modules.statistics
+        assert probe(context, "many.use", text) == 1
+        assert "resource" not in count()["requests"]
+        assert probe(context, "many.use", text + more) == [
+            [b"0\nline\n", b"1\n", [b"2\n", b"line\n"], [b"3\n"], b"4\nline\n"],
+            (7, 7, 1, b"\n", b"line\n", b""), [3, b"6\nl", b"7\nline\n", b"8\n"], b"9\nline\n",
+            ["10\n", "line\n"], "11\nline\n", b"12\nline\n",
+        ]  # fmt: skip
+        assert count()["requests"]["resource"] == 13
+
+
 def test_walking_many_data_files(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         archive.writestr("many/__init__.py", "")
