@@ -11,7 +11,7 @@ from .modules import METADATA, Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional
+    from typing import Any, Dict, Iterator, Optional
 
     from .importer import Importer
 
@@ -26,10 +26,12 @@ def find_distributions(importer: "Importer", context: "Any") -> "Iterator[Any]":
         return
     library = sys.modules[type(context).__module__]
     importer.target.restore_site()
-    for name in _names(importer) if context.name is None else [context.name]:
-        reply = _ask(importer, name)
+    every = importer.request(Request(METADATA, "", importer.python)) if context.name is None else {}
+    for name in every.get("names", ()) if context.name is None else [context.name]:
+        told = every.get("briefs", {}).get(name)
+        reply = _ask(importer, name) if told is None else told
         if "files" in reply and not (reply.get("prefer_target") and _own(library, name)):
-            yield _distribution(library, reply["files"])
+            yield _distribution(library, importer, name, reply["files"], told)
 
 
 def _ask(importer: "Importer", name: "str") -> "Dict[str, Any]":
@@ -41,24 +43,30 @@ def _ask(importer: "Importer", name: "str") -> "Dict[str, Any]":
     return known
 
 
-def _names(importer: "Importer") -> "List[str]":
-    reply = importer.request(Request(METADATA, "", importer.python))
-    return [str(name) for name in reply.get("names", ())]
-
-
 def _own(library: "Any", name: "str") -> "bool":
     context = library.DistributionFinder.Context(name=name)
     return any(True for _ in library.MetadataPathFinder.find_distributions(context))
 
 
-def _distribution(library: "Any", files: "Dict[str, str]") -> "Any":
+def _distribution(library: "Any", importer: "Importer", key: "str", files: "Dict[str, str]", told: "Any") -> "Any":
+    """`told`: what is known of one of many, of which all but its entry points, name and version is asked for when it is
+    wanted; None: `files` has all."""
     class Distribution(library.Distribution):  # type: ignore[misc]
         """One of the master's."""
 
         def read_text(self, filename: "str") -> "Optional[str]":
-            return files.get(str(filename))
+            if told is None or str(filename) == "entry_points.txt":
+                return files.get(str(filename))
+            return _ask(importer, key).get("files", {}).get(str(filename))  # type: ignore[no-any-return]
 
         def locate_file(self, path: "Any") -> "str":
             return ROOT + str(path)
 
-    return Distribution()
+    if told is None:
+        return Distribution()
+
+    class Brief(Distribution):
+        name = told["name"]
+        version = told["version"]
+
+    return Brief()

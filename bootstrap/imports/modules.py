@@ -5,7 +5,8 @@ A request is a dict of the fields of `Request`. A hostile child may have sent it
 A reply is a dict: to MODULE ``{"modules": [packed entry, ...]}``, which may bring more than was asked for, and begin
 with an announcement (see `announcement`); to TEXT, a module's source, and RESOURCE ``{"data": bytes}``; to LISTING
 ``{"names": [path, ...]}``; to METADATA ``{"files": {name: text}, "prefer_target": bool}``, or with no name ``{"names":
-[distribution, ...]}``; or ``{"reason": why not}``. What was announced follows by itself, in lists of the same kind.
+[distribution, ...]}`` and perhaps ``"briefs"``; or ``{"reason": why not}``. What was announced follows by itself, in
+lists of the same kind.
 """
 import zlib
 

@@ -32,7 +32,7 @@ from .explain import ImportOrigin
 from .find import Finder
 from .found import Found
 from .load import CHUNK, FIRST, GUESS_BUDGET, RELAYED_BUDGET, Child, Course, Load
-from .metadata import metadata
+from .metadata import brief, metadata
 from .policy import HERE, Origin, Policy, Ruling
 from .refusals import Refusals
 from .script import check_guard, is_program, main_script
@@ -284,16 +284,29 @@ class ModuleServer:
 
     def _metadata(self, child_id: int, child: Child, name: str) -> dict[str, Any]:
         if not name:
-            editable = {each.key for each in self._finder.editable() if self._finder.parts(each, child.granted)}
-            return {"names": sorted(child.distributions | editable)}
+            return self._all_metadata(child)
         distribution = self._finder.distribution(name)
         if distribution is None:
             return {"reason": f"the master has no distribution {name}"}
-        parts = self._finder.parts(distribution, child.granted)
-        ruling = self._policy.distribution(distribution, parts, child.distributions)
+        ruling = self._metadata_ruling(child, distribution)
         if not ruling.served:
             self.refusals.note(child_id, name, ruling.rule)
         return metadata(distribution, ruling)
+
+    def _metadata_ruling(self, child: Child, distribution: Distribution) -> Ruling:
+        parts = self._finder.parts(distribution, child.granted)
+        return self._policy.distribution(distribution, parts, child.distributions)
+
+    def _all_metadata(self, child: Child) -> dict[str, Any]:
+        """Of the distributions that a child was given modules of."""
+        editable = {each.key for each in self._finder.editable() if self._finder.parts(each, child.granted)}
+        briefs = {}
+        for name in sorted(child.distributions | editable):
+            distribution = self._finder.distribution(name)
+            ruling = None if distribution is None else self._metadata_ruling(child, distribution)
+            if distribution is not None and ruling is not None and ruling.served:
+                briefs[name] = brief(distribution, ruling)
+        return {"names": list(briefs), "briefs": briefs}
 
     def _text(self, found: Found) -> dict[str, Any]:
         if found.kind != "source":

@@ -178,6 +178,33 @@ for path in [], ["/no/such"], [*sys.path, "/no/such"]:
     assert run(context, text) == [*told, 0, 0, 1]
 
 
+def test_entry_points_of_many_distributions_are_one_question(tmp_path: Path, interpreter: Interpreter) -> None:
+    if interpreter.version < (3, 8):
+        return
+    lines = [f"import dist{number}\n" for number in range(20)]
+    write(tmp_path, {"site/all.py": "".join(lines) + PROBE})
+    for number in range(20):
+        info = f"site/Dist.{number}-1.{number}.dist-info"
+        write(tmp_path, {
+            f"site/dist{number}.py": f"VALUE = {number}\n", f"{info}/RECORD": f"dist{number}.py,,\n",
+            f"{info}/METADATA": f"Name: Dist.{number}\nVersion: 1.{number}\nSummary: no. {number}\n\nName: no",
+            f"{info}/entry_points.txt": f"[many]\nvalue{number} = dist{number}:VALUE\n",
+        })  # fmt: skip
+    text = """
+import importlib.metadata as m
+points = m.entry_points()
+many = points.select(group="many") if hasattr(points, "select") else points["many"]
+result = sorted(each.load() for each in many), sorted(each.version for each in m.distributions() if each.entry_points)
+"""
+    with remotesvc.Router(path=[tmp_path / "site"]) as router:
+        context = router.local(python=interpreter.path).options(timeout=LIMIT)
+        loaded, versions = probe(context, "all", text)
+        assert loaded == list(range(20)) and {"1.0", "1.19"} <= set(versions)
+        assert router.modules.statistics()["requests"]["metadata"] == 2
+        every = "import importlib.metadata as m\nresult = {d.metadata['Name']: d.metadata['Summary'] for d in %s}\n"
+        assert probe(context, "all", every % "m.distributions()")["Dist.7"] == "no. 7"
+
+
 def test_metadata_by_a_call_of_its_own(router: remotesvc.Router) -> None:
     assert router.local().options(timeout=LIMIT).call("importlib.metadata:version", "some.dist") == "4.2"
 
