@@ -48,6 +48,11 @@ def source_untrusted(answer: "Any", host: "str") -> "Dict[str, Any]":
                     skipped_names=_names)
 
 
+def removed_untrusted(answer: "Any", host: "str") -> "Dict[str, Any]":
+    """What a mirror removed, or would."""
+    return _checked(answer, host, count=_number, names=_bytes)
+
+
 def path_untrusted(answer: "Any", host: "str") -> "str":
     """Where it would go to."""
     if not _text(answer):

@@ -19,7 +19,8 @@ class Plan(object):
     """What differs between the two sides.
 
     ``send`` files and links, of which ``files`` are files with ``bytes``, ``make`` directories, ``delete`` entries that
-    are only there, ``conflicts`` those that are something else there, ``delta`` files of which parts can be used again.
+    are only there, ``conflicts`` those that are something else there, of which ``blocked`` are directories there,
+    ``delta`` files of which parts can be used again.
     ``top``: nothing is there, so that the directory itself may be missing.
     """
 
@@ -28,6 +29,7 @@ class Plan(object):
         self.make: "List[bytes]" = []
         self.delete: "List[bytes]" = []
         self.conflicts: "List[bytes]" = []
+        self.blocked: "List[bytes]" = []
         self.delta: "List[bytes]" = []
         self.unchanged = self.files = self.bytes = 0
         self.top = not there
@@ -46,6 +48,8 @@ class Plan(object):
             old = there.get(name)
             if old is not None and stat.S_ISDIR(old.mode) != stat.S_ISDIR(entry.mode):
                 self.conflicts.append(path + name)
+                if stat.S_ISDIR(old.mode):
+                    self.blocked.append(path + name)
                 old = None
             if stat.S_ISDIR(entry.mode):
                 if old is None or old.mode != entry.mode:

@@ -4,7 +4,7 @@ import hashlib
 import os
 
 from ..bootstrap.errors import UsageError
-from .answers import list_untrusted
+from .answers import list_untrusted, removed_untrusted
 from .copied import Copied
 from .delta import Search, block_size, most_blocks
 from .errors import DigestMismatch, SourceChanged, refusing_here
@@ -22,7 +22,7 @@ from .transfer_job import TransferJob
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, List, Optional, Tuple
+    from typing import Any, Container, Iterator, List, Optional, Tuple
 
 # Bytes searched at a time.
 SEGMENT = 1 << 21
@@ -126,33 +126,50 @@ class _Sync(object):
         check_count(sum(count_of(part)[0] for parts in here.values() for part in parts), options.max_files)
         there = listing_untrusted(list_untrusted(job.result(future), job.context.name), options.max_files)
         plan = Plan(here, there, self._checksum)
-        copied = Copied(path=self._dst)
-        if not self._dry_run:
-            copied = self._carry_out(plan, delta)
-        else:
-            copied.files, copied.bytes = plan.files, plan.bytes
+        self._check_room(plan.blocked)
+        copied = self._carry_out(plan, delta)
         copied.unchanged = plan.unchanged
         copied.changed_names = [os.fsdecode(path) for path in plan.send[:MAX_NAMED]]
-        if self._delete:
-            copied.deleted_names = [os.fsdecode(path) for path in plan.delete[:MAX_NAMED]]
-            copied.deleted = len(plan.delete)
         return copied
 
+    def _check_room(self, directories: "List[bytes]") -> "None":
+        """Raises IsADirectoryError, before anything is sent, if one of these will still be there where a file is to be.
+        """
+        gone: "Container[str]" = ()
+        if directories and self._delete:
+            count, names = self._remove(directories, True)
+            if count > len(names):
+                return  # who knows: what makes the file will say so
+            gone = set(names)
+        for path in directories:
+            if os.fsdecode(path) not in gone:
+                self._job.result(self._job.submit(_MIRROR + "refuse", self._dst, path, self._delete))
+
     def _carry_out(self, plan: "Plan", delta: "bool") -> "Copied":
-        job = self._job
-        if plan.conflicts and self._delete:
-            job.result(job.submit(_MIRROR + "remove", self._dst, plan.conflicts))
+        count, names = self._remove(plan.conflicts, self._dry_run)
         copied = Copied(path=self._dst)
-        if plan.send or plan.make or plan.top:
+        if self._dry_run:
+            copied.files, copied.bytes = plan.files, plan.bytes
+        elif plan.send or plan.make or plan.top:
             try:
                 copied = self._send(plan, delta and bool(plan.delta))
             except DigestMismatch:
                 if not delta:
                     raise
                 copied = self._send(plan, False)  # what is there changed meanwhile, or a block was taken for another
-        if plan.delete and self._delete:
-            job.result(job.submit(_MIRROR + "remove", self._dst, plan.delete))
+        more, others = self._remove(plan.delete, self._dry_run)
+        copied.deleted, copied.deleted_names = count + more, (names + others)[:MAX_NAMED]
         return copied
+
+    def _remove(self, paths: "List[bytes]", dry_run: "bool") -> "Tuple[int, List[str]]":
+        """How many entries were removed, or would be, and which: what is excluded stays, and the directories it is in.
+        """
+        job = self._job
+        if not paths or not self._delete:
+            return 0, []
+        removed = removed_untrusted(
+            job.result(job.submit(_MIRROR + "remove", self._dst, paths, self._rules, dry_run)), job.context.name)
+        return removed["count"], [os.fsdecode(path) for path in removed["names"].split(b"\0")[:MAX_NAMED] if path]
 
     def _send(self, plan: "Plan", delta: "bool") -> "Copied":
         job, wanted = self._job, {os.fsdecode(path) for path in plan.send}

@@ -191,3 +191,11 @@ def open_below(directory: str) -> "list[str]":
         if path.startswith(directory + "/"):
             found.append(path)
     return found
+
+
+def unlink_nothing() -> None:
+    """From now on no file can be removed here."""
+    def refuse(name: "Any", *args: "Any", **options: "Any") -> None:
+        raise PermissionError(13, "Permission denied", name)
+
+    os.unlink = refuse  # type: ignore[assignment]

@@ -13,7 +13,8 @@ import pytest
 from remotesvc import Context, Router, UsageError
 from tests import interpreters
 from tests.interpreters import Interpreter
-from tests.kernel.filetrees import content, described, digest, leftovers
+from tests.kernel import called_files
+from tests.kernel.filetrees import content, described, digest, leftovers, make
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -90,17 +91,53 @@ def test_delete_and_dry_run(context: Context, tree: Path, tmp_path: Path) -> Non
     assert described(target, times=False) == described(tree)
 
 
+def test_delete_leaves_what_is_excluded_wherever_it_lies(context: Context, tree: Path, tmp_path: Path) -> None:
+    """In a directory that is only there, too, and in one that a file is to replace."""
+    target, rules = tmp_path / "t", ["*.bak", "cache/", "!kept.bak"]
+    make({b"old": {b"deep": {b"x.bak": b"1", b"y": b"2"}, b"cache": {b"z": b"3"}, b"gone": {b"kept.bak": b"4"}},
+          b"whole": {b"a": {b"b": b"5"}}, b"cache": {b"c": b"6"}}, bytes(target))
+    (target / "old" / "deep" / "link.bak").symlink_to("y")
+    gone = ["old/deep/y", "old/gone", "whole"]
+    told = context.sync(tree, target, delete=True, dry_run=True, exclude=rules)
+    assert (told.deleted, sorted(told.deleted_names)) == (3, gone)
+    assert (target / "whole" / "a" / "b").exists()
+    done = context.sync(tree, target, delete=True, exclude=rules)
+    assert (done.deleted, sorted(done.deleted_names)) == (3, gone)
+    stays = {b"old", b"old/deep", b"old/deep/x.bak", b"old/deep/link.bak", b"old/cache", b"old/cache/z", b"cache",
+             b"cache/c"}
+    assert set(described(target)) == set(described(tree)) | stays
+    (target / "large").unlink()
+    make({b"large": {b"x.bak": b"1", b"y": b"2"}}, bytes(target))
+    for dry_run in (True, False):
+        with pytest.raises(IsADirectoryError, match="what is excluded in it stays"):
+            context.sync(tree, target, delete=True, exclude=rules, dry_run=dry_run)
+    assert sorted(os.listdir(target / "large")) == ["x.bak", "y"]
+
+
+def test_an_error_of_a_removal_names_the_whole_path(
+    context: Context, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "t"
+    make({b"old": {b"deep": {b"y": b"2"}}}, bytes(target))
+    context.call(called_files.unlink_nothing)
+    with pytest.raises(PermissionError) as caught:
+        context.sync(tree, target, delete=True)
+    assert caught.value.filename == str(target / "old" / "deep" / "y")
+
+
 def test_what_is_of_another_kind_there_is_replaced_only_with_delete(
     context: Context, tree: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "t"
     (target / "large" / "x").mkdir(parents=True)
     (target / "sub").write_bytes(b"a file")
-    with pytest.raises(IsADirectoryError) as caught:
-        context.sync(tree, target)
-    assert str(target / "large") in str(caught.value)
-    assert leftovers(tmp_path) == []
-    context.sync(tree, target, delete=True)
+    for dry_run in (True, False):  # said before anything is sent
+        with pytest.raises(IsADirectoryError) as caught:
+            context.sync(tree, target, dry_run=dry_run)
+        assert caught.value.filename == str(target / "large")
+    assert sorted(os.listdir(target)) == ["large", "sub"]
+    for dry_run in (True, False):
+        assert context.sync(tree, target, delete=True, dry_run=dry_run).deleted_names == ["large", "sub"]
     assert described(target) == described(tree)
 
 
