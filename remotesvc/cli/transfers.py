@@ -102,6 +102,17 @@ def _at_least_one(ctx: click.Context, parameter: click.Parameter, sources: tuple
     return sources
 
 
+def check_names(sources: Sequence[str]) -> None:
+    """Raises BadUsage if two of several SRC have one name: the second would take the place of the first."""
+    from remotesvc.files.directories import is_content
+
+    known: dict[str, str] = {}
+    for source in sources:
+        name = os.path.basename(source)
+        if not is_content(source) and known.setdefault(name, source) != source:
+            raise BadUsage(f"{known[name]} and {source} would both become {name} in DST; give each a DST of its own")
+
+
 def take_options(values: dict[str, Any]) -> dict[str, Any]:
     """Remove them from a command's parameters; returns options of `Context.push`."""
     rules = list(values.pop("ignore"))

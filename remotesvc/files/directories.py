@@ -19,10 +19,19 @@ _BENEATH = _DIRECTORY | os.O_NOFOLLOW
 
 
 def expand(path: "str") -> "str":
-    """A path as a user wrote it, with "~" for a home directory."""
+    """A path as a user wrote it, with "~" for a home directory. Raises TransferRefused."""
     if "\0" in path or not path:
         raise TransferRefused("%r is not a path" % path[:80])
-    return os.path.expanduser(path)
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~"):  # rather than a directory of that name, which nobody looks for
+        raise TransferRefused("no home directory is known for %s; ./%s is what has that name"
+                              % (path.partition("/")[0], path))
+    return expanded
+
+
+def is_content(path: "str") -> "bool":
+    """Does it name what is in a directory, rather than the directory? So "dir/", "dir/.", "." and ".." do."""
+    return path.rpartition("/")[2] in ("", ".", "..")
 
 
 def open_directory(path: "str") -> "int":
@@ -37,7 +46,10 @@ def make(path: "str", durable: "bool") -> "None":
     while durable and above and not os.path.isdir(above):
         above = os.path.dirname(above)
         parents.append(above)
-    os.makedirs(path, exist_ok=True)
+    try:
+        os.makedirs(path, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
     for parent in parents:
         try:
             fd = open_directory(parent)

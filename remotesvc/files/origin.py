@@ -119,8 +119,8 @@ class TreeOrigin(OpenOrigin):
         self._exclude = exclude
         self._walking: "Any" = None
         self._ahead: "Deque[Any]" = collections.deque()
-        # With a "/" at the end of the path, its content goes to the destination, and not the directory itself.
-        self.name = b"" if path.endswith("/") else os.fsencode(os.path.basename(os.path.abspath(path)))
+        # Either its content goes to the destination, or the directory itself.
+        self.name = b"" if directories.is_content(path) else os.fsencode(os.path.basename(path))
 
     def read_ahead(self, sending: "Sending", over: "Callable[[], bool]") -> "None":
         size = 0

@@ -56,7 +56,7 @@ class _Pull(object):
         try:
             if self._dst is not None and interrupted_tree(self._dst, name_of_tree(self._src)):
                 self._tree = self._tree_sink(self._dst)
-            if self._dst is not None and options.resume:
+            if self._dst is not None and options.resume and not directories.is_content(self._src):
                 self._parts = Parts(*place_of(self._dst, self._name, self._finish), job.check)
             head = sender_untrusted(job.ask(SEND, {
                 "src": self._src, "handle": inflow.handle, "idle": options.idle_timeout, "limit": options.limit,
@@ -119,7 +119,7 @@ def name_of(src: "str") -> "bytes":
 
 def name_of_tree(src: "str") -> "bytes":
     """The same of a tree: none, if its content is wanted and not itself."""
-    return b"" if src.endswith("/") else name_of(src)
+    return b"" if directories.is_content(src) else name_of(src)
 
 
 def tree_destination(src: "str", dst: "Optional[str]", made: "bool" = False) -> "str":
@@ -130,7 +130,8 @@ def tree_destination(src: "str", dst: "Optional[str]", made: "bool" = False) -> 
     """
     if dst is None:
         raise UsageError("%s is a directory there; give a path to pull it to" % src)
-    if not made and not src.endswith("/") and not dst.endswith("/") and os.path.isdir(directories.expand(dst)):
+    said = made or directories.is_content(src) or dst.endswith("/")
+    if not said and os.path.isdir(directories.expand(dst)):
         raise TransferRefused("%s is a directory there, and %s is one here; write %s/ to have its content in it, "
                               "or %s/ to have it below" % (src, dst, src, dst))
     return dst

@@ -39,8 +39,7 @@ def _check_directory(path: "str", makes: "bool") -> "None":
     there = path.rstrip("/") or "/"
     while not os.path.isdir(there):
         if os.path.lexists(there):
-            code = errno.EEXIST if makes and there == path.rstrip("/") else errno.ENOTDIR
-            raise OSError(code, os.strerror(code), there)
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), there)
         if not makes:
             raise FileNotFoundError(errno.ENOENT, NO_DIRECTORY, there)
         there = os.path.dirname(there) or "."

@@ -141,6 +141,8 @@ def test_standard_input_and_output(tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (["push", "local:", "absent", "t"], 64, "there is no absent here"),
+        (["push", "local:", "tree", "absent/tree", "d"], 64, "tree and absent/tree would both become tree in DST"),
+        (["pull", "local:", "a/b", "c/b", "d/"], 64, "a/b and c/b would both become b in DST"),
         (["push", "local:", "-", "dir/"], 64, "standard input has no name"),
         (["push", "local:", "-", "t", "-n"], 64, "not read with -n"),
         (["push", "local:", "tree", "t", "--mode", "99"], 64, "not a mode such as 0644"),

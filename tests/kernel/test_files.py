@@ -111,6 +111,12 @@ def test_the_destination_says_where_a_file_goes(
     assert context.pull(source, "~/home").path == str(tmp_path / "dir" / "home")
     with pytest.raises(TransferRefused, match="give the name"):
         context.push(b"x", tmp_path / "dir")
+    for dst in ("~nobody-of-that-name/x", "~nobody-of-that-name"):  # and no directory of this name is made
+        for way in (context.push, context.pull):
+            with pytest.raises(TransferRefused, match="no home directory is known for ~nobody-of-that-name"):
+                way(source, dst)
+    with pytest.raises(TransferRefused, match="no home directory"):
+        context.pull("~nobody-of-that-name/x", tmp_path / "t")
 
 
 def test_a_directory_is_not_spilled_into_another_unasked(context: Context, tree: Path, tmp_path: Path) -> None:
@@ -126,6 +132,24 @@ def test_a_directory_is_not_spilled_into_another_unasked(context: Context, tree:
     context.pull(f"{tree}/", f"{tmp_path}/content/")
     context.push(f"{tree}/", f"{tmp_path}/pushed/")
     assert described(tmp_path / "content") == described(tmp_path / "pushed") == described(tree)
+
+
+@BOTH
+@pytest.mark.parametrize("name", [".", "..", "/.", "/inner/..", "/inner/../"])
+def test_dots_mean_the_content_of_a_directory(
+    context: Context, tree: Path, tmp_path: Path, way: Way, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree / "inner").mkdir()
+    (tmp_path / "there").mkdir()
+    src = name if name[0] == "." else f"{tree}{name}"
+    directory = tree / "inner" if name == ".." else tree
+    monkeypatch.chdir(directory)
+    context.call(os.chdir, str(directory))
+    told = way(context, src, f"{tmp_path}/there/", dry_run=True)
+    copied = way(context, src, f"{tmp_path}/there/")
+    assert os.path.normpath(copied.path) == os.path.normpath(told.path) == str(tmp_path / "there")
+    assert described(tmp_path / "there") == described(tree)
+    way(context, src, f"{tmp_path}/there")  # it need not be said of the destination, too
 
 
 @BOTH

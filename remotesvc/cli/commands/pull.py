@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remotesvc.cli.problems import BadUsage
-from remotesvc.cli.transfers import copy_command, run_transfers, take_options
+from remotesvc.cli.transfers import check_names, copy_command, run_transfers, take_options
 from remotesvc.fleet.member import check_file_names, file_name
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def pull(
     64 wrong usage, 130 interrupted.
     """
     options = take_options(shared)
+    check_names(sources)
     to_stdout = destination in ("-", "/dev/stdout")
     one_host = [True]
 

@@ -12,7 +12,7 @@ import click
 
 from remotesvc.cli.problems import BadUsage, OurError
 from remotesvc.cli.stdin import PatientInput, take_stdin
-from remotesvc.cli.transfers import copy_command, run_transfers, take_options
+from remotesvc.cli.transfers import check_names, copy_command, run_transfers, take_options
 
 if TYPE_CHECKING:
     from remotesvc.fleet.member import Member
@@ -37,6 +37,7 @@ def push(
     64 wrong usage, 130 interrupted.
     """
     options = take_options(shared)
+    check_names(sources)
     if len(sources) > 1 and not destination.endswith("/"):
         destination += "/"
     if "-" in sources and (shared["no_stdin"] or destination.endswith("/")):
