@@ -112,6 +112,7 @@ class MasterTree(Tree):
 
     def explain_error(self, context: Context, error: CallError) -> str:
         """See ``Router.explain_error``."""
+        self.own(context)
         if error.attrs.get("strerror") == os.strerror(errno.ENOENT):
             package = self._modules.sent.package_around(str(error.attrs.get("filename", "")))
             return "" if package is None else _in_no_file(package, context.name)
@@ -136,6 +137,7 @@ class MasterTree(Tree):
 
     def explain(self, context: Context) -> list[ImportOrigin]:
         """See ``Router.explain_imports``."""
+        self.own(context)
         report = context.call("remotesvc.bootstrap.imports.loaded:report", self._modules.distributions(context.id))
         return self._modules.explain(context.id, report)
 

@@ -69,6 +69,7 @@ class Router:
         bindings = Bindings(make_context=self._context, make_sender=self._sender)
         self._router = Root(0, [], fastcodec, bindings)
         self._tree = self._router.tree_of = MasterTree(self._router, settings, self.modules)
+        bindings.home = self._router
         assembly.begin(self._router)
         self._ssh = SSHContexts(self._tree, KeyRing(terminal.find() if interactive else None), Pythons(remember))
         self._outputs = Outputs(self._name_of, on_output, on_log)
@@ -245,6 +246,7 @@ class Router:
         """Wait until ``on_output`` and ``on_log`` have been given all that has arrived; False after ``timeout``
         seconds. Of a context whose calls have ``ended``, bytes that only begin a character are handed over, too."""
         if ended is not None:
+            self._tree.own(ended)
             self._events.run_behind(ended.id, self._outputs.ended, ended.id)
         return self._events.flush(timeout)
 

@@ -11,7 +11,7 @@ import sys
 
 from ..errors import DecodeError
 from . import tags
-from .places import Refused
+from .places import FOREIGN, Refused
 from .record import Record, type_name
 
 TYPE_CHECKING = False
@@ -45,7 +45,9 @@ _MAX_FLAGS = 1 << 16
 def lower(value: "Any", cls: "type", state: "Encoded") -> "Lowered":
     """Return what stands for an object on the wire. Raises Refused, or what methods of `value` raise."""
     if hasattr(cls, "__remotesvc_wire__"):
-        kind, first, second = value.__remotesvc_wire__()
+        kind, first, second, router = value.__remotesvc_wire__()
+        if state.bindings.home not in (None, router):
+            raise Refused(FOREIGN)
         return (tags.CONTEXT if kind == "context" else tags.SENDER), [first, second], "*"
     if cls is Record:
         return _record(value)
@@ -77,7 +79,7 @@ def _record_of(cls: "type", state: "Encoded", kind: "int", length: "int",
     name = type_name(cls)
     # Nobody makes another sys.version_info, or sys.flags, not even pickle.
     strict = state.strict is True or (state.strict and not name.startswith("sys."))
-    if strict and state.classes.get(name) is not cls:
+    if strict and state.bindings.classes.get(name) is not cls:
         raise Refused("strict_types: a class that was not registered would arrive as a Record")
     return _array(kind, name, length, pairs)
 

@@ -22,7 +22,10 @@ class Bindings(object):
                   become here. The peer chooses the contents, unchecked: register mere data.
     make_context: (id, name) -> the object a Context becomes; without it, a Record
     make_sender:  (context id, handle) -> the object a Sender becomes; without it, a Record
+    home:         the router whose Contexts and Senders alone travel
     """
+
+    home: "Any" = None
 
     def __init__(self, classes: "Optional[Dict[str, type]]" = None,
                  make_context: "Optional[Callable[[int, str], Any]]" = None,
@@ -41,7 +44,7 @@ def encode(value: "Any", bindings: "Optional[Bindings]" = None, strict_types: "b
 
     Mutable buffers are copied, so the value may change afterwards.
     """
-    encoded = Encoded(b"", (bindings or NO_BINDINGS).classes, strict_types)
+    encoded = Encoded(b"", bindings or NO_BINDINGS, strict_types)
     pack(value, encoded, where)
     if encoded.blobs:
         total = sum(map(len, encoded.blobs), len(encoded.data))

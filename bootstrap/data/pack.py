@@ -19,15 +19,15 @@ _SHORT = BESIDE // 4  # characters that surely take fewer bytes than that
 class Encoded(object):
     """A message: its `data`, the `blobs` beside it, whether it is `tagged`, whether it holds a `secret`.
 
-    `classes` may travel as themselves; `strict` refuses what would arrive as another type than it has.
+    `bindings` tell what may travel as itself; `strict` refuses what would arrive as another type than it has.
     """
 
     tagged = secret = False
     blobs: "List[bytes]" = []  # one of its own where there are any
 
-    def __init__(self, data: "bytes" = b"", classes: "Any" = (), strict: "bool" = False) -> "None":
+    def __init__(self, data: "bytes" = b"", bindings: "Any" = None, strict: "bool" = False) -> "None":
         self.data = data
-        self.classes = classes
+        self.bindings = bindings
         self.strict = strict
 
 

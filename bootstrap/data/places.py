@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from typing import Any, List, NoReturn, Tuple
 
 _SCALARS = frozenset([str, bytes, int, float, bool, type(None)])
+FOREIGN = "it belongs to another Router, whose numbers mean other processes here"
 _SHOWN = 200  # characters of a place in an error
 
 

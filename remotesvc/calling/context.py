@@ -64,8 +64,8 @@ class Context(object):
     def __hash__(self) -> "int":
         return hash((id(self.tree), self.id))
 
-    def __remotesvc_wire__(self) -> "Tuple[str, int, str]":
-        return ("context", self.id, self.name)
+    def __remotesvc_wire__(self) -> "Tuple[str, int, str, Any]":
+        return ("context", self.id, self.name, self.tree.router)
 
     def __copy__(self) -> "Context":
         return Context(self.tree, self.id, self.name, self._options)

@@ -6,6 +6,7 @@ import time
 from ..bootstrap.calls.ask import discard, error_untrusted, withdraw
 from ..bootstrap.calls.current import running
 from ..bootstrap.calls.pending import Pending
+from ..bootstrap.data.places import FOREIGN
 from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, NotSent, UsageError, VersionSkewError
 from ..bootstrap.links import wire
 from ..bootstrap.routing.router import Message
@@ -175,9 +176,11 @@ class Invocation(Pending):
                 parts = [address, self.args, self.kwargs, options, modules]
                 if not modules:
                     del parts[4 if options else 3 if self.kwargs else 2:]
-                # No classes: what is registered is known here, not there.
-                return marshalled(parts) or router.codec.encode(parts, None, self.options.strict_types or OWN, "call")
+                return marshalled(parts) or router.codec.encode(
+                    parts, self.tree.sending, self.options.strict_types or OWN, "call")
             except EncodeError as error:
+                if error.reason == FOREIGN:
+                    raise self.in_arguments(error) from None
                 unable: "Optional[EncodeError]" = error
         else:
             unable = None
@@ -188,7 +191,7 @@ class Invocation(Pending):
         except Exception as error:  # pickle fails with whatever the object raises
             if unable is not None and not self.options.strict_types:
                 try:
-                    return router.codec.encode(parts, None, False, "call")
+                    return router.codec.encode(parts, self.tree.sending, False, "call")
                 except EncodeError as still:
                     unable = still
             if isinstance(error, (VersionSkewError, UsageError)):
@@ -202,7 +205,7 @@ class Invocation(Pending):
             from .culprit import culprit
             pickles, codec, start = self.tree.pickles, self.router.codec, self.tree.ledger.starts.get(self.context.id)
             found = culprit(self.args, self.kwargs, lambda value: pickles.parts(value, start),
-                            lambda value, place: codec.encode(value, None, False, place))
+                            lambda value, place: codec.encode(value, self.tree.sending, False, place))
         if found is None and unable is not None:
             return self.in_arguments(unable)
         return found or EncodeError("cannot be pickled: %s: %s" % (type(error).__name__, error), self.call)

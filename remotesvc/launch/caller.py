@@ -27,6 +27,9 @@ class Caller(object):
 
     def __init__(self, router: "Any") -> "None":
         self.router = router
+        # For calls: what is registered is known here, not there, so there are no classes.
+        self.sending = Bindings()
+        self.sending.home = router
         self.targets = Targets()
         self.ledger = Ledger()
         self.callbacks = Inbox("remotesvc-callbacks", lambda message: None, router.report)
@@ -41,6 +44,11 @@ class Caller(object):
     def failure_of(self, number: "int") -> "Optional[BaseException]":
         """Why a context never came up; None if it did, or if another process started it."""
         return self.ledger.failure_of(number)
+
+    def own(self, handle: "Any") -> "None":
+        """Raise UsageError for a Context or Sender that belongs to another Router."""
+        if handle.__remotesvc_wire__()[3] is not self.router:
+            raise UsageError("%r belongs to another Router" % (handle,))
 
     def peer(self, number: "int") -> "OutstandingCalls":
         """The book of calls to a context."""
@@ -108,7 +116,7 @@ class Caller(object):
         if self._pickles is None:
             from ..pickling.parts import Pickles
             with self._lock:
-                self._pickles = self._pickles or Pickles(self.ask_above)
+                self._pickles = self._pickles or Pickles(self.ask_above, self.own)
         return self._pickles
 
     @property

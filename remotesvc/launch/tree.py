@@ -77,6 +77,7 @@ class Tree(Caller):
     def started_by(self, via: "Context", starter: "str", options: "Dict[str, Any]", connect_timeout: "float",
                    name: "Optional[str]") -> "Context":
         """A context that ``via`` starts for us by ``starter(options)``. Raises its ConnectError."""
+        self.own(via)
         patient = via.options(timeout=connect_timeout + 5)
         number, info = self._checked(via, patient.call(starter, options))
         self.ledger.starts[number] = Settled(name or via.name, info)

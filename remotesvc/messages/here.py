@@ -22,8 +22,11 @@ def kernel_of(router: "Any") -> "Any":
     return kernel
 
 
-def context_id(context: "Any") -> "Optional[int]":
-    """The id of a Context; ids and None as they are. Raises UsageError for anything else."""
+def context_id(router: "Any", context: "Any") -> "Optional[int]":
+    """The id of a Context; ids and None as they are. Raises UsageError for anything else, and for a Context of another
+    router."""
+    if hasattr(type(context), "__remotesvc_wire__"):
+        router.tree().own(context)
     number = getattr(context, "id", context)
     if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
         raise UsageError("the one that may write is a Context, not %r" % (context,))

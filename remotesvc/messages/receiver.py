@@ -37,7 +37,7 @@ class Receiver(Waitable):
     def __init__(self, router: "Any" = None, source: "Any" = None) -> "None":
         super().__init__()
         self._router = kernel_of(router)
-        self._source = context_id(source)
+        self._source = context_id(self._router, source)
         self._book = Book()
         self._watches: "Dict[int, Watch]" = {}
 
@@ -47,7 +47,7 @@ class Receiver(Waitable):
         It may be passed to several, and ends when one of those who use it closes it, or is lost, and nobody else uses
         it; so one for each is safest. Raises NotSent if ``source`` is gone, Busy if 4096 have not ended, Closed.
         """
-        line = Line(weakref.ref(self), self._source if source is None else context_id(source))
+        line = Line(weakref.ref(self), self._source if source is None else context_id(self._router, source))
         router = self._router
         line.handle = router.open(line)
         try:

@@ -46,8 +46,8 @@ class Sender(object):
     def __hash__(self) -> "int":
         return hash((self._context, self._handle))
 
-    def __remotesvc_wire__(self) -> "Tuple[str, int, int]":
-        return ("sender", self._context, self._handle)
+    def __remotesvc_wire__(self) -> "Tuple[str, int, int, Any]":
+        return ("sender", self._context, self._handle, self._router)
 
     def __reduce__(self) -> "Any":
         return _arrived, (self._context, self._handle)

@@ -17,15 +17,16 @@ from .source import Sources, shown_file
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
-    from typing import Any, Dict, List, Set, Tuple
+    from typing import Any, Callable, Dict, List, Set, Tuple
 
 
 class SourcePickler(Pickler):
     """Notes the modules that it meets, as the other pickler does."""
 
-    def __init__(self, file: "io.BytesIO", sources: "Sources") -> "None":
+    def __init__(self, file: "io.BytesIO", sources: "Sources", own: "Callable[[Any], Any]") -> "None":
         super().__init__(file, PROTOCOL)
         self._sources = sources
+        self._own = own
         self.modules: "Set[str]" = set()
         self._shared: "Dict[int, Dict[str, Any]]" = {}
 
@@ -42,6 +43,8 @@ class SourcePickler(Pickler):
         again = reduced(obj)
         if again is not None:
             return again
+        if hasattr(type(obj), "__remotesvc_wire__"):
+            self._own(obj)
         name = getattr(obj, "__module__", None)
         if type(obj).__name__ == "TypeVar" and not importable(obj):
             return _type_variable(obj)
@@ -83,10 +86,11 @@ class SourcePickler(Pickler):
         return there.cls, made, state, None, None, there.fill_class
 
 
-def portable(value: "Any", sources: "Sources") -> "Tuple[bytes, Set[str]]":
-    """The pickle of a value for any Python, and the modules it names. NoSource, and what pickling raises."""
+def portable(value: "Any", sources: "Sources", own: "Callable[[Any], Any]") -> "Tuple[bytes, Set[str]]":
+    """The pickle of a value for any Python, and the modules it names; ``own`` is called with each Context and Sender.
+    Raises NoSource, and what pickling raises."""
     file = io.BytesIO()
-    pickler = SourcePickler(file, sources)
+    pickler = SourcePickler(file, sources, own)
     pickler.dump(value)
     return file.getvalue(), pickler.modules - {"__main__", "builtins"}
 

@@ -15,14 +15,15 @@ class NoBytecode(Exception):
     """There is no cloudpickle for this process; the message says why."""
 
 
-def pickled(value: "Any", sent: "Callable[[FunctionType], None]") -> "Tuple[bytes, Set[str]]":
+def pickled(value: "Any", sent: "Callable[[FunctionType], None]", own: "Callable[[Any], Any]"
+            ) -> "Tuple[bytes, Set[str]]":
     """The pickle of a value, and the modules that unpickling it may import. NoBytecode, and what pickling raises.
 
-    ``sent``: called with each function whose code goes.
+    ``sent``: called with each function whose code goes. ``own``: with each Context and Sender.
     """
     file = io.BytesIO()
     pickler = _pickler()(file, PROTOCOL)
-    pickler.modules, pickler.sent = set(), sent
+    pickler.modules, pickler.sent, pickler.own = set(), sent, own
     pickler.dump(value)
     return file.getvalue(), pickler.modules - {"__main__", "builtins"}
 
@@ -43,6 +44,8 @@ def _pickler() -> "Any":
                 self.modules.add(name)
             if isinstance(obj, FunctionType) and not importable(obj):
                 self.sent(obj)
+            if hasattr(type(obj), "__remotesvc_wire__"):
+                self.own(obj)
             again = reduced(obj)
             if again is not None:
                 return again

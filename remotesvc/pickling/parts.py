@@ -3,7 +3,7 @@
 import sys
 from _frozen_importlib_external import MAGIC_NUMBER
 
-from ..bootstrap.errors import VersionSkewError
+from ..bootstrap.errors import UsageError, VersionSkewError
 from ..bootstrap.imports.modules import Request
 from . import DEFINITION
 from .bysource import portable
@@ -24,10 +24,12 @@ class Pickles(object):
     """What one process sends, and what it knows of what it has sent.
 
     ``ask``: sends a request for a module to our parent and returns the reply; the master's returns an empty one.
+    ``own``: called with each Context and Sender that goes; raises UsageError for those of another Router.
     """
 
-    def __init__(self, ask: "Callable[[Request], Dict[str, Any]]") -> "None":
+    def __init__(self, ask: "Callable[[Request], Dict[str, Any]]", own: "Callable[[Any], Any]") -> "None":
         self._ask = ask
+        self._own = own
         self._sent = Sent()
         self._sources = Sources(self._definition)
 
@@ -66,7 +68,7 @@ class Pickles(object):
         names: "Set[str]" = set()
         if theirs in (b"", MAGIC_NUMBER):
             try:
-                data, names = pickled(value, self._sent.note)
+                data, names = pickled(value, self._sent.note, self._own)
                 made_by = MAGIC_NUMBER
             except NoBytecode as error:
                 unable = str(error)
@@ -76,8 +78,10 @@ class Pickles(object):
             unable = "this is Python %s, and there is %s" % (version, ".".join(map(str, info.get("version", ())[:2])))
         source, reason = b"", ""
         try:
-            source, more = portable(value, self._sources)
+            source, more = portable(value, self._sources, self._own)
             names |= more
+        except UsageError:
+            raise
         except Exception as error:  # pickle fails with whatever the object raises
             reason = str(error) or type(error).__name__
             if not data:
@@ -95,6 +99,6 @@ def _check(value: "Any", error: "Exception") -> "None":
     A lock, say. To name versions then would send its owner looking for another Python.
     """
     try:
-        pickled(value, lambda function: None)
+        pickled(value, lambda function: None, lambda handle: None)
     except NoBytecode:  # we cannot try, and source is all that there is
         raise error from None

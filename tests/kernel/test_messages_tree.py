@@ -92,8 +92,8 @@ def test_no_value_is_an_item_that_names_its_host(tree: MemoryTree) -> None:
 def test_a_sender_leads_to_receivers_only(tree: MemoryTree, handle: int) -> None:
     """Who has us send to a handle of its choice must not reach the calls of another."""
     class Forged:
-        def __remotesvc_wire__(self) -> tuple[str, int, int]:
-            return ("sender", 1, handle)
+        def __remotesvc_wire__(self) -> tuple[str, int, int, None]:
+            return ("sender", 1, handle, None)
 
     for node in (tree.root, tree.add()):
         encoded = node.codec.encode(Forged())

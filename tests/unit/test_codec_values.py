@@ -192,7 +192,7 @@ class Handle:
         self.wire = wire
 
     def __remotesvc_wire__(self) -> tuple[Any, ...]:
-        return self.wire
+        return (*self.wire, None)
 
 
 def test_contexts_and_senders(implementation: ModuleType) -> None:

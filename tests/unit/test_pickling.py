@@ -232,7 +232,7 @@ def test_what_has_no_source_here_is_asked_for_above() -> None:
         return {"piece": ["from above"]}
 
     asked = {"kind": "definition", "name": digest_of(function.__code__)}
-    assert Pickles(ask).answer(asked) == {"piece": ["from above"]}
+    assert Pickles(ask, id).answer(asked) == {"piece": ["from above"]}
     assert above == [("definition", asked["name"])]
 
 
@@ -241,7 +241,7 @@ def test_what_is_no_digest_is_refused(name: Any) -> None:
     def ask(request: Request) -> dict[str, Any]:
         pytest.fail("asked for what nobody can have")
 
-    assert Pickles(ask).answer({"kind": "definition", "name": name}) == {"reason": "no digest of code"}
+    assert Pickles(ask, id).answer({"kind": "definition", "name": name}) == {"reason": "no digest of code"}
 
 
 def test_only_the_latest_definitions_that_were_sent_are_remembered() -> None:
