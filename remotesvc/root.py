@@ -28,6 +28,7 @@ from .modules.found import Found
 from .modules.push import Pusher
 from .modules.server import ModuleServer
 from .modules.skew import Skew
+from .output import CallbackError
 
 _LOG = logging.getLogger("remotesvc")
 
@@ -153,7 +154,10 @@ class Root(KernelRouter):
     tree_of: MasterTree
 
     def report(self, error: BaseException) -> None:
-        _LOG.error("internal error", exc_info=error)
+        if isinstance(error, CallbackError):
+            _LOG.error("%s", error, exc_info=error.__cause__)
+        else:
+            _LOG.error("internal error", exc_info=error)
 
     def busy(self, neighbour: int | None) -> bool:
         return self.tree_of.busy(neighbour)

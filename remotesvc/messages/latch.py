@@ -41,9 +41,7 @@ class Latch(Waitable):
                 raise Closed("the latch is closed")
             self._queue.append(item)
             self._wake.notify()
-            notify = self._notify
-        if notify is not None:
-            notify(self)
+        self._tell()
 
     def poll(self) -> "Any":
         """The next item, or NOTHING; never waits."""

@@ -150,9 +150,7 @@ class Receiver(Waitable):
             return
         if first and line.source is None:
             self._watch(message.src)
-        notify = self._notify
-        if notify is not None:
-            notify(self)
+        self._tell()
 
     def on_line_lost(self, line: "Line", error: "BaseException") -> "None":
         """The context that alone may write to a line is lost, or the router is closed."""

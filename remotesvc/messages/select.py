@@ -158,9 +158,9 @@ class Select(Waitable):
             self._wake.notify()
             # An outer Select that has not looked since it was told last need not be told again. It also ends a circle,
             # which two threads may just have closed.
-            notify = self._notify if fresh or self.select is None else None
-        if notify is not None:
-            notify(self)
+            tell = fresh or self.select is None
+        if tell:
+            self._tell()
 
     def _has(self, member: "Any") -> "bool":
         found = self._members.get(id(member.source))

@@ -8,6 +8,7 @@ from ..bootstrap.calls.current import running
 from ..bootstrap.calls.pending import LOOK_EVERY
 from ..bootstrap.errors import UsageError
 from .errors import Closed, WaitTimeout
+from .hooks import hook_failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ class Waitable(object):
 
     ``notify`` is a hook: ``notify(waitable)`` is called for each item that comes, and when it ends, on the thread that
     brought it, a link's reader included: it may only wake another thread, which then does ``get(block=False)`` until
-    nothing is left. Set while something is here, it is called at once. A Select takes the hook of what is added to it.
+    nothing is left. Set while something is here, it is called at once. What it raises is logged. A Select takes the
+    hook of what is added to it.
     """
 
     def __init__(self) -> "None":
@@ -118,11 +120,18 @@ class Waitable(object):
         """Wake everyone: what they wait for may have changed."""
         with self._lock:
             self._wake.notify_all()
-            notify = self._notify
-        if notify is not None:
-            notify(self)
+        self._tell()
 
     # -- the hook
+
+    def _tell(self) -> "None":
+        """Call the hook, if there is one."""
+        notify = self._notify
+        if notify is not None:
+            try:
+                notify(self)
+            except BaseException as error:
+                hook_failed("the notify hook of a %s" % type(self).__name__, error)
 
     @property
     def notify(self) -> "Optional[Callable[[Any], Any]]":
@@ -156,8 +165,8 @@ class Waitable(object):
                 raise UsageError("it is in a Select, which waits for it")
             self._notify = function
             ready = self._ready_locked() or self._over_locked()
-        if ready and function is not None:
-            function(self)
+        if ready:
+            self._tell()
 
 
 def deadline_of(timeout: "Optional[float]", block: "bool" = True) -> "Optional[float]":

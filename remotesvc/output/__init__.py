@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterable
 from .console import LOGGER, Console, log_record
 from .events import Decoder, LogEvent, OutputEvent, Piece, Stream, log_event_untrusted
 
-__all__ = ["LOGGER", "Console", "LogEvent", "OutputEvent", "Outputs", "log_record"]
+__all__ = ["LOGGER", "CallbackError", "Console", "LogEvent", "OutputEvent", "Outputs", "log_record"]
+
+
+class CallbackError(Exception):
+    """An `on_output` or `on_log` has raised its cause: an error of the user's, and none of ours."""
 
 
 LINES_BETWEEN_YIELDS, GIL_YIELD = 200, 1e-5
@@ -21,7 +25,7 @@ class Outputs:
 
     `name_of(context)` is the host that an event names. An `on_output` that has a true `takes_chunks` is given what
     arrived together in one event of many lines: much output then costs no steps for each line. One thread at a time. An
-    error that a callback raises is raised here, once the rest of the record has been handed over.
+    error that a callback raises is raised here, as a CallbackError, once the rest of the record has been handed over.
     """
 
     def __init__(
@@ -61,7 +65,11 @@ class Outputs:
 
     def on_log(self, context: int, record: object) -> None:
         """Take a log record, as it came from the context. Raises WireError."""
-        self._take_log(log_event_untrusted(context, self._name_of(context), record))
+        event = log_event_untrusted(context, self._name_of(context), record)
+        try:
+            self._take_log(event)
+        except Exception as error:
+            raise _failed("on_log", error) from error
 
     def ended(self, context: int) -> None:
         """Hand over what waits for the end of a character of this context, which prints no more for now."""
@@ -84,4 +92,8 @@ class Outputs:
                 except Exception as error:
                     failure = failure or error
         if failure is not None:
-            raise failure
+            raise _failed("on_output", failure) from failure
+
+
+def _failed(name: str, error: Exception) -> CallbackError:
+    return CallbackError(f"the router's {name} raised {type(error).__name__}: {error}")

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 
 kept: "list[remotesvc.Sender]" = []
+hooked: "list[remotesvc.Receiver]" = []
 
 
 def send_numbers(sender: "remotesvc.Sender", count: int) -> int:
@@ -21,6 +22,19 @@ def send_and_leave_open(sender: "remotesvc.Sender", value: "Any") -> int:
     kept.append(sender)
     sender.send(value)
     return sender.context_id
+
+
+def receive_with_a_bad_hook() -> "remotesvc.Sender":
+    def fail(_receiver: "Any") -> None:
+        raise RuntimeError("the user's")
+
+    hooked.append(remotesvc.Receiver())
+    hooked[-1].notify = fail
+    return hooked[-1].sender()
+
+
+def received_there() -> "Any":
+    return hooked[-1].get(timeout=30).value
 
 
 def hand_on(context: "remotesvc.Context", sender: "remotesvc.Sender", count: int) -> int:

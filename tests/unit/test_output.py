@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from remotesvc.bootstrap.errors import WireError
 from remotesvc.bootstrap.output.units import LINE
-from remotesvc.output import LINES_BETWEEN_YIELDS, Console, OutputEvent, Outputs
+from remotesvc.output import LINES_BETWEEN_YIELDS, CallbackError, Console, OutputEvent, Outputs
 from remotesvc.output.events import MOST_PENDING, Decoder
 from tests.unit.outputs import Collector, Terminal, a_record, bare_logging, name_of, output
 
@@ -188,8 +188,9 @@ def test_a_failing_callback_loses_no_line() -> None:
         raise LookupError(event.data)
 
     outputs = Outputs(name_of, fail)
-    with pytest.raises(LookupError, match="one"):
+    with pytest.raises(CallbackError, match="on_output raised LookupError: one") as caught:
         outputs.on_output(1, [1, 0, b"one\ntwo\nthree\n"])
+    assert type(caught.value.__cause__) is LookupError
     assert seen == ["one\n", "two\n", "three\n"]
 
 
