@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -43,14 +44,17 @@ if sys.version_info < (3, 11):
 
 class InterruptibleFuture(concurrent.futures.Future[T]):
     """A future that the main thread may wait for although a signal's handler raises meanwhile, as Ctrl-C does: whoever
-    settles it later, a thread that reads a link perhaps, does not wait for that for ever."""
+    settles it later, a thread that reads a link perhaps, does not wait for that for ever. In a fork, where nobody would
+    settle it, waiting for it and `cancel` raise ForkedError."""
 
     def __init__(self) -> None:
         super().__init__()
         self._condition.__class__ = _Condition
+        self._pid = os.getpid()
 
     def result(self, timeout: float | None = None) -> T:
         """See `concurrent.futures.Future.result`."""
+        self.refuse_fork()
         try:
             return super().result(timeout)
         except (RuntimeError, concurrent.futures.TimeoutError) as error:
@@ -61,6 +65,7 @@ class InterruptibleFuture(concurrent.futures.Future[T]):
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """See `concurrent.futures.Future.exception`."""
+        self.refuse_fork()
         try:
             return super().exception(timeout)
         except (RuntimeError, concurrent.futures.TimeoutError) as error:
@@ -68,6 +73,16 @@ class InterruptibleFuture(concurrent.futures.Future[T]):
             if meant is None:
                 raise
             raise meant from None
+
+    def cancel(self) -> bool:
+        """See `concurrent.futures.Future.cancel`."""
+        self.refuse_fork()
+        return super().cancel()
+
+    def refuse_fork(self) -> None:
+        """Raise ForkedError in a fork of the process that made it, if it was not done before."""
+        if os.getpid() != self._pid and not self.done():
+            raise errors.ForkedError(f"this future belongs to process {self._pid}, and was not done before the fork")
 
 
 def _meant_by(error: Exception) -> BaseException | None:

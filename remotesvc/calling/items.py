@@ -79,7 +79,10 @@ class Arrivals(object):
         return value
 
     def _wait(self, call: "Any") -> "None":
-        """Wait to be woken, in a call only for a moment; the lock is held."""
+        """Wait to be woken, in a call only for a moment; the lock is held. Raises ForkedError."""
+        router = self._context.tree.router
+        if router.forked:  # what comes goes to the process that this is a copy of
+            router.alive()
         if call is None:
             self._wake.wait()
             return

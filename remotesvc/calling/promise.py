@@ -80,6 +80,7 @@ class Promise(object):
 
     def cancel(self) -> "bool":
         """Give the call up: True unless it has ended."""
+        self.refuse_fork()
         if not self._end(None, Cancelled("cancelled", self._invocation.context.name, self._invocation.call)):
             return False
         self._invocation.abandon()
@@ -92,6 +93,7 @@ class Promise(object):
     def exception(self, timeout: "Optional[float]" = None) -> "Optional[BaseException]":
         """What it ended with, None for a value. Raises CallTimeout after ``timeout`` seconds of waiting, and Cancelled
         in a call that its caller gave up."""
+        self.refuse_fork()
         begun = time.monotonic()
         if not wait_in_call(self._done.wait, timeout, self._invocation.tokens):
             raise CallTimeout("not done after %g s" % (time.monotonic() - begun))
@@ -103,6 +105,12 @@ class Promise(object):
         if error is not None:
             raise error
         return self._value
+
+    def refuse_fork(self) -> "None":
+        """Raise ForkedError in a fork of the process that called, if it was not done before."""
+        router = self._invocation.router
+        if router.forked and not self._done.is_set():
+            router.alive()
 
     def add_done_callback(self, callback: "Callable[[Any], Any]") -> "None":
         """Call ``callback(promise)`` when it is done; at once if it is."""

@@ -118,6 +118,7 @@ class Channel(Receiver):
             while self._closed or self._other is None and (not self._queue or isinstance(self._queue[0], Gone)):
                 if self._closed or self._queue or self._over_locked():
                     raise Closed("the channel is closed" if self._closed else "the other side is gone")
+                self.refuse_fork()
                 left = LOOK_EVERY if deadline is None else deadline - time.monotonic()
                 if left <= 0:
                     raise WaitTimeout("the other side has not joined in time")

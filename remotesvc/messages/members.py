@@ -58,6 +58,10 @@ class Member(object):
         """Give its hook back."""
         self.source.unhook(self._select)
 
+    def refuse_fork(self) -> "None":
+        """Raise ForkedError if what it waits for comes to the process that we are a fork of."""
+        self.source.refuse_fork()
+
     @property
     def ready(self) -> "bool":
         """Does it have an event, or has it ended?"""
@@ -96,6 +100,11 @@ class FutureMember(object):
 
     def detach(self) -> "None":
         """It still calls, and is no member any more."""
+
+    def refuse_fork(self) -> "None":
+        """Raise ForkedError if it is one of ours, and nobody will settle it in this fork."""
+        if hasattr(self.source, "refuse_fork"):
+            self.source.refuse_fork()
 
     @property
     def ready(self) -> "bool":

@@ -37,6 +37,7 @@ class Receiver(Waitable):
     def __init__(self, router: "Any" = None, source: "Any" = None) -> "None":
         super().__init__()
         self._router = kernel_of(router)
+        self.refuse_fork()
         self._source = context_id(self._router, source)
         self._book = Book()
         self._watches: "Dict[int, Watch]" = {}
@@ -109,6 +110,11 @@ class Receiver(Waitable):
             return Message(self._router, item.src, None, DecodeError("a message of %s: %s" % (host, error)))
         finally:
             item.release()
+
+    def refuse_fork(self) -> "None":
+        """Raise ForkedError in a fork of our process: messages come to that."""
+        if self._router.forked:
+            self._router.alive()
 
     def _over_locked(self) -> "bool":
         return self._closed or self._book.over

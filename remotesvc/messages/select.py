@@ -178,6 +178,11 @@ class Select(Waitable):
             self._stir()
         return mine
 
+    def refuse_fork(self) -> "None":
+        """Raise ForkedError if one of the members does."""
+        for member in list(self._members.values()):
+            member.refuse_fork()
+
     def _ready_locked(self) -> "bool":
         return bool(self._ready)
 

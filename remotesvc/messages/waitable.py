@@ -1,6 +1,7 @@
 """What threads wait at, and a Select may: items in their order, an end, and one hook that tells of both."""
 
 import collections
+import os
 import threading
 import time
 
@@ -30,6 +31,7 @@ class Waitable(object):
     def __init__(self) -> "None":
         self._lock = threading.Lock()  # taken as such: to enter a Condition takes steps, and a signal may come between
         self._wake = threading.Condition(self._lock)
+        self._pid = os.getpid()
         self._queue: "Deque[Any]" = collections.deque()
         self._closed = False
         self._notify: "Optional[Callable[[Any], Any]]" = None
@@ -41,7 +43,8 @@ class Waitable(object):
         """The next item, which is removed. ``timeout`` in seconds; None waits until there is one, 0 or ``block=False``
         does not wait.
 
-        Raises WaitTimeout, Closed, and Cancelled in a call that its caller gave up.
+        Raises WaitTimeout, Closed, and Cancelled in a call that its caller gave up. In a fork of the process that made
+        it, ForkedError instead of waiting.
         """
         item = self._await(deadline_of(timeout, block), self._over_locked)
         if item is NOTHING:
@@ -76,7 +79,10 @@ class Waitable(object):
                 self._wait(left, call)
 
     def _wait(self, left: "Optional[float]", call: "Any") -> "None":
-        """Wait to be woken, in a call only for a moment; the lock is held. Raises Cancelled."""
+        """Wait to be woken, in a call only for a moment; the lock is held. Raises Cancelled, and ForkedError where
+        nothing can come."""
+        if os.getpid() != self._pid:
+            self.refuse_fork()
         try:
             self._wake.wait(left if call is None else LOOK_EVERY if left is None else min(left, LOOK_EVERY))
             if call is not None:
@@ -84,6 +90,9 @@ class Waitable(object):
         except BaseException:  # Ctrl-C, too: what woke us is for another who waits
             self._wake.notify()
             raise
+
+    def refuse_fork(self) -> "None":
+        """Raise ForkedError if what it waits for comes to the process that we are a fork of."""
 
     def poll(self) -> "Any":
         """The next item, or NOTHING; never waits."""

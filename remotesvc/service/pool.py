@@ -123,7 +123,10 @@ class Pool(object):
                  "running": lane.running + lane.guests, "waiting": len(lane.waiting)} for lane in self.table.lanes()]
 
     def defer(self, function: "Callable[..., Any]", *args: "Any") -> "None":
-        """Run ``function(*args)`` on a thread of the pool. What it raises is reported. Raises Busy, ServiceInactive."""
+        """Run ``function(*args)`` on a thread of the pool. What it raises is reported. Raises Busy, ServiceInactive,
+        ForkedError."""
+        if self.kernel.forked:
+            self.kernel.alive()
         self.workers.put(self._own, PoolTask(self._own, function, *args))
 
     # -- what becomes of calls

@@ -189,3 +189,29 @@ def children() -> "list[int]":
         with open("/proc/self/task/" + task + "/children") as file:
             pids += [int(pid) for pid in file.read().split()]
     return pids
+
+
+def waits_in_fork(limit: int) -> "list[str]":
+    """What waiting raises in a fork: of a call and a message that come to this process."""
+    import remotesvc
+
+    with remotesvc.current().router.tree().local() as below:
+        future, receiver = below.submit("time:sleep", limit), remotesvc.Receiver()
+        raised = []
+        for act in (future.result, future.cancel, receiver.get, remotesvc.Select([receiver, future]).get):
+            reading, writing = os.pipe()
+            fork = os.fork()
+            if not fork:
+                signal.alarm(limit // 2)
+                try:
+                    text = repr(act())
+                except BaseException as error:
+                    text = type(error).__name__
+                os.write(writing, text.encode())
+                os._exit(0)
+            os.close(writing)
+            with open(reading) as told:
+                raised.append(told.read())
+            os.waitpid(fork, 0)
+        future.cancel()
+        return raised

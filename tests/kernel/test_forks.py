@@ -1,18 +1,25 @@
-"""A fork of the master has copies of its descriptors: they must keep nothing alive."""
+"""A fork of the master has copies of its descriptors, which must keep nothing alive; and nothing comes to it."""
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from remotesvc import Channel, Context, Fleet, Latch, Receiver, Router, Select
+from remotesvc.service import Pool
 from remotesvc.ssh.paths.socket import TunedSocket
-from tests.kernel.contexts import appears, end, gone
+from tests.kernel import called, called_processes, called_waiting
+from tests.kernel.contexts import LIMIT, appears, end, gone
 from tests.zones import ROOT
+
+pytest_plugins = ("tests.kernel.call_fixtures",)
 
 MASTER = """
 import os, signal, sys, time, warnings
@@ -67,3 +74,60 @@ def test_a_connection_ends_with_its_master_although_a_fork_of_that_lives_on() ->
             theirs.close()
         os.close(go_read)
         os.close(go_write)
+
+
+def in_fork(act: Callable[[], object]) -> str:
+    """What an action returns in a fork of this process, or the name of what it raises; that it hangs if it does."""
+    reading, writing = os.pipe()
+    fork = os.fork()
+    if not fork:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(10)
+        try:
+            text = repr(act())
+        except BaseException as error:
+            text = type(error).__name__
+        os.write(writing, text.encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as told:
+        text = told.read()
+    _, status = os.waitpid(fork, 0)
+    return "hangs" if os.WIFSIGNALED(status) else text
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_in_a_fork_nothing_waits_for_what_comes_to_the_process_it_is_a_copy_of(
+    router: Router, context: Context, tmp_path: Path
+) -> None:
+    items = context.call(called_waiting.one_and_wait, str(tmp_path / "begun"), str(tmp_path / "end"))
+    assert next(items) == 1
+    done, future = context.submit(called.add, 1, 1), context.submit(called.nap, 60)
+    assert done.result(LIMIT) == 2
+    receiver, channel, latch = Receiver(router), Channel(router, peer=context), Latch()
+    select, of_futures = Select([receiver, Select([Latch()])]), Select([future])
+    with Pool(router) as pool:
+        for act in (
+            lambda: next(items), future.result, future.exception, future.cancel, receiver.get, channel.get,
+            lambda: channel.send(1), select.get, of_futures.get, lambda: Receiver(router).get(),
+            lambda: pool.defer(print),
+        ):  # fmt: skip
+            assert in_fork(act) == "ForkedError", act
+        latch.put("here")
+        for act, outcome in ((done.result, "2"), (done.cancel, "False"), (latch.get, "'here'")):
+            assert in_fork(act) == outcome
+    assert future.cancel()
+    items.close()
+    (tmp_path / "end").touch()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_in_a_fork_nothing_waits_for_tasks_of_an_executor() -> None:
+    with Fleet("local:") as fleet, fleet.executor() as executor:
+        future = executor.submit(called.nap, 60)
+        assert in_fork(future.result) == in_fork(future.cancel) == "ForkedError"
+        future.kill()
+
+
+def test_in_a_fork_that_called_code_makes_nothing_waits_either(context: Context) -> None:
+    assert context.call(called_processes.waits_in_fork, 20) == ["ForkedError"] * 4
