@@ -124,10 +124,10 @@ class FleetExecutor(Executor):
             self._shut = True
             if cancel_futures:
                 dropped = self._tasks.drop()
+                self._running.difference_update(task.future for task in dropped)
             self._changed.notify_all()
         for task in dropped:
-            if task.future.cancel():
-                task.future.set_running_or_notify_cancel()
+            task.future.drop()
         if wait:
             with self._changed:
                 while self._tasks.waiting or self._tasks.under_way:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remotesvc.bootstrap.errors import UsageError
-from remotesvc.futures import InterruptibleFuture
+from remotesvc.futures import Cancelled, InterruptibleFuture
 
 from .attempt import Attempt, call_all
 from .member import Member
@@ -44,6 +44,14 @@ class HostFuture(InterruptibleFuture[Any]):
     def begins(self) -> bool:
         """It runs from now on, or goes on elsewhere; False if it was cancelled before."""
         return self.running() or self.set_running_or_notify_cancel()
+
+    def drop(self) -> None:
+        """It waits, and will not run. One that was to run again, on another host, was told already that it runs: it
+        cannot be cancelled any more, and ends with Cancelled."""
+        if self.cancel():
+            self.set_running_or_notify_cancel()
+        elif not self.done():
+            self.set_exception(Cancelled("dropped before it ran on another host", self.host or ""))
 
 
 @dataclass

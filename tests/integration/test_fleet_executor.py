@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, as_completed, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from remotesvc import CallError, Fleet, Lost, UsageError
 from tests.integration import fleet_tasks as tasks
-from tests.kernel.contexts import appears
+from tests.kernel.contexts import appears, until
 
 pytest_plugins = ("tests.integration.fleet_fixtures",)
 
@@ -131,6 +132,23 @@ def test_executor_that_is_interrupted_kills_what_runs(fleet: Fleet, tmp_path: Pa
     assert time.monotonic() - before < 60
     with pytest.raises(RuntimeError, match="after shutdown"):
         executor.submit(tasks.add, 1)
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_a_task_that_waits_for_a_second_host_ends_with_the_others(tmp_path: Path, interrupted: bool) -> None:
+    inventory, over = tmp_path / "hosts", str(tmp_path / "over")
+    inventory.write_text("gone ansible_host=127.0.0.1 ansible_port=1\nweb1 ansible_connection=local\n")
+    with Fleet("all", inventory=inventory) as fleet, suppress(KeyboardInterrupt), fleet.executor() as executor:
+        futures = [executor.submit(tasks.wait_for, over) for _ in range(2)]
+        until(lambda: {future.host for future in futures} == {"gone", "web1"})
+        until(lambda: executor._tasks.waiting == 1, what="the host is found to be gone")
+        if interrupted:
+            raise KeyboardInterrupt
+        executor.shutdown(wait=False, cancel_futures=True)
+        Path(over).touch()
+    ends = {future.host: future.exception(30) for future in futures}
+    assert isinstance(ends["gone"], CancelledError) and "before it ran" in str(ends["gone"])
+    assert isinstance(ends["web1"], CancelledError) if interrupted else ends["web1"] is None
 
 
 def test_executor_that_is_left_by_an_error_waits_for_what_runs(fleet: Fleet, tmp_path: Path) -> None:
