@@ -32,6 +32,7 @@ from .ssh.pythons import Pythons
 
 if TYPE_CHECKING:
     from .ssh.configuration.options import Jump
+    from .ssh.terminal import Questions
 
 
 class Router:
@@ -47,7 +48,8 @@ class Router:
     imports      where packages come from, over the rules: {name: "master", "target" or "deny"}; {"*": "locked"}, or
                  just "locked", also keeps installed distributions here that nothing called imports
     interactive  whether a person at the terminal, if there is one, may be asked: for the passphrase of a key, and
-                 about host keys where host_keys is "ask"
+                 about host keys where host_keys is "ask"; or who answers instead, an object with the two methods of
+                 ``ssh.terminal.Questions``
     remember     a file that keeps from run to run which bytecode the Pythons of hosts take, so that the first flight
                  to a host that is near has it; default: this router alone knows. One that cannot be read or written is
                  no error
@@ -57,7 +59,7 @@ class Router:
                  on_output: Callable[[OutputEvent], object] | None = None,
                  on_log: Callable[[LogEvent], object] | None = None, concurrency: int = CONCURRENCY,
                  siblings: bool = False, allow: Iterable[str] = (), deny: Iterable[str] = (),
-                 imports: Mapping[str, str] | str | None = None, interactive: bool = True,
+                 imports: Mapping[str, str] | str | None = None, interactive: bool | Questions = True,
                  remember: str | os.PathLike[str] | None = None) -> None:
         chosen, locked = origins(imports)
         self.modules = ModuleServer(
@@ -71,7 +73,8 @@ class Router:
         self._tree = self._router.tree_of = MasterTree(self._router, settings, self.modules)
         bindings.home = self._router
         assembly.begin(self._router)
-        self._ssh = SSHContexts(self._tree, KeyRing(terminal.find() if interactive else None), Pythons(remember))
+        questions = (terminal.find() if interactive else None) if isinstance(interactive, bool) else interactive
+        self._ssh = SSHContexts(self._tree, KeyRing(questions), Pythons(remember))
         self._outputs = Outputs(self._name_of, on_output, on_log)
         self._events = self._tree.events = FairInbox(self._router, "remotesvc-events", self._on_event)
         self._router.mailboxes[wire.EMIT_OUTPUT] = self._events

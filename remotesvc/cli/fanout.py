@@ -85,6 +85,7 @@ class Session:
             on_log=self._on_log,
             # With these, a program reads our output or feeds our input: there is no person to ask.
             interactive=not (settings.json or settings.jsonl or settings.no_stdin),
+            alone=self.console.asked,
         )
 
         self._router = router
@@ -108,7 +109,9 @@ class Session:
         self, work: Callable[[Member, Attempt], Any], reporter: Reporter, exit_code: ExitCode | None = None
     ) -> int:
         """Do `work` for every host, report each outcome as it comes; returns the exit code."""
-        with Interrupts(self.stop, self.console.leave) as interrupts:
+        from remotesvc.cli.show.logged import logged_on
+
+        with Interrupts(self.stop, self.console.leave) as interrupts, logged_on(self.console):
             try:
                 self._gather(work, reporter, interrupts)
             finally:
@@ -143,6 +146,7 @@ class Session:
         deadline = time.monotonic() + settings.deadline if settings.deadline else None
 
         def stopping() -> None:
+            self.console.give_up_question()
             if interrupts.count:
                 if self._router is not None:
                     self.backend.interrupted(self._router)

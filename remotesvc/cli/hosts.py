@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from remotesvc.cli.problems import BadUsage
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from remotesvc.fleet.member import Member
     from remotesvc.modules.explain import ImportOrigin
     from remotesvc.output import LogEvent, OutputEvent
+    from remotesvc.ssh.terminal import Alone
 
 _SETTLING = 60.0
 """Seconds to wait for output that is on its way: a pager that nobody scrolls must not hold a run for ever."""
@@ -112,17 +114,19 @@ class Backend:
         on_output: Callable[[OutputEvent], object],
         on_log: Callable[[LogEvent], object],
         interactive: bool,
+        alone: Alone = nullcontext,
         imports: Mapping[str, str] | None = None,
         allow: Sequence[str] = (),
     ) -> RouterLike:
         """A router that finds modules in `path` first, follows `imports` and `allow`, and asks a person only if
-        `interactive`."""
+        `interactive`, with `alone` entered."""
         from remotesvc.cli.configuration import cache_file
         from remotesvc.router import Router
+        from remotesvc.ssh import terminal
 
         router: Any = Router(
             path=list(path), imports=imports, allow=allow, log_level=log_level, on_output=on_output, on_log=on_log,
-            interactive=interactive, remember=cache_file(os.environ),
+            interactive=interactive and (terminal.find(alone) or False), remember=cache_file(os.environ),
         )  # fmt: skip
         return router  # type: ignore[no-any-return]
 

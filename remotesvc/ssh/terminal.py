@@ -10,7 +10,7 @@ import getpass
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 MOST_PATIENCE = 3600.0
 """Seconds a question may stay open. Servers give up earlier (LoginGraceTime, 120 s by default)."""
+
+TRIES = 3
+"""How often a question is put to somebody who says neither yes nor no. After that it is no."""
 
 # A process has one terminal, however many hosts are being connected to.
 _one_at_a_time = threading.Lock()
@@ -33,23 +36,48 @@ class Questions(Protocol):
         """Ask for a text that is not shown; None if there is no answer."""
 
 
+Alone = Callable[[str], contextlib.AbstractContextManager[object]]
+
+
 class Terminal:
-    """The person at the terminal this process was started from."""
+    """The person at the terminal this process was started from. Whoever else writes there gives `alone`, which is
+    entered with each question while it is open, and keeps away from the terminal meanwhile.
+    """
+
+    def __init__(self, alone: Alone = contextlib.nullcontext) -> None:
+        self._alone = alone
 
     def confirm(self, question: str) -> bool:
-        """Ask on stderr; only the whole word "yes" is one."""
-        with _one_at_a_time:
-            sys.stderr.write(question + " [yes/no] ")
-            sys.stderr.flush()
-            return sys.stdin.readline().strip().lower() == "yes"
+        """Ask on stderr for one of the whole words "yes" and "no"; the end of input is no."""
+        prompt = question + " [yes/no] "
+        with _one_at_a_time, self._alone(prompt):
+            for _ in range(TRIES):
+                answer = _line(prompt)
+                if answer in ("yes", "no"):
+                    return answer == "yes"
+                if answer is None:
+                    break
+                prompt = "Please type yes or no: "
+            return False
 
     def secret(self, prompt: str) -> str | None:
         """Ask without echo; None at the end of input."""
-        with _one_at_a_time, _echo_kept():
+        with _one_at_a_time, self._alone(prompt), _echo_kept():
             try:
                 return getpass.getpass(prompt)
             except EOFError:
                 return None
+
+
+def _line(prompt: str) -> str | None:
+    """What is typed, up to Enter, in lower case; None at the end of input."""
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    typed = sys.stdin.readline()
+    if not typed.endswith("\n"):  # nobody pressed Enter
+        sys.stderr.write("\n")
+        sys.stderr.flush()
+    return typed.strip().lower() if typed else None
 
 
 @contextlib.contextmanager
@@ -76,11 +104,11 @@ def _echo_kept() -> Iterator[None]:
         atexit.unregister(restore)
 
 
-def find() -> Terminal | None:
+def find(alone: Alone = contextlib.nullcontext) -> Terminal | None:
     """The terminal, if somebody sits at one: stdin and stderr both lead there."""
     if sys.stdin is None or sys.stderr is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
-    return Terminal()
+    return Terminal(alone)
 
 
 class Asking:

@@ -196,6 +196,32 @@ def test_ctrl_c_at_a_question_gives_the_echo_back(
     assert window.settings() == before
 
 
+@pytest.mark.parametrize("stops", [False, True])
+def test_questions_are_seen_whatever_else_is_shown(
+    terminal: Make, tmp_path: Path, sshd: OpenSSHServer, stops: bool
+) -> None:
+    """The other host answers, and the line below would tell of both, while the key of one is asked about."""
+    window = terminal(160)
+    (tmp_path / "hosts").write_text("h1 ansible_connection=local\ns1\n")
+    (tmp_path / "config").write_text(
+        f"Host s1\nHostName {sshd.host}\nPort {sshd.port}\nUser {sshd.user}\nIdentityFile {sshd.key_file}\n"
+        f"IdentityAgent none\nUserKnownHostsFile {tmp_path}/known\nStrictHostKeyChecking ask\n")
+    window.remotesvc("run", "-i", "hosts", "-F", "config", "all", "os:getpgrp")
+    shown = window.wait_for(r"^Connect, and remember the key\? \[yes/no\]$")
+    assert any(f"authenticity of host s1 ([{sshd.host}]:{sshd.port})" in line for line in shown)
+    if stops:
+        window.press("C-c")
+    else:
+        window.type("y")
+        shown = window.wait_for("^Please type yes or no:$")
+        assert not any("waiting" in line for line in shown)
+        window.type("yes")
+    code, shown = window.ended()
+    assert code == (130 if stops else 0)
+    assert any(line.startswith("h1: ") for line in shown), shown
+    assert not any("waiting" in line for line in shown), shown
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_while_bars_are_shown(terminal: Make, tmp_path: Path, times: int) -> None:
     window = terminal(100)

@@ -101,6 +101,58 @@ def test_what_else_draws_is_taken_away_for_what_is_written() -> None:
     assert err.getvalue() == "<line\n><bad\n>"
 
 
+def test_what_is_written_waits_for_the_answer_to_a_question() -> None:
+    out, err = io.StringIO(), Terminal()
+    target = console(out=out, err=err, progress=True)
+    target.progress("1/3 done")
+    with target.asked("Really? "):
+        err.write("Really? ")
+        target.result("value\n")
+        assert out.getvalue() == "value\n"  # no terminal: it disturbs nobody
+        target.remote("line\n")
+        target.progress("2/3 done")
+        err.write("yes\n")
+    erase = "\r\x1b[K"
+    assert err.getvalue() == f"{erase}1/3 done{erase}Really? yes\nline\n2/3 done{erase}2/3 done"
+
+
+def test_of_what_waits_for_an_answer_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("remotesvc.cli.show.console._MOST_HELD", 10)
+    err = Terminal()
+    target = console(err=err)
+    target.remote("begun")
+    with target.asked("Really? "):
+        err.write("Really? ")
+        target.remote("123456\n")
+        target.remote("1234\n")
+        target.remote("more\n")
+        err.write("no\n")
+    assert err.getvalue() == "begun\nReally? \n123456\n1234\nReally? no\nmore\n"
+
+
+def test_after_a_stop_nothing_waits_for_an_answer() -> None:
+    err = Terminal()
+    target = console(err=err)
+    with target.asked("Really? "):
+        err.write("Really? ")
+        target.remote("line\n")
+        target.give_up_question()
+        target.note("interrupted")
+    assert err.getvalue() == "Really? \nline\ninterrupted\n"
+
+
+def test_bars_are_gone_while_a_question_is_open() -> None:
+    err = Terminal()
+    target = console(err=err)
+    target.aside = (lambda: err.write("<"), lambda: err.write(">"))
+    with target.asked("Really? "):
+        target.remote("line\n")
+    assert err.getvalue() == "<><line\n>"
+    with target.asked("Really? "):
+        target.aside = None  # the transfers are over
+    assert err.getvalue() == "<><line\n><"
+
+
 class Failing(io.StringIO):
     def __init__(self, error: OSError) -> None:
         super().__init__()

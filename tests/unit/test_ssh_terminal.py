@@ -87,8 +87,13 @@ def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         yield ours
 
 
-@pytest.mark.parametrize(("answer", "expected"), [(b"yes\n", True), (b"YES\n", True), (b"y\n", False), (b"\n", False)])
-def test_only_yes_is_yes(answer: bytes, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("answer", "expected"), [
+    (b"yes\n", True), (b"YES\n", True), (b"no\n", False), (b"y\nyes\n", True), (b"\nNo\n", False), (b"\x04", False),
+    (b"y\nSHA256:abc\nsure\n", False),
+])  # fmt: skip
+def test_only_yes_is_yes_and_what_is_neither_is_asked_again(
+    answer: bytes, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with at_a_terminal(monkeypatch) as other_end:
         found = find()
         assert isinstance(found, Terminal)
@@ -97,6 +102,25 @@ def test_only_yes_is_yes(answer: bytes, expected: bool, monkeypatch: pytest.Monk
         shown = b""
         while b"Really? [yes/no]" not in shown:  # what we typed comes first
             shown += os.read(other_end, 1000)
+
+
+def test_whoever_else_writes_there_keeps_away_while_a_question_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[str] = []
+
+    @contextlib.contextmanager
+    def alone(prompt: str) -> Iterator[None]:
+        happened.append(prompt)
+        yield
+        happened.append("over")
+
+    monkeypatch.setattr(getpass, "getpass", happened.append)
+    with at_a_terminal(monkeypatch) as other_end:
+        found = find(alone)
+        assert found is not None
+        os.write(other_end, b"yes\n")
+        assert found.confirm("Really?")
+        found.secret("what? ")
+    assert happened == ["Really? [yes/no] ", "over", "what? ", "what? ", "over"]
 
 
 def test_a_terminal_left_in_the_middle_of_a_question_echoes_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,10 +60,8 @@ def trust(ctx: click.Context, /, hosts: str, yes: bool, **shared: Any) -> int:
     if local:
         raise BadUsage(f"{local[0]} is not reached over SSH, and has no key")
     as_json = settings.json or settings.jsonl
-    found = None if settings.no_stdin or as_json else terminal.find()
-    if found is not None and not yes:
-        settings = settings.replace(no_progress=True)  # it would be drawn over the questions
     session = Session.create(settings, members, ctx.obj)
+    found = None if settings.no_stdin or as_json else terminal.find(session.console.asked)
     somebody, jump_hosts = None if yes else found or Nobody(), JumpHosts()
 
     def work(member: Member, attempt: Attempt) -> Learnt:

@@ -11,8 +11,8 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from remotesvc.cli.problems import OurError
@@ -26,6 +26,8 @@ _COLUMNS = 80
 """The width of a terminal that does not say how wide it is."""
 _ECHO = 3
 """Columns left free behind the progress line: for the ^C that a terminal echoes there, and for the cursor."""
+_MOST_HELD = 1024 * 1024
+"""Characters and bytes that wait for the answer to a question. Then they are shown, and the question again."""
 
 
 class Stream:
@@ -144,6 +146,11 @@ class Console:
         self.aside: tuple[Callable[[], object], Callable[[], object]] | None = None
         """What takes away whatever else is drawn at the end of the terminal while something is written, and what puts
         it back."""
+        self._question = ""
+        """What somebody is being asked on the terminal. Until that is answered, what is written is held."""
+        self._held: list[tuple[Stream, str | bytes]] = []
+        self._held_size = 0
+        self._moved_aside: tuple[Callable[[], object], Callable[[], object]] | None = None
         self._lock = threading.RLock()
         self._shortened = False
         """A value was not shown whole."""
@@ -206,10 +213,60 @@ class Console:
         if self.shows_progress:
             with self._lock:
                 self._line = one_line(text)
-                if self._line and not self._open:
+                if self._question:
+                    pass
+                elif self._line and not self._open:
                     self._draw(_ERASE_LINE)
                 else:
                     self._erase()
+
+    @contextmanager
+    def asked(self, question: str) -> Iterator[None]:
+        """While entered, somebody is asked `question`, by whoever enters this, and it is the last that is seen."""
+        with self._lock:
+            self._make_room(question)
+        try:
+            yield
+        finally:
+            with self._lock:
+                if self._question:
+                    self._go_on()
+
+    def give_up_question(self) -> None:
+        """Nobody waits for an answer any more: what was held is shown, and nothing is held."""
+        with self._lock:
+            if self._question:
+                self.err.write("\n")
+                self._go_on()
+
+    def _make_room(self, question: str) -> None:
+        self._erase()
+        self._moved_aside = self.aside
+        if self._moved_aside is not None:
+            self._moved_aside[0]()
+        if self._open:
+            self.err.write("\n")
+            self._open = False
+        self._question = question
+
+    def _go_on(self) -> None:
+        self._question = ""
+        held, self._held, self._held_size = self._held, [], 0
+        if self.aside is not None and self.aside is self._moved_aside:  # its end may have come meanwhile
+            self.aside[1]()
+        for stream, text in held:
+            self._write(stream, text)
+        if self._line and not self._open:
+            self._draw(_ERASE_LINE)
+
+    def _hold(self, stream: Stream, text: str | bytes) -> None:
+        self._held.append((stream, text))
+        self._held_size += len(text)
+        if self._held_size > _MOST_HELD:
+            question = self._question
+            self.give_up_question()
+            self._make_room(question)
+            self.err.write(question)
 
     @property
     def progress_width(self) -> int:
@@ -241,18 +298,30 @@ class Console:
 
     def _write(self, stream: Stream, text: str | bytes) -> None:
         with self._lock:
-            self._erase()
-            if self.aside is not None:
-                self.aside[0]()
-            delivered = stream.write(text)
-            if stream.is_terminal and text:
-                self._open = text[-1:] != "\n"
-            if self.aside is not None:
-                self.aside[1]()
-            if self._line and not self._open:
-                self._draw()
+            if not self._question:
+                delivered = self._write_above(stream, text)
+            elif stream.is_terminal:
+                self._hold(stream, text)
+                return
+            else:
+                delivered = stream.write(text)
         if not delivered and stream is self.out:
             self.on_broken()
+
+
+    def _write_above(self, stream: Stream, text: str | bytes) -> bool:
+        """Write with what is drawn at the end of the terminal out of the way."""
+        self._erase()
+        if self.aside is not None:
+            self.aside[0]()
+        delivered = stream.write(text)
+        if stream.is_terminal and text:
+            self._open = text[-1:] != "\n"
+        if self.aside is not None:
+            self.aside[1]()
+        if self._line and not self._open:
+            self._draw()
+        return delivered
 
 
 def leave_streams_quietly() -> None:

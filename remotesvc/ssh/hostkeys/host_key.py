@@ -75,8 +75,9 @@ class HostKeys:
             raise self._refusal(verdict, key_type, key)
         mode = self.host.strict
         if mode == "ask":
+            name, at = self.host.name, self.names[0]
             question = (
-                f"The authenticity of host {self.names[0]} cannot be established.\n"
+                f"The authenticity of host {name if name == at else f'{name} ({at})'} cannot be established.\n"
                 f"Its {key_type} key has the fingerprint {known_hosts.fingerprint(key)}.\n"
                 + ASKED
             )

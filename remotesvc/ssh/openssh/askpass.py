@@ -123,7 +123,7 @@ class Replies:
         if questions is None:
             return False
         shown = neutralise(text).partition("Are you sure you want to")[0].rstrip()
-        return questions.confirm(f"{shown}\nConnect, and remember the key?")
+        return questions.confirm(f"{shown}\nConnect to {self._options.host}, and remember the key?")
 
     def _passphrase(self, path: str, text: str) -> str | None:
         count = self._asked_for[path] = self._asked_for.get(path, 0) + 1
