@@ -10,6 +10,7 @@
     jump_hosts      the same for a host and for the jump hosts in front of it, which hosts share
     paths           streams and paramiko's transport, tamed; a program on the other side as a byte path
     once            what one thread opens and others wait for
+    programs        short-lived programs of this machine that are asked on the way
     openssh         everything by the ssh program instead
     contexts        contexts over either, for `Router.ssh`
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.command_line import LIMIT, cli, start, wait_for
+from tests.kernel.contexts import until
+from tests.scripts import shell_script
 from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.integration.cli_fixtures",)
@@ -73,6 +75,22 @@ def test_ctrl_c_ends_the_wait_for_the_next_item_of_a_generator(
     assert process.returncode == 130
     assert "the run was stopped before the generator ended" in (out if options else err)
     assert options or first + out == "1\n"
+
+
+def test_ctrl_c_at_the_terminal_while_ssh_config_is_read_is_no_answer_of_ssh(directory: Path) -> None:
+    """The terminal sends it to all processes in the group of the command, with which ends what ssh runs for a Match."""
+    ready = directory / "ready"
+    shell_script(directory / "match", f"echo $$ > {ready}; mv {ready} {ready}.pid; exec sleep 60")
+    (directory / "config").write_text(f'Match exec "{directory}/match"\n  Port 22\n')
+    words = ("run", "-F", str(directory / "config"), "--jsonl", "web1", "os:getpid")
+    with start(directory, *words, start_new_session=True) as process:
+        wait_for(directory / "ready.pid", process)
+        os.killpg(process.pid, signal.SIGINT)
+        out, _ = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130
+    assert json.loads(out)["status"] == "not_run"
+    pid = (directory / "ready.pid").read_text().strip()
+    until(lambda: not os.path.exists(f"/proc/{pid}"), what="what ssh ran has ended")
 
 
 def test_a_generator_that_was_cut_by_the_deadline_is_not_fine(directory: Path) -> None:

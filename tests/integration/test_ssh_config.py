@@ -228,6 +228,13 @@ def test_ssh_that_hangs_is_a_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert caught.value.stage == "config"
 
 
+def test_ssh_that_is_killed_did_not_refuse_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell_script(tmp_path / "ssh", "kill -9 $$")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(ConnectError, match="ssh -G was killed by signal 9"):
+        resolve(SSHOptions.parse("web1"))
+
+
 def test_an_alias_connects(sshd: OpenSSHServer, tmp_path: Path) -> None:
     file = tmp_path / "config"
     file.write_text(

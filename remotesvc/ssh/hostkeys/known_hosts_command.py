@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from remotesvc.bootstrap.errors import UsageError
 from remotesvc.bootstrap.unreachable import HostKeyError
 from remotesvc.escape import one_line
 
+from .. import programs
 from ..configuration.configfile import split
 from . import known_hosts
 
@@ -80,22 +80,14 @@ class Command:
     def _run(self, words: list[str]) -> bytes:
         left = min(self._deadline - time.monotonic(), LIMIT)
         try:
-            process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-            )
+            done = programs.run(words, left)
         except OSError as error:
             raise self._failed(f"cannot be run: {error.strerror or error}") from None
-        try:
-            said, complaint = process.communicate(timeout=max(left, 0.001))
         except subprocess.TimeoutExpired:
             raise self._failed(f"did not end within {left:.1f} s") from None
-        finally:
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-        if process.returncode:
-            raise self._failed(f"ended with status {process.returncode}", complaint.decode("utf-8", "replace"))
-        return said
+        if done.returncode:
+            raise self._failed(programs.ended(done.returncode), done.stderr.decode("utf-8", "replace"))
+        return done.stdout
 
     def _failed(self, what: str, complaint: str = "") -> HostKeyError:
         said = f": {one_line(complaint)[:500]}" if complaint.strip() else ""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 
+from .. import programs
 from ..configuration.alike import Alike
 from ..configuration.configfile import Values
 from ..configuration.localuser import has_entry
@@ -42,13 +43,7 @@ def arguments(options: SSHOptions) -> list[str]:
 def ask(program: str, options: SSHOptions, timeout: float) -> Values:
     """What ssh says of `options.host` within `timeout` seconds. Raises ConnectError and ConnectTimeout."""
     try:
-        done = subprocess.run(
-            [program, "-G", "-T", *arguments(options), "--", options.host],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=max(timeout, 0.001),
-            check=False,
-        )
+        done = programs.run([program, "-G", "-T", *arguments(options), "--", options.host], timeout)
     except subprocess.TimeoutExpired:
         raise ConnectTimeout(
             "ssh -G did not answer within the time allowed",
@@ -58,6 +53,8 @@ def ask(program: str, options: SSHOptions, timeout: float) -> Values:
         ) from None
     except OSError as error:
         raise ConnectError(f"cannot run {program}: {error}", host=options.host, stage="config") from error
+    if done.returncode < 0:
+        raise ConnectError(f"ssh -G {programs.ended(done.returncode)}", host=options.host, stage="config")
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").replace("\r\n", "\n").strip()
         raise ConnectError(
