@@ -92,6 +92,22 @@ def test_what_hosts_print_to_stderr_goes_to_our_stderr(capsys: pytest.CaptureFix
     assert err == "web[1,3] (2): warned\nweb2: old\n3 hosts: 3 ok\n"
 
 
+@pytest.mark.parametrize("option", ["--gather", "--diff", "--regroup"])
+def test_each_stream_of_a_command_that_fails_goes_to_its_own(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    backend = FakeBackend()
+
+    def say(context: FakeContext, *args: Any) -> int:
+        backend.prints(context, f"done {context.host}\n" if context.host == "web3" else "done\n")
+        backend.prints(context, "disk full\n", "stderr")
+        return 3 if context.host != "web1" else 0
+
+    backend.answer = say
+    assert main(["exec", "web[1-4]", option, "--", "x"], backend) == 2
+    out, err = capsys.readouterr()
+    assert out == "web1: done\nweb[2,4] (2): done\nweb3: done web3\n"
+    assert err.startswith("web1: disk full\nweb[2-4] (3): exit code 3\n  disk full\n4 hosts:")
+
+
 def test_a_file_for_each_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     backend = FakeBackend()
 

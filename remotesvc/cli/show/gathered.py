@@ -48,13 +48,19 @@ class Gathered:
         # By digest: all texts, of a thousand hosts, may be more than there is room for.
         self._answers: dict[bytes, _Answer] = {}
         self._failures: dict[bytes, _Answer] = {}
+        self._failed_output: dict[bytes, _Answer] = {}
+        """What commands that failed printed to stdout: it goes to ours, as it does without this."""
         self._errors: dict[bytes, _Answer] = {}
         """What hosts that are fine printed to stderr: equal answers are equal whatever warnings there were."""
 
     def outcome(self, outcome: Outcome, kept: Kept) -> None:
         printed, errors = _lines(kept.text("stdout")), _lines(kept.text("stderr"))
         if not outcome.ok:
-            printed += errors
+            if outcome.rc is None:
+                errors = printed + errors
+            elif printed:
+                self._add(self._failed_output, printed, outcome, printed)
+            printed = errors
             self._add(self._failures, printed + self._failure(outcome, whole=True), outcome, printed)
             return
         self._add(self._answers, printed + (self._whole(outcome) or ""), outcome, printed)
@@ -75,6 +81,8 @@ class Gathered:
                     continue
                 common = whole
             self._console.labelled_result(self._names(answer.hosts), answer.printed + (self._shown(answer.first) or ""))
+        for answer in _by_frequency(self._failed_output.values()):
+            self._console.labelled_result(self._names(answer.hosts), answer.printed)
         for answer in _by_frequency(self._errors.values()):
             self._console.labelled_output(self._names(answer.hosts), answer.printed)
         for answer in _by_frequency(self._failures.values()):
