@@ -37,7 +37,7 @@ class Outputs:
         console = Console()
         self._name_of = name_of
         self._take_output = console.output if on_output is None else on_output
-        self._takes_chunks = getattr(on_output, "takes_chunks", False)
+        self._takes_chunks = on_output is None or getattr(on_output, "takes_chunks", False)
         self._take_log = console.log if on_log is None else on_log
         self._decoder = Decoder()
         self._room: int | None = None

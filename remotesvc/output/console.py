@@ -54,7 +54,8 @@ class Console:
         self._open: tuple[int, str, int] | None = None  # whose line the cursor stands in
 
     def output(self, event: OutputEvent) -> None:
-        """Print an event. A part of a line is continued if its next part comes before any other line."""
+        """Print an event, which may hold many lines. A part of a line is continued if its next part comes before any
+        other line."""
         self._show((event.context, event.stream, event.call), event.host, event.data)
 
     def log(self, event: LogEvent) -> None:
@@ -79,7 +80,9 @@ class Console:
             if self._open is not None and self._open != source:
                 text, self._open = "\n", None
             if data:
-                text += data if self._open else f"[{host}] {data}"
+                label = f"[{host}] "
+                text += "" if self._open else label
+                text += data[:-1].replace("\n", "\n" + label) + data[-1]
                 self._open = None if data.endswith("\n") else source
             stream = self._stream or sys.stderr
             if not text or stream is None:

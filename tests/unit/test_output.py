@@ -206,6 +206,11 @@ def test_each_line_is_labelled() -> None:
     assert shown(output("one\n"), output("two\n", 2)) == "[host1] one\n[host2] two\n"
 
 
+def test_each_line_of_many_that_came_together_is_labelled() -> None:
+    both = shown(output("on"), output("e\n[host2] two\n\nlast"), output("\n"))
+    assert both == "[host1] one\n[host1] [host2] two\n[host1] \n[host1] last\n"
+
+
 def test_a_line_in_parts_is_one_line() -> None:
     assert shown(output("on"), output("e"), output("\n"), output("two\n")) == "[host1] one\n[host1] two\n"
 
