@@ -23,7 +23,6 @@ def unpickle(pickled: "List[Any]", router: "Any") -> "Tuple[Any, List[Any], Dict
     know us to be equal, a pickle that does not need it, and why there is none. What is not needed is empty.
     """
     import importlib.util
-    import pickle
     magic, data, version = pickled[:3]
     portable, reason = pickled[3:] or (b"", "")
     if magic != importlib.util.MAGIC_NUMBER:
@@ -33,7 +32,23 @@ def unpickle(pickled: "List[Any]", router: "Any") -> "Tuple[Any, List[Any], Dict
                              " so that it is imported instead%s" % (version, here, reason and " (%s)" % reason))
         data = portable
     try:
-        function, args, kwargs = pickle.loads(data)
+        function, args, kwargs = _loaded(data)
     except VersionSkewError as error:
         raise Unreadable(str(error)) from None
     return resolve(function, router) if isinstance(function, str) else function, args, kwargs
+
+
+def _loaded(data: "bytes") -> "Any":
+    import pickle
+    if sys.version_info >= (3, 7):
+        return pickle.loads(data)
+    import importlib
+    import io
+
+    class Unpickler(pickle.Unpickler):
+        def find_class(self, module: "str", name: "str") -> "Any":
+            # Python 3.6 takes a module as it is that another thread has begun to import; this waits for that one.
+            importlib.import_module(module)
+            return super().find_class(module, name)
+
+    return Unpickler(io.BytesIO(data)).load()
