@@ -151,6 +151,7 @@ class MasterTree(Tree):
 class Root(KernelRouter):
     """The kernel's router with what only the master overrides."""
 
+    cancelled_class = Cancelled
     tree_of: MasterTree
 
     def report(self, error: BaseException) -> None:

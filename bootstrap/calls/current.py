@@ -55,7 +55,7 @@ class Call(object):
     def check(self) -> "None":
         """Raise Cancelled when the caller has given up: for loops that can stop at this point."""
         if self.cancelled:
-            raise Cancelled("the caller gave up", call=self.name)
+            raise getattr(self.router, "cancelled_class", Cancelled)("the caller gave up", call=self.name)
 
     @property
     def remaining(self) -> "Optional[float]":

@@ -6,7 +6,7 @@ import threading
 from ..bootstrap.calls.ask import error_untrusted
 from ..bootstrap.calls.current import running
 from ..bootstrap.calls.pending import LOOK_EVERY
-from ..bootstrap.errors import Busy, Cancelled, Lost, NotSent
+from ..bootstrap.errors import Busy, Lost, NotSent
 from ..bootstrap.links import wire
 from .outcomes import bindings_for, own_error
 
@@ -61,7 +61,7 @@ class Arrivals(object):
             item = None if call is not None and call.cancelled else self._queue.popleft()
         if item is None:
             self.close()
-            raise Cancelled("the call is over that wanted it", self._context.name, self._call)
+            raise self._context.tree.cancelled("the call is over that wanted it", self._context.name, self._call)
         if isinstance(item, BaseException):
             self._finish()
             raise own_error(self._context, item, self._call)

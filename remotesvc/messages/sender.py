@@ -4,7 +4,7 @@ import threading
 import time
 
 from ..bootstrap.calls.current import current, running
-from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, Lost, NotSent, UsageError
+from ..bootstrap.errors import CallTimeout, EncodeError, Lost, NotSent, UsageError
 from ..bootstrap.links import wire
 from .errors import Closed, WaitTimeout
 from .line import CLOSE, VALUE
@@ -132,8 +132,8 @@ class Sender(object):
         except EncodeError:
             raise  # too large: nothing of it was sent
         except NotSent as refused:
-            if call is not None and call.cancelled:
-                raise Cancelled("the caller gave up", call=call.name) from None
+            if call is not None:
+                call.check()
             error = way.error or refused
         except BaseException:  # Ctrl-C between two parts of one message
             self._end(way)

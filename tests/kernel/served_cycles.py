@@ -3,7 +3,6 @@
 import threading
 
 import remotesvc
-from remotesvc.bootstrap.errors import Cancelled
 from remotesvc.service import (
     CALLER,
     AllowAny,
@@ -216,7 +215,7 @@ class Patient(Service):
                 call(Left, "one")
             else:
                 caller.context.submit(cross, "Left", "one").result()
-        except Cancelled:
+        except remotesvc.Cancelled:
             self.ended.append(how)
             raise
 
