@@ -96,7 +96,7 @@ def tree_sink(dst: "str", name: "bytes", finish: "Finish", inside: "bool", most:
         os.close(top)
         raise
     sink = TreeSink(top, finish, inside, most, kept, basis)
-    sink.path = path
+    sink.path, sink.made = path, made if kept is None else kept.made
     return sink
 
 

@@ -59,6 +59,9 @@ class TreeSink(Sink):
         # Directories that get or lose names.
         self._changed: "Set[Tuple[bytes, ...]]" = set()
         self._attributes: "List[Tuple[Tuple[bytes, ...], int, Optional[int], bool]]" = []
+        # Directories that would not be there without this transfer; ``made`` says whether the top one would.
+        self._made: "List[Tuple[bytes, ...]]" = []
+        self.made = False
         self._closed = False
         self._name = b""  # of the file or link that is being worked on
         self._handlers.update({DIRECTORY: self._on_directory, UP: self._on_up, LINK: self._on_link,
@@ -110,6 +113,8 @@ class TreeSink(Sink):
         self._name = b""
         if self._kept is not None:
             made = self._kept.enter(self._walker.path, made)
+        if made:
+            self._made.append(self._walker.path)
         self._attributes.append((self._walker.path, mode, self._settings.mtime_of(mtime), made or self._mirror))
         self.directories += 1
 
@@ -220,6 +225,7 @@ class TreeSink(Sink):
         if self._settings.durable and () in self._changed:
             self._flusher.put(os.dup(self._top))
         self._flusher.wait()
+        self.made, self._made = False, []
         self._close_kept(False)
 
     def close(self, keep: "bool") -> "None":
@@ -237,9 +243,26 @@ class TreeSink(Sink):
                 disk.remove(self._walker.go(path), temporary)
             except OSError:
                 pass  # its directory is gone, or no longer one
-        self._walker.close()
+        if self._kept is not None and not keep:
+            self._kept.leave()
         self._close_kept(keep)
+        if not keep:
+            self._remove_made()
+        self._walker.close()
         os.close(self._top)
+
+    def _remove_made(self) -> "None":
+        """Remove the directories that were made for nothing, if nobody has put anything into them."""
+        for path in reversed(self._made):
+            try:
+                os.rmdir(path[-1], dir_fd=self._walker.go(path[:-1]))
+            except OSError:
+                pass
+        try:
+            if self.made and os.path.samestat(os.stat(self.path, follow_symlinks=False), os.fstat(self._top)):
+                os.rmdir(self.path)
+        except OSError:
+            pass
 
     def _close_kept(self, keep: "bool") -> "None":
         kept, self._kept = self._kept, None

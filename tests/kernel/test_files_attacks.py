@@ -95,8 +95,7 @@ def test_hostile_trees_are_refused_and_leave_nothing(tmp_path: Path, sent: list[
             sink.take(message)
         sink.complete()
     sink.close(True)
-    assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
-    assert {path.name for path in tmp_path.iterdir()} == {"t"}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_stream_that_just_stops_gives_no_file(tmp_path: Path) -> None:
@@ -110,7 +109,7 @@ def test_a_stream_that_just_stops_gives_no_file(tmp_path: Path) -> None:
     with pytest.raises(SourceChanged):
         sink.complete()
     sink.close(False)
-    assert list((tmp_path / "t").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_swapped_in_during_a_transfer_is_not_followed(tmp_path: Path) -> None:

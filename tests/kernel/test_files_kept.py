@@ -183,7 +183,20 @@ def test_an_error_leaves_nothing(source: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceChanged):
         sink.complete()
     sink.close(False)
-    assert leftovers(tmp_path) == []
+    assert os.listdir(tmp_path) == ["s"]
+
+
+def test_an_error_leaves_what_others_have_put_into_its_directories(source: Path, tmp_path: Path) -> None:
+    make({b"x": {b"y": {b"file": b"1"}, b"z": {}}}, bytes(source))
+    (tmp_path / "t").mkdir()
+    sink = sink_of(tmp_path / "t")
+    with sent(source, sink) as messages:
+        for message in messages:
+            sink.take(message)
+    (tmp_path / "t" / "x" / "mine").touch()
+    assert (tmp_path / "t" / "x" / "y").exists() and (tmp_path / "t" / "x" / "z").exists()
+    sink.close(False)
+    assert sorted(described(tmp_path / "t")) == [b"x", b"x/mine"]
 
 
 def test_large_files_are_hashed_once(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
