@@ -21,10 +21,11 @@ class Plan(object):
     ``send`` files and links, of which ``files`` are files with ``bytes``, ``make`` directories, ``delete`` entries that
     are only there, ``conflicts`` those that are something else there, of which ``blocked`` are directories there,
     ``delta`` files of which parts can be used again.
-    ``top``: nothing is there, so that the directory itself may be missing.
+    ``top``: nothing is there, so that the directory itself may be missing. Without ``special`` it is the other side's
+    affair which directories are set-gid.
     """
 
-    def __init__(self, here: "Listing", there: "Listing", checksum: "bool") -> "None":
+    def __init__(self, here: "Listing", there: "Listing", checksum: "bool", special: "bool" = False) -> "None":
         self.send: "List[bytes]" = []
         self.make: "List[bytes]" = []
         self.delete: "List[bytes]" = []
@@ -34,6 +35,7 @@ class Plan(object):
         self.unchanged = self.files = self.bytes = 0
         self.top = not there
         self._checksum = checksum
+        self._ignored = 0 if special else stat.S_ISGID
         # What lies below an entry that is only there, or is no directory here, need not be looked at: it goes, too.
         for path, parts in here.items():
             others = there.get(path, [])
@@ -52,7 +54,7 @@ class Plan(object):
                     self.blocked.append(path + name)
                 old = None
             if stat.S_ISDIR(entry.mode):
-                if old is None or old.mode != entry.mode:
+                if old is None or old.mode & ~self._ignored != entry.mode:
                     self.make.append(path + name)
             elif old is not None and self._equal(entry, old):
                 self.unchanged += stat.S_ISREG(entry.mode)

@@ -125,7 +125,7 @@ class _Sync(object):
         here = list_tree(self._path, options.symlinks, self._filter, lister)
         check_count(sum(count_of(part)[0] for parts in here.values() for part in parts), options.max_files)
         there = listing_untrusted(list_untrusted(job.result(future), job.context.name), options.max_files)
-        plan = Plan(here, there, self._checksum)
+        plan = Plan(here, there, self._checksum, options.special)
         self._check_room(plan.blocked)
         copied = self._carry_out(plan, delta)
         copied.unchanged = plan.unchanged

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 
 from . import directories, disk, naming, regular
 from .errors import DigestMismatch, SourceChanged, TransferRefused
@@ -215,8 +216,11 @@ class TreeSink(Sink):
             fd = self._walker.go(path)
             before = _attributes_of(fd) if self._settings.durable else ()
             if made:
-                finish = Finish(special=self._settings.special, owner=self._settings.owner)
-                finish.apply(fd, finish.mode_of(mode), mtime)
+                special = self._settings.special
+                finish = Finish(special=special, owner=self._settings.owner)
+                # A new directory inherits set-gid: that is of the one above, and of its group, not of the source.
+                own = 0 if special else os.fstat(fd).st_mode & stat.S_ISGID
+                finish.apply(fd, finish.mode_of(mode) | own, mtime)
             else:
                 self._settings.apply_time(fd, mtime)
             if self._settings.durable and (path in self._changed or _attributes_of(fd) != before):

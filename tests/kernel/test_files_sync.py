@@ -219,3 +219,22 @@ def test_what_the_target_has_to_load(router: Router, tree: Path, tmp_path: Path)
     receiving = {"destination", "disk", "flusher", "inflow", "landing", "leftovers", "receive", "sink", "treesink",
                  "hashlib"}
     assert loaded() & everything == listing | receiving
+
+
+def test_directories_stay_of_the_group_that_they_inherit(context: Context, tmp_path: Path) -> None:
+    """Where several work in one directory, it is set-gid, and so is what is made in it."""
+    make({b"new": {b"below": {b"file": b"x"}}}, bytes(tmp_path / "s"))
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t").chmod(0o2775)
+    (tmp_path / "s" / "new" / "below").chmod(0o750)
+    for way in (context.push, context.pull, context.sync):
+        way(f"{tmp_path}/s/", tmp_path / "t")
+        assert [(tmp_path / "t" / name).stat().st_mode & 0o7777 for name in ("", "new", "new/below")] == [
+            0o2775, 0o2755, 0o2750]  # fmt: skip
+    again = context.sync(tmp_path / "s", tmp_path / "t")
+    assert (again.unchanged, again.wire) == (1, 0)
+    (tmp_path / "s" / "new").chmod(0o700)
+    context.sync(tmp_path / "s", tmp_path / "t")
+    assert (tmp_path / "t" / "new").stat().st_mode & 0o7777 == 0o2700
+    context.sync(tmp_path / "s", tmp_path / "t", special=True)
+    assert (tmp_path / "t" / "new").stat().st_mode & 0o7777 == 0o700
