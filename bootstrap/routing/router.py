@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 class Message(wire.Frame):
     """A frame that a mailbox receives; of several frames the last, with what all of them carried.
 
-    ``commands`` tells whether the sender is one of our ancestors. ``release()`` it once its content is used: that is
-    what grants the sender more.
+    ``commands``: the sender is one of our ancestors. ``release()`` it once its content is used: that grants more.
     """
 
     __slots__ = ("router", "commands", "given_up", "owed")
@@ -56,7 +55,7 @@ class Message(wire.Frame):
 
 
 class Router(object):
-    """One context's place in the tree. ``codec`` is the module or object with ``encode`` and ``decode``."""
+    """One context's place in the tree. ``codec`` has ``encode`` and ``decode``."""
 
     def __init__(self, own: "int", ancestors: "List[int]", codec: "Any", bindings: "Any") -> "None":
         self.id = own
@@ -128,8 +127,7 @@ class Router(object):
         if os.getpid() != self._pid:
             self.alive()
         while True:
-            # Random, so that nobody can guess where a neighbour waits for a reply; drawn in bulk, each draw a system
-            # call.
+            # Random, so that nobody can guess where a neighbour waits; in bulk, each draw is a system call.
             try:
                 handle = self._handles.pop() | wire.RANDOM
             except IndexError:
@@ -296,7 +294,8 @@ class Router(object):
             return
         message.release()
         self.dropped += 1
-        self.refuse(message, "nobody listens at handle %d of context %d" % (message.handle, self.id))
+        self.refuse(message, "nobody listens at handle %d of context %d" % (message.handle, self.id)
+                    if mailbox is None else "only context %d may use this sender" % mailbox.source)
 
     # -- loss and end
 
@@ -305,7 +304,10 @@ class Router(object):
         self.streams.forget(gone, reason)
         for handle, mailbox in dict(self.mailboxes).items():  # a copy, made in one step: others open some meanwhile
             if gone is None or mailbox.source in gone:
-                self.close_mailbox(handle, make_error(reason))
+                try:
+                    self.close_mailbox(handle, make_error(reason))
+                except Exception as error:  # others wait, too
+                    self.report(error)
 
     def _on_lost(self, link: "Link", reason: "str") -> "None":
         with self.lock:

@@ -2,20 +2,25 @@
 
 import threading
 import time
+import weakref
 
 from ..bootstrap.calls.current import running
 from ..bootstrap.calls.pending import LOOK_EVERY
-from ..bootstrap.errors import Error, UsageError
+from ..bootstrap.errors import Error, NotSent, UsageError
 from .errors import Closed, WaitTimeout
+from .line import CLOSED, GONE
 from .receiver import Gone, Receiver
 from .sender import Sender
 from .waitable import NOTHING, deadline_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Optional
+    from typing import Any, Optional, Tuple
 
     from .message import Message
+
+
+TAKEN = "another has joined the channel, which is for two"
 
 
 class Channel(Receiver):
@@ -39,10 +44,15 @@ class Channel(Receiver):
         self.invitation = self.sender()
         self._other: "Optional[Sender]" = None
         self._meeting = threading.Lock()
+        self._writer: "Optional[Tuple[int, int]]" = None  # of the one who has joined
+        self._refused = ""
 
     @classmethod
     def join(cls, invitation: "Sender", timeout: "Optional[float]" = None) -> "Channel":
-        """The other end of the channel that an invitation is of. Raises what ``Sender.send`` does."""
+        """The other end of the channel that an invitation is of. Raises what ``Sender.send`` does.
+
+        Returns at once. If another has joined, or the channel is for another, ``get`` and iterating raise Closed.
+        """
         if not isinstance(invitation, Sender):
             raise UsageError("one joins by the invitation of a Channel, not by %r" % (invitation,))
         deadline_of(timeout)  # before anything is made
@@ -53,6 +63,8 @@ class Channel(Receiver):
         except BaseException:  # Ctrl-C, too: nobody else has it yet
             channel.close()
             raise
+        here = weakref.ref(channel)
+        invitation.when_unread(lambda error: _unread(here(), error))
         return channel
 
     def send(self, value: "Any", timeout: "Optional[float]" = None) -> "None":
@@ -95,7 +107,11 @@ class Channel(Receiver):
                 if self._other is None and item is not NOTHING and item.error is None:
                     self._greet(item)
                     continue
-            if item is NOTHING or self._source in (None, item.src_id):
+            if item is NOTHING or self._writer in (None, item.writer):
+                return item
+            if any(item.writer):
+                self.turn_away(item, TAKEN)
+            elif self._source == item.src_id:  # the news that it is gone
                 return item
 
     def _meet(self) -> "None":
@@ -109,8 +125,29 @@ class Channel(Receiver):
     def _greet(self, first: "Message") -> "None":
         if isinstance(first.value, Sender) and first.value.context_id == first.src_id:
             with self._lock:
-                self._other, self._source = first.value, first.src_id
+                self._other, self._source, self._writer = first.value, first.src_id, first.writer
                 self._wake.notify_all()
+
+    def refuse(self, reason: "str") -> "None":
+        """The other side does not know us, and sends nothing; on a reader thread, perhaps."""
+        with self._lock:
+            self._refused = reason
+        self._stir()
+
+    def _over_locked(self) -> "bool":
+        return bool(self._refused) or super()._over_locked()
+
+    def __next__(self) -> "Any":
+        """The next Message; ends when the other side has. Raises Closed if that has never let us in."""
+        try:
+            return super().__next__()
+        except StopIteration:
+            if self._refused and not self._closed:
+                raise self._end() from None
+            raise
+
+    def _end(self) -> "BaseException":
+        return Closed(self._refused) if self._refused and not self._closed else super()._end()
 
     def _await_join(self, deadline: "Optional[float]") -> "None":
         call = running()
@@ -126,6 +163,14 @@ class Channel(Receiver):
                 if call is not None:
                     call.check()
         self._meet()
+
+
+def _unread(channel: "Optional[Channel]", error: "BaseException") -> "None":
+    """The other side takes no more of what we send. What it has sent itself may still be on its way, unless it has
+    never let us in."""
+    if channel is not None and type(error) is NotSent and error.message not in (CLOSED, GONE):
+        gone = error.message.startswith("nobody listens")
+        channel.refuse("the channel is closed" if gone else error.message)
 
 
 class Doorman(object):

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 VALUE, CLOSE, LEAVE = wire.STREAM, wire.ERROR, wire.ERROR | wire.STREAM
 
 
+# Why a sender's receiver takes no more, although it may have sent much that is still on its way.
+CLOSED, GONE = "the receiver is closed", "the receiver is gone"
+
+
 class Line(object):
     """The mailbox of one Sender that was handed out.
 
@@ -28,7 +32,7 @@ class Line(object):
         """On a reader thread, or the thread of a local sender."""
         owner = self._owner()
         if owner is None:
-            refuse(message, "the receiver is gone")
+            refuse(message, GONE)
         else:
             owner.on_message(self, message)
 

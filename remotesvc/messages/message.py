@@ -2,7 +2,7 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Optional
+    from typing import Any, Optional, Tuple
 
 
 class Message(object):
@@ -12,13 +12,15 @@ class Message(object):
            something that is no value
     """
 
-    __slots__ = ("error", "_value", "_router", "_source")
+    __slots__ = ("error", "writer", "_value", "_router", "_source")
 
-    def __init__(self, router: "Any", source: "int", value: "Any", error: "Optional[BaseException]" = None) -> "None":
+    def __init__(self, router: "Any", source: "int", value: "Any", error: "Optional[BaseException]" = None,
+                 writer: "Tuple[int, int]" = (0, 0)) -> "None":
         self.error = error
         self._value = value
         self._router = router
         self._source = source
+        self.writer = writer  # where its sender hears of us: the handle of its line here, and that of its own there
 
     @property
     def value(self) -> "Any":

@@ -10,7 +10,7 @@ from ..bootstrap.errors import Busy, DecodeError, Error, Lost, NotSent
 from .book import MAX_LINES, MAX_WRITERS, Book
 from .errors import Closed
 from .here import attend, context_id, kernel_of
-from .line import CLOSE, LEAVE, VALUE, Line, Watch, hang_up, refuse
+from .line import CLOSE, CLOSED, LEAVE, VALUE, Line, Watch, hang_up, refuse
 from .message import Message, host_of
 from .sender import Sender
 from .waitable import NOTHING, Waitable
@@ -103,11 +103,12 @@ class Receiver(Waitable):
         if isinstance(item, Gone):
             return Message(self._router, item.context, None,
                            Lost(item.reason, host=host_of(self._router, item.context)))
+        writer = item.handle, item.reply_to
         try:
-            return Message(self._router, item.src, item.decode())
+            return Message(self._router, item.src, item.decode(), None, writer)
         except DecodeError as error:
             host = host_of(self._router, item.src)
-            return Message(self._router, item.src, None, DecodeError("a message of %s: %s" % (host, error)))
+            return Message(self._router, item.src, None, DecodeError("a message of %s: %s" % (host, error)), writer)
         finally:
             item.release()
 
@@ -134,7 +135,7 @@ class Receiver(Waitable):
         writer, flags, reason, first, ended = (message.src, message.reply_to), message.flags, "", None, False
         with self._lock:
             if self._closed or line.handle not in self._book.lines:
-                reason = "the receiver is closed" if self._closed else "the sender is closed"
+                reason = CLOSED if self._closed else "the sender is closed"
             elif flags & LEAVE != VALUE:
                 ended = self._book.left(line.handle, writer, flags & LEAVE == CLOSE)
             else:
@@ -179,6 +180,17 @@ class Receiver(Waitable):
             self._router.drop(handle)
         self._stir()
 
+    def turn_away(self, message: "Message", reason: "str") -> "None":
+        """Whoever wrote this message is none that we listen to; tell it."""
+        handle, at = message.writer
+        with self._lock:
+            ended = handle in self._book.lines and self._book.left(handle, (message.src_id, at), True)
+        hang_up(self._router, message.src_id, at, reason)
+        self._unwatch(message.src_id)
+        if ended:
+            self._router.drop(handle)
+            self._stir()
+
     def _gone(self, context: "int", error: "BaseException") -> "None":
         news = Gone(context, getattr(error, "message", str(error)))
         if not self._queue or self._queue[-1] != news:  # one for all lines of a context
@@ -217,7 +229,7 @@ def _clear(router: "Any", book: "Book", watches: "Dict[int, Watch]", queue: "Any
     for handle in list(book.lines):
         router.drop(handle)
         for context, at in book.close(handle):
-            hang_up(router, context, at, "the receiver is closed")
+            hang_up(router, context, at, CLOSED)
     for watch in list(watches.values()):
         router.drop(watch.handle)
     watches.clear()

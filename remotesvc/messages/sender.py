@@ -14,7 +14,7 @@ from .waitable import deadline_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Optional, Tuple
+    from typing import Any, Callable, Optional, Tuple
 
     from .sender_paths import SenderPath
 
@@ -92,6 +92,14 @@ class Sender(object):
             self._write(self._router.codec.encode(None), CLOSE, deadline)
         except (NotSent, Lost, Closed):
             pass  # nobody is there to be told, or was told before
+
+    def when_unread(self, told: "Callable[[BaseException], Any]") -> "None":
+        """Call ``told(error)`` once nobody reads what this copy sends, which has sent something; on any thread."""
+        way = self._way
+        if way is not None:
+            way.told = told
+            if way.error is not None:  # perhaps before there was anybody to tell
+                told(way.error)
 
     def __enter__(self) -> "Sender":
         return self

@@ -7,7 +7,7 @@ from ..bootstrap.errors import Error, NotSent
 from ..bootstrap.links.credit import WINDOW
 from ..bootstrap.links.large import abandon
 from ..bootstrap.links.streams import MESSAGE_COST, Outgoing
-from .line import LEAVE, Line
+from .line import CLOSED, LEAVE, Line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 class SenderPath(object):
-    """``error`` is why nobody reads any more, None as long as somebody may."""
+    """``error`` is why nobody reads any more, None as long as somebody may; ``told(error)`` is called with it."""
 
     def __init__(self, router: "Any", context: "int", to: "int") -> "None":
         self.source = context
         self.error: "Optional[BaseException]" = None
+        self.told: "Optional[Callable[[BaseException], Any]]" = None
         self._router = router
         self._to = to
         self._handle = router.open(self)
@@ -32,6 +33,9 @@ class SenderPath(object):
         """The receiver is closed, or it or the way to it is gone."""
         self.error = error
         self._credit().close(str(error))  # whoever waits for it wakes
+        told = self.told
+        if told is not None:
+            told(error)
 
     def _credit(self) -> "Outgoing":
         raise NotImplementedError
@@ -92,11 +96,14 @@ class Local(SenderPath):
         router = self._router
         router.alive()
         line = router.mailboxes.get(self._to)
-        if not isinstance(line, Line) or line.source not in (None, router.id):
-            raise NotSent("the receiver is closed" if line is None else "this sender is for another context")
+        if not isinstance(line, Line):
+            raise NotSent(CLOSED)
+        if line.source not in (None, router.id):
+            raise NotSent("only context %d may use this sender" % line.source)
         size = len(encoded.data) + sum(map(len, encoded.blobs)) + MESSAGE_COST
         self._outgoing.acquire(size, deadline, given_up)
-        line.on_message(LocalMessage(router, self._handle, encoded, flags, lambda: self._outgoing.granted(size)))
+        line.on_message(LocalMessage(router, self._to, self._handle, encoded, flags,
+                                     lambda: self._outgoing.granted(size)))
 
 
 class LocalMessage(object):
@@ -104,9 +111,10 @@ class LocalMessage(object):
 
     commands = True
 
-    def __init__(self, router: "Any", reply_to: "int", encoded: "Any", flags: "int",
+    def __init__(self, router: "Any", handle: "int", reply_to: "int", encoded: "Any", flags: "int",
                  release: "Callable[[], Any]") -> "None":
         self.router = router
+        self.handle = handle
         self.src = router.id
         self.reply_to = reply_to
         self.flags = flags

@@ -117,6 +117,55 @@ def test_no_stranger_joins_or_talks(tree: MemoryTree) -> None:
         each.close()
 
 
+def test_who_joins_a_channel_that_is_taken_is_told_so(tree: MemoryTree) -> None:
+    one, other = tree.add(), tree.add()
+    near, far = joined(tree, one)
+    near.send("met", LIMIT)
+    late = [Channel.join(at(node, near.invitation)) for node in (other, one, other)]
+    here = Channel.join(near.invitation)
+    for number in range(3):
+        far.send(number)
+    assert [near.get(LIMIT).value for _ in range(3)] == [0, 1, 2]
+    reading = in_thread(near.get)
+    for each in [*late, here]:
+        with pytest.raises(Closed, match="another has joined"):
+            each.get(LIMIT)
+        with pytest.raises(Closed, match="another has joined"):
+            list(each)
+        with pytest.raises(NotSent, match="another has joined"):
+            each.send("x")
+        each.close()
+        with pytest.raises(Closed, match="is closed"):
+            each.get(LIMIT)
+    far.send("still here")
+    assert reading.result(LIMIT).value == "still here"
+    assert far.get(LIMIT).value == "met"
+    far.close()
+    assert list(near) == []  # those who were turned away keep it from no end
+    near.close()
+    no_mailbox_is_left(tree.root, one, other)
+
+
+def test_who_is_not_the_peer_of_a_channel_is_told_so(tree: MemoryTree) -> None:
+    one, other = tree.add(), tree.add()
+    near = Channel(tree.root, peer=one.id)
+    stranger = Channel.join(at(other, near.invitation))
+    for wait in (lambda: stranger.get(LIMIT), lambda: list(stranger)):
+        with pytest.raises(Closed, match=f"only context {one.id} may"):
+            wait()
+    with pytest.raises(NotSent, match=f"only context {one.id} may"):
+        Channel.join(near.invitation)
+    with Channel.join(at(one, near.invitation)) as far:
+        near.send("hello", LIMIT)
+        assert far.get(LIMIT).value == "hello"
+    near.close()
+    for _ in range(2):
+        with Channel.join(at(one, near.invitation)) as late, pytest.raises(Closed, match="the channel is closed"):
+            late.get(LIMIT)
+    stranger.close()
+    no_mailbox_is_left(tree.root, one, other)
+
+
 def test_the_loss_of_the_other_side(tree: MemoryTree) -> None:
     node, silent = tree.add(), tree.add()
     near, far = joined(tree, node)

@@ -8,7 +8,7 @@ import pytest
 
 from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.data.codec import Bindings
-from remotesvc.bootstrap.errors import NotSent
+from remotesvc.bootstrap.errors import Lost, NotSent
 from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.links.wire import RANDOM, Frame
 from remotesvc.testing.memory import pair
@@ -107,3 +107,25 @@ def test_a_node_without_children_forwards_nothing() -> None:
     link.join(LIMIT)
     far.join(LIMIT)
     path.join(LIMIT)
+
+
+def test_a_mailbox_that_fails_keeps_no_other_from_hearing_of_a_loss(tree: MemoryTree) -> None:
+    class Failing:
+        source: int
+
+        def on_closed(self, error: BaseException) -> None:
+            raise RuntimeError("bad mailbox")
+
+    node = tree.add()
+    before = tree.root.context(node).submit("time:sleep", 0.5)
+    failing = Failing()
+    failing.source = node.id
+    tree.root.open(failing)
+    after = tree.root.context(node).submit("time:sleep", 0.5)
+    assert node.path is not None
+    node.path.cut_after(0)
+    for future in (before, after):
+        with pytest.raises(Lost):
+            future.result(LIMIT)
+    assert [str(error) for error in tree.root.errors] == ["bad mailbox"]
+    tree.root.errors.clear()
