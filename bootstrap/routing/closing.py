@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from ..links.link import Link
     from .router import Router
 
+# Why a process goes that was there for one call: no news for those whom it has written to.
+ENDED = "its call has ended"
+
 
 def close(router: "Router", reason: "str") -> "List[Link]":
     """See ``Router.close``."""

@@ -10,6 +10,7 @@ import threading
 from ..bootstrap.calls.execute import resolve
 from ..bootstrap.calls.pickled import unpickle
 from ..bootstrap.errors import Cancelled
+from ..bootstrap.routing.closing import ENDED
 from ..bootstrap.unreachable import ConnectError
 from .items import Items
 
@@ -37,7 +38,7 @@ class Isolation(object):
         if context is None or not self._tree.lives(context.id):
             context = self._fresh()
         path = self._tree.start_of(context.id).path
-        lasting = False
+        lasting, reason = False, ENDED
         try:
             rest = {name: value for name, value in options.items() if name in ("pickle", "strict_types", "name")}
             future = context.submit("remotesvc.calling.isolation:run_here", target, args, kwargs, rest, settings)
@@ -57,11 +58,12 @@ class Isolation(object):
             return items
         except Exception:
             if call.cancelled:
+                reason = "the caller gave up"
                 raise Cancelled("the caller gave up", call=call.name) from None
             raise
         finally:
             if not lasting:
-                _close(context)
+                _close(context, reason)
 
     def _fresh(self) -> "Context":
         return self._tree.local(concurrency=1)  # type: ignore[no-any-return]
@@ -78,8 +80,8 @@ def _items(context: "Context", items: "Items") -> "Iterator[Any]":
         _close(context)
 
 
-def _close(context: "Context") -> "None":
-    context.close()
+def _close(context: "Context", reason: "str" = ENDED) -> "None":
+    context.tree.close_context(context.id, reason)
     context.tree.forget(context.id)
 
 

@@ -162,14 +162,14 @@ class Tree(Caller):
         neighbour = self.router.hub.behind.get(number)
         return "context %d" % number if neighbour is None else self.name_of(neighbour)
 
-    def close_context(self, number: "int") -> "None":
-        """End a context. Idempotent."""
+    def close_context(self, number: "int", reason: "str" = "closed by its parent") -> "None":
+        """End a context; ``reason`` is what others are told if it is a child of ours. Idempotent."""
         if self.router.forked:
             return
         link = self.router.links.get(number)
         if link is not None:
             start = self.ledger.starts.get(number)
-            part(link, "closed by its parent")
+            part(link, reason)
             link.join(5)
             if start is not None:
                 start.path.join(10)

@@ -69,12 +69,12 @@ class Book(object):
         """Has it written to a line that has not ended?"""
         return context in self._contexts
 
-    def lost(self, context: "int") -> "List[int]":
-        """A context is gone: the lines that have ended by that."""
+    def lost(self, context: "int", closes: "bool" = True) -> "List[int]":
+        """A context is gone: the lines that have ended by that. None has if it only leaves them."""
         ended = []
         for line, writers in list(self.lines.items()):
             for writer in [each for each in writers if each[0] == context]:
-                if self.left(line, writer, True):
+                if self.left(line, writer, closes):
                     ended.append(line)
         return ended
 

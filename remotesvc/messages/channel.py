@@ -39,6 +39,8 @@ class Channel(Receiver):
     It is a Receiver of what the other side sends: it ends when the other side closes, or is lost.
     """
 
+    quiet_ends = False  # there is nobody else
+
     def __init__(self, router: "Any" = None, peer: "Any" = None) -> "None":
         super().__init__(router, peer)
         self.invitation = self.sender()

@@ -1,5 +1,7 @@
 """What a Receiver gives: a value and who sent it, or the news that a sender is gone."""
 
+from ..bootstrap.errors import Lost
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional, Tuple
@@ -42,6 +44,14 @@ class Message(object):
     def __repr__(self) -> "str":
         what = "value" if self.error is None else type(self.error).__name__
         return "<Message from context %d: %s>" % (self._source, what)
+
+
+def lost(router: "Any", context: "int", reason: "str") -> "Lost":
+    """The news that a context is gone. One that another process started goes by the name of its host, which may be
+    fine."""
+    tree = router.tree()
+    there = context in router.hub.behind and context not in tree.ledger.starts
+    return Lost("a process there, context %d: %s" % (context, reason) if there else reason, host_of(router, context))
 
 
 def host_of(router: "Any", context: "int") -> "str":

@@ -7,11 +7,12 @@ import collections
 import weakref
 
 from ..bootstrap.errors import Busy, DecodeError, Error, Lost, NotSent
+from ..bootstrap.routing.closing import ENDED
 from .book import MAX_LINES, MAX_WRITERS, Book
 from .errors import Closed
 from .here import attend, context_id, kernel_of
 from .line import CLOSE, CLOSED, LEAVE, VALUE, Line, Watch, hang_up, refuse
-from .message import Message, host_of
+from .message import Message, host_of, lost
 from .sender import Sender
 from .waitable import NOTHING, Waitable
 
@@ -33,6 +34,9 @@ class Receiver(Waitable):
     written is gone. Iterating gives both as messages and goes on; it ends when every sender that was handed out has
     ended, by its ``close`` or with its context.
     """
+
+    # Does a process that was there for one call leave as a function does that returns, without its senders' ends?
+    quiet_ends = True
 
     def __init__(self, router: "Any" = None, source: "Any" = None) -> "None":
         super().__init__()
@@ -101,8 +105,7 @@ class Receiver(Waitable):
         if item is NOTHING:
             return item
         if isinstance(item, Gone):
-            return Message(self._router, item.context, None,
-                           Lost(item.reason, host=host_of(self._router, item.context)))
+            return Message(self._router, item.context, None, lost(self._router, item.context, item.reason))
         writer = item.handle, item.reply_to
         try:
             return Message(self._router, item.src, item.decode(), None, writer)
@@ -174,8 +177,10 @@ class Receiver(Waitable):
             if self._closed or not self._book.writes(context):
                 return
             self._watches.pop(context, None)
-            ended = self._book.lost(context)
-            self._gone(context, error)
+            quiet = self.quiet_ends and str(getattr(error, "message", "")).endswith(ENDED)
+            ended = self._book.lost(context, not quiet)
+            if not quiet:
+                self._gone(context, error)
         for handle in ended:
             self._router.drop(handle)
         self._stir()

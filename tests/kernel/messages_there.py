@@ -1,9 +1,12 @@
 """What the tests of messages call on targets, of any Python from 3.6 on."""
 
+import os
+
 import remotesvc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 
@@ -22,6 +25,20 @@ def send_and_leave_open(sender: "remotesvc.Sender", value: "Any") -> int:
     kept.append(sender)
     sender.send(value)
     return sender.context_id
+
+
+def send_and_die(sender: "remotesvc.Sender", told: "remotesvc.Sender") -> None:
+    with remotesvc.Receiver() as heard:
+        told.send(heard.sender())
+        sender.send("last word")
+        heard.get(timeout=30)  # it has arrived
+    os._exit(7)
+
+
+def send_and_count(sender: "remotesvc.Sender", count: int) -> "Iterator[int]":
+    for number in range(count):
+        sender.send(number)
+        yield number
 
 
 def receive_with_a_bad_hook() -> "remotesvc.Sender":
@@ -68,6 +85,10 @@ def talk(invitation: "remotesvc.Sender") -> int:
             channel.send([message.value, message.src_id])
             turns += 1
     return turns
+
+
+def join_and_leave_open(invitation: "remotesvc.Sender") -> None:
+    hooked.append(remotesvc.Channel.join(invitation))
 
 
 def collect(home: "remotesvc.Sender", count: int) -> "list[Any]":

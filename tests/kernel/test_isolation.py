@@ -12,7 +12,7 @@ import pytest
 
 import remotesvc
 from remotesvc import Context, Router
-from tests.kernel import called, called_failing, called_output, called_processes
+from tests.kernel import called, called_failing, called_output, called_processes, messages_there
 from tests.kernel.contexts import LIMIT, Heard, alive, appears, gone, until
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -96,6 +96,40 @@ def test_a_process_that_dies_is_only_its_own_call(context: Context) -> None:
     with pytest.raises(remotesvc.Lost, match="SIGSEGV"):
         context.options(isolation="process").call(called_processes.segfault)
     assert context.options(isolation="process").call(called.add, 1, 1) == 2
+
+
+def test_a_process_whose_call_has_ended_is_no_loss_to_a_receiver(router: Router, context: Context) -> None:
+    receiver = remotesvc.Receiver(router)
+    sender, apart = receiver.sender(), context.options(isolation="process")
+    for number in range(2):
+        apart.call(messages_there.send_and_leave_open, sender, number)
+        assert receiver.get(LIMIT).value == number
+        assert receiver.pending == 0
+    assert list(apart.call(messages_there.send_and_count, sender, 3)) == [0, 1, 2]
+    assert [receiver.get(LIMIT).value for _ in range(3)] == [0, 1, 2]
+    assert apart.call(messages_there.send_numbers, sender, 3) == 3  # which closes it
+    assert [message.value for message in receiver] == [0, 1, 2]
+
+
+def test_a_process_that_dies_is_a_loss_that_does_not_name_the_host_alone(router: Router) -> None:
+    context, receiver = router.local(name="web1"), remotesvc.Receiver(router)
+    told = remotesvc.Receiver(router)
+    apart = context.options(isolation="process")
+    future = apart.submit(messages_there.send_and_die, receiver.sender(), told.sender())
+    assert receiver.get(LIMIT).value == "last word"
+    told.get(LIMIT).value.send("it is here")
+    with pytest.raises(remotesvc.Lost, match="7"):
+        future.result(LIMIT)
+    with pytest.raises(remotesvc.Lost, match=r"web1: a process there, context \d+: .*7"):
+        receiver.get(LIMIT)
+    assert context.call(called.add, 1, 1) == 2
+
+
+def test_the_other_side_of_a_channel_ends_with_its_process(router: Router, context: Context) -> None:
+    with remotesvc.Channel(router) as channel:
+        context.options(isolation="process").call(messages_there.join_and_leave_open, channel.invitation)
+        with pytest.raises(remotesvc.Lost, match="its call has ended"):
+            channel.get(LIMIT)
 
 
 @pytest.mark.parametrize("how", ["cancel", "timeout"])
