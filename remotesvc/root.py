@@ -167,6 +167,24 @@ class Root(KernelRouter):
         return self.tree_of
 
 
+class NoCalls:
+    """The master's mailbox for calls: it says what every context says to those below and beside it."""
+
+    source = None
+
+    def __init__(self, router: KernelRouter) -> None:
+        self._router = router
+
+    def on_message(self, message: Any) -> None:
+        """On a reader thread."""
+        message.release()
+        self._router.dropped += 1
+        self._router.refuse(message, "only a parent may call functions here")
+
+    def on_closed(self, error: BaseException) -> None:
+        """There is nobody to be told."""
+
+
 def _no_more_ids() -> list[int]:
     raise UsageError("all context ids of this router are used")
 

@@ -23,7 +23,7 @@ from .modules.explain import ImportOrigin
 from .modules.policy import origins
 from .modules.server import ModuleServer
 from .output import LogEvent, OutputEvent, Outputs
-from .root import OUTPUT_PATIENCE, MasterTree, Root
+from .root import OUTPUT_PATIENCE, MasterTree, NoCalls, Root
 from .ssh import terminal
 from .ssh.configuration.options import SSHOptions
 from .ssh.contexts import SSHContexts
@@ -77,6 +77,7 @@ class Router:
         self._ssh = SSHContexts(self._tree, KeyRing(questions), Pythons(remember))
         self._outputs = Outputs(self._name_of, on_output, on_log)
         self._events = self._tree.events = FairInbox(self._router, "remotesvc-events", self._on_event)
+        self._router.mailboxes[wire.CALL] = NoCalls(self._router)
         self._router.mailboxes[wire.EMIT_OUTPUT] = self._events
         self._router.mailboxes[wire.EMIT_LOG] = self._events
 

@@ -245,6 +245,15 @@ def call_context(context: "Any", target: str, *args: "Any") -> "Any":
     return context.call(target, *args)
 
 
+def ask_the_master(how: str, data: bytes) -> "Any":
+    from remotesvc.service import master
+
+    if how == "push":
+        return master().push(data, "/no/such/directory/file")
+    asked = getattr(master(), how)("builtins:len", data)
+    return asked.result(30) if how == "submit" else asked
+
+
 kept = []  # type: list[Any]
 
 

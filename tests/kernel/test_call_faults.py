@@ -154,6 +154,14 @@ def test_numbers_beyond_the_limits_only_go_down(context: Context, value: Any) ->
     usable(context)
 
 
+@pytest.mark.parametrize("how", ["call", "submit", "push"])
+@pytest.mark.parametrize("size", [0, 1 << 20])
+def test_the_master_runs_nothing_and_says_why(context: Context, how: str, size: int) -> None:
+    with pytest.raises(remotesvc.CallError, match="NotSent: .*only a parent may call functions here"):
+        context.call(called.ask_the_master, how, bytes(size))
+    usable(context)
+
+
 # -- calls that are given up
 
 
