@@ -8,7 +8,7 @@ from ..bootstrap.calls.current import running
 from ..bootstrap.calls.pending import LOOK_EVERY
 from ..bootstrap.errors import Error, NotSent, UsageError
 from .errors import Closed, WaitTimeout
-from .line import CLOSED, GONE
+from .line import CLOSED, GONE, LEAVE, VALUE, hang_up, refuse
 from .receiver import Gone, Receiver
 from .sender import Sender
 from .waitable import NOTHING, deadline_of
@@ -94,12 +94,23 @@ class Channel(Receiver):
                     self._book.close(handle)
             if late:
                 self._router.mailboxes[handle] = Doorman(self._router, self._source, handle)
+        if self._writer is not None:
+            for each in list(self._queue):
+                if not isinstance(each, Gone) and (each.handle, each.reply_to) != self._writer:
+                    hang_up(self._router, each.src, each.reply_to, TAKEN)
         super().close()
         if self._other is not None:
             self._other.close(timeout)
 
     def __enter__(self) -> "Channel":
         return self
+
+    def on_message(self, line: "Any", message: "Any") -> "None":
+        """What came on a line. Who is not the other side need not wait until somebody looks at it."""
+        if self._writer not in (None, (message.handle, message.reply_to)) and message.flags & LEAVE == VALUE:
+            refuse(message, TAKEN)
+        else:
+            super().on_message(line, message)
 
     def poll(self) -> "Any":
         """The next Message, or NOTHING; never waits."""

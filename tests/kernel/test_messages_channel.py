@@ -121,13 +121,16 @@ def test_who_joins_a_channel_that_is_taken_is_told_so(tree: MemoryTree) -> None:
     one, other = tree.add(), tree.add()
     near, far = joined(tree, one)
     near.send("met", LIMIT)
+    with Channel.join(at(other, near.invitation)) as far_away, pytest.raises(Closed, match="another has joined"):
+        far_away.get(LIMIT)  # although nobody takes anything at the other side
     late = [Channel.join(at(node, near.invitation)) for node in (other, one, other)]
-    here = Channel.join(near.invitation)
+    with pytest.raises(NotSent, match="another has joined"):
+        Channel.join(near.invitation)
     for number in range(3):
         far.send(number)
     assert [near.get(LIMIT).value for _ in range(3)] == [0, 1, 2]
     reading = in_thread(near.get)
-    for each in [*late, here]:
+    for each in late:
         with pytest.raises(Closed, match="another has joined"):
             each.get(LIMIT)
         with pytest.raises(Closed, match="another has joined"):
@@ -144,6 +147,19 @@ def test_who_joins_a_channel_that_is_taken_is_told_so(tree: MemoryTree) -> None:
     assert list(near) == []  # those who were turned away keep it from no end
     near.close()
     no_mailbox_is_left(tree.root, one, other)
+
+
+def test_who_joins_second_is_told_so_by_a_channel_that_closes_unread(tree: MemoryTree) -> None:
+    near, far = joined(tree, tree.add())
+    until(lambda: near.pending == 1, what="the first is here")
+    second = Channel.join(at(tree.add(), near.invitation))
+    until(lambda: near.pending == 2, what="the second is here")
+    near.close()
+    assert list(far) == []
+    with pytest.raises(Closed, match="another has joined"):
+        second.get(LIMIT)
+    for each in (far, second):
+        each.close()
 
 
 def test_who_is_not_the_peer_of_a_channel_is_told_so(tree: MemoryTree) -> None:
