@@ -81,6 +81,8 @@ def _invoke(argv: Sequence[str] | None, backend: Backend) -> int:
 
     console = Console(Stream(sys.stdout, color=False), Stream(sys.stderr, color=False))
     default_map = Defaults(())
+    if "_REMOTESVC_COMPLETE" in os.environ:  # a shell asks
+        from remotesvc.cli import completing  # noqa: F401  # which has a bash of its own
     try:
         default_map = defaults(cli, os.environ, console.note)
         code = cli.main(args=argv, prog_name="remotesvc", standalone_mode=False, obj=backend, default_map=default_map)

@@ -20,6 +20,22 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _SECONDS = Seconds()
 
 
+def _completed(what: str) -> Callable[[click.Context, click.Parameter, str], list[Any]]:
+    """What completes a parameter: `what` of `completing`, imported when a shell asks."""
+
+    def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
+        from remotesvc.cli import completing
+
+        return getattr(completing, what)(ctx, parameter, incomplete)  # type: ignore[no-any-return]
+
+    return complete
+
+
+COMPLETE_FUNCTIONS = _completed("functions")
+COMPLETE_FILES = _completed("files")
+COMPLETE_HOSTS, _DIRECTORIES = _completed("hosts"), _completed("directories")
+
+
 def _option(*names: str, **attributes: Any) -> Callable[[Function], Function]:
     flag = next(name for name in names if name.startswith("--"))
     attributes.setdefault("envvar", "REMOTESVC_" + flag.removeprefix("--").replace("-", "_").upper())
@@ -27,11 +43,12 @@ def _option(*names: str, **attributes: Any) -> Callable[[Function], Function]:
 
 
 _SELECTION = (
-    _option("-i", "--inventory", multiple=True, metavar="SOURCE",
+    _option("-i", "--inventory", multiple=True, shell_complete=COMPLETE_FILES, metavar="SOURCE",
             help="Inventory: a file, directory, script, or 'h1,h2,'. May be repeated."),
-    click.option("-l", "--limit", multiple=True, metavar="PATTERN",
+    click.option("-l", "--limit", multiple=True, shell_complete=COMPLETE_HOSTS, metavar="PATTERN",
                  help="Only hosts that PATTERN matches too; @FILE reads it from a file."),
-    click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what PATTERN matches."),
+    click.option("--exclude", multiple=True, shell_complete=COMPLETE_HOSTS, metavar="PATTERN",
+                 help="Leave out what PATTERN matches."),
 )  # fmt: skip
 
 _LIST_HOSTS = click.option("--list-hosts", is_flag=True, help="Only print which hosts would be worked on.")
@@ -39,8 +56,9 @@ _LIST_HOSTS = click.option("--list-hosts", is_flag=True, help="Only print which 
 _REACHING = (
     _option("-u", "--user", metavar="NAME", help="User to log in as, where the host names none."),
     _option("-p", "--port", type=click.IntRange(1, 65535), metavar="PORT", help="Port, where the host names none."),
-    _option("--private-key", metavar="FILE", help="Private key to log in with."),
-    _option("-F", "--ssh-config", metavar="FILE", help="ssh_config to read instead of the usual ones."),
+    _option("--private-key", shell_complete=COMPLETE_FILES, metavar="FILE", help="Private key to log in with."),
+    _option("-F", "--ssh-config", shell_complete=COMPLETE_FILES, metavar="FILE",
+            help="ssh_config to read instead of the usual ones."),
     _option("-o", "--ssh-option", "ssh_options", multiple=True, metavar="KEY=VALUE",
             help="An ssh_config option, as with ssh -o. May be repeated.", envvar=None),
     _option("-J", "--jump", metavar="HOST[,HOST...]", help="Hosts to go through, as ssh -J; none: directly."),
@@ -57,12 +75,13 @@ _SPEAKING = (
 
 _LOGIN = (
     _option("-k", "--ask-pass", is_flag=True, help="Ask for the SSH password, once for all hosts."),
-    _option("--password-file", metavar="FILE", help="Take the SSH password from the first line of FILE; - is stdin."),
+    _option("--password-file", shell_complete=COMPLETE_FILES, metavar="FILE",
+            help="Take the SSH password from the first line of FILE; - is stdin."),
     _option("-b", "--become", is_flag=True, default=None, help="Work as another user there."),
     _option("--become-user", metavar="NAME", help="Which user. Default: root."),
     _option("--become-method", type=click.Choice(["sudo", "su", "doas"]), default=None, help="How. Default: sudo."),
     _option("-K", "--ask-become-pass", is_flag=True, help="Ask for its password, once for all hosts."),
-    _option("--become-password-file", metavar="FILE",
+    _option("--become-password-file", shell_complete=COMPLETE_FILES, metavar="FILE",
             help="Take its password from the first line of FILE; - is stdin."),
     _option("--python", metavar="PATH", help="Python to use on the target."),
     _option("-T", "--timeout", type=_SECONDS, metavar="SECONDS", help="Limit for the call. Default, and 0: none."),
@@ -84,7 +103,7 @@ _PACING = (
     click.option("--idempotent", is_flag=True,
                  help="It may be done twice: --retries hold for a host that is lost meanwhile, too."),
     _option("--deadline", type=_SECONDS, metavar="SECONDS", help="Limit for the whole run. Default, and 0: none."),
-    click.option("--failed-to", metavar="FILE",
+    click.option("--failed-to", shell_complete=COMPLETE_FILES, metavar="FILE",
                  help="Write the hosts that were not fine to FILE: for -l @FILE."),
 )  # fmt: skip
 
@@ -96,8 +115,9 @@ _ANSWERS = (
             " hosts: @web."),
     _option("-N", "--no-labels", is_flag=True, help="No names of hosts in front of what they say."),
     _option("--timestamps", is_flag=True, help="The time in front of each line that a host prints or logs."),
-    _option("--outdir", metavar="DIR", help="Write what each host answers to DIR/HOST."),
-    _option("--errdir", metavar="DIR", help="Write what each host prints to stderr to DIR/HOST."),
+    _option("--outdir", shell_complete=_DIRECTORIES, metavar="DIR", help="Write what each host answers to DIR/HOST."),
+    _option("--errdir", shell_complete=_DIRECTORIES, metavar="DIR",
+            help="Write what each host prints to stderr to DIR/HOST."),
 )  # fmt: skip
 
 _OUTPUT = (
@@ -112,7 +132,7 @@ _OUTPUT = (
 )  # fmt: skip
 
 _MODULES = (
-    _option("--path", multiple=True, metavar="DIR", type=click.Path(),
+    _option("--path", multiple=True, metavar="DIR", type=click.Path(), shell_complete=_DIRECTORIES,
             help="Find modules here first. Default: the current directory."),
     _option("--imports", cls=ImportsOption, multiple=True, metavar="NAME=ORIGIN",
             help="Where a package comes from: master, target or deny. May be repeated. locked: only what is called."),
@@ -153,7 +173,7 @@ def module_options(function: Function) -> Function:
 
 def result_option(function: Function) -> Function:
     """Add the option that writes the one result to a file."""
-    return click.option("--write-result", metavar="FILE",
+    return click.option("--write-result", shell_complete=COMPLETE_FILES, metavar="FILE",
                         help="Write what the one host answers to FILE: bytes and text as they are.")(function)
 
 
@@ -164,13 +184,7 @@ def argument_options(function: Function) -> Function:
 
 def hosts_argument(function: Function) -> Function:
     """Add the argument PATTERN, as `hosts`; shells complete it."""
-    return click.argument("hosts", metavar="PATTERN", shell_complete=_complete_hosts)(function)
-
-
-def _complete_hosts(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    from remotesvc.cli.commands.completion import complete_hosts
-
-    return complete_hosts(ctx, parameter, incomplete)
+    return click.argument("hosts", metavar="PATTERN", shell_complete=COMPLETE_HOSTS)(function)
 
 
 def selection_options(function: Function) -> Function:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from remotesvc.bootstrap.errors import Cancelled, Error
-from remotesvc.cli.options import connection_options, here, hosts_argument, output_options
+from remotesvc.cli.options import COMPLETE_FILES, connection_options, here, hosts_argument, output_options
 from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.settings import Settings, use_progress
 from remotesvc.cli.show.meter import Meter, size_text
@@ -88,7 +88,8 @@ def copy_command(function: Function) -> Function:
     command: Any = click.pass_context(function)
     for add in (output_options, connection_options, transfer_options, DRY_RUN,
                 click.argument("destination", metavar="DST"),
-                click.argument("sources", nargs=-1, metavar="SRC...", callback=_at_least_one), hosts_argument):
+                click.argument("sources", nargs=-1, metavar="SRC...", shell_complete=COMPLETE_FILES,
+                               callback=_at_least_one), hosts_argument):
         command = add(command)
     return command  # type: ignore[no-any-return]
 

@@ -97,6 +97,55 @@ def test_hosts_complete(hosts: Path, words: list[str], last: str, expected: list
     assert [item.value for item in found] == expected
 
 
+@pytest.mark.parametrize(("line", "last", "expected"), [
+    ("run -i hosts web:!we", "we", ["web", "web01", "web02", "web03"]),
+    ("run -i hosts web:", "", ["all", "web", "prod", "db", "web01"]),
+    ("run -i hosts web,@we", "@we", ["@web"]),
+    ("run -i hosts 'web:&pr", "web:&pr", ["web:&prod"]),
+    ("run -i hosts all -l pr", "pr", ["prod"]),
+    ("run -i hosts all --exclude pr", "pr", ["prod"]),
+    ("run -F config ma", "ma", ["main"]),
+    ("run -F none ma", "ma", []),
+    ("run web1 ta", "ta", ["tasks:"]),
+    ("run web1 tasks:us", "us", ["usage"]),
+    ("run web1 tasks.py:", "", ["usage", "Disks"]),
+    ("run web1 tasks:Disks.f", "Disks.f", ["Disks.free"]),
+    ("call web1 tasks:", "", ["Disks.free"]),
+    ("services web1 tasks:", "", ["Disks"]),
+    ("run web1 nowhere:", "", []),
+    ("run web1 broken:", "", []),
+])  # fmt: skip
+def test_what_bash_offers_for_its_last_word(
+    hosts: Path, line: str, last: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from remotesvc.cli.completing import Bash
+    from remotesvc.cli.main import cli
+
+    (hosts / "config").write_text("Host main\n  Port 7\n")
+    (hosts / "broken.py").write_text("def")
+    (hosts / "tasks.py").write_text(
+        "from remotesvc.service import Service, expose\ndef usage(): pass\ndef _hidden(): pass\nclass Disks(Service):\n"
+        "    @expose()\n    def free(self): pass\n")
+    monkeypatch.setenv("COMP_LINE", f"remotesvc {line}")
+    monkeypatch.setenv("COMP_LAST", last)
+    found = Bash(cli, {}, "remotesvc", "_REMOTESVC_COMPLETE").complete().splitlines()
+    assert [each.removeprefix("plain,") for each in found[: len(expected) or 1]] == expected
+
+
+@pytest.mark.parametrize(("line", "kind"), [
+    ("run -i x", "file"), ("run -F x", "file"), ("run --private-key x", "file"), ("run --failed-to x", "file"),
+    ("run --password-file x", "file"), ("run --outdir x", "dir"), ("run --errdir x", "dir"), ("run --path x", "dir"),
+    ("push web1 x", "file"), ("sync web1 x", "file"), ("run web1 dir/x", "file"),
+])  # fmt: skip
+def test_where_files_are_offered(line: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from remotesvc.cli.completing import Bash
+    from remotesvc.cli.main import cli
+
+    monkeypatch.setenv("COMP_LINE", f"remotesvc {line}")
+    found = Bash(cli, {}, "remotesvc", "_REMOTESVC_COMPLETE").complete()
+    assert found == f"{kind},{line.split()[-1]}"
+
+
 def test_aliases_of_ssh_config(tmp_path: Path) -> None:
     (tmp_path / "more.d").mkdir()
     (tmp_path / "more.d" / "x").write_text("Host inner\nInclude more.d/x\n")

@@ -8,6 +8,7 @@ import click
 
 from remotesvc.cli.calls import WORDS, RunCommand, arguments_for, examine, exhaust, explain_type_errors, settle_options
 from remotesvc.cli.options import (
+    COMPLETE_FUNCTIONS,
     argument_options,
     connection_options,
     here,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     epilog="Example:  remotesvc call 'web[01-20]' disks.py:DiskUsage.usage /var --depth 2",
 )
 @hosts_argument
-@click.argument("target", metavar="MODULE:SERVICE.METHOD")
+@click.argument("target", metavar="MODULE:SERVICE.METHOD", shell_complete=COMPLETE_FUNCTIONS)
 @argument_options
 @result_option
 @module_options
@@ -86,7 +87,7 @@ def call(
 
 @click.command("services", epilog="Example:  remotesvc services web1 disks.py:DiskUsage")
 @hosts_argument
-@click.argument("names", nargs=-1, metavar="[MODULE:SERVICE]...")
+@click.argument("names", nargs=-1, metavar="[MODULE:SERVICE]...", shell_complete=COMPLETE_FUNCTIONS)
 @module_options
 @connection_options
 @output_options

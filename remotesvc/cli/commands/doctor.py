@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.options import login_options, plain_output_options, reaching_options
+from remotesvc.cli.options import COMPLETE_HOSTS, login_options, plain_output_options, reaching_options
 from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _MARKS = {"ok": "ok", "failed": "FAILED", "not reached": "-"}
 
 
 @click.command("doctor", epilog="Example:  remotesvc doctor web1")
-@click.argument("hosts", metavar="[PATTERN]", required=False)
+@click.argument("hosts", metavar="[PATTERN]", shell_complete=COMPLETE_HOSTS, required=False)
 @reaching_options
 @login_options
 @plain_output_options

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from remotesvc.cli.options import selection_options
+from remotesvc.cli.options import COMPLETE_HOSTS, selection_options
 from remotesvc.cli.settings import Settings
 
 
 @click.command("hosts", epilog="Example:  remotesvc hosts -i inventory 'web:&prod'")
-@click.argument("hosts", metavar="[PATTERN]", default="all")
+@click.argument("hosts", metavar="[PATTERN]", shell_complete=COMPLETE_HOSTS, default="all")
 @click.option("--groups", is_flag=True, help="Show each host's groups.")
 @click.option("--fold", is_flag=True, help="One line in ClusterShell's short form: web[01-20].")
 @click.option("--json", is_flag=True, help="Print one JSON object: host to groups and variables.")

@@ -21,6 +21,7 @@ from remotesvc.cli.calls import (
     stdin_reader,
 )
 from remotesvc.cli.options import (
+    COMPLETE_FUNCTIONS,
     argument_options,
     connection_options,
     detach_options,
@@ -51,7 +52,7 @@ EXPLAIN_LIMIT = 10.0
            "           remotesvc run web1,web2 tasks.py:usage /var --depth 2",
 )
 @hosts_argument
-@click.argument("target", metavar="MODULE:FUNCTION")
+@click.argument("target", metavar="MODULE:FUNCTION", shell_complete=COMPLETE_FUNCTIONS)
 @argument_options
 @result_option
 @module_options

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.options import connection_options, hosts_argument, output_options
+from remotesvc.cli.options import COMPLETE_FILES, connection_options, hosts_argument, output_options
 from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.transfers import DRY_RUN, run_transfers, take_options, transfer_options
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
            "           remotesvc sync web1 site /srv/site -C",
 )
 @hosts_argument
-@click.argument("source", metavar="SRC")
+@click.argument("source", metavar="SRC", shell_complete=COMPLETE_FILES)
 @click.argument("destination", metavar="DST")
 @click.option("--checksum", is_flag=True, help="Compare content instead of modification times.")
 @click.option("--delete", is_flag=True, help="Remove what is only there; what --ignore matches stays.")
