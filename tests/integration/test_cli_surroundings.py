@@ -152,8 +152,11 @@ def test_a_standard_output_that_nobody_gave_ends_nothing(tmp_path: Path) -> None
     """What the first host printed ended what the others were doing, with no word why."""
     (tmp_path / "inventory").write_text("one ansible_connection=local\ntwo ansible_connection=local\n")
     done = shell("remotesvc exec -i inventory all -- 'echo a; touch $$.ran' >&-", tmp_path)
-    assert (done.returncode, done.stderr) == (0, "2 hosts: 2 ok\n")
+    assert done.returncode == 1
+    assert done.stderr.startswith("2 hosts: 2 ok\nremotesvc: cannot write the results: standard output is closed")
     assert len(list(tmp_path.glob("*.ran"))) == 2
+    done = shell("remotesvc exec -i inventory all -- true >&-", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "2 hosts: 2 ok\n")
 
 
 def test_an_empty_name_is_not_root(tmp_path: Path) -> None:

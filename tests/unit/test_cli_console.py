@@ -193,7 +193,8 @@ def test_a_pipe_that_does_not_block_gets_everything(buffering: int) -> None:
 
 def test_a_closed_stdout_is_survived() -> None:
     target = Stream(None, color=False)
-    assert not target.is_terminal and target.write("x") and not target.broken
+    assert not target.is_terminal and target.write("") and not target.missed
+    assert target.write("x") and not target.broken and target.missed
 
 
 @pytest.mark.parametrize(

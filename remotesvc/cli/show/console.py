@@ -41,12 +41,15 @@ class Stream:
         """The reader is gone."""
         self.failure: OSError | None = None
         """Another write error, such as a full disk: what was written is not complete."""
+        self.missed = False
+        """Something was to be written, and the stream was closed from the beginning."""
 
     def write(self, text: str | bytes) -> bool:
         """Write and flush text that has been made harmless, or bytes where this is no terminal. False when the stream
-        cannot take it any more. One that was closed from the beginning takes everything, as Python's own does: nobody
-        wanted to read, and what is under way goes on."""
+        cannot take it any more. One that was closed from the beginning takes everything, as Python's own does: what is
+        under way goes on, and `missed` says that there was something."""
         if self._file is None:
+            self.missed = self.missed or bool(text)
             return True
         if self.broken or self.failure is not None:
             return False
@@ -295,6 +298,8 @@ class Console:
         """Raise OurError if stdout did not take all of the results."""
         if self.out.failure is not None:
             raise OurError(f"cannot write the results: {self.out.failure}")
+        if self.out.missed:
+            raise OurError("cannot write the results: standard output is closed; /dev/null takes what nobody wants")
 
     def _write(self, stream: Stream, text: str | bytes) -> None:
         with self._lock:
