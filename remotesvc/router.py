@@ -31,6 +31,9 @@ from .ssh.login.keyring import KeyRing
 from .ssh.pythons import Pythons
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .connecting import Arguments
     from .ssh.configuration.options import Jump
     from .ssh.terminal import Questions
 
@@ -87,6 +90,18 @@ class Router:
         Their fields are checked, their constructors do not run. Raises UsageError for other classes.
         """
         self._router.bindings.classes.update(by_name(classes, "register"))
+
+    def connect(self, host: str, **arguments: Unpack[Arguments]) -> Context:
+        """A context on any host, written as for the command line: "web1", "user@host:port", "ssh://...", "local:",
+        "docker:NAME", "kubectl:POD"...
+
+        The arguments are those of the method that it comes to, ``ssh``, ``local`` or ``container``, and so are the
+        errors; one that is None says nothing. ``name`` is ``host`` unless given. Raises UsageError, before anything is
+        connected, for what is no host, and for an argument that says nothing there.
+        """
+        from .connecting import connect
+
+        return connect(self, host, arguments)
 
     def local(self, python: str | None = None, *, via: Context | None = None, name: str | None = None,
               connect_timeout: float = CONNECT_TIMEOUT, concurrency: int | None = None) -> Context:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import call, create_autospec
 
 import pytest
 
-from remotesvc import Router, UsageError, arguments
+from remotesvc import Context, Router, UsageError, arguments, connecting
 
 
 @pytest.mark.parametrize(("told", "message"), [
@@ -32,6 +35,52 @@ def test_arguments_of_a_router_that_mean_nothing_are_refused(told: dict[str, Any
 def test_arguments_of_a_context_that_mean_nothing_are_refused() -> None:
     with Router() as router, pytest.raises(UsageError, match="concurrency=-1"):
         router.local(concurrency=-1)
+
+
+METHODS = (Router.ssh, Router.local, Router.container)
+
+
+@pytest.mark.parametrize(("host", "told", "meant"), [
+    ("web1", {}, call.ssh("web1")),
+    ("ann@[::1]:2222", {"port": 22, "fresh": True}, call.ssh("ann@[::1]:2222", port=22, fresh=True)),
+    ("local:", {"python": "/usr/bin/python3"}, call.local(python="/usr/bin/python3")),
+    ("docker:web1", {"user": "ann"}, call.container("web1", "docker", name="docker:web1", user="ann")),
+    ("kubectl:shop/web-0", {"name": "web"}, call.container("shop/web-0", "kubectl", name="web")),
+    ("local:", {"user": None, "port": None}, call.local()),
+])  # fmt: skip
+def test_a_host_of_the_command_line_comes_to_its_method(host: str, told: dict[str, Any], meant: Any) -> None:
+    router = create_autospec(Router, instance=True)
+    connecting.connect(router, host, told)
+    assert router.mock_calls == [meant]
+
+
+@pytest.mark.parametrize(("host", "told", "message"), [
+    ("local:", {"user": "nobody"}, "no argument user for local:. Nobody logs in there: see Router.sudo"),
+    ("local:", {"usr": "nobody"}, "There are concurrency, connect_timeout, name, python, via$"),
+    ("local:", {"usr": None}, "no argument usr"),
+    ("web1", {"via": object()}, "no argument via for web1. A host to go through is jump="),
+    ("web1", {"options": {"project": "x"}}, "no argument options for web1"),
+    ("docker:web1", {"port": 22}, "There are concurrency, connect_timeout, name, options, python, user, via$"),
+    ("docker:web1", {"engine": "podman"}, "no argument engine"),
+    ("docker:--privileged", {}, "not the name of any container"),
+    ("web[1-2]", {}, "not a host name"),
+])  # fmt: skip
+def test_what_says_nothing_for_a_host_is_refused(host: str, told: dict[str, Any], message: str) -> None:
+    with Router() as router, pytest.raises(UsageError, match=message):
+        router.connect(host, **told)
+
+
+def test_every_argument_of_the_methods_may_be_given_for_a_host() -> None:
+    taken = set().union(*(inspect.signature(method).parameters for method in METHODS))
+    assert set(connecting.Arguments.__annotations__) == taken - {"self", "host", "container", "engine"}
+
+
+def test_a_host_that_is_not_reached_over_ssh_is_told_where_to_go() -> None:
+    with Router() as router:
+        with pytest.raises(UsageError, match=r"docker:web1 is not reached over SSH; Router\.connect"):
+            router.ssh("docker:web1")
+        context: Context = router.connect("local:", name="here")
+        assert (context.name, context.call("os:getppid")) == ("here", os.getpid())
 
 
 @pytest.mark.parametrize(("level", "meant"), [("DEBUG", 10), (logging.ERROR, 40), (15, 15)])

@@ -128,7 +128,7 @@ class SSHOptions:
         """
         spec = hostspec.parse(host)
         if spec.kind != "ssh":
-            raise UsageError(f"{host} is not reached over SSH")
+            raise UsageError(f"{host} is not reached over SSH; Router.connect takes any host")
         return cls(
             host=spec.host,
             user=spec.user if user is None else user,
