@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # A handle is as large as it is in a frame.
 _HANDLES = 1 << 64
+# A time in nanoseconds is less, before or after 1970.
+_TIMES = 1 << 63
 
 
 def malformed(host: "str") -> "TransferRefused":
@@ -21,7 +23,9 @@ def malformed(host: "str") -> "TransferRefused":
 
 def sender_untrusted(answer: "Any", host: "str") -> "Dict[str, Any]":
     """What is going to be sent."""
-    return _checked(answer, host, kind=_kind, size=_number_or_none, identity=_bytes_or_none)
+    if type(answer) is dict:
+        answer = dict({"top": None}, **answer)  # that of a single file is not told
+    return _checked(answer, host, kind=_kind, size=_number_or_none, identity=_bytes_or_none, top=_top)
 
 
 def sent_untrusted(answer: "Any", host: "str") -> "Dict[str, Any]":
@@ -91,6 +95,11 @@ def _number_or_none(value: "Any") -> "bool":
 
 def _handle(value: "Any") -> "bool":
     return type(value) is int and 0 <= value < _HANDLES
+
+
+def _top(value: "Any") -> "bool":
+    return value is None or (type(value) is tuple and [type(each) for each in value] == [int, int]
+                             and 0 <= value[0] <= 0o7777 and abs(value[1]) < _TIMES)
 
 
 def _bytes(value: "Any") -> "bool":

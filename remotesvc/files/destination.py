@@ -83,12 +83,12 @@ def file_sink(dst: "str", name: "bytes", identity: "Optional[bytes]", finish: "F
 
 
 def tree_sink(dst: "str", name: "bytes", finish: "Finish", inside: "bool", most: "int", resume: "bool" = False,
-              basis: "bool" = False) -> "TreeSink":
+              basis: "bool" = False, attributes: "Optional[Tuple[int, int]]" = None) -> "TreeSink":
     """Receive a tree, going on with what an interrupted transfer left of it, and leaving that in turn, if it is to
-    ``resume``. Raises OSError."""
+    ``resume``. ``attributes`` are mode and time of the directory itself, if it is not there. Raises OSError."""
     path = tree_top(dst, name)
     made = not os.path.isdir(path)
-    directories.make(path, finish.durable)
+    directories.make(path, finish.durable, 0o777 if attributes is None else attributes[0] & 0o777 | 0o700)
     top = directories.open_directory(path)
     try:
         kept = take(top, made, resume, -1 if finish.owner is None else finish.owner[0])
@@ -96,7 +96,7 @@ def tree_sink(dst: "str", name: "bytes", finish: "Finish", inside: "bool", most:
         os.close(top)
         raise
     sink = TreeSink(top, finish, inside, most, kept, basis)
-    sink.path, sink.made = path, made if kept is None else kept.made
+    sink.path, sink.made, sink.attributes = path, made if kept is None else kept.made, attributes
     return sink
 
 

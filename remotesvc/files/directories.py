@@ -39,17 +39,22 @@ def open_directory(path: "str") -> "int":
     return os.open(path or ".", _DIRECTORY)
 
 
-def make(path: "str", durable: "bool") -> "None":
-    """Make a directory, and those above it that are missing; ``durable``: they survive a crash of the machine. Raises
-    OSError."""
+def make(path: "str", durable: "bool", mode: "int" = 0o777) -> "None":
+    """Make a directory with this mode, as far as the umask allows it, and those above it that are missing; ``durable``:
+    they survive a crash of the machine. Raises OSError."""
     parents, above = [], path.rstrip("/")
+    outer = os.path.dirname(above)
     while durable and above and not os.path.isdir(above):
         above = os.path.dirname(above)
         parents.append(above)
     try:
-        os.makedirs(path, exist_ok=True)
+        if outer:
+            os.makedirs(outer, exist_ok=True)
+        if not os.path.isdir(path):
+            os.mkdir(path, mode)
     except FileExistsError as error:
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
+        if not os.path.isdir(path):  # else somebody was faster
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
     for parent in parents:
         try:
             fd = open_directory(parent)

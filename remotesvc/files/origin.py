@@ -15,7 +15,7 @@ from .walk import Walk, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Deque, Iterator, Optional
+    from typing import Any, Callable, Deque, Iterator, Optional, Tuple
 
     from .listing import Lister
     from .source import Sending
@@ -33,6 +33,8 @@ class Origin(object):
     name = b""
     size: "Optional[int]" = None
     identity: "Optional[bytes]" = None
+    # Of a tree: the mode and the time in nanoseconds of the directory itself.
+    top: "Optional[Tuple[int, int]]" = None
 
     def agrees(self, offset: "int", digest: "bytes") -> "Iterator[Any]":
         """Hash the first ``offset`` bytes: yields None now and then, at last the hash object if it agrees."""
@@ -113,7 +115,10 @@ class TreeOrigin(OpenOrigin):
     kind = "tree"
 
     def __init__(self, path: "str", symlinks: "str", exclude: "Filter") -> "None":
-        super().__init__(directories.open_directory(path))
+        fd = directories.open_directory(path)
+        super().__init__(fd)
+        found = os.fstat(fd)
+        self.top = found.st_mode & 0o7777, found.st_mtime_ns
         self._path = path
         self._symlinks = symlinks
         self._exclude = exclude

@@ -17,7 +17,7 @@ from .transfer_job import TransferJob, interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional
+    from typing import Any, Dict, Optional, Tuple
 
     from .copied import Copied
     from .treesink import TreeSink
@@ -101,15 +101,18 @@ class _Pull(object):
         job, kind, identity = self._job, head["kind"], head["identity"]
         if kind == "tree":
             dst = tree_destination(self._src, self._dst, self._tree is not None and self._tree.made_top)
-            return self._tree or self._tree_sink(dst)
+            sink = self._tree or self._tree_sink(dst, head["top"])
+            sink.attributes = head["top"]
+            return sink
         if self._dst is None:
             return StreamSink(self._out)
         named = identity if job.options.resume and identity and is_number(identity) else None
         return file_sink(self._dst, self._name, named, self._finish, self._parts)
 
-    def _tree_sink(self, dst: "str") -> "TreeSink":
+    def _tree_sink(self, dst: "str", top: "Optional[Tuple[int, int]]" = None) -> "TreeSink":
         options = self._job.options
-        return tree_sink(dst, name_of_tree(self._src), self._finish, True, options.max_files, options.resume)
+        return tree_sink(dst, name_of_tree(self._src), self._finish, True, options.max_files, options.resume,
+                         attributes=top)
 
 
 def name_of(src: "str") -> "bytes":

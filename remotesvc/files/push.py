@@ -70,7 +70,7 @@ class _Push(object):
         self._request: "Dict[str, Any]" = dict(
             options.finish(), dst=dst, kind="tree" if origin.kind == "tree" else "file", name=origin.name,
             identity=origin.identity if options.resume else None, resume=options.resume, most=options.max_files,
-            max_bytes=options.max_bytes,
+            max_bytes=options.max_bytes, top=origin.top,
             idle=options.idle() if origin.kind != "stream" else None)
 
     def use(self, sending: "Sending") -> "None":

@@ -17,7 +17,7 @@ def receive(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
     finish = finish_of(request)
     if request["kind"] == "tree":
         sink: "Any" = tree_sink(request["dst"], request["name"], finish, False, request["most"],
-                                request["resume"], request.get("basis", False))
+                                request["resume"], request.get("basis", False), request["top"])
     else:
         sink = file_sink(request["dst"], request["name"], request["identity"], finish, check=call.check)
     sink.max_bytes, sink.check = request["max_bytes"], call.check

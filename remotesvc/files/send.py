@@ -26,7 +26,8 @@ def send(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
                     call.check()  # hashing takes long
                     if agreed is not None:
                         offset, digest = size, agreed
-        yield {"kind": origin.kind, "size": origin.size, "identity": origin.identity, "offset": offset}
+        yield {"kind": origin.kind, "size": origin.size, "identity": origin.identity, "offset": offset,
+               "top": origin.top}
         outflow = Outflow(call.router, call.caller, request["handle"], request["idle"], request["limit"],
                           lambda: call.cancelled)
         sending = Sending(request["compress"], lambda: outflow.window.rate, chunk=chunk_for(request["limit"]),

@@ -26,6 +26,7 @@ class Shared(Origin):
 
     def __init__(self, origin: "Origin", compress: "str" = "auto") -> "None":
         self.kind, self.name, self.size, self.identity = origin.kind, origin.name, origin.size, origin.identity
+        self.top = origin.top
         self._origin = origin
         self._sending = Sending(compress, eager=True)
         self._producer: "Iterator[Any]" = origin.messages(self._sending)

@@ -60,9 +60,11 @@ class TreeSink(Sink):
         # Directories that get or lose names.
         self._changed: "Set[Tuple[bytes, ...]]" = set()
         self._attributes: "List[Tuple[Tuple[bytes, ...], int, Optional[int], bool]]" = []
-        # Directories that would not be there without this transfer; ``made`` says whether the top one would.
+        # Directories that would not be there without this transfer; ``made`` says whether the top one would, which gets
+        # these ``attributes`` then: mode and time.
         self._made: "List[Tuple[bytes, ...]]" = []
         self.made = False
+        self.attributes: "Optional[Tuple[int, int]]" = None
         self._closed = False
         self._name = b""  # of the file or link that is being worked on
         self._handlers.update({DIRECTORY: self._on_directory, UP: self._on_up, LINK: self._on_link,
@@ -216,11 +218,7 @@ class TreeSink(Sink):
             fd = self._walker.go(path)
             before = _attributes_of(fd) if self._settings.durable else ()
             if made:
-                special = self._settings.special
-                finish = Finish(special=special, owner=self._settings.owner)
-                # A new directory inherits set-gid: that is of the one above, and of its group, not of the source.
-                own = 0 if special else os.fstat(fd).st_mode & stat.S_ISGID
-                finish.apply(fd, finish.mode_of(mode) | own, mtime)
+                self._apply(fd, mode, mtime)
             else:
                 self._settings.apply_time(fd, mtime)
             if self._settings.durable and (path in self._changed or _attributes_of(fd) != before):
@@ -229,8 +227,19 @@ class TreeSink(Sink):
         if self._settings.durable and () in self._changed:
             self._flusher.put(os.dup(self._top))
         self._flusher.wait()
-        self.made, self._made = False, []
+        made, self.made, self._made = self.made, False, []
         self._close_kept(False)
+        if made and self.attributes is not None:  # after the last name has gone that changes its time
+            self._apply(self._top, self.attributes[0], self._settings.mtime_of(self.attributes[1]))
+            if self._settings.durable:
+                os.fsync(self._top)
+
+    def _apply(self, directory: "int", mode: "int", mtime: "Optional[int]") -> "None":
+        special = self._settings.special
+        finish = Finish(special=special, owner=self._settings.owner)
+        # A new directory inherits set-gid: that is of the one above, and of its group, not of the source.
+        own = 0 if special else os.fstat(directory).st_mode & stat.S_ISGID
+        finish.apply(directory, finish.mode_of(mode) | own, mtime)
 
     def close(self, keep: "bool") -> "None":
         if self._closed:
