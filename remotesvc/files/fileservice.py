@@ -9,7 +9,7 @@ import time
 
 from ..bootstrap.errors import Cancelled, Error
 from ..calling.waiting import wait_in_call
-from ..messages.here import kernel_of
+from ..messages.here import context_id, kernel_of
 from ..service.base import Service, expose
 from ..service.message import CALLER, Message
 from ..service.policy import AllowAny
@@ -28,7 +28,7 @@ from .transfer_job import call_is_over, interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Counter, Dict, Optional, Tuple
+    from typing import Any, Counter, Dict, List, Optional, Tuple
 
 # Files on their way at once; each has a thread, which mostly waits for its receiver. Half of them may go to one caller,
 # with all behind it, unless that commands here: it may take as long as it likes. Who wants more waits, and asks again.
@@ -59,12 +59,15 @@ class FileService(Service):
     @expose
     def register(self, path: "str", contexts: "Any" = None, expires: "Any" = None, once: "bool" = False) -> "None":
         """Let a file be fetched: by these contexts (handles or ids; None: by all), for so many seconds, once only."""
-        self._grants.add(path, False, contexts, expires, once)
+        self._grants.add(path, False, self._ids(contexts), expires, once)
 
     @expose
     def register_prefix(self, path: "str", contexts: "Any" = None, expires: "Any" = None) -> "None":
         """Let all files below a directory be fetched."""
-        self._grants.add(path, True, contexts, expires, False)
+        self._grants.add(path, True, self._ids(contexts), expires, False)
+
+    def _ids(self, contexts: "Any") -> "Optional[List[Any]]":
+        return None if contexts is None else [context_id(self._kernel, each) for each in contexts]
 
     @expose
     def unregister(self, path: "str") -> "bool":

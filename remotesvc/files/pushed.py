@@ -8,7 +8,7 @@ import time
 from ..bootstrap.errors import CallTimeout, UsageError
 from ..calling.invocation import Invocation
 from ..calling.options import Options
-from ..messages.here import kernel_of
+from ..messages.here import context_id, kernel_of
 from ..service.base import Service, expose
 from ..service.message import CALLER, Message
 from .contents import Contents, read_small
@@ -59,18 +59,20 @@ class PushFileService(Service):
 
         Raises OSError, TransferRefused for what is larger than 16 MiB or no regular file.
         """
+        number: "Any" = context_id(self._kernel, context)
         data = read_small(path)
         digest = hashlib.sha256(data).digest()
         self._keep(path, digest, data)
-        self._pass_on(path, digest, getattr(context, "id", context))
+        self._pass_on(path, digest, number)
 
     @expose
     def propagate_paths_and_modules(self, context: "Any", paths: "Any" = (), modules: "Any" = ()) -> "None":
         """Send files, and have modules fetched by the context, and by all on the way to it, without importing them."""
+        number: "Any" = context_id(self._kernel, context)
         for path in paths:
             self.propagate_to(context, path)
         for name in modules:
-            if not _Ahead(self._context(getattr(context, "id", context)), name).result():
+            if not _Ahead(self._context(number), name).result():
                 raise UsageError("no such module: %s" % name)
 
     # -- between hops

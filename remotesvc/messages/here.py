@@ -29,7 +29,7 @@ def context_id(router: "Any", context: "Any") -> "Optional[int]":
         router.tree().own(context)
     number = getattr(context, "id", context)
     if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
-        raise UsageError("the one that may write is a Context, not %r" % (context,))
+        raise UsageError("give a Context, not %r" % (context,))
     return number
 
 

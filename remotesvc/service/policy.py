@@ -50,10 +50,14 @@ class AllowContexts(Policy):
     """The contexts named, by handle or id: a child that the master has started, say."""
 
     def __init__(self, contexts: "Iterable[Any]") -> "None":
-        self.ids = frozenset(getattr(context, "id", context) for context in contexts)
+        named = list(contexts)
+        self.ids = frozenset(getattr(context, "id", context) for context in named)
+        # Where a handle is named, its number means nothing in the tree of another router.
+        self._named = [(getattr(each, "id", each), each.tree.router if hasattr(each, "tree") else None)
+                       for each in named]
 
     def allows(self, service: "Any", caller: "Any") -> "bool":
-        return caller.src in self.ids
+        return any(number == caller.src and home in (None, caller.router) for number, home in self._named)
 
     def __repr__(self) -> "str":
         return "AllowContexts(%s)" % sorted(self.ids)

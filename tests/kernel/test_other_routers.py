@@ -6,12 +6,16 @@ The numbers of contexts are those of one tree, so that in another they mean othe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import remotesvc
 from remotesvc import Channel, Context, EncodeError, Receiver, Router, UsageError
+from remotesvc.files import FileService, PushFileService
+from remotesvc.service import AllowContexts, Pool
 from tests import interpreters
 from tests.kernel import called_foreign
 from tests.kernel.called_foreign import Asking, Holder, pid_of
@@ -92,6 +96,29 @@ Use = Callable[[Router, Context], Any]
 def test_what_takes_a_context_takes_its_own_routers_only(use: Use, router: Router, theirs: Context) -> None:
     with pytest.raises(UsageError, match=f"test_db> {FOREIGN}"):
         use(router, theirs)
+
+
+def test_services_take_their_own_routers_only(
+    theirs: Context, router: Router, context: Context, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "file")
+    Path(path).write_bytes(b"content")
+    with Pool(router, services=[FileService, PushFileService]) as pool:
+        files: Any = pool.get_service(FileService)
+        pushed: Any = pool.get_service(PushFileService)
+        uses: tuple[Callable[[], object], ...] = (
+            lambda: files.register(path, [context, theirs]), lambda: files.register_prefix(str(tmp_path), [theirs]),
+            lambda: pushed.propagate_to(theirs, path), lambda: pushed.propagate_paths_and_modules(theirs, [path]),
+        )  # fmt: skip
+        for use in uses:
+            with pytest.raises(UsageError, match=f"test_db> {FOREIGN}"):
+                use()
+
+
+def test_a_policy_lets_in_no_other_context_of_the_same_number(theirs: Context, router: Router) -> None:
+    policy = AllowContexts([theirs])
+    for home, allowed in ((theirs.tree.router, True), (router.kernel, False)):
+        assert policy.allows(None, SimpleNamespace(src=theirs.id, router=home, commands=False)) is allowed
 
 
 def test_a_context_of_ones_own_is_fine(router: Router, context: Context) -> None:
