@@ -17,7 +17,7 @@ from __future__ import annotations
 import difflib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,27 +32,75 @@ _NEVER = {"help", "list_hosts", "json", "jsonl", "no_stdin"}
 """Options that concern one run only: a file that switched these on would surprise every script."""
 
 
-class Defaults(dict[str, dict[str, Any]]):
-    """click's default map: command -> parameter -> value."""
+class Defaults(dict[str, "_Values"]):
+    """click's default map: command -> parameter -> value. Files are read when the first value is looked for, which is
+    neither for the version, nor for the script of `completion`.
 
-    def __init__(self, commands: Iterable[str]) -> None:
-        super().__init__((name, {}) for name in commands)
+    Then BadUsage is raised that names file and option; not at a shell's TAB and for a --help, which go without.
+    """
+
+    def __init__(self, group: click.Group, environment: Mapping[str, str], note: Callable[[str], object]) -> None:
+        super().__init__((name, _Values(self._read)) for name in group.commands if name != "completion")
         self.files: dict[tuple[str, str], Path] = {}
         """Where the value of (command, parameter) stands."""
+        self._found: dict[str, dict[str, Any]] | None = None
+        self._problem: BadUsage | None = None
+        self._notes: list[str] = []
+        self._group = group
+        self._environment = environment
+        self._note = note
+
+    def _read(self) -> None:
+        if self._found is None:
+            self._found = {name: {} for name in self._group.commands}
+            try:
+                self._read_files(self._found)
+            except BadUsage as error:
+                self._problem = error
+            for name, values in self.items():
+                values.fill(self._found[name])
+        context = click.get_current_context(silent=True)
+        if context is not None and context.resilient_parsing:
+            return
+        while self._notes:
+            self._note(self._notes.pop(0))
+        if self._problem is not None:
+            raise self._problem
+
+    def _read_files(self, found: dict[str, dict[str, Any]]) -> None:
+        for path in _files(self._environment):
+            problem = _unsafe(path)
+            if problem:
+                self._notes.append(f"{path} is ignored: {problem}")
+                continue
+            for name, values in _read(path, self._group).items():
+                _add(found[name], values)
+                self.files.update(((name, option), path) for option in values)
 
 
-def defaults(group: click.Group, environment: Mapping[str, str], note: Callable[[str], object]) -> Defaults:
-    """What files say. Raises BadUsage that names file and option."""
-    found = Defaults(group.commands)
-    for path in _files(environment):
-        problem = _unsafe(path)
-        if problem:
-            note(f"{path} is ignored: {problem}")
-            continue
-        for name, values in _read(path, group).items():
-            _add(found[name], values)
-            found.files.update(((name, option), path) for option in values)
-    return found
+class _Values(dict[str, Any]):
+    """Those of one command. `read` is called before one is looked for."""
+
+    def __init__(self, read: Callable[[], None]) -> None:
+        super().__init__()
+        self._read = read
+
+    def fill(self, values: Mapping[str, Any]) -> None:
+        """These are all."""
+        self.update(values)
+
+    def __contains__(self, name: object) -> bool:
+        self._read()
+        return super().__contains__(name)
+
+    def __getitem__(self, name: str) -> Any:
+        self._read()
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As of any dict."""
+        self._read()
+        return super().get(name, default)
 
 
 class _Table(tuple[str, ...]):

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 import remotesvc
 from remotesvc.cli import exitcodes
-from remotesvc.cli.configuration import Defaults, defaults
+from remotesvc.cli.configuration import Defaults
 from remotesvc.cli.hosts import Backend
 from remotesvc.cli.lazy import LazyGroup
 from remotesvc.cli.problems import BadUsage, OurError
@@ -80,11 +80,10 @@ def _invoke(argv: Sequence[str] | None, backend: Backend) -> int:
     from remotesvc.bootstrap.unreachable import ConnectError
 
     console = Console(Stream(sys.stdout, color=False), Stream(sys.stderr, color=False))
-    default_map = Defaults(())
+    default_map = Defaults(cli, os.environ, console.note)
     if "_REMOTESVC_COMPLETE" in os.environ:  # a shell asks
         from remotesvc.cli import completing  # noqa: F401  # which has a bash of its own
     try:
-        default_map = defaults(cli, os.environ, console.note)
         code = cli.main(args=argv, prog_name="remotesvc", standalone_mode=False, obj=backend, default_map=default_map)
         return code if isinstance(code, int) else exitcodes.OK
     except click.UsageError as error:

@@ -155,6 +155,35 @@ def test_what_is_wrong_is_named(
     assert backend.opened == []
 
 
+@pytest.mark.parametrize("line", ["-V", "--help", "run --help", "completion bash"])
+def test_what_needs_no_file_does_without_a_broken_one(
+    places: dict[str, Path], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places["project"].write_text("forks = \n")
+    assert main(line.split(), FakeBackend()) == 0
+    out, err = capsys.readouterr()
+    assert out and not err
+    assert main(["hosts", "web1"], FakeBackend()) == 64
+    assert str(places["project"].name) in capsys.readouterr().err
+
+
+def test_a_shell_completes_without_a_broken_file(
+    places: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places["project"].write_text("forks = \n")
+    monkeypatch.setenv("_REMOTESVC_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_LINE", "remotesvc run --ser")
+    monkeypatch.setenv("COMP_LAST", "--ser")
+    main([], FakeBackend())
+    assert capsys.readouterr() == ("plain,--serial\n", "")
+
+
+def test_help_shows_the_defaults_of_files(places: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    places["project"].write_text("forks = 77\n")
+    assert main(["run", "--help"], FakeBackend()) == 0
+    assert "default: 77" in capsys.readouterr().out
+
+
 def test_a_named_file_must_be_there(
     places: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
