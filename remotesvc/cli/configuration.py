@@ -168,6 +168,13 @@ def _read(path: Path, group: click.Group) -> dict[str, dict[str, Any]]:
 def _values(table: dict[str, Any], path: Path, group: click.Group) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {name: {} for name in group.commands}
     known = {name: _options(command) for name, command in group.commands.items()}
+    written: dict[tuple[str, str], str] = {}
+
+    def once(table: str, parameter: click.Option, option: str) -> None:
+        before = written.setdefault((table, _name(parameter)), option)
+        if before != option:
+            raise BadUsage(f"{path}: {table}{before} and {table}{option} are one option: which is meant?")
+
     # What is said of one command is stronger than what is said of all, wherever in the file it stands.
     for key, value in sorted(table.items(), key=lambda item: item[0] in known and isinstance(item[1], dict)):
         if key in known and isinstance(value, dict):
@@ -175,6 +182,7 @@ def _values(table: dict[str, Any], path: Path, group: click.Group) -> dict[str, 
                 parameter = known[key].get(option.replace("-", "_"))
                 if parameter is None:
                     raise _unknown(f"[{key}] {option}", option, known[key], path)
+                once(f"[{key}] ", parameter, option)
                 _add(found[key], {_name(parameter): _checked(parameter, inner, path, option)})
             continue
         name = key.replace("-", "_")
@@ -183,6 +191,7 @@ def _values(table: dict[str, Any], path: Path, group: click.Group) -> dict[str, 
             raise _unknown(key, name, {option for options in known.values() for option in options}, path)
         for command in having:
             parameter = known[command][name]
+            once("", parameter, key)
             _add(found[command], {_name(parameter): _checked(parameter, value, path, key)})
     return found
 
@@ -239,6 +248,8 @@ def _placed(value: Any, path: Path) -> Any:
 
 
 def _unknown(shown: str, name: str, known: Any, path: Path) -> BadUsage:
+    if name.replace("-", "_") in _NEVER:
+        return BadUsage(f"{path}: {shown} is not for files: it concerns one run, and stands on its command line")
     near = difflib.get_close_matches(name, list(known), 1)
     meant = f"; did you mean {near[0].replace('_', '-')}?" if near else ""
     return BadUsage(f"{path}: there is no option {shown}{meant}")

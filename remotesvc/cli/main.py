@@ -125,5 +125,7 @@ def _origin(error: click.UsageError, default_map: Defaults) -> str:
         file = default_map.files[error.ctx.info_name or "", error.param.name or ""]
         return f"That value was not typed: it stands in {file}."
     if source is ParameterSource.ENVIRONMENT:
-        return f"That value was not typed: it stands in {error.param.envvar} of the environment."
+        names = error.param.envvar or ()
+        name = names if isinstance(names, str) else next((name for name in names if os.environ.get(name)), "")
+        return f"That value was not typed: it stands in {name} of the environment."
     return ""

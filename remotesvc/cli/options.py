@@ -90,7 +90,7 @@ _LOGIN = (
 _PACING = (
     _option("-f", "--forks", "--fanout", "--parallel", "forks", type=click.IntRange(min=1), metavar="N",
             default=Limits.forks, show_default=True, help="Hosts worked on at a time.",
-            envvar="REMOTESVC_FORKS"),
+            envvar=["REMOTESVC_FORKS", "REMOTESVC_FANOUT", "REMOTESVC_PARALLEL"]),
     _option("--serial", multiple=True, metavar="N|N%", callback=batches,
             help="Work in batches of N hosts, or N percent. May be repeated: the last size goes on."),
     _option("--max-fail-percentage", type=click.FloatRange(0, 100), metavar="N",
@@ -109,7 +109,7 @@ _PACING = (
 
 _ANSWERS = (
     _option("--gather", "--dshbak", "gather", is_flag=True, help="Show equal answers as one, when all is over.",
-            envvar="REMOTESVC_GATHER"),
+            envvar=["REMOTESVC_GATHER", "REMOTESVC_DSHBAK"]),
     _option("--diff", is_flag=True, help="Like --gather; other answers as differences from the most frequent."),
     _option("--regroup", is_flag=True, help="Like --gather; groups of the inventory that are whole are named for their"
             " hosts: @web."),

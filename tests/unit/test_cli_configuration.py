@@ -133,7 +133,6 @@ def test_an_origin_typed_wrong_is_named(text: str, places: dict[str, Path], caps
     ("[exec]\ntimeot = 5", r"there is no option [exec] timeot; did you mean timeout?"),
     ("forks = [1, 2]", "forks takes one value, not a list"),
     ("become = 'yes'", "become is true or false"),
-    ("json = true", "there is no option json"),
     ("password = 'x'", "there is no option password"),
     ("forks = ", "line 1"),
     ("forks = 'many'", "it stands in {path}."),
@@ -142,6 +141,10 @@ def test_an_origin_typed_wrong_is_named(text: str, places: dict[str, Path], caps
     ("port = 22.9", "{path}: port is a whole number, not 22.9"),
     ("forks = true", "{path}: forks is a whole number, not true"),
     ("timeout = true", "{path}: timeout takes a value, not true"),
+    ("json = true", "{path}: json is not for files: it concerns one run"),
+    ("[run]\nno-stdin = true", "{path}: [run] no-stdin is not for files"),
+    ("connect-timeout = 5\nconnect_timeout = 6", "{path}: connect-timeout and connect_timeout are one option"),
+    ("[run]\nforks = 5\nfanout = 6", "{path}: [run] forks and [run] fanout are one option"),
     ("user = false", "{path}: user takes a value, not false"),
 ])  # fmt: skip
 def test_what_is_wrong_is_named(
@@ -208,6 +211,15 @@ def test_a_wrong_value_in_the_environment_is_traced(
     monkeypatch.setenv("REMOTESVC_FORKS", "many")
     assert main(["run", "web1", "m:f"], FakeBackend()) == 64
     assert "it stands in REMOTESVC_FORKS of the environment" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["FORKS", "FANOUT", "PARALLEL"])
+def test_each_long_name_of_an_option_is_one_in_the_environment(
+    places: dict[str, Path], name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(f"REMOTESVC_{name}", "many")
+    assert main(["run", "web1", "m:f"], FakeBackend()) == 64
+    assert f"it stands in REMOTESVC_{name} of the environment" in capsys.readouterr().err
 
 
 def test_of_several_files_that_is_named_whose_value_is_wrong(

@@ -176,6 +176,12 @@ def test_a_function_that_is_missing_is_wrong_usage(qualname: str, message: str) 
         callee(qualname)
 
 
+def test_a_service_that_is_missing_is_called_one() -> None:
+    tree = parse_source("class Disks: ...\ndef dusk(): ...\n", "m.py")
+    with pytest.raises(BadUsage, match="module m has no service 'Diskz'; did you mean m:Disks"):
+        read_callee(tree, "m", "Diskz.free", of_service=True)
+
+
 @pytest.mark.parametrize(
     "source",
     ["from x import *", "def __getattr__(name): ...", "globals()['f'] = len", "if 1:\n from x import *",

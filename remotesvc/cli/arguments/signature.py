@@ -103,7 +103,7 @@ def read_callee(
         if node is None:
             if scope.open_ended:
                 return unchecked(reader.name, f"{'.'.join(parts[: depth + 1])} is not defined in the source itself")
-            raise _missing(module, parts[: depth + 1], scope, submodules)
+            raise _missing(module, parts[: depth + 1], scope, submodules, of_service)
         if depth == len(parts) - 1:
             text = ast.get_docstring(node) if isinstance(node, (*_FUNCTIONS, ast.ClassDef)) else None
             return replace(reader.read(node, scope), text=text or "")
@@ -113,15 +113,18 @@ def read_callee(
     raise AssertionError("a qualname has at least one part")
 
 
-def _missing(module: str, parts: list[str], scope: Scope, submodules: tuple[str, ...]) -> BadUsage:
+def _missing(
+    module: str, parts: list[str], scope: Scope, submodules: tuple[str, ...], of_service: bool
+) -> BadUsage:
     name, owner = parts[-1], ".".join(parts[:-1])
     if not owner and name in submodules:
         return BadUsage(f"{module}.{name} is a module, not a function: write {module}.{name}:function")
     place = f"class {owner} of {module}" if owner else f"module {module}"
-    near = difflib.get_close_matches(name, scope.callables(), n=3)
+    wanted, names = ("service", [*scope.classes()]) if of_service and not owner else ("function", scope.callables())
+    near = difflib.get_close_matches(name, names, n=3)
     prefix = f"{owner}." if owner else ""
     hint = f"; did you mean {' or '.join(f'{module}:{prefix}{match}' for match in near)}?" if near else ""
-    return NoSuchFunction(f"{place} has no function {name!r}{hint}")
+    return NoSuchFunction(f"{place} has no {wanted} {name!r}{hint}")
 
 
 def check_class(tree: ast.Module, module: str, qualname: str) -> None:
