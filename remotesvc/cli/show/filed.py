@@ -41,12 +41,16 @@ class Filed:
 
 
 class Written:
-    """Writes the value of the one host to a file, bytes as they are, then passes the outcome on."""
+    """Writes the value of the one host to a file, bytes as they are, then passes the outcome on. Until then the file is
+    empty: what an earlier run wrote must not pass for this one's answer, however this one ends.
+    """
 
     def __init__(self, then: Reporter, path: str, text: Text) -> None:
         self._then = then
         self._path = Path(path)
         self._text = text
+        if self._path.is_file():
+            _write(self._path, b"")
 
     def outcome(self, outcome: Outcome, kept: Kept) -> None:
         if outcome.ok and isinstance(outcome.value, (bytes, bytearray, memoryview)):
