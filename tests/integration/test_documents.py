@@ -153,7 +153,7 @@ def test_json_has_the_fields_that_are_shown() -> None:
     section = (ROOT / "docs" / "cli.md").read_text().partition("\n## JSON\n")[2].partition("\n## ")[0]
     table = section.partition("| field | is |")[2].partition("\n\n")[0]
     shown = {name for names in re.findall(r"^\| (`.*?) \|", table, re.M) for name in re.findall(r"`(\w+)`", names)}
-    fine = result_object(Outcome("web1", Status.OK, value=1), truncated=True)
+    fine = result_object(Outcome("web1", Status.OK, value=1), stdout=b"\xff", stderr=b"\xff", truncated=True)
     failed = result_object(Outcome("web1", Status.FAILED, error=ValueError("no"), items=[1]))
     assert shown == {*fine, *failed}
     assert {f"`{status.value}`" for status in Status} <= set(re.findall(r"`\w+`", table))

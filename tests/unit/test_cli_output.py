@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import ast
+import base64
 import datetime
 import decimal
 import enum
@@ -140,8 +141,16 @@ def test_no_key_is_lost(value: dict[Any, int]) -> None:
     assert len(encoded["$dict"] if special else encoded) == len(value)
 
 
+def test_what_is_printed_and_no_text_is_there_byte_for_byte() -> None:
+    result = jsonout.result_object(Outcome("web1", Status.OK), stdout=b"\xff\0x", stderr="é".encode())
+    assert (result["stdout"], base64.b64decode(result["stdout_base64"])) == ("\ufffd\0x", b"\xff\0x")
+    assert result["stderr"] == "é" and "stderr_base64" not in result
+    cut = jsonout.result_object(Outcome("web1", Status.OK), stdout="aé".encode()[:2], truncated=True)
+    assert cut["stdout"] == "a\ufffd" and "stdout_base64" not in cut
+
+
 def test_result_object_has_the_contracts_fields() -> None:
-    result = jsonout.result_object(Outcome("web1", Status.OK, 5, started=1.5, seconds=0.25, attempts=1), stdout="o")
+    result = jsonout.result_object(Outcome("web1", Status.OK, 5, started=1.5, seconds=0.25, attempts=1), stdout=b"o")
     assert result == {
         "schema": 1, "event": "result", "host": "web1", "status": "ok", "value": 5, "rc": None,
         "stdout": "o", "stderr": "", "attempts": 1, "started": 1.5, "seconds": 0.25,

@@ -27,6 +27,7 @@ nothing in it is a command to a terminal.
 from __future__ import annotations
 
 import base64
+import codecs
 import json
 import math
 from collections.abc import Mapping
@@ -45,9 +46,12 @@ _AS_TEXT = frozenset((
 ))  # fmt: skip
 
 
-def result_object(outcome: Outcome, *, stdout: str = "", stderr: str = "", truncated: bool = False) -> dict[str, Any]:
+def result_object(
+    outcome: Outcome, *, stdout: bytes = b"", stderr: bytes = b"", truncated: bool = False
+) -> dict[str, Any]:
     """The object of one host. `value` is there when status is ok, `error` otherwise (null for a host never
-    tried), and then `items`, if it was a generator: a list of what came before it failed.
+    tried), and then `items`, if it was a generator: a list of what came before it failed. What was printed and is no
+    text is there twice, the second time byte for byte.
     """
     result: dict[str, Any] = {
         "schema": SCHEMA, "event": "result", "host": outcome.host, "status": outcome.status.value,
@@ -59,13 +63,26 @@ def result_object(outcome: Outcome, *, stdout: str = "", stderr: str = "", trunc
         if outcome.items is not None:
             result["items"] = encode(outcome.items)
     result |= {
-        "rc": outcome.rc, "stdout": stdout, "stderr": stderr, "attempts": outcome.attempts,
+        "rc": outcome.rc, "stdout": stdout.decode("utf-8", "replace"), "stderr": stderr.decode("utf-8", "replace"),
+        "attempts": outcome.attempts,
         "started": None if outcome.started is None else round(outcome.started, 6),
         "seconds": round(outcome.seconds, 6),
     }  # fmt: skip
+    for name, printed in (("stdout", stdout), ("stderr", stderr)):
+        if not _is_text(printed, whole=not truncated):
+            result[f"{name}_base64"] = base64.b64encode(printed).decode("ascii")
     if truncated:
         result["truncated"] = True
     return result
+
+
+def _is_text(data: bytes, whole: bool) -> bool:
+    """Whether it is UTF-8; what is not whole may end in the middle of a character."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data, final=whole)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def dumps(value: Any) -> str:

@@ -107,7 +107,7 @@ class AsJson:
 
     def outcome(self, outcome: Outcome, kept: Kept) -> None:
         result = result_object(
-            outcome, stdout=kept.text("stdout"), stderr=kept.text("stderr"), truncated=kept.truncated
+            outcome, stdout=kept.raw("stdout"), stderr=kept.raw("stderr"), truncated=kept.truncated
         )
         self._adjust(result)
         text = dumps(result)
