@@ -73,6 +73,13 @@ def test_a_changed_key_is_refused_in_every_mode(sshd: OpenSSHServer, tmp_path: P
     connects(sshd.options(known_hosts=file))
 
 
+def test_what_to_do_where_no_file_keeps_keys(sshd: OpenSSHServer) -> None:
+    """Some name /dev/null, so that no key is ever known."""
+    error = connect_error(sshd.options(known_hosts="/dev/null", host_keys="yes"))
+    assert isinstance(error, HostKeyError) and "no line for" in error.message
+    assert ">>" not in error.hint and error.hint.endswith("-o UserKnownHostsFile=FILE, and try again")
+
+
 def test_a_known_host_that_shows_another_type_of_key_is_refused(sshd: OpenSSHServer, tmp_path: Path) -> None:
     other = make_key(tmp_path / "other", "ecdsa")
     file = tmp_path / "known_hosts"

@@ -150,7 +150,8 @@ class HostKeys:
 
     def _refusal(self, verdict: Verdict, key_type: str, key: bytes) -> HostKeyError:
         name, shown = self.names[0], f"{key_type} {known_hosts.fingerprint(key)}"
-        files = self.host.user_known_hosts
+        # /dev/null, which some name on purpose, keeps nothing.
+        files = [file for file in self.host.user_known_hosts if os.path.isfile(file) or not os.path.exists(file)]
         add = f"echo {shlex.quote(line(name, key_type, key))} >> {shlex.quote(files[0])}" if files else ""
         if verdict.kind == "unknown":
             looked = ", ".join(dict.fromkeys(self.host.user_known_hosts + self.host.global_known_hosts)) or "no file"
@@ -180,6 +181,8 @@ class HostKeys:
                     add = f"{remove} && {add}" if add else remove
         if add:
             hint += f", run: {add}"
+        elif verdict.kind != "changed":
+            hint += ", name a file that can keep it, -o UserKnownHostsFile=FILE, and try again"
         return HostKeyError(message, host=self.host.name, stage="hostkey", hint=hint)
 
 
