@@ -36,3 +36,9 @@ def settings(concurrency: int | None) -> dict[str, int]:
     if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
         raise UsageError(f"concurrency={concurrency!r}: a context runs at least one call at a time")
     return {"concurrency": concurrency}
+
+
+def check_interactive(given: object) -> None:
+    """Raise UsageError unless this says whether, or who, is asked."""
+    if not isinstance(given, bool) and not (hasattr(given, "confirm") and hasattr(given, "secret")):
+        raise UsageError(f"interactive={given!r}: give True, False, or somebody who has confirm() and secret()")

@@ -76,6 +76,7 @@ class Router:
         self._tree = self._router.tree_of = MasterTree(self._router, settings, self.modules)
         bindings.home = self._router
         assembly.begin(self._router)
+        arguments.check_interactive(interactive)
         questions = (terminal.find() if interactive else None) if isinstance(interactive, bool) else interactive
         self._ssh = SSHContexts(self._tree, KeyRing(questions), Pythons(remember))
         self._outputs = Outputs(self._name_of, on_output, on_log)

@@ -26,10 +26,24 @@ from remotesvc import Context, Router, UsageError, arguments, connecting
     ({"concurrency": 0}, "concurrency=0: a context runs at least one call"),
     ({"concurrency": "8"}, "concurrency='8'"),
     ({"concurrency": True}, "concurrency=True"),
+    ({"interactive": "me"}, "interactive='me'"),
 ])  # fmt: skip
 def test_arguments_of_a_router_that_mean_nothing_are_refused(told: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Router(**told)
+
+
+def test_who_is_asked_may_be_somebody_of_the_callers() -> None:
+    class Somebody:
+        def confirm(self, question: str) -> bool:
+            return True
+
+        def secret(self, prompt: str) -> str | None:
+            return None
+
+    somebody = Somebody()
+    with Router(interactive=somebody) as router:
+        assert router._ssh._keys.questions is somebody
 
 
 def test_arguments_of_a_context_that_mean_nothing_are_refused() -> None:
