@@ -6,7 +6,7 @@ from ..bootstrap.data import codec
 from ..bootstrap.errors import DecodeError
 from .errors import JobError
 from .place import KEPT
-from .process import boot, lives
+from .process import boot, here, lives
 from .record import HEAD, MOST_RECORD, RUNNING, checked, damaged, fate, head
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ def known(place: "Place", name: "str") -> "JobInfo":
         except JobError as error:
             return damaged(name, error.message)
         # In this order: what has ended between the two looks is no loss.
-        living = lives(record)
+        living = lives(record) if here(record) else folder.held("job")
         end = head(folder.read("result", HEAD.size))
         return fate(name, record, end, living, "killed" in folder.names(), boot(), time.time())
 

@@ -4,6 +4,7 @@ They are written whole, and read as if a stranger had written them: regular file
 """
 
 import errno
+import fcntl
 import os
 import stat
 
@@ -21,6 +22,7 @@ class Folder(object):
 
     def __init__(self, fd: "int") -> "None":
         self.fd = fd
+        self._held: "Optional[int]" = None
 
     def __enter__(self) -> "Folder":
         return self
@@ -29,8 +31,10 @@ class Folder(object):
         self.close()
 
     def close(self) -> "None":
-        """Let go of the directory."""
+        """Let go of the directory, and of the file that is held."""
         os.close(self.fd)
+        if self._held is not None:
+            os.close(self._held)
 
     def names(self) -> "List[str]":
         """The files there are."""
@@ -71,6 +75,29 @@ class Folder(object):
             os.close(fd)
             raise OSError(errno.EINVAL, "%s is not a regular file" % name)
         return fd
+
+    def hold(self, name: "str") -> "None":
+        """Lock a file for as long as this is open and the process lives: its forks have no part in that. Raises OSError
+        if there is no such file."""
+        self._held = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+        try:
+            fcntl.lockf(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pass  # a file system without locks
+
+    def held(self, name: "str") -> "bool":
+        """Does the process that holds a file live? It may be one that cannot be seen from here."""
+        try:
+            fd = self.open(name)
+        except OSError:
+            return False
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+        except OSError as error:
+            return error.errno in (errno.EACCES, errno.EAGAIN)
+        finally:
+            os.close(fd)
 
     def read(self, name: "str", limit: "int") -> "bytes":
         """The first ``limit`` bytes of a file; empty if there is none, or none that is a file."""

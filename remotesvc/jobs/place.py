@@ -120,7 +120,8 @@ class Place(object):
             raise JobError("the records of job %s cannot be read: %s" % (name, error.strerror)) from None
 
     def begin(self, name: "str", record: "bytes") -> "Folder":
-        """The records of a new job: they are there for others from now on, with its ``record`` in them.
+        """The records of a new job: they are there for others from now on, with its ``record`` in them, which
+        this process holds.
 
         At most once for each name: it gets its name in one step, and only if none has it. Raises JobError.
         """
@@ -133,6 +134,7 @@ class Place(object):
             folder = Folder(opened(new, self._fd))
             try:
                 folder.write("job", [record])
+                folder.hold("job")
                 os.rename(new, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
             except BaseException:
                 folder.close()

@@ -10,8 +10,9 @@ PROC = "/proc"
 
 
 def identity(pid: "int") -> "Dict[str, Any]":
-    """What tells a process from others that have or had its number; ``start`` is 0 where the system does not say."""
-    return {"pid": pid, "start": _start(pid), "boot": boot()}
+    """What tells a process from others that have or had its number; ``start`` is 0 where the system does not say.
+    ``space``: the PID namespace, which numbers mean something in; containers of a machine share the boot."""
+    return {"pid": pid, "start": _start(pid), "boot": boot(), "space": space()}
 
 
 def boot() -> "str":
@@ -19,10 +20,23 @@ def boot() -> "str":
     return _read("sys/kernel/random/boot_id").decode("ascii", "replace").strip()
 
 
+def space() -> "str":
+    """A name of the PID namespace that we are in; empty where the system has none."""
+    try:
+        return os.readlink(os.path.join(PROC, "self/ns/pid"))
+    except OSError:
+        return ""
+
+
+def here(known: "Dict[str, Any]") -> "bool":
+    """Is it one that can be seen from here? Numbers mean nothing in another PID namespace, or on another machine."""
+    return bool(known["boot"] == boot() and known["space"] == space())
+
+
 def lives(known: "Dict[str, Any]") -> "bool":
-    """Does that very process run? One that has ended and was not collected does not."""
+    """Does that very process run here? One that has ended and was not collected does not."""
     pid = known["pid"]
-    if known["boot"] != boot():
+    if not here(known):
         return False
     if known["start"]:
         return bool(_start(pid) == known["start"])

@@ -36,7 +36,7 @@ reason        of one that is lost: what is known of why
 """
 JobInfo.__module__ = "remotesvc"
 
-_FIELDS = {"call": str, "began": float, "pid": int, "start": int, "boot": str}
+_FIELDS = {"call": str, "began": float, "pid": int, "start": int, "boot": str, "space": str}
 
 
 def checked(data: "Any") -> "Dict[str, Any]":
@@ -44,7 +44,7 @@ def checked(data: "Any") -> "Dict[str, Any]":
     if type(data) is not dict or any(type(data.get(name)) is not kind for name, kind in _FIELDS.items()):
         raise JobError("its record is damaged")
     record = {name: data[name] for name in _FIELDS}
-    if not 0 < record["pid"] < 1 << 31 or len(record["call"]) > MOST_TEXT or len(record["boot"]) > MOST_TEXT:
+    if not 0 < record["pid"] < 1 << 31 or any(len(record[name]) > MOST_TEXT for name in ("call", "boot", "space")):
         raise JobError("its record is damaged")
     return record
 

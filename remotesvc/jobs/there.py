@@ -12,7 +12,7 @@ from .ids import matching
 from .outcome import MOST
 from .place import Place
 from .printed import START, read
-from .process import lives
+from .process import here, lives
 from .record import MOST_WORDS, RUNNING
 
 TYPE_CHECKING = False
@@ -121,6 +121,9 @@ def kill(where: "Optional[str]", name: "str", grace: "float") -> "List[Any]":
     place, name = _found(where, name)
     with place, place.job(name) as folder:
         record = record_in(folder)
+        if not here(record) and folder.held("job"):
+            raise JobError("job %s runs where it cannot be ended from: in another container, or on another machine of"
+                           " the same name" % name)
         if lives(record):
             _note(folder)
             _signal(record, signal.SIGTERM)

@@ -82,6 +82,21 @@ def leave_subprocess(path: str) -> str:
     return str(process.pid)
 
 
+def leave_fork(path: str) -> None:
+    """Dies without a result, while a fork of it lives on."""
+    import time
+
+    pid = os.fork()
+    if not pid:
+        os.setsid()
+        time.sleep(300)
+        os._exit(0)
+    with open(path + ".part", "w") as file:
+        file.write(str(pid))
+    os.rename(path + ".part", path)
+    os._exit(1)
+
+
 def count_then_fail(count: int) -> "Iterator[int]":
     yield from range(count)
     raise ValueError("at the end")

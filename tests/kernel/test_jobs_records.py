@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from remotesvc import Context, Router
 from remotesvc.bootstrap.data import codec
 from remotesvc.jobs.record import HEAD
 from tests.kernel import called, called_jobs
-from tests.kernel.contexts import LIMIT, alive
-from tests.kernel.job_fixtures import folder
+from tests.kernel.contexts import LIMIT, alive, appears, until
+from tests.kernel.job_fixtures import folder, lasting
 
 pytest_plugins = ("tests.kernel.job_fixtures", "tests.kernel.call_fixtures")
 
@@ -144,15 +145,56 @@ def test_a_process_with_the_number_of_a_job_is_not_taken_for_it(
     path = folder(jobs_dir, job.id) / "job"
     record = codec.decode(path.read_bytes())
     other: dict[str, Any] = {"boot": "another", "start": record["start"] + 1, "pid": os.getpid()}
-    path.write_bytes(codec.encode({**record, change: other[change]}).data)
+    put(path, {**record, change: other[change]})
     info = job.info()
     assert info.state == "lost"
     assert ("started anew" in info.reason) == (change == "boot")
     assert job.kill().state == "lost"
     assert alive(record["pid"]) and alive(os.getpid()), "nobody is killed by mistake"
-    path.write_bytes(codec.encode(record).data)
+    put(path, record)
     (tmp_path / "go on").touch()
     assert job.wait(LIMIT).state == "done"
+
+
+def put(path: Path, record: dict[str, Any]) -> None:
+    """Another file in the place of a job's record, which no process holds."""
+    path.with_name(".new").write_bytes(codec.encode(record).data)
+    path.with_name(".new").rename(path)
+
+
+@pytest.mark.parametrize("where", ["space", "boot"])
+def test_a_job_that_cannot_be_seen_from_here_is_running(
+    detaching: Context, jobs_dir: Path, tmp_path: Path, where: str
+) -> None:
+    """In another container, or on another machine of the same name: they may share a home directory."""
+    job, go_on = lasting(detaching, tmp_path)
+    path = folder(jobs_dir, job.id) / "job"
+    record = codec.decode(path.read_bytes())
+    path.write_bytes(codec.encode({**record, where: "another"}).data)
+    assert job.state() == "running"
+    with pytest.raises(remotesvc.JobError, match="is running"):
+        job.forget()
+    with pytest.raises(remotesvc.JobError, match="cannot be ended from: in another container"):
+        job.kill()
+    assert alive(record["pid"])
+    assert not path.with_name("killed").exists()
+    path.write_bytes(codec.encode(record).data)
+    assert job.kill().state == "failed"
+
+
+def test_what_a_job_leaves_running_does_not_stand_for_it(
+    detaching: Context, jobs_dir: Path, tmp_path: Path
+) -> None:
+    """A fork has the files of the job, and not its lock, which is asked from another container."""
+    path = tmp_path / "fork"
+    job = detaching.detach(called_jobs.leave_fork, str(path))
+    appears(path)
+    try:
+        record = folder(jobs_dir, job.id) / "job"
+        record.write_bytes(codec.encode({**codec.decode(record.read_bytes()), "space": "another"}).data)
+        until(lambda: job.state() == "lost")
+    finally:
+        os.kill(int(path.read_text()), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xc1", b"\x80", b"x" * 100_000, codec.encode({"pid": "no"}).data])

@@ -23,7 +23,7 @@ from remotesvc.jobs.folder import Folder
 from remotesvc.jobs.place import Place
 from remotesvc.jobs.record import HEAD, MAGIC
 
-KNOWN: dict[str, Any] = {"call": "m:f", "began": 100.0, "pid": 7, "start": 5, "boot": "b"}
+KNOWN: dict[str, Any] = {"call": "m:f", "began": 100.0, "pid": 7, "start": 5, "boot": "b", "space": "s"}
 END = {"returned": True, "ended": 110.0, "took": 10.0}
 
 
@@ -139,7 +139,7 @@ def test_no_secret_in_a_result() -> None:
 def test_a_process_is_told_from_others_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     own = process.identity(os.getpid())
     assert own["start"] > 0 and own["boot"] and process.lives(own)
-    for change in ({"start": own["start"] + 1}, {"boot": "another"}, {"pid": 1}):
+    for change in ({"start": own["start"] + 1}, {"boot": "another"}, {"space": "another"}, {"pid": 1}):
         assert not process.lives({**own, **change})
     pid = os.fork()
     if not pid:
@@ -149,8 +149,8 @@ def test_a_process_is_told_from_others_with_its_number(monkeypatch: pytest.Monke
     assert process.identity(pid)["start"] == 0, "it has ended, and only was not collected"
     os.waitpid(pid, 0)
     monkeypatch.setattr(process, "PROC", "/nonexistent")  # as on macOS
-    assert process.lives({**own, "start": 0, "boot": ""})
-    assert not process.lives({**dead, "boot": ""})
+    assert process.lives({**own, "start": 0, "boot": "", "space": ""})
+    assert not process.lives({**dead, "boot": "", "space": ""})
 
 
 # -- places
