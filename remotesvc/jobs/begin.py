@@ -10,6 +10,7 @@ from ..bootstrap.imports.modules import pack as packed
 from ..launch.bundle import BARE, FLAGS, pack, safe_name
 from . import runner, start  # noqa: F401  # the runner is not used here, but has to come here to be passed on
 from .errors import JobError
+from .process import ends_with_kernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def begin(request: "Dict[str, Any]") -> "Any":
     marshalled; ``alone``, what they are told of all else; ``settings`` of the process; ``where`` the records go;
     ``limit`` of output.
     """
+    if ends_with_kernel():
+        raise JobError("a job would not outlive this connection: all processes here end with it, as with `buildah run`")
     router = current().router
     router.whole_kernel()
     importer, finder = router.importer(), router.finder

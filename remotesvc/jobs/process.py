@@ -49,6 +49,12 @@ def lives(known: "Dict[str, Any]") -> "bool":
     return True
 
 
+def ends_with_kernel() -> "bool":
+    """Is one of our kernels the first process of this PID namespace? Whatever else runs in it is killed when that ends.
+    """
+    return b"\0remotesvc:" in _read("1/cmdline")
+
+
 def _start(pid: "int") -> "int":
     """Ticks from boot to its start; 0 if there is no such process, or it is dead and only not collected."""
     # The name, which may hold anything, stands in brackets; behind it the state is the first, its start the 20th.

@@ -50,6 +50,21 @@ def test_files_go_both_ways(context: Context, tmp_path: Path) -> None:
     assert (tmp_path / "pulled").read_bytes() == content
 
 
+def test_a_job_outlives_the_connection_or_is_refused(router: Router, engine: Engine, context: Context) -> None:
+    if engine.kind == "buildah":  # each of its commands has a PID namespace of its own
+        for there in (context, router.local(via=context)):
+            with pytest.raises(remotesvc.JobError, match="would not outlive this connection"):
+                there.detach("time:sleep", 300)
+        assert context.jobs() == []
+        return
+    job = context.detach("time:sleep", 300)
+    context.close()
+    again = router.container(engine.name, engine.kind)
+    assert job.on(again).state() == "running"
+    assert job.on(again).kill().state == "failed"
+    job.on(again).forget()
+
+
 def test_a_user_by_number(router: Router, engine: Engine) -> None:
     if engine.kind == "kubectl":
         with pytest.raises(UsageError, match="kubectl takes no user, so not '65534'"):

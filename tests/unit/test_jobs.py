@@ -153,6 +153,19 @@ def test_a_process_is_told_from_others_with_its_number(monkeypatch: pytest.Monke
     assert not process.lives({**dead, "boot": "", "space": ""})
 
 
+@pytest.mark.parametrize(("first", "ends"), [
+    (b"/sbin/init\0", False), (b"", False), (b"python3\0-c\0remotesvc\0", False),
+    (b"/usr/bin/python3\0-BESsuc\0import sys\0remotesvc:root@web1:77\0", True),
+])  # fmt: skip
+def test_where_processes_end_with_our_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bytes, ends: bool
+) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "cmdline").write_bytes(first)
+    monkeypatch.setattr(process, "PROC", str(tmp_path))
+    assert process.ends_with_kernel() == ends
+
+
 # -- places
 
 
