@@ -7,13 +7,15 @@ for one of these:
     remotesvc_connect    connect("web1"), connect("docker:NAME"), connect("local:"): a context, closed after the test
     remotesvc_service    service("db"): a context inside a service of pytest-docker's compose file, by `docker exec`
     remotesvc_embedded   a context over real SSH, on a server that runs inside the test process
+
+    remotesvc_connect_session, remotesvc_service_session   the same functions for fixtures of any scope: their contexts
+                         are closed at the end of the run
 """
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,9 +23,6 @@ import pytest
 if TYPE_CHECKING:
     from remotesvc.calling.context import Context
     from remotesvc.router import Router
-
-_COMPOSE = "com.docker.compose."
-_SECONDS = 30
 
 
 @pytest.fixture(scope="session")
@@ -40,38 +39,38 @@ def remotesvc_connect(remotesvc_router: Router) -> Iterator[Callable[..., Contex
     """`connect(host, **arguments)`: a context that is up, closed after the test.
 
     host is what the command line takes (an ssh_config alias, user@host:port, docker:NAME, local:), arguments those of
-    `Router.ssh`, `Router.docker` or `Router.local`. A ConnectError fails the test.
+    `Router.connect`. Over SSH each has a connection of its own. A ConnectError fails the test.
     """
-    from remotesvc.fleet.inventory import HostEntry
-    from remotesvc.fleet.member import Member
+    with _connecting(remotesvc_router) as connect:
+        yield connect
 
-    with ExitStack() as stack:
-        def connect(host: str, **arguments: Any) -> Context:
-            context: Context = Member.of(HostEntry(host)).open(remotesvc_router, arguments)
-            stack.callback(context.close)
-            return context.wait_ready()
 
+@pytest.fixture(scope="session")
+def remotesvc_connect_session(remotesvc_router: Router) -> Iterator[Callable[..., Context]]:
+    """`remotesvc_connect` for fixtures of any scope; what it gives is closed at the end of the run."""
+    with _connecting(remotesvc_router) as connect:
         yield connect
 
 
 @pytest.fixture
-def remotesvc_service(
-    request: pytest.FixtureRequest, remotesvc_connect: Callable[..., Context]
-) -> Callable[..., Context]:
-    """`service(name, user=..., python=...)`: a context in a service of the compose project that pytest-docker has up.
+def remotesvc_service(request: pytest.FixtureRequest, remotesvc_router: Router) -> Iterator[Callable[..., Context]]:
+    """`service(name, **arguments)`: a context in a service of the compose project that pytest-docker has up.
 
-    The service needs a Python 3.6 or newer in its image, and no sshd. Fails the test if the service is not running.
+    Of several containers `index` says which, as in `compose exec --index`; the other arguments are those of
+    `Router.docker`. The service needs a Python 3.6 or newer in its image, and no sshd. Fails the test if it is not
+    running.
     """
-    try:
-        request.getfixturevalue("docker_services")
-    except pytest.FixtureLookupError:
-        pytest.fail("remotesvc_service needs the plugin pytest-docker: pip install pytest-docker", pytrace=False)
-    project = request.getfixturevalue("docker_compose_project_name")
+    with _services(request, remotesvc_router) as service:
+        yield service
 
-    def service(name: str, **arguments: Any) -> Context:
-        return remotesvc_connect(f"docker:{container_of(project, name)}", **arguments)
 
-    return service
+@pytest.fixture(scope="session")
+def remotesvc_service_session(
+    request: pytest.FixtureRequest, remotesvc_router: Router
+) -> Iterator[Callable[..., Context]]:
+    """`remotesvc_service` for fixtures of any scope; what it gives is closed at the end of the run."""
+    with _services(request, remotesvc_router) as service:
+        yield service
 
 
 @pytest.fixture
@@ -86,16 +85,39 @@ def remotesvc_embedded(remotesvc_router: Router) -> Iterator[Context]:
         yield context.wait_ready()
 
 
-def container_of(project: str, service: str) -> str:
-    """The id of the container that runs a service of a compose project. Fails the test if there is none."""
-    command = ["docker", "ps", "--quiet", "--no-trunc", "--filter", f"label={_COMPOSE}project={project}",
-               "--filter", f"label={_COMPOSE}service={service}"]  # fmt: skip
+@contextmanager
+def _connecting(router: Router) -> Iterator[Callable[..., Context]]:
+    from remotesvc.ssh.configuration import hostspec
+
+    with ExitStack() as stack:
+        def connect(host: str, **arguments: Any) -> Context:
+            if hostspec.parse(host).kind == "ssh":
+                arguments.setdefault("fresh", True)  # a shared one is closed for the others, too
+            context: Context = router.connect(host, **arguments)
+            stack.callback(context.close)
+            return context.wait_ready()
+
+        yield connect
+
+
+@contextmanager
+def _services(request: pytest.FixtureRequest, router: Router) -> Iterator[Callable[..., Context]]:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        pytest.fail(f"docker ps does not answer: {error}", pytrace=False)
-    found = done.stdout.split()
-    if not found:
-        said = f": {done.stderr.strip()}" if done.stderr.strip() else ""
-        pytest.fail(f"no container runs the service {service!r} of the project {project!r}{said}", pytrace=False)
-    return found[0]
+        request.getfixturevalue("docker_services")
+    except pytest.FixtureLookupError:
+        pytest.fail(f"{request.fixturename} needs the plugin pytest-docker: pip install pytest-docker", pytrace=False)
+    project = request.getfixturevalue("docker_compose_project_name")
+    from remotesvc.bootstrap.errors import Error
+    from remotesvc.testing.compose import container_of
+
+    # Its own, and not that of remotesvc_connect, which may live longer than the containers.
+    with _connecting(router) as connect:
+        def service(name: str, index: int | None = None, **arguments: Any) -> Context:
+            try:
+                container = container_of(project, name, index)
+            except Error as error:
+                raise pytest.fail.Exception(str(error), pytrace=False) from None
+            arguments.setdefault("name", name if index is None else f"{name}-{index}")
+            return connect(f"docker:{container}", **arguments)
+
+        yield service

@@ -100,19 +100,53 @@ def test_the_fixtures_for_other_projects(
     )
     pytester.makepyfile(
         """
-        import os, socket
+        import os, pytest, socket
+        from remotesvc import UsageError
+        from remotesvc.testing.sshd import EmbeddedServer
         from inside import where
 
         def test_service(remotesvc_service):
             first, second = remotesvc_service("bookworm"), remotesvc_service("trixie")
             assert first.call(os.getuid) == 0
             assert first.call(where)[0] != second.call(where)[0]
+            numbered = remotesvc_service("bookworm", index=1, user="nobody")
+            assert (first.name, numbered.name) == ("bookworm", "bookworm-1")
 
         def test_missing(remotesvc_service):
             remotesvc_service("no-such-service")
 
         def test_connect(remotesvc_connect):
             assert remotesvc_connect("local:").call(where)[0] == socket.gethostname()
+
+        def test_arguments_for_something_else(remotesvc_connect, remotesvc_service):
+            with pytest.raises(UsageError, match="no argument user"):
+                remotesvc_connect("local:", user="nobody")
+            with pytest.raises(UsageError, match="no argument usr"):
+                remotesvc_service("bookworm", usr="nobody")
+            here = remotesvc_connect("local:", name="here")
+            assert remotesvc_connect("local:", via=here, name="there").name == "there"
+
+        @pytest.fixture(scope="module")
+        def two(remotesvc_connect_session, remotesvc_service_session):
+            return remotesvc_connect_session("local:"), remotesvc_service_session("bookworm")
+
+        @pytest.mark.parametrize("time", [1, 2])
+        def test_of_a_module(two, time):
+            assert [context.call(where)[1] for context in two] == [os.getuid(), 0]
+
+        @pytest.fixture(scope="module")
+        def server():
+            with EmbeddedServer() as server:
+                yield dict(host=server.host, user=server.user, port=server.port, key_filename=server.key_file,
+                           known_hosts=server.known_hosts_file, ssh_config="none")
+
+        @pytest.fixture(scope="module")
+        def shared(remotesvc_router, server):
+            return remotesvc_router.ssh(**server)
+
+        @pytest.mark.parametrize("time", [1, 2])
+        def test_what_is_closed_is_not_what_another_has(remotesvc_connect, shared, server, time):
+            assert remotesvc_connect(**server).call(os.getpid) != shared.call(os.getpid)
 
         def test_embedded(remotesvc_embedded):
             assert remotesvc_embedded.call(os.getuid) == os.getuid()
@@ -121,7 +155,7 @@ def test_the_fixtures_for_other_projects(
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     # By name, and not by its entry point as well: tests may run beside an installed remotesvc.
     result = pytester.runpytest_subprocess("-p", "no:remotesvc", "-p", "remotesvc.pytest_plugin", "-q")
-    result.assert_outcomes(passed=3, failed=1)
+    result.assert_outcomes(passed=8, failed=1)
     result.stdout.fnmatch_lines(["*no container runs the service 'no-such-service'*"])
 
 
