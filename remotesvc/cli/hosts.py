@@ -169,6 +169,8 @@ def peer_of(context: Any) -> Any:
 
 def check(hosts: Sequence[Member], settings: Settings) -> None:
     """Raises UsageError, before anything is connected, if the options make no sense."""
+    from remotesvc.fleet.member import nobody_logs_in
+
     key = settings.private_key
     if key is not None and not os.path.exists(os.path.expanduser(key)):
         raise BadUsage(f"there is no key file {key}")
@@ -189,7 +191,7 @@ def check(hosts: Sequence[Member], settings: Settings) -> None:
         for name, flag in _OF_SSH.items():
             if getattr(settings, name) and typed(name):
                 raise BadUsage(f"{flag} is for hosts that are reached over SSH, and {hosts[0].text} is not")
-    if settings.user is not None and typed("user") and all(host.spec.kind == "local" for host in hosts):
+    if settings.user is not None and typed("user") and nobody_logs_in(hosts):
         raise BadUsage("-u says who logs in, and nobody logs in to local:; to work as another user, --become-user"
                        f" {settings.user}")
 

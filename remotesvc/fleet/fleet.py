@@ -21,7 +21,7 @@ from .connection import Become
 from .gather import Stop, gather
 from .hooks import Hooks
 from .links import Links
-from .member import Member
+from .member import Member, nobody_logs_in
 from .outcome import Outcome
 from .printed import Printed
 from .results import Results
@@ -85,6 +85,10 @@ class Fleet:
         other = Become(wanted, become_user, become_method, secret)
         for member in self._members:
             member.check(connection, other)
+        user = connection.get("user")
+        if user is not None and nobody_logs_in(self._members):
+            raise UsageError("user= says who logs in, and nobody logs in to local:; to work as another user,"
+                             f" become_user={user!r}")
         self._limits = Limits(forks, tuple(serial), max_fail_percentage, fail_fast, retries, retry_delay)
         self._deadline = deadline
         self._hooks = Hooks(on_start=on_start, on_connect=on_connect, on_retry=on_retry, on_lost=on_lost,

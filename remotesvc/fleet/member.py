@@ -159,6 +159,12 @@ def members_of(entries: Iterable[HostEntry], inventory: Inventory) -> list[Membe
         raise InventoryError(f"{error} ({where})" if where else str(error)) from None
 
 
+def nobody_logs_in(members: Iterable[Member]) -> bool:
+    """Whether all of them are processes that we start ourselves, on this machine: who is told a user to log in as would
+    run as another one than that."""
+    return all(member.spec.kind == "local" for member in members)
+
+
 def shown_host(text: str) -> str:
     """A host's text as a label, where a colon follows."""
     return text.removesuffix(":")

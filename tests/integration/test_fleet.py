@@ -332,6 +332,9 @@ def test_what_cannot_be_is_said_before_anything_is_connected(inventory: Path) ->
         Fleet(["web1", "docker:web1"], jump="bastion")
     with pytest.raises(UsageError, match="no option fork,"):
         Fleet("local:", fork=3)
+    with pytest.raises(UsageError, match="nobody logs in to local:; .* become_user='nobody'"):
+        Fleet("local:", user="nobody")  # it ran as whoever called it
+    Fleet(["web1", "local:"], user="nobody").close()  # web1's
     bad: dict[str, Any]
     for bad in ({"hosts": "wbe"}, {"forks": 0}, {"serial": ["x"]}, {"inventory": "/none"}):
         with pytest.raises(UsageError):
