@@ -21,6 +21,7 @@ DENIED: "Trouble" = (ConnectError, "you may not enter the %s")
 NO_ENGINE: "Trouble" = (ConnectError, "the container engine cannot be reached, so the %s neither")
 NO_INIT: "Trouble" = (ConnectError, "the %s has nothing that would start a program there")
 NO_SUCH_USER: "Trouble" = (ConnectError, "the %s has no such user")
+NOT_STARTED: "Trouble" = (ConnectError, "the engine could not start a program in the %s")
 NO_SHELL: "Trouble" = (ConnectError, "the %s has no shell")
 NO_PYTHON: "Trouble" = (PythonNotFound, "no Python 3 was found in the %s")
 

@@ -12,6 +12,7 @@ from .engine import (
     NO_SUCH_USER,
     NONE,
     NOT_RUNNING,
+    NOT_STARTED,
     NOT_THERE_OR_NOT_RUNNING,
     NUMBERS,
     SILENT,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _TAKE_ANOTHER = "A Python has to be there anyway: take an image that has one."
 _SHELL_OF_OCI: "Reason" = (NO_SHELL, ('"sh": executable file not found', 'sh\\": executable file not found',
                                       "failed to exec"), _TAKE_ANOTHER)
+_USER_OF_OCI: "Reason" = (NO_SUCH_USER, ("unable to find user", "unable to find group", "unknown user error",
+                                         "uids and gids must be in range"), "Name one of its own, by name or number.")
 _ENTER_AS_ROOT = "Start it by way of a context of root's: Router.sudo, and via= that."
 
 
@@ -40,11 +43,17 @@ def _oci(program: "str", package: "str") -> "Engine":
     return Engine(program, package, enter, (
         (MISSING, ("no such container", "no container with name"), "Is it up? See `%s ps`." % program),
         (NOT_RUNNING, ("is paused",), "Resume it: `%s unpause %%s`." % program),
-        (NOT_RUNNING, ("is not running", "exec sessions on running"), "Start it: `%s start %%s`." % program),
-        (NO_ENGINE, ("cannot connect to the docker daemon",), "Is it running? See `%s info`." % program),
+        (NOT_RUNNING, ("is not running",), "Start it: `%s start %%s`." % program),
+        # Podman does not tell a container that is paused from one that is stopped.
+        (NOT_RUNNING, ("exec sessions on running",),
+         "Start it: `%s start %%s`; one that is paused: `%s unpause %%s`." % (program, program)),
+        (NO_ENGINE, ("cannot connect to the docker daemon", "error during connect", "unable to resolve docker endpoint"),
+         "Is it running, and is it the one that is meant? See `%s info`." % program),
         (DENIED, ("permission denied while trying to connect",),
          "Be one of those who may use the engine, or start it by way of a context that is: via=."),
+        _USER_OF_OCI,
         _SHELL_OF_OCI,
+        (NOT_STARTED, ("oci runtime",), "It says why: look at the container's settings and limits."),
         # Podman loses the last words of what ends without having read its stdin: here, of the line that looks for one.
         (NO_PYTHON, ("exit status 127" + SILENT,), "Install Python 3.6 or newer there, or name one with python=PATH"
                                                    " (--python PATH).")))
@@ -101,6 +110,7 @@ ENGINES: "Dict[str, Engine]" = {
     "podman": _oci("podman", "podman"),
     "buildah": Engine("buildah", "buildah", _buildah, (
         (MISSING, ("container not known",), "Made by `buildah from`? See `buildah containers`."),
+        _USER_OF_OCI,
         _SHELL_OF_OCI)),
     # It cannot tell a container that is stopped from one that never was.
     "lxc": Engine("lxc-attach", "lxc", _lxc, (

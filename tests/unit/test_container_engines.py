@@ -66,6 +66,17 @@ def test_users_that_cannot_be(engine: str, user: str, says: str) -> None:
     ("docker", "Got permission denied while trying to connect to the Docker daemon socket", ConnectError,
      "you may not enter the container web"),
     ("docker", 'exec: "sh": executable file not found in $PATH', ConnectError, "has no shell"),
+    ("docker", "unable to find user ann: no matching entries in passwd file", ConnectError, "web has no such user"),
+    ("podman", "Error: unable to find group ann: no matching entries in group file", ConnectError, "no such user"),
+    ("podman", "Error: uids and gids must be in range 0-2147483647", ConnectError, "no such user"),
+    ("buildah", 'Error: determining run uid: user: unknown user error looking up user "ann"', ConnectError,
+     "no such user"),
+    ("docker", 'OCI runtime exec failed: exec failed: unable to start container process: chdir to cwd ("/srv") set in'
+     " config.json failed: no such file or directory: unknown", ConnectError, "could not start a program"),
+    ("docker", 'Failed to initialize: unable to resolve docker endpoint: context "far": context not found', ConnectError,
+     "be reached"),
+    ("docker", 'error during connect: Get "http://far:2375/v1.50": dial tcp: lookup far: no such host', ConnectError,
+     "be reached"),
     ("buildah", 'Error: reading build container "web": container not known', UnknownHost, "there is no container web"),
     ("lxc", "lxc-attach: web: ../src/lxc/attach.c: get_attach_context: 406 Connection refused - Failed to get init pid",
      UnknownHost, "there is no container web that runs"),
@@ -102,6 +113,13 @@ def test_why_there_is_no_kernel(engine: str, said: str, error: type[ConnectError
     assert found is not None
     assert found[0] is error and why in found[1]
     assert found[2] and "%" not in found[1] + found[2]
+
+
+def test_one_that_may_be_paused_is_told_both_remedies() -> None:
+    said = "Error: can only create exec sessions on running containers: container state improper"
+    found = ENGINES["podman"].reason("web", said, 255)
+    assert found is not None
+    assert found[2] == "Start it: `podman start web`; one that is paused: `podman unpause web`."
 
 
 @pytest.mark.parametrize(("status", "why"), [(203, "has no shell"), (217, "has no such user")])
