@@ -51,10 +51,14 @@ class MasterTree(Tree):
         super().__init__(router, IdPool(_no_more_ids, 1, LAST_ID), settings)
         self._modules = modules
         self.events: FairInbox
-        self.source_line = modules.sent.source_line
         self._pusher = Pusher(router, modules, self._magic_of)
         self._questions = Inbox("remotesvc-versions", lambda message: None, router.report)
         self._skew = Skew(modules, self.context, self.name_of, self._questions.run)
+
+    def source_line(self, label: str, number: int) -> str:
+        """A line of code that was sent: of a module, or of what went as a pickle."""
+        line = self._modules.sent.source_line(label, number)
+        return line or (self._pickles.source_line(label, number) if self._pickles else "")
 
     def make_future(self, invocation: Invocation) -> CallFuture[Any]:
         return CallFuture(invocation, self.callbacks.run, self.events)

@@ -167,7 +167,7 @@ def with_source(frames: "Iterable[Tuple[str, int, str, str]]",
     """Return the frames, those of code that was sent there with the source line found here."""
     filled = []
     for file, number, function, source in frames:
-        if source_line is not None and not source and file.startswith(ROOT):
+        if source_line is not None and not source and file.startswith((ROOT, "<")):
             try:
                 source = (source_line(file, number) or "").strip()
             except Exception:  # a source that cannot be read must not hide the error it belongs to

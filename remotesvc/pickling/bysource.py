@@ -12,7 +12,7 @@ from types import FunctionType, ModuleType
 from ..bootstrap.calls import bysource as there
 from .codes import attributes_in, names_at_once, names_in
 from .pickler import PROTOCOL, Pickler, importable, reduced
-from .source import Sources, shown_file
+from .source import Sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class SourcePickler(Pickler):
             "module": module,
             "attributes": {key: value for key, value in vars(function).items() if key != "__wrapped__"},
         }
-        made = piece, shown_file(code), self._names_of(function.__globals__, module)
+        made = piece, self._sources.files.shown(code), self._names_of(function.__globals__, module)
         return there.function, made, state, None, None, there.fill
 
     def _class(self, cls: "type") -> "Any":

@@ -2,7 +2,7 @@
 
 import io
 import sys
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 
 from .pickler import PROTOCOL, importable, reduced
 
@@ -11,19 +11,24 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Set, Tuple
 
 
+# What it has in the place of a file, where that is not a path of this machine: tracebacks could name no line.
+_FILES = ("<dynamic-code>",)
+
+
 class NoBytecode(Exception):
     """There is no cloudpickle for this process; the message says why."""
 
 
-def pickled(value: "Any", sent: "Callable[[FunctionType], None]", own: "Callable[[Any], Any]"
-            ) -> "Tuple[bytes, Set[str]]":
+def pickled(value: "Any", sent: "Callable[[FunctionType], None]", own: "Callable[[Any], Any]",
+            shown: "Callable[[CodeType], str]") -> "Tuple[bytes, Set[str]]":
     """The pickle of a value, and the modules that unpickling it may import. NoBytecode, and what pickling raises.
 
-    ``sent``: called with each function whose code goes. ``own``: with each Context and Sender.
+    ``sent``: called with each function whose code goes. ``own``: with each Context and Sender. ``shown``: what code is
+    to call its file there.
     """
     file = io.BytesIO()
     pickler = _pickler()(file, PROTOCOL)
-    pickler.modules, pickler.sent, pickler.own = set(), sent, own
+    pickler.modules, pickler.sent, pickler.own, pickler.shown = set(), sent, own, shown
     pickler.dump(value)
     return file.getvalue(), pickler.modules - {"__main__", "builtins"}
 
@@ -46,6 +51,10 @@ def _pickler() -> "Any":
                 self.sent(obj)
             if hasattr(type(obj), "__remotesvc_wire__"):
                 self.own(obj)
+            if isinstance(obj, CodeType):
+                make, parts = self.dispatch_table[CodeType](obj)
+                return make, tuple(self.shown(obj) if type(each) is str and each in _FILES + (obj.co_filename,)
+                                   else each for each in parts)
             again = reduced(obj)
             if again is not None:
                 return again

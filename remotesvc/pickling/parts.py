@@ -54,6 +54,10 @@ class Pickles(object):
         piece = self._sent.definition(digest)
         return self._above(digest) if piece is None else {"piece": piece}
 
+    def source_line(self, label: "str", number: "int") -> "str":
+        """A line, for tracebacks, of a file as it is called there; "" if nothing of it was sent."""
+        return self._sources.files.line(label, number)
+
     def _definition(self, code: "CodeType") -> "Any":
         return self._above(digest_of(code)).get("piece")
 
@@ -68,7 +72,7 @@ class Pickles(object):
         names: "Set[str]" = set()
         if theirs in (b"", MAGIC_NUMBER):
             try:
-                data, names = pickled(value, self._sent.note, self._own)
+                data, names = pickled(value, self._sent.note, self._own, self._sources.files.shown)
                 made_by = MAGIC_NUMBER
             except NoBytecode as error:
                 unable = str(error)
@@ -99,6 +103,6 @@ def _check(value: "Any", error: "Exception") -> "None":
     A lock, say. To name versions then would send its owner looking for another Python.
     """
     try:
-        pickled(value, lambda function: None, lambda handle: None)
+        pickled(value, lambda function: None, lambda handle: None, lambda code: "")
     except NoBytecode:  # we cannot try, and source is all that there is
         raise error from None

@@ -9,14 +9,13 @@ import __future__
 import ast
 import functools
 import linecache
-import os
 from types import CodeType, FunctionType
 
 from ..bootstrap.calls import bysource as there
 from ..bootstrap.errors import Error
-from ..bootstrap.finder import ROOT
 from . import extent
 from .codes import alike, inner, same
+from .files import Files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ class Sources(object):
 
     def __init__(self, ask: "Callable[[CodeType], Any]") -> "None":
         self._ask = ask
+        self.files = Files()
 
     def of_function(self, function: "FunctionType") -> "List[Any]":
         """What ``text_of`` takes of the lines that define a function, or a lambda's expression."""
@@ -64,7 +64,7 @@ class Sources(object):
                 continue  # one that something else has made, as dataclasses do
             piece = _class_around(code, text, tree)
             if piece and piece[2] == cls.__name__:
-                return piece, there.compiled_of(piece, ""), shown_file(code), names
+                return piece, there.compiled_of(piece, ""), self.files.shown(code), names
         raise NoSource("the class %s has no method whose source is known" % cls.__qualname__)
 
     def _running(self, code: "CodeType", names: "Dict[str, Any]", name: "str") -> "Tuple[str, ast.Module]":
@@ -137,12 +137,6 @@ def _class_around(code: "CodeType", text: "str", tree: "ast.Module") -> "List[An
         elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             waiting.extend(each for each in ast.iter_child_nodes(node) if not isinstance(each, ast.expr))
     return []
-
-
-def shown_file(code: "CodeType") -> "str":
-    """How tracebacks there name the file: never by a path of this machine."""
-    name = code.co_filename
-    return name if name.startswith(("<", ROOT)) else ROOT + os.path.basename(name)
 
 
 def _plain(member: "Any") -> "Any":
