@@ -47,7 +47,8 @@ def _oci(program: "str", package: "str") -> "Engine":
         # Podman does not tell a container that is paused from one that is stopped.
         (NOT_RUNNING, ("exec sessions on running",),
          "Start it: `%s start %%s`; one that is paused: `%s unpause %%s`." % (program, program)),
-        (NO_ENGINE, ("cannot connect to the docker daemon", "error during connect", "unable to resolve docker endpoint"),
+        (NO_ENGINE, ("cannot connect to the docker daemon", "error during connect",
+                     "unable to resolve docker endpoint"),
          "Is it running, and is it the one that is meant? See `%s info`." % program),
         (DENIED, ("permission denied while trying to connect",),
          "Be one of those who may use the engine, or start it by way of a context that is: via=."),

@@ -73,8 +73,8 @@ def test_users_that_cannot_be(engine: str, user: str, says: str) -> None:
      "no such user"),
     ("docker", 'OCI runtime exec failed: exec failed: unable to start container process: chdir to cwd ("/srv") set in'
      " config.json failed: no such file or directory: unknown", ConnectError, "could not start a program"),
-    ("docker", 'Failed to initialize: unable to resolve docker endpoint: context "far": context not found', ConnectError,
-     "be reached"),
+    ("docker", 'Failed to initialize: unable to resolve docker endpoint: context "far": context not found',
+     ConnectError, "be reached"),
     ("docker", 'error during connect: Get "http://far:2375/v1.50": dial tcp: lookup far: no such host', ConnectError,
      "be reached"),
     ("buildah", 'Error: reading build container "web": container not known', UnknownHost, "there is no container web"),
