@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from remotesvc.bootstrap.errors import UsageError
-from remotesvc.ssh.configuration.hostspec import CONTAINERS
+from remotesvc.ssh.configuration.hostspec import CONTAINERS, check_user_place
 
 from .inventory.model import EVERYONE, HostEntry, Inventory
 from .inventory.ranges import expand
@@ -132,6 +132,7 @@ class Matcher:
         """`web1:ssh`: two hosts, says the algebra; of names nobody knows a port was meant, or a kind of container."""
         for part, first, second in () if self._closed else without_port(pattern):
             if not any(name in self._inventory or self._inventory.is_group(name) for name in (first, second)):
+                check_user_place(part)
                 raise UsageError(
                     f"{second!r} in {part!r} is no port; write {first},{second} for two hosts, and the name of a"
                     f" container behind {', '.join(f'{kind}:' for kind in CONTAINERS[:-1])} or {CONTAINERS[-1]}:"

@@ -112,6 +112,17 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("text", "remedy"), [
+    ("ann@docker:web1", "write 'docker:web1', and the user with -u"),
+    ("ann:hunter2@kubectl:shop/web-0", "write 'kubectl:shop/web-0', and"),
+    ("ann@local:", "nobody logs in to local:; .* --become-user"),
+])  # fmt: skip
+def test_a_user_ahead_of_what_is_not_reached_over_ssh_is_told_its_place(text: str, remedy: str) -> None:
+    with pytest.raises(UsageError, match=remedy) as caught:
+        parse(text)
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["ftp://web1", "http://me:hunter2@web1:80/x", "SSH+git://x"])
 def test_addresses_of_something_else_are_named(text: str) -> None:
     with pytest.raises(UsageError, match="hosts have no .* address; write user@host:port") as caught:

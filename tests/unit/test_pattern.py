@@ -142,6 +142,8 @@ def test_what_is_no_port_is_not_taken_for_a_host(inventory: Inventory) -> None:
             open_to_all.hosts("rkt:x")
         with pytest.raises(UsageError, match="hosts have no 'ftp://' address"):
             open_to_all.hosts("ftp://x")
+        with pytest.raises(UsageError, match="write 'docker:x', and the user with -u"):
+            open_to_all.hosts("ann@docker:x")
         assert [host.name for host in open_to_all.hosts("podman:x,docker:y")] == ["podman:x", "docker:y"]
     assert [host.name for host in open_to_all.hosts("db-a:elsewhere")] == ["db-a", "elsewhere"]
 

@@ -58,6 +58,7 @@ def parse(text: str) -> HostSpec:
     check_scheme(text)
     if text.startswith("ssh://"):
         return _parse_url(text[len("ssh://") :])
+    check_user_place(text)
     user, at, place = text.rpartition("@")
     host, port = _split_port(place, text)
     return HostSpec(check_user(user) if at else None, host, port)
@@ -68,6 +69,19 @@ def check_scheme(text: str) -> None:
     scheme, found, _ = text.partition("://")
     if found and scheme != "ssh" and _SCHEME.match(scheme):
         raise UsageError(f"hosts have no {_shown(scheme + '://')} address; write user@host:port or ssh://user@host:port")
+
+
+def check_user_place(text: str) -> None:
+    """UsageError if `text` has a user ahead of a host that is not reached over SSH."""
+    _, at, place = text.partition("@")  # what stands ahead is not quoted: it may have a password in it
+    kind, colon, name = place.partition(":")
+    if not at or not colon or _PORT.match(name):
+        return
+    if place == "local:":
+        raise UsageError("nobody logs in to local:; to work as another user, see --become-user (Router.sudo)")
+    if kind in CONTAINERS:
+        raise UsageError(f"the user of a container is no part of the host: write {_shown(place)}, and"
+                         " the user with -u (user=)")
 
 
 def check_user(user: str) -> str:
