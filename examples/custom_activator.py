@@ -1,5 +1,8 @@
 """An activator of one's own: services have names of our choosing, and only those in a list may come up.
 
+    python custom_activator.py               a process on this machine asks for them
+    python custom_activator.py docker:web1   one in a container does
+
 By default a service is named after its class and any parent may start any service it can import. Here targets know them
 as "clock/v1" and the like, whatever their classes are called today.
 """
@@ -7,6 +10,7 @@ as "clock/v1" and the like, whatever their classes are called today.
 from __future__ import annotations
 
 import datetime
+import sys
 
 import remotesvc
 from remotesvc.service import Activator, AllowAny, Pool, Service, ServiceInactive, ServiceRefused, expose, master
@@ -62,7 +66,7 @@ def ask(name: str) -> str:
 
 if __name__ == "__main__":
     with remotesvc.Router() as router, CataloguePool(router) as pool:
-        context = router.local()
+        context = router.connect(sys.argv[1] if len(sys.argv) > 1 else "local:")
         print("the clocks differ by less than a minute:", context.call(drift) < 60)
         print("active:", [each["service"] for each in pool.statistics()])
         for name in ("clock/v2", "subprocess.Popen"):

@@ -40,12 +40,11 @@ def index(directory: str) -> int:
     return words
 
 
-def connect(router: remotesvc.Router, host: str | None, jobs_dir: str | None) -> remotesvc.Context:
-    context = router.ssh(host) if host else router.local()
-    return context.options(jobs_dir=jobs_dir)
+def connect(router: remotesvc.Router, host: str, jobs_dir: str | None) -> remotesvc.Context:
+    return router.connect(host).options(jobs_dir=jobs_dir)
 
 
-def deploy(host: str | None, source: str, target: str, jobs_dir: str | None = None) -> str:
+def deploy(host: str, source: str, target: str, jobs_dir: str | None = None) -> str:
     """Bring the directory there and begin the work; returns the id of the job."""
     with remotesvc.Router() as router:
         context = connect(router, host, jobs_dir)
@@ -55,7 +54,7 @@ def deploy(host: str | None, source: str, target: str, jobs_dir: str | None = No
         return context.detach(index, target).id
 
 
-def fetch(host: str | None, job: str, jobs_dir: str | None = None) -> None:
+def fetch(host: str, job: str, jobs_dir: str | None = None) -> None:
     """Wait for the work that was begun, show it, and have the host forget it."""
     with remotesvc.Router() as router:
         begun = connect(router, host, jobs_dir).job(job)
@@ -69,13 +68,15 @@ def demonstration(directory: Path) -> None:
     (source / "pages").mkdir(parents=True)
     for number in range(3):
         (source / "pages" / f"{number}.txt").write_text(f"page {number}\n" * 10)
-    fetch(None, deploy(None, str(source), str(target), jobs), jobs)
+    fetch("local:", deploy("local:", str(source), str(target), jobs), jobs)
     (source / "pages" / "1.txt").write_text("only this one has changed\n")
-    fetch(None, deploy(None, str(source), str(target), jobs), jobs)
+    fetch("local:", deploy("local:", str(source), str(target), jobs), jobs)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 3:
+    if len(sys.argv) not in (1, 4):
+        sys.exit("usage: deploy_files.py [HOST SOURCE TARGET]")
+    if len(sys.argv) > 1:
         fetch(sys.argv[1], deploy(*sys.argv[1:4]))
     else:
         with tempfile.TemporaryDirectory() as scratch:

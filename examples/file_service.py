@@ -58,12 +58,12 @@ def download(paths: list[str], directory: str | None = None) -> tuple[str, dict[
     return directory, digests
 
 
-def main(host: str | None, paths: list[str], directory: str | None = None) -> None:
+def main(host: str, paths: list[str], directory: str | None = None) -> None:
     service = Downloads()
     with remotesvc.Router() as router, Pool(router, services=[service]):
         for path in paths:
             service.register(path)
-        context = router.ssh(host) if host else router.local()
+        context = router.connect(host)
         directory, digests = context.call(download, paths, directory)
         print(f"into {directory}")
         for path, digest in digests.items():
@@ -77,6 +77,8 @@ def main(host: str | None, paths: list[str], directory: str | None = None) -> No
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 2:
+        sys.exit("usage: file_service.py [HOST FILE...]")
     with tempfile.TemporaryDirectory() as scratch:
         if len(sys.argv) > 2:
             main(sys.argv[1], sys.argv[2:])
@@ -85,4 +87,4 @@ if __name__ == "__main__":
             for number, name in enumerate(made):
                 with open(name, "wb") as out:
                     out.write(os.urandom(300_000 * number + 10))
-            main(None, made, tempfile.mkdtemp(dir=scratch))
+            main("local:", made, tempfile.mkdtemp(dir=scratch))

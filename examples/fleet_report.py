@@ -50,6 +50,8 @@ def main(inventory: str, pattern: str) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (1, 3):
+        sys.exit("usage: fleet_report.py [INVENTORY PATTERN]")
     if len(sys.argv) > 2:
         sys.exit(main(sys.argv[1], sys.argv[2]))
     with tempfile.NamedTemporaryFile("w", suffix=".ini") as file:

@@ -1,12 +1,13 @@
 """The plain Invoker: calls of one service run side by side, on as many threads as the pool has.
 
-A service that answers for directories, asked by eight threads at once. The one instance is shared, so what it counts
-is guarded by a lock.
+A service that answers for directories of this machine, or of a host (`python invoker_concurrent.py web1`), asked by
+eight threads at once. The one instance is shared, so what it counts is guarded by a lock.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -44,7 +45,8 @@ class DiskUsage(Service):
 
 if __name__ == "__main__":
     with remotesvc.Router() as router:
-        disk = router.local().service(DiskUsage)
+        context = router.connect(sys.argv[1] if len(sys.argv) > 1 else "local:")
+        disk = context.service(DiskUsage)
         with ThreadPoolExecutor(8) as threads:
             for count, size in threads.map(lambda path: disk.usage(path=path), ["/", "/usr", "/etc", "/bin"] * 2):
                 print(f"{count} files, {size} bytes")

@@ -1,10 +1,12 @@
 """The DeduplicatingInvoker: equal calls run once, everyone gets that answer, and it is kept for a while.
 
-Many hosts ask the master for the same release at the same moment; it is fetched once. Who waits holds no thread.
+Many hosts (`python invoker_deduplicating.py web1 web2`, or four processes on this machine) ask the master for the same
+release at the same moment; it is fetched once. Who waits holds no thread.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 
@@ -46,7 +48,8 @@ def deploy(version: str) -> int:
 if __name__ == "__main__":
     releases = Releases()
     with remotesvc.Router() as router, Pool(router, services=[releases]):
-        hosts = [router.local(name=f"host{number}") for number in range(4)]
+        names = sys.argv[1:] or ["local:"] * 4
+        hosts = [router.connect(name) for name in names]
         futures = [host.submit(deploy, version) for host in hosts for version in ("1.0", "1.0", "2.0")]
         print("sizes:", sorted({future.result() for future in futures}), "calls:", len(futures))
         print("fetched:", sorted(releases.fetched))

@@ -1,10 +1,12 @@
 """The SerializedInvoker: one call after the other, in the order they came, each with its own answer.
 
-A package manager takes one transaction at a time. Twenty are asked for at once; the one that fails fails for its caller
-alone, and the next begins.
+A package manager, on this machine or on a host (`python invoker_serialized.py web1`), takes one transaction at a time.
+Twenty are asked for at once; the one that fails fails for its caller alone, and the next begins.
 """
 
 from __future__ import annotations
+
+import sys
 
 import remotesvc
 from remotesvc.service import SerializedInvoker, Service, expose
@@ -43,7 +45,7 @@ class Packages(Service):
 
 if __name__ == "__main__":
     with remotesvc.Router() as router:
-        context = router.local()
+        context = router.connect(sys.argv[1] if len(sys.argv) > 1 else "local:")
         names = [f"package{number}" for number in range(20)]
         names[7] = "broken"
         answers = [context.call_service_async(Packages, "install", name=name) for name in names]

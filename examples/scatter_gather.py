@@ -49,7 +49,7 @@ def gather(
 
 def main(hosts: list[str]) -> None:
     with remotesvc.Router() as router:
-        contexts = [router.ssh(host) for host in hosts] or [router.local(name=f"local{n}") for n in range(1, 5)]
+        contexts = [router.connect(host) for host in hosts] or [router.local(name=f"local{n}") for n in range(1, 5)]
         for name, answer in sorted(gather(router, contexts, None if hosts else contexts[2]).items()):
             print(answer if isinstance(answer, BaseException) else f"{name}: {answer}")
 

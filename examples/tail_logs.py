@@ -39,7 +39,7 @@ def show(receiver: remotesvc.Receiver) -> None:
 def from_hosts(path: str, hosts: Iterable[str]) -> None:
     with remotesvc.Router() as router, remotesvc.Receiver(router) as receiver:
         for host in hosts:
-            router.ssh(host).submit(follow, path, receiver.sender())
+            router.connect(host).submit(follow, path, receiver.sender())
         show(receiver)
 
 
@@ -59,6 +59,8 @@ def demonstration(lines: int = 5) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 2:
+        sys.exit("usage: tail_logs.py [FILE HOST...]")
     if len(sys.argv) > 2:
         from_hosts(sys.argv[1], sys.argv[2:])
     else:

@@ -42,18 +42,50 @@ def test_the_index_has_each_example() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == set(re.findall(r"\]\((\w+\.py)\)", index))
 
 
-@pytest.mark.parametrize("name", SAID)
-def test_an_example_runs_and_says_what_it_shows(name: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / f"{name}.py")],
-        cwd=tmp_path,
+def run(name: str, directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{name}.py"), *words],
+        cwd=directory,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"},
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
     )
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_an_example_runs_and_says_what_it_shows(name: str, tmp_path: Path) -> None:
+    done = run(name, tmp_path)
     assert done.returncode == 0, done.stderr
     assert [words for words in SAID[name] if words not in done.stdout] == [], done.stdout
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "words", "said"), [
+    ("custom_activator", ["local:"], "refused: there is no clock/v2 here"),
+    ("deploy_files", ["local:", "source", "target"], "sent 1 files, 0 were the same\nthe same there: True\nwords: 2\n"),
+    ("file_service", ["local:", "source/a"], "a: the same there"),
+    ("invoker_concurrent", ["local:"], "side by side: True"),
+    ("invoker_deduplicating", ["local:", "local:"], "sizes: [8000] calls: 6\n"),
+    ("invoker_serialized", ["local:"], "in order: True"),
+    ("scatter_gather", ["local:"], "local: {'processors'"),
+])  # fmt: skip
+def test_an_example_works_on_the_host_it_is_given(
+    name: str, words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HOME", "TMPDIR"):  # it leaves there what a host is to keep
+        monkeypatch.setenv(variable, str(tmp_path))
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "a").write_text("two words")
+    words = [str(tmp_path / word) if word in ("source", "source/a", "target") else word for word in words]
+    done = run(name, tmp_path, *words)
+    assert (done.returncode, said in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["deploy_files", "file_service", "fleet_report", "tail_logs"])
+def test_an_example_that_is_told_too_little_says_so(name: str, tmp_path: Path) -> None:
+    done = run(name, tmp_path, "local:")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"usage: {name}.py [")
