@@ -143,6 +143,14 @@ def test_a_container_that_is_not_there_is_named(
     assert caught.value.hint in shown and re.search("FAILED +exec", shown)
 
 
+def test_a_user_that_is_not_in_a_container_is_named(router: Router, engine: Engine) -> None:
+    if engine.kind not in ("podman", "buildah", "nspawn"):  # others take numbers, or none
+        return
+    with pytest.raises(ConnectError, match="has no such user") as caught:
+        router.container(engine.name, engine.kind, user="nobody-has-this").wait_ready()
+    assert caught.value.hint and caught.value.stage == "exec"
+
+
 def test_who_may_not_enter_a_container_is_told(router: Router, engine: Engine, nobody: Context) -> None:
     if engine.kind not in ("lxc", "lxd"):  # root is asked for by others, or it is other credentials that count
         return

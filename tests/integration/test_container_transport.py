@@ -47,6 +47,9 @@ def test_what_is_missing_is_named(hosts: Hosts, router: Router, container: Calla
         router.docker("nobody-has-this").wait_ready()
     with pytest.raises(PythonNotFound):
         router.docker(hosts["nopython"].id).wait_ready()
+    with pytest.raises(ConnectError, match="has no such user") as no_user:
+        router.docker(hosts["bookworm"].id, user="nobody-has-this").wait_ready()
+    assert "--python" not in str(no_user.value)
     stopped = container()
     router.docker(stopped.id).call(engine_tasks.hide, "(sh|dash)$")
     with pytest.raises(ConnectError, match="has no shell") as caught:
@@ -59,6 +62,12 @@ def test_what_is_missing_is_named(hosts: Hosts, router: Router, container: Calla
         router.docker("--privileged")
     with pytest.raises(UsageError, match="docker, podman, .* not of 'rkt'"):
         router.container("x", "rkt")
+
+
+def test_an_engine_that_there_is_not_is_told_as_that(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONTEXT", "nobody-has-this")
+    with pytest.raises(ConnectError, match="the container engine cannot be reached"):
+        router.docker("web1").wait_ready()
 
 
 def test_containers_from_the_command_line(hosts: Hosts, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
