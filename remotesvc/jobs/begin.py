@@ -60,7 +60,8 @@ def begin(request: "Dict[str, Any]") -> "Any":
     ``limit`` of output.
     """
     if ends_with_kernel():
-        raise JobError("a job would not outlive this connection: all processes here end with it, as with `buildah run`")
+        raise JobError("a job would not outlive this connection: all processes here end with it (as those of"
+                       " `buildah run` and `systemd-run` do)")
     router = current().router
     router.whole_kernel()
     importer, finder = router.importer(), router.finder

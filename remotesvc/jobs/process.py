@@ -1,12 +1,15 @@
 """Which process is which: its number may be another's later, but not with the same time of start on the same boot."""
 
 import os
+import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict
 
 PROC = "/proc"
+
+_RUN = re.compile(rb"/run-\w+\.service$", re.M)
 
 
 def identity(pid: "int") -> "Dict[str, Any]":
@@ -50,9 +53,9 @@ def lives(known: "Dict[str, Any]") -> "bool":
 
 
 def ends_with_kernel() -> "bool":
-    """Is one of our kernels the first process of this PID namespace? Whatever else runs in it is killed when that ends.
-    """
-    return b"\0remotesvc:" in _read("1/cmdline")
+    """Does whatever we start end with a kernel of ours? So it is if that is the first process of its PID namespace, or
+    was started by `systemd-run`, whose services are ended whole."""
+    return b"\0remotesvc:" in _read("1/cmdline") or bool(_RUN.search(_read("self/cgroup")))
 
 
 def _start(pid: "int") -> "int":

@@ -153,13 +153,17 @@ def test_a_process_is_told_from_others_with_its_number(monkeypatch: pytest.Monke
     assert not process.lives({**dead, "boot": "", "space": ""})
 
 
-@pytest.mark.parametrize(("first", "ends"), [
-    (b"/sbin/init\0", False), (b"", False), (b"python3\0-c\0remotesvc\0", False),
-    (b"/usr/bin/python3\0-BESsuc\0import sys\0remotesvc:root@web1:77\0", True),
+@pytest.mark.parametrize(("first", "group", "ends"), [
+    (b"/sbin/init\0", b"0::/user.slice/user-0.slice/session-1.scope\n", False), (b"", b"", False),
+    (b"python3\0-c\0remotesvc\0", b"0::/system.slice/run-u7.scope\n", False),
+    (b"/usr/bin/python3\0-BESsuc\0import sys\0remotesvc:root@web1:77\0", b"0::/\n", True),
+    (b"/sbin/init\0", b"1:name=systemd:/system.slice/run-u7.service\n0::/system.slice/run-u7.service\n", True),
 ])  # fmt: skip
 def test_where_processes_end_with_our_kernel(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bytes, ends: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bytes, group: bytes, ends: bool
 ) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "cgroup").write_bytes(group)
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "cmdline").write_bytes(first)
     monkeypatch.setattr(process, "PROC", str(tmp_path))
