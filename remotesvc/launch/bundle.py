@@ -72,6 +72,10 @@ PROBE = (
 )
 
 
+# The same where there is no shell: a core has nothing of the memory then. A minimal Python has no `resource`.
+NO_CORE = "try:open('/proc/self/coredump_filter','w').write('0')\nexcept Exception:pass\n"
+
+
 class Bundle(object):
     """The kernel in the form it travels in; made once a process, sent many times. Thread-safe.
 
@@ -119,9 +123,9 @@ class Bundle(object):
         limit, first = int(min(budget, LONGEST_BUDGET)) + 5, self.first(code)
         return SACRIFICE + stage0.PREAMBLE + struct.pack(">16sII", marker, len(first), limit) + first
 
-    def argv(self, python: "str", name: "str") -> "List[str]":
-        """Start stage 0 with a known interpreter."""
-        return [python, FLAGS, CODE, safe_name(name), self.stage0, CODE]
+    def argv(self, python: "str", name: "str", before: "str" = "") -> "List[str]":
+        """Start stage 0 with a known interpreter, which runs ``before`` first."""
+        return [python, FLAGS, before + CODE, safe_name(name), self.stage0, CODE]
 
     def shell_command(self, name: "str", python: "Optional[str]" = None, known: "Optional[str]" = None) -> "str":
         """Start stage 0 on another machine, whatever its login shell: with ``python`` and no other, else with

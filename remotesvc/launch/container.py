@@ -4,7 +4,7 @@ import os
 
 from ..bootstrap.calls.current import current
 from ..bootstrap.unreachable import BootstrapError, ConnectError, as_reply
-from .bundle import CANDIDATES, PROBE, safe_name
+from .bundle import CANDIDATES, NO_CORE, PROBE, safe_name
 from .connection import Connection
 from .engines import engine_of
 from .process import ProcessPath
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 class ContainerPath(ProcessPath):
     """The byte path to a kernel in a container."""
 
-    def __init__(self, argv: "List[str]", name: "str", engine: "Engine", container: "str") -> "None":
+    def __init__(self, argv: "List[str]", name: "str", engine: "Engine", container: "str",
+                 python: "Optional[str]") -> "None":
         self._engine = engine
         self._container = container
+        self._python = python
         try:
             # What an engine says is told by its words: they are to be the English ones.
             super().__init__(argv, name, dict(os.environ, LC_ALL="C.UTF-8", LANGUAGE="C"))
@@ -35,7 +37,7 @@ class ContainerPath(ProcessPath):
         """Why there is no kernel, if the engine is the reason. Docker's says on stdout that there is no such program:
         among the ``noise`` ahead of the kernel's marker."""
         said, status = (noise + "\n" + self.diagnostics()).strip(), self.exit_status()
-        found = self._engine.reason(self._container, said, status)
+        found = self._engine.reason(self._container, said, status, self._python)
         if found is None:
             return None
         error, why, hint = found
@@ -56,10 +58,12 @@ def open_container(tree: "Any", options: "Dict[str, Any]") -> "Any":
     """A context in a container of this machine, on its way up. Raises BootstrapError without the program."""
     tree.router.alive()  # before there is a process that nobody would end
     engine, container = engine_of(options["engine"]), options["container"]
-    words = [safe_name(process_name()), tree.bundle.stage0] + ([options["python"]] if options["python"] else CANDIDATES)
-    command = engine.argv(engine.place(container, options["options"]), options["user"],
-                          ["sh", "-c", PROBE, "sh"] + words)
-    path = ContainerPath(command, options["name"], engine, container)
+    python, name = options["python"], process_name()
+    # Nobody has to look for one that is named: so an image without a shell will do.
+    words = tree.bundle.argv(python, name, NO_CORE) if python else (
+        ["sh", "-c", PROBE, "sh", safe_name(name), tree.bundle.stage0] + CANDIDATES)
+    command = engine.argv(engine.place(container, options["options"]), options["user"], words)
+    path = ContainerPath(command, options["name"], engine, container, python)
     return tree.adopt(Connection(path, options["name"], options["connect_timeout"]), options["settings"])
 
 

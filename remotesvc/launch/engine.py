@@ -103,13 +103,17 @@ class Engine(object):
         """The command that runs ``words`` in a container: stdin and stdout are ours, and no terminal."""
         return self._enter(place, user) + words
 
-    def reason(self, container: "str", said: "str", status: "Optional[int]"
+    def reason(self, container: "str", said: "str", status: "Optional[int]", python: "Optional[str]" = None
                ) -> "Optional[Tuple[Type[ConnectError], str, str]]":
         """(error, why there is no kernel, what to do), from what the program said and its exit status; None if that
-        says nothing."""
+        says nothing. ``python``: what it was to run, if not a shell."""
         low = "%s\nexit status %s%s" % (said.lower(), status, "" if said else SILENT)
+        if python:
+            low = low.replace(python.lower(), "sh")  # the same words, of another program
         for (error, why), signs, hint in self._reasons:
             if any(sign in low for sign in signs):
+                if python and (error, why) == NO_SHELL:
+                    (error, why), hint = NO_PYTHON, "There is no %s that could be run." % python
                 return error, why % ("%s %s" % (self.noun, container)), hint.replace("%s", container)
         return None
 

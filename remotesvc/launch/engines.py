@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
     from .engine import Place, Reason
 
-_TAKE_ANOTHER = "A Python has to be there anyway: take an image that has one."
+_TAKE_ANOTHER = ("If it has a Python, name that: with python=PATH (--python PATH) no shell is needed. Else take an"
+                 " image that has one.")
 _SHELL_OF_OCI: "Reason" = (NO_SHELL, ('"sh": executable file not found', 'sh\\": executable file not found',
-                                      "failed to exec"), _TAKE_ANOTHER)
+                                      "stat sh: no such file", "executable file `sh` not found", "failed to exec"),
+                           _TAKE_ANOTHER)
 _USER_OF_OCI: "Reason" = (NO_SUCH_USER, ("unable to find user", "unable to find group", "unknown user error",
                                          "uids and gids must be in range"), "Name one of its own, by name or number.")
 _ENTER_AS_ROOT = "Start it by way of a context of root's: Router.sudo, and via= that."

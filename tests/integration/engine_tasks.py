@@ -14,6 +14,12 @@ def hide(which: str) -> None:
             os.rename(_WHERE + name, _WHERE + _HIDDEN + name)
 
 
+def core_filter() -> int:
+    """Which of its memory a process would leave in a core file."""
+    with open("/proc/self/coredump_filter") as file:
+        return int(file.read(), 16)
+
+
 def show() -> None:
     """Give all of them their own names again."""
     for name in os.listdir(_WHERE):

@@ -51,7 +51,8 @@ def test_files_go_both_ways(context: Context, tmp_path: Path) -> None:
 
 
 def test_a_job_outlives_the_connection_or_is_refused(router: Router, engine: Engine, context: Context) -> None:
-    if engine.kind == "buildah":  # each of its commands has a PID namespace of its own
+    # Each command of buildah has a PID namespace of its own, and systemd ends the processes of a service.
+    if engine.kind in ("buildah", "nspawn"):
         for there in (context, router.local(via=context)):
             with pytest.raises(remotesvc.JobError, match="would not outlive this connection"):
                 there.detach("time:sleep", 300)
@@ -181,6 +182,14 @@ def test_what_is_not_in_a_container_is_named(
         with pytest.raises(error, match=says) as caught:
             router.container(engine.name, engine.kind).wait_ready()
         assert caught.value.hint
+        named = router.container(engine.name, engine.kind, python="/usr/bin/python3")
+        if what == "python":
+            with pytest.raises(PythonNotFound, match="no Python 3 was found") as caught:
+                named.wait_ready()
+            assert "no /usr/bin/python3 that could be run" in caught.value.hint
+        else:
+            assert named.call(os.getuid) == 0
+            assert named.call(engine_tasks.core_filter) == 0
     finally:
         context.call(engine_tasks.show)
     assert router.container(engine.name, engine.kind).call(os.getuid) == 0

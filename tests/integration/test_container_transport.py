@@ -54,7 +54,7 @@ def test_what_is_missing_is_named(hosts: Hosts, router: Router, container: Calla
     router.docker(stopped.id).call(engine_tasks.hide, "(sh|dash)$")
     with pytest.raises(ConnectError, match="has no shell") as caught:
         router.docker(stopped.id).wait_ready()
-    assert "A Python has to be there anyway" in caught.value.hint
+    assert "with python=PATH (--python PATH) no shell is needed" in caught.value.hint
     stopped.control("stop", "--time", "0")
     with pytest.raises(ConnectError, match="is not running"):
         router.docker(stopped.id).wait_ready()

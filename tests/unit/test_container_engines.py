@@ -122,6 +122,20 @@ def test_one_that_may_be_paused_is_told_both_remedies() -> None:
     assert found[2] == "Start it: `podman start web`; one that is paused: `podman unpause web`."
 
 
+@pytest.mark.parametrize(("engine", "said", "status"), [
+    ("docker", 'exec failed: exec: "/opt/Python9": stat /opt/Python9: no such file or directory: unknown', 127),
+    ("docker", 'exec failed: exec: "/opt/Python9": executable file not found in $PATH: unknown', 127),
+    ("podman", "Error: crun: executable file `/opt/Python9` not found: No such file or directory", 127),
+    ("lxc", 'lxc-attach: Failed to exec "/opt/Python9"', 255),
+    ("incus", "Error: Command not found", 127),
+    ("nspawn", "", 203),
+])  # fmt: skip
+def test_a_python_that_was_named_and_is_not_there(engine: str, said: str, status: int) -> None:
+    found = ENGINES[engine].reason("web", said, status, "/opt/Python9")
+    assert found is not None and found[0] is PythonNotFound
+    assert found[2] == "There is no /opt/Python9 that could be run."
+
+
 @pytest.mark.parametrize(("status", "why"), [(203, "has no shell"), (217, "has no such user")])
 def test_what_systemd_says_by_a_status_alone(status: int, why: str) -> None:
     found = ENGINES["nspawn"].reason("web", "", status)
