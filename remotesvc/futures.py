@@ -197,7 +197,7 @@ class CallFuture(InterruptibleFuture[T]):
     def _left(self, timeout: float | None) -> float:
         """Wait here, in a call that runs on the master, until its caller gives up; then no time is left to wait."""
         if not self.done():
-            wait_in_call(self._ends_within, timeout, self.tokens)
+            wait_in_call(self._ends_within, timeout, self.tokens if timeout is None else ())
         return 0
 
     def _ends_within(self, seconds: float | None) -> bool:

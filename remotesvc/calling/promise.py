@@ -95,7 +95,7 @@ class Promise(object):
         in a call that its caller gave up."""
         self.refuse_fork()
         begun = time.monotonic()
-        if not wait_in_call(self._done.wait, timeout, self._invocation.tokens):
+        if not wait_in_call(self._done.wait, timeout, self._invocation.tokens if timeout is None else ()):
             raise CallTimeout("not done after %g s" % (time.monotonic() - begun))
         return self._error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
 from collections import deque
@@ -11,7 +12,7 @@ from concurrent.futures import BrokenExecutor, Executor
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
-from remotesvc.bootstrap.errors import NotSent, UsageError
+from remotesvc.bootstrap.errors import ForkedError, NotSent, UsageError
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.calling.many import many
 from remotesvc.futures import Cancelled
@@ -54,6 +55,7 @@ class FleetExecutor(Executor):
         self._options = options
         self._tasks = Tasks(members, policy, slots, idempotent)
         self._changed = threading.Condition(threading.Lock())
+        self._pid = os.getpid()
         self._shut = False
         self._running: set[HostFuture] = set()
 
@@ -99,6 +101,8 @@ class FleetExecutor(Executor):
              buffersize: int | None) -> Generator[Any, None, None]:
         deadline = None if timeout is None else time.monotonic() + timeout
         futures = deque(self.submit(fn, *args) for args in itertools.islice(calls, buffersize))
+        if buffersize is None:
+            calls = iter(())  # what has ended is asked no more: that would take items of those that have not
 
         def values() -> Generator[Any, None, None]:
             try:
@@ -109,8 +113,9 @@ class FleetExecutor(Executor):
                     del value  # it may be large
                     futures.extend(self.submit(fn, *args) for args in itertools.islice(calls, 1))
             finally:
-                for future in futures:
-                    future.cancel()
+                with suppress(ForkedError):  # left in a fork
+                    for future in futures:
+                        future.cancel()
 
         return values()
 
@@ -134,6 +139,8 @@ class FleetExecutor(Executor):
                     self._changed.wait()
 
     def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        if os.getpid() != self._pid:  # a fork unwinds: the tasks are its parent's
+            return
         if kind is None or issubclass(kind, (Exception, GeneratorExit)):  # a generator left early
             self.shutdown()
             return

@@ -1,6 +1,15 @@
 """Functions that users give us to call: what they raise is logged, and ends nothing of ours."""
 
+import collections
 import threading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Deque
+
+# What waits for whoever writes the log: a hook that always raises must not cost a thread for each message.
+_failed: "Deque[Any]" = collections.deque(maxlen=100)
+_writes = threading.Lock()
 
 
 def hook_failed(name: "str", error: "BaseException") -> "None":
@@ -8,10 +17,23 @@ def hook_failed(name: "str", error: "BaseException") -> "None":
     that, and all calls to a host with it; and it must not wait for whoever writes the log."""
     if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
         raise error  # Ctrl-C
-    try:
-        threading.Thread(target=_log, args=(name, error), name="remotesvc-hook", daemon=True).start()
-    except RuntimeError:  # there may be no more threads, or the program ends
-        pass
+    _failed.append((name, error))
+    if _writes.acquire(False):
+        try:
+            threading.Thread(target=_log_all, name="remotesvc-hook", daemon=True).start()
+        except RuntimeError:  # there may be no more threads, or the program ends
+            _writes.release()
+
+
+def _log_all() -> "None":
+    while True:
+        try:
+            while _failed:
+                _log(*_failed.popleft())
+        finally:
+            _writes.release()
+        if not _failed or not _writes.acquire(False):  # one that came in this instant
+            return
 
 
 def _log(name: "str", error: "BaseException") -> "None":

@@ -32,7 +32,7 @@ class Receiver(Waitable):
 
     ``get`` returns a Message, or raises what came instead of one: Lost, naming its host, when a context that has
     written is gone. Iterating gives both as messages and goes on; it ends when every sender that was handed out has
-    ended, by its ``close`` or with its context.
+    ended, by its ``close`` or with its context; the process of an isolated call that has ended is no such context.
     """
 
     # Does a process that was there for one call leave as a function does that returns, without its senders' ends?
@@ -232,9 +232,9 @@ class Receiver(Waitable):
 def _clear(router: "Any", book: "Book", watches: "Dict[int, Watch]", queue: "Any") -> "None":
     """Close the mailboxes of a receiver, tell those who write to it, drop what it holds."""
     for handle in list(book.lines):
-        router.drop(handle)
-        for context, at in book.close(handle):
+        for context, at in book.close(handle):  # first: who is told that nobody listens takes it that nobody has
             hang_up(router, context, at, CLOSED)
+        router.drop(handle)
     for watch in list(watches.values()):
         router.drop(watch.handle)
     watches.clear()

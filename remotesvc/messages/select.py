@@ -135,7 +135,7 @@ class Select(Waitable):
                 return event
 
     def _wait(self, left: "Optional[float]", call: "Any") -> "None":
-        if call is None or not call.in_turn:
+        if call is None or not call.in_turn or left is not None:  # with a timeout, it does not wait for ever
             super()._wait(left, call)
             return
         tokens = [getattr(member.source, "tokens", ()) for member in self._members.values()]

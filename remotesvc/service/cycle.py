@@ -52,8 +52,7 @@ class Waits(object):
 
     def caused(self, place: "Any", lock: "Any", request: "Any") -> "None":
         """See to it that a call from elsewhere is refused if that for which it waits would never come."""
-        lineage, here = request.call.lineage, self._pool.kernel.id
-        tokens = [-after for each, after in zip(lineage, lineage[1:]) if each == here and after < 0]
+        tokens = tokens_of(request.call, self._pool.kernel.id)
         if tokens:
             self.add(Wait(place, lock, request, tokens))
 
@@ -104,6 +103,11 @@ class Waits(object):
             request.lane.invoker.dropped(request, error)
         request.hurry = True  # others wait for this look
         request.fail(error, True)
+
+
+def tokens_of(call: "Any", here: "int") -> "List[int]":
+    """Of the calls made here that wait for this one."""
+    return [-after for each, after in zip(call.lineage, call.lineage[1:]) if each == here and after < 0]
 
 
 def still_waiting(waits: "List[Wait]") -> "List[Wait]":

@@ -105,10 +105,12 @@ class LocalRequest(Request):
     def _wait(self, event: "threading.Event", place: "Any", lock: "Any") -> "None":
         """Wait, but not for what waits for us. Raises Cancelled in a call that its caller gave up."""
         tokens: "Tuple[int, ...]" = ()
-        if place is not None and self.call.in_turn:
-            from .cycle import Wait
-            tokens = (next(TOKENS),)
-            self.pool.waits.add(Wait(place, lock, self, tokens))
+        if place is not None:
+            from .cycle import Wait, tokens_of
+            tokens = (next(TOKENS),) if self.call.in_turn else ()
+            causes = tokens_of(self.call, self.pool.kernel.id) + list(tokens)
+            if causes:
+                self.pool.waits.add(Wait(place, lock, self, causes))
         wait_in_call(event.wait, None, tokens)
 
     def result(self) -> "Any":

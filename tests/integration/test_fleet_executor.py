@@ -251,6 +251,13 @@ def test_a_buffer_bounds_what_is_submitted_ahead_of_its_reader(fleet: Fleet, chu
             executor.map(abs, [1], buffersize=0)
 
 
+def test_arguments_that_have_ended_are_not_asked_again(fleet: Fleet) -> None:
+    numbers = iter(range(10))
+    with fleet.executor() as executor:
+        assert list(executor.map(tasks.add, numbers, [1, 2])) == [1, 3]
+    assert list(numbers) == list(range(3, 10)), "one more than were used, as zip takes it"
+
+
 def test_values_that_do_not_come_in_time_are_given_up(fleet: Fleet) -> None:
     with fleet.filter("web1").executor() as executor:
         values = executor.map(tasks.sleep, [0, 600, 600], timeout=2)

@@ -1,5 +1,6 @@
 """Services that are called by what they wait for, and functions below that call them."""
 
+import contextlib
 import threading
 
 import remotesvc
@@ -53,6 +54,8 @@ class Turns(Service):
             return int(context.call(ask, how, times))
         if how == "items":
             return int(max(context.call(ask_late, how, times)))
+        if how == "relay":
+            return int(context.call(ask_relay))
         future = context.submit(ask, how, times)
         if how == "select":
             return int(remotesvc.Select([future]).get().value)
@@ -75,6 +78,17 @@ class Turns(Service):
         return len(self.reported)
 
     @expose(policy=AllowAny())
+    def impatient(self, how: str, caller: Message = CALLER) -> int:
+        """Have the caller report, and wait for that, but not for ever."""
+        future = caller.context.submit(report, 3)
+        with contextlib.suppress(TimeoutError):
+            if how == "select":
+                remotesvc.Select([future]).get(timeout=1.2)
+            else:
+                future.result(1.2)
+        return len(self.reported)
+
+    @expose(policy=AllowAny())
     def told(self, how: str, caller: Message = CALLER) -> int:
         """Wait for a call of the caller's that reports, and does not wait for that."""
         caller.context.call(tell, how)
@@ -87,6 +101,22 @@ class Turns(Service):
     @expose(policy=AllowAny())
     def reports(self) -> "list[int]":
         return self.reported
+
+
+class Relay(Service):
+    """Calls the other service here."""
+
+    @expose(policy=AllowAny())
+    def reports(self) -> int:
+        return len(call(Turns, "reports"))
+
+
+def ask_relay() -> int:
+    return int(master().service(Relay).reports())
+
+
+def impatient(how: str) -> int:
+    return master().service(Turns).impatient(how)
 
 
 def begin(how: str) -> int:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,6 +128,22 @@ def test_in_a_fork_nothing_waits_for_tasks_of_an_executor() -> None:
         future = executor.submit(called.nap, 60)
         assert in_fork(future.result) == in_fork(future.cancel) == "ForkedError"
         future.kill()
+
+
+def leave(executor: Any) -> None:
+    """End a fork as `sys.exit()` does."""
+    with executor:
+        raise SystemExit
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_leaves_the_block_of_an_executor_as_it_wants() -> None:
+    with Fleet("local:") as fleet, fleet.executor(slots=1) as executor:
+        futures = [executor.submit(called.nap, 60) for _ in range(2)]
+        assert in_fork(lambda: leave(executor)) == "SystemExit"
+        assert not any(future.done() for future in futures)
+        for future in futures:
+            future.kill()
 
 
 def test_in_a_fork_that_called_code_makes_nothing_waits_either(context: Context) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 import remotesvc
 from remotesvc import Context, Latch, Lost, Receiver, Router, Select
+from remotesvc.messages.hooks import hook_failed
 from tests.kernel import called, called_output, called_waiting, messages_there
 from tests.kernel.contexts import LIMIT, appears, end, until, usable
 
@@ -44,6 +46,17 @@ def test_a_hook_that_raises_costs_no_call(
     (tmp_path / "end").touch()
     assert other.result(LIMIT) == "done"
     waits_for_log(caplog, "the notify hook of a Receiver raised RuntimeError")
+
+
+def test_hooks_that_raise_all_the_time_cost_one_thread(caplog: pytest.LogCaptureFixture) -> None:
+    writing = threading.Event()
+    caplog.handler.addFilter(lambda record: writing.wait(LIMIT))
+    for _ in range(1000):
+        hook_failed("a hook", RuntimeError("the user's"))
+    assert [thread.name for thread in threading.enumerate()].count("remotesvc-hook") == 1
+    writing.set()
+    until(lambda: "remotesvc-hook" not in [thread.name for thread in threading.enumerate()])
+    assert 1 < len(caplog.messages) <= 102  # of the rest, the newest, besides those that it had begun with
 
 
 def test_a_hook_that_raises_when_a_host_dies_leaves_nobody_waiting(

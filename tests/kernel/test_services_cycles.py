@@ -19,7 +19,7 @@ pytest_plugins = ("tests.kernel.call_fixtures",)
 @pytest.fixture
 def pool(router: Router) -> Iterator[Pool]:
     services = [served_cycles.Turns, served_cycles.Values, served_cycles.Left, served_cycles.Right,
-                served_cycles.Helper, served_cycles.Patient]  # fmt: skip
+                served_cycles.Helper, served_cycles.Patient, served_cycles.Relay]  # fmt: skip
     with Pool(router, services=services) as pool:
         yield pool
 
@@ -38,6 +38,11 @@ def test_a_call_that_would_wait_for_itself_is_refused(asking: Context, pool: Poo
     assert f"{name} would wait for its turn for ever: {name} has it" in str(caught.value)
     assert f"contexts 0 -> {asking.id} -> 0" in str(caught.value)
     assert asking.call(served_cycles.ask, how, 1) == 1
+
+
+def test_so_is_one_that_comes_back_by_way_of_another_service(asking: Context, pool: Pool) -> None:
+    with pytest.raises(remotesvc.CallError, match="ServiceRefused.*Turns:reports would wait for its turn for ever"):
+        asking.call(served_cycles.ask, "relay", 2)
 
 
 def test_so_is_one_that_the_program_itself_has_caused(asking: Context, pool: Pool) -> None:
@@ -98,6 +103,12 @@ def test_who_waits_for_a_turn_ends_with_its_caller(asking: Context, pool: Pool, 
     until(lambda: patient.ended == [how])
     served_cycles.Left.both.wait(LIMIT)
     assert turn.result(LIMIT) == 2
+
+
+@pytest.mark.parametrize("how", ["select", "future"])
+def test_a_call_that_is_not_waited_for_for_ever_has_its_turn(asking: Context, pool: Pool, how: str) -> None:
+    assert asking.call(served_cycles.impatient, how) == 0
+    until(lambda: pool.call(served_cycles.Turns, "reports") == [3])
 
 
 @pytest.mark.parametrize("how", ["cast", "submit"])
