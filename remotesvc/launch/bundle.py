@@ -217,6 +217,8 @@ def kernel_sources() -> "Sources":
         return loader.sources  # type: ignore[no-any-return]
     import remotesvc
     package = os.path.dirname(str(stage0.__file__))
+    if not os.path.isdir(package):
+        return _in_archive(package, remotesvc.__spec__)
     sources = {"remotesvc": (True, _read(os.path.join(os.path.dirname(str(remotesvc.__file__)), "__init__.py")))}
     for directory, below, files in os.walk(package):
         below[:] = sorted(set(below) - {"__pycache__"})
@@ -226,6 +228,16 @@ def kernel_sources() -> "Sources":
             is_pkg = file == "__init__.py"
             sources[name if is_pkg else "%s.%s" % (name, file[:-3])] = (is_pkg, _read(os.path.join(directory, file)))
     return sources
+
+
+def _in_archive(package: "str", above: "Any") -> "Sources":
+    """The same where there are no files: in a zip archive, such as `zipapp` makes."""
+    import importlib.util
+    import pkgutil
+    specs = [above, importlib.util.find_spec(KERNEL)]
+    specs += [importlib.util.find_spec(found.name) for found in pkgutil.walk_packages([package], KERNEL + ".")]
+    return {spec.name: (spec.submodule_search_locations is not None, spec.loader.get_data(spec.origin))
+            for spec in specs}
 
 
 def kernel_codes(sources: "Sources") -> "Codes":

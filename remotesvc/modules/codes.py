@@ -56,8 +56,11 @@ class Codes:
 
 
 def kernel_codes(sources: Mapping[str, tuple[bool, bytes]]) -> dict[str, bytes]:
-    """The code of kernel modules, with their labels. It writes to ``__pycache__`` what an import would."""
+    """The code of kernel modules, with their labels. It writes to ``__pycache__`` what an import would. Of a zip
+    archive there is none: to compile them each time would take longer than whoever gets the source takes."""
     top, codes = os.path.dirname(remotesvc.__path__[0]), {}
+    if not os.path.isdir(top):
+        return {}
     for name, (is_pkg, source) in sources.items():
         path, label = os.path.join(top, *name.split("."), *["__init__"] * is_pkg) + ".py", label_of(name, is_pkg)
         data = _cached_data(Found(name, "source", is_pkg, source, path, modified=int(os.stat(path).st_mtime)))

@@ -160,6 +160,31 @@ def test_a_wheel_has_every_module_and_nothing_else(wheel: Path) -> None:
         assert "remotesvc contributors" in archive.read(licence).decode()
 
 
+def test_it_runs_from_a_zip_archive(wheel: Path, tmp_path: Path) -> None:
+    """As `zipapp` makes one; where a kernel finds all that it needs, and a job all that it imports."""
+    archive = tmp_path / "remotesvc.pyz"
+    with zipfile.ZipFile(wheel) as whole, zipfile.ZipFile(archive, "w") as packed:
+        for name in whole.namelist():
+            packed.writestr(name, whole.read(name))
+        packed.writestr("__main__.py", "import sys\nfrom remotesvc.__main__ import main\nsys.exit(main())\n")
+    assert int(run(sys.executable, archive, "run", "local:", "os:getpid", cwd=tmp_path)) > 1
+    assert run(sys.executable, archive, "exec", "local:", "--", "echo", "hello", cwd=tmp_path) == "hello\n"
+    jobs = "--jobs-dir", str(tmp_path / "jobs")
+    job = run(sys.executable, archive, "run", "--detach", *jobs, "local:", "operator:add", "1", "2", cwd=tmp_path)
+    assert run(sys.executable, archive, "jobs", *jobs, "local:", job.strip(), "--wait", cwd=tmp_path) == "12\n"
+    (shown,) = run(sys.executable, "-c", STAND_IN, archive, cwd=tmp_path).splitlines()
+    assert shown == "contextvars.py"
+
+
+STAND_IN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from remotesvc.modules.standins import stand_in
+source, file = stand_in("_contextvars")
+print(source and file.startswith(sys.argv[1]) and file.rpartition("/")[2])
+"""
+
+
 def test_the_pythons_that_are_named_are_those_that_are_tested(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 STAND_INS = {"_contextvars": "contextvars.py"}
 """Module -> file here. It is sent to targets of the master's minor version that have no such module."""
@@ -10,5 +12,6 @@ STAND_INS = {"_contextvars": "contextvars.py"}
 
 def stand_in(name: str) -> tuple[bytes, str]:
     """The source of a stand-in and its file."""
-    file = Path(__file__).with_name(STAND_INS[name])
-    return file.read_bytes(), str(file)
+    file = str(Path(__file__).with_name(STAND_INS[name]))
+    here: Any = sys.modules[__name__]
+    return here.__spec__.loader.get_data(file), file  # it may lie in a zip archive
