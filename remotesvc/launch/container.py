@@ -1,6 +1,7 @@
 """A context inside a running container, by way of its engine's own program: nothing is needed there but a Python."""
 
 import os
+import signal
 
 from ..bootstrap.calls.current import current
 from ..bootstrap.unreachable import BootstrapError, ConnectError, as_reply
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
     from .engine import Engine
+
+
+_KILLED = " (SIGKILL: it was out of memory, or the container was killed)"
 
 
 class ContainerPath(ProcessPath):
@@ -32,6 +36,11 @@ class ContainerPath(ProcessPath):
             if isinstance(error.__context__, FileNotFoundError):
                 error.hint = "Install it on the machine that enters the container (Debian package %s)." % engine.package
             raise
+
+    def _why(self, reason: "str") -> "str":
+        why = super()._why(reason)
+        # The status of what an engine has run: of what a signal has ended, as a shell would tell it.
+        return why + _KILLED if self._process.returncode == 128 + signal.SIGKILL else why
 
     def explain(self, host: "str", noise: "str") -> "Optional[ConnectError]":
         """Why there is no kernel, if the engine is the reason. Docker's says on stdout that there is no such program:

@@ -18,7 +18,8 @@ _SIGN = re.compile(rb"<remotesvc:([a-z]+) ?([^>\n]*)>")
 # What a Python says that runs into a limit of its machine, and what helps.
 LIMITS = (
     ("can't start new thread", "Raise the limit of processes and threads there (ulimit -u, or the pids limit of a "
-                               "container): a kernel takes six."),
+                               "container): a kernel takes six. Or an old container engine's seccomp profile does not "
+                               "know how new systems start threads (clone3): update the engine."),
     ("Too many open files", "Raise the limit of open files there (ulimit -n): a kernel takes 15."),
     ("MemoryError", "There is not enough memory: a kernel takes 15 MiB."),
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from remotesvc import ConnectError, PythonNotFound, Router, UnknownHost, UsageError
+from remotesvc import ConnectError, Lost, PythonNotFound, Router, UnknownHost, UsageError
 from remotesvc.cli.main import main
 from tests.containers import ROOT, Host, Hosts
 from tests.integration import engine_tasks, fleet_tasks
@@ -40,6 +40,16 @@ def test_the_kernel_goes_when_its_context_is_closed(hosts: Hosts, router: Router
     assert any("remotesvc:" in line for line in host.processes("remotesvc:").values())
     context.close()
     host.run("sh", "-c", f"for i in $(seq 600); do kill -0 {pid} 2>/dev/null || exit 0; sleep 0.05; done; exit 1")
+
+
+def test_a_container_that_is_killed_is_lost_with_a_reason(router: Router, container: Callable[..., Host]) -> None:
+    host = container()
+    with router.docker(host.id) as context:
+        future = context.submit("time:sleep", 60)
+        context.call(os.getpid)
+        host.control("kill")
+        with pytest.raises(Lost, match=r"status 137 \(SIGKILL: it was out of memory, or the container was killed\)"):
+            future.result(30)
 
 
 def test_what_is_missing_is_named(hosts: Hosts, router: Router, container: Callable[..., Host]) -> None:

@@ -127,6 +127,7 @@ def test_a_traceback_on_the_target_is_a_bootstrap_error_that_shows_it() -> None:
 
 
 @pytest.mark.parametrize(("said", "remedy"), [("RuntimeError: can't start new thread", "ulimit -u"),
+                                              ("RuntimeError: can't start new thread", "clone3"),
                                               ("OSError: [Errno 24] Too many open files", "ulimit -n"),
                                               ("MemoryError", "memory"), ("ValueError: x", "")])
 def test_a_limit_of_the_target_is_named_with_its_remedy(said: str, remedy: str) -> None:
