@@ -39,8 +39,10 @@ class ContainerPath(ProcessPath):
 
     def _why(self, reason: "str") -> "str":
         why = super()._why(reason)
-        # The status of what an engine has run: of what a signal has ended, as a shell would tell it.
-        return why + _KILLED if self._process.returncode == 128 + signal.SIGKILL else why
+        # The status of what an engine has run: of what a signal has ended, as a shell would tell it. A kernel that ends
+        # itself so has said why.
+        killed = self._process.returncode == 128 + signal.SIGKILL and not self._said
+        return why + _KILLED if killed else why
 
     def explain(self, host: "str", noise: "str") -> "Optional[ConnectError]":
         """Why there is no kernel, if the engine is the reason. Docker's says on stdout that there is no such program:
