@@ -182,8 +182,7 @@ class Dispatcher(object):
             call()
             return
         outcome = self._execute(call, message)
-        if outcome is to_main:
-            self.others.hand_to_main(message, call)
+        if outcome is to_main and self.others.hand_to_main(message, call):
             return
         with self.lock:
             if message.flags & wire.CAUSED:

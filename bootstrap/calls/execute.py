@@ -38,6 +38,7 @@ class Executor(object):
         try:
             said = parts(message)
             target, args, kwargs, options, modules = said if len(said) > 4 else said + [{}, {}, []][len(said) - 2:]
+            call.name = target or options["name"]
             call.lineage = [self.router.id]
             if options:
                 call.lineage = options.get("lineage", []) + call.lineage
@@ -46,7 +47,6 @@ class Executor(object):
                 if options.get("timeout") is not None:
                     call.deadline = time.monotonic() + options["timeout"]
             message.release()
-            call.name = target or options["name"]
             if modules:
                 self._deliver(modules)
         except BaseException as error:

@@ -3,17 +3,23 @@
 Threads are started from the timer thread: starting one waits for it, and the reader must not wait.
 """
 import threading
+import time
 
 from .dispatcher import Seat
+from .execute import Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any, Callable, List
 
     from .dispatcher import Dispatcher
 
 # Threads whose call was given up and still runs, that are replaced: beyond it, new calls are refused as Busy.
 MAX_ABANDONED = 32
+# Seconds between two looks whether a call that is for the main thread waits for itself.
+LOOK_EVERY = 0.2
+# The call that was the last to call others from the main thread of this process; what it waits for now, it says.
+MAIN: "List[Any]" = []
 
 
 class Workers(object):
@@ -83,18 +89,47 @@ class Workers(object):
         for seat in seats:
             seat.lock.release()
 
-    def hand_to_main(self, message: "Any", call: "Any") -> "None":
-        """A call asked for the main thread and is on another. The lock is not held."""
+    def hand_to_main(self, message: "Any", call: "Any") -> "bool":
+        """A call asked for the main thread and is on another. False if it was refused. The lock is not held."""
         books = self._dispatcher
         with books.lock:
             seat, books.main_idle = books.main_idle, None
             if seat is None:
                 books.for_main.append((message, call))
-                return
-            books.steps += 1
-            seat.work = (message, call)
+            else:
+                books.steps += 1
+                seat.work = (message, call)
+        if seat is None:
+            return self._left(message, call)
         seat.lock.release()
         books.wake()
+        return True
+
+    def _left(self, message: "Any", call: "Any") -> "bool":
+        """Leave a call to the main thread; False, and it is refused, if that waits for what waits for this call.
+
+        Where calls of this process wait for it, this worker stays and looks: it is one that they have beside the
+        others, and the main thread may begin to wait later.
+        """
+        books, lineage, here = self._dispatcher, call.lineage, call.router.id
+        tokens = [-after for each, after in zip(lineage, lineage[1:]) if each == here and after < 0]
+        while tokens:
+            with books.lock:
+                if books.stopping or (message, call) not in books.for_main:
+                    break
+                needs = MAIN[0].waits_for if MAIN else ()
+                held = bool(needs) and set(needs).issubset(tokens)  # one of them would do
+                if held:
+                    books.for_main.remove((message, call))
+            if held:
+                message.release()
+                way = " -> ".join([str(each) for each in lineage if each >= 0])
+                call.router.executor.fail(call, message, Refused(
+                    "%s would wait for the main thread for ever: a call that waits for this one has it (by way of "
+                    "contexts %s)" % (call.name, way)))
+                return False
+            time.sleep(LOOK_EVERY)
+        return True
 
     def _start(self) -> "None":
         books = self._dispatcher

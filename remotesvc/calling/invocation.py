@@ -6,6 +6,7 @@ import time
 from ..bootstrap.calls.ask import discard, error_untrusted, withdraw
 from ..bootstrap.calls.current import running
 from ..bootstrap.calls.pending import Pending
+from ..bootstrap.calls.workers import MAIN
 from ..bootstrap.data.places import FOREIGN
 from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, NotSent, UsageError, VersionSkewError
 from ..bootstrap.links import wire
@@ -149,9 +150,13 @@ class Invocation(Pending):
         if cause is not None:
             # Those who wait for the running call do not wait for what it only submits, or casts.
             lineage = cause.lineage if self.awaited else [each for each in cause.lineage if each >= 0]
-            if cause.in_turn and self.handle:  # what comes back to where this one is waited for would wait for ever
+            on_main = threading.current_thread() is threading.main_thread()
+            if self.handle and (cause.in_turn or on_main):
+                # What comes back to where this one is waited for would wait for ever.
                 self.tokens = (next(TOKENS),)
                 lineage = lineage + [-self.tokens[0]]
+                if on_main:
+                    MAIN[:] = [cause]
             options["lineage"] = lineage
             flags = wire.CAUSED if self.context.id in cause.lineage else 0
         if self.chained is not None:

@@ -143,7 +143,8 @@ def _what(wait: "Wait") -> "str":
     own, lineage = wait.tokens & wait.needs, wait.request.call.lineage
     if not own:
         return "a call that waits for this one"
-    ways = [lineage[lineage.index(-token) - 1:] for token in own if -token in lineage]
+    # A token is that of the context before it, and others may have the same; the last context is this one.
+    ways = [lineage[at - 1:] for at, each in enumerate(lineage) if -each in own and lineage[at - 1] == lineage[-1]]
     if not ways:
         return "this call"
     return "this call (by way of contexts %s)" % " -> ".join(str(each) for each in ways[0] if each >= 0)

@@ -38,6 +38,27 @@ def nothing() -> int:
     return 0
 
 
+def ask_on_main(how: str, times: int) -> int:
+    """The same, each on the main thread; ``how`` it waits for the service."""
+    if not times:
+        return 0
+    if how == "submit":
+        return 1 + int(master().call_service_async(OnMain, "answer", how, times - 1).result())
+    return 1 + master().service(OnMain).answer(how, times - 1)
+
+
+class OnMain(Service):
+    """Calls back whoever calls it, on the main thread there."""
+
+    @expose(policy=AllowAny())
+    def answer(self, how: str, times: int, caller: Message = CALLER) -> int:
+        on_main = caller.context.options(thread="main")
+        if how == "begin":  # and nobody waits for that
+            on_main.submit(ask_on_main, how, times)
+            return 0
+        return int(on_main.call(ask_on_main, how, times))
+
+
 class Turns(Service):
     """Calls back whoever calls it."""
 

@@ -19,7 +19,7 @@ pytest_plugins = ("tests.kernel.call_fixtures",)
 @pytest.fixture
 def pool(router: Router) -> Iterator[Pool]:
     services = [served_cycles.Turns, served_cycles.Values, served_cycles.Left, served_cycles.Right,
-                served_cycles.Helper, served_cycles.Patient, served_cycles.Relay]  # fmt: skip
+                served_cycles.Helper, served_cycles.Patient, served_cycles.Relay, served_cycles.OnMain]  # fmt: skip
     with Pool(router, services=services) as pool:
         yield pool
 
@@ -126,3 +126,20 @@ def test_calls_of_others_wait_for_their_turn(asking: Context, pool: Pool) -> Non
 def test_what_a_call_in_turn_waits_for_may_report_without_waiting(asking: Context, pool: Pool, how: str) -> None:
     assert asking.call(served_cycles.told, how) == 0
     until(lambda: pool.call(served_cycles.Turns, "reports") == [3])
+
+
+@pytest.mark.parametrize("how", ["call", "submit"])
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_a_call_that_would_wait_for_the_main_thread_for_ever_is_refused(router: Router, pool: Pool, how: str,
+                                                                        concurrency: int) -> None:
+    asking = router.local(concurrency=concurrency).options(timeout=LIMIT)
+    with pytest.raises(remotesvc.CallError) as caught:
+        asking.options(thread="main").call(served_cycles.ask_on_main, how, 2)
+    assert "served_cycles:ask_on_main would wait for the main thread for ever: a call that" in str(caught.value)
+    assert f"contexts {asking.id} -> 0 -> {asking.id}" in str(caught.value)
+    assert asking.options(thread="main").call("os:getpid") == asking.call("os:getpid")
+
+
+def test_a_call_that_nobody_waits_for_has_the_main_thread(router: Router, pool: Pool) -> None:
+    asking = router.local().options(timeout=LIMIT, thread="main")
+    assert asking.call(served_cycles.ask_on_main, "begin", 2) == 1
