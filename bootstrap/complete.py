@@ -1,4 +1,5 @@
 """The second phase of a child's start: runs once the whole kernel has arrived."""
+from .calls.process import OF_CHILD
 from .calls.reader_handover import ReaderHandover
 from .calls.workers import Workers
 from .links import assembly
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 def complete(router: "Any") -> "None":
     """Have all of a child's parts that must not depend on an import later, which may wait: the end of this process for
     one. From now on output is live, even while the first call runs."""
+    OF_CHILD.append(router)
     router.more().name_process()
     assembly.begin(router)
     router.farewell = leave

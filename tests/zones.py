@@ -54,6 +54,7 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
         "child", "complete", "entry", "lazy_parts", "shutdown",
         "calls.ask", "calls.bysource", "calls.chain", "calls.current", "calls.dispatcher", "calls.execute",
         "calls.outcome", "calls.pending", "calls.pickled", "calls.refusals", "calls.reader_handover", "calls.unfold",
+        "calls.process",
         "calls.workers",
         "imports.importer", "imports.lines", "imports.loaded", "imports.loader", "imports.metadata", "imports.relay",
         "imports.requests", "imports.resources", "imports.target",

@@ -70,7 +70,7 @@ def current() -> "Call":
     """The call this thread runs. Raises UsageError outside of one."""
     call = running()
     if call is None:
-        raise UsageError("current() is for functions that remotesvc runs on a target")
+        raise UsageError("no call runs on this thread: take current() in the called function, and hand it on")
     return call
 
 

@@ -33,7 +33,7 @@ class Channel(Receiver):
             channel.send(1)                                    for message in channel:
             print(channel.get().value)                             channel.send(message.value + 1)
 
-    router  the Router; inside a called function it may be left out
+    router  the Router; on a target it may be left out
     peer    the Context that alone may join; whoever has the invitation may if it is left out
 
     It is a Receiver of what the other side sends: it ends when the other side closes, or is lost.

@@ -1,6 +1,6 @@
 """Where we are: the router and the ids behind what users have in hand."""
 
-from ..bootstrap.calls.current import running
+from ..bootstrap.calls.process import router_here
 from ..bootstrap.errors import UsageError
 from ..bootstrap.links import wire
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 def kernel_of(router: "Any") -> "Any":
-    """The router itself: of the public Router, or of the running call if there is none given."""
+    """The router itself: of the public Router, or of the process on a target if there is none given."""
     if router is None:
-        call = running()
-        if call is None:
-            raise UsageError("give the Router; only a function that remotesvc runs on a target can do without")
-        return call.router
+        try:
+            return router_here()
+        except UsageError:
+            raise UsageError("give the Router; only what runs on a target can do without") from None
     kernel = getattr(router, "kernel", router)
     if not hasattr(kernel, "mailboxes"):
         raise UsageError("router is a Router, not %r" % (router,))

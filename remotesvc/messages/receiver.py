@@ -27,7 +27,7 @@ Gone = collections.namedtuple("Gone", "context reason")
 class Receiver(Waitable):
     """Where messages arrive; ``sender()`` makes what others need to write to it.
 
-    router  the Router; inside a called function it may be left out
+    router  the Router; on a target it may be left out
     source  the Context that alone may write to it; anyone with a sender may if it is left out
 
     ``get`` returns a Message, or raises what came instead of one: Lost, naming its host, when a context that has

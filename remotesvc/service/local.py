@@ -1,6 +1,6 @@
 """Services from within called code: those of this process, of its parent, of the master."""
 
-from ..bootstrap.calls.current import current
+from ..bootstrap.calls.process import router_here
 from ..bootstrap.errors import UsageError
 from .pool import pool_of
 
@@ -14,18 +14,17 @@ if TYPE_CHECKING:
 
 def current_pool() -> "Pool":
     """The pool of the process that runs this call; in a child it is made if there is none yet. Raises UsageError
-    outside of called code, ServiceInactive in a master without a pool."""
-    return pool_of(current().router, True)
+    outside of called code on a master, ServiceInactive in a master without a pool."""
+    return pool_of(router_here(), True)
 
 
 def parent() -> "Context":
-    """The context above the one that runs this call: ``parent().call_service(...)``. Raises UsageError on the
-    master."""
+    """The context above this one: ``parent().call_service(...)``, on any thread. Raises UsageError on the master."""
     return _above(0)
 
 
 def master() -> "Context":
-    """The context at the root of the tree."""
+    """The context at the root of the tree, on any thread. Raises UsageError on the master itself."""
     return _above(-1)
 
 
@@ -49,7 +48,7 @@ def active(names: "List[str]") -> "List[Dict[str, Any]]":
 
 
 def _above(place: "int") -> "Context":
-    router = current().router
+    router = router_here()
     if not router.routes.ancestors:
         raise UsageError("this is the master: there is nothing above it")
     number = router.routes.ancestors[place]

@@ -1,6 +1,7 @@
 """A service of the master, and functions that tests call on targets to call services elsewhere. Python 3.6."""
 
 import os
+import threading
 
 import remotesvc
 from remotesvc.bootstrap.links import wire
@@ -58,6 +59,27 @@ def ask_master(method: str, *args: "Any") -> "Any":
     """On a child: call the master's service by name."""
     value = master().call_service(NAME, method, *args)
     return list(value) if hasattr(value, "__next__") else value
+
+
+def ask_on_own_thread() -> "list[Any]":
+    """On a child: the services above and a receiver, on a thread that no call runs on; and what it says of the call."""
+    answers = []  # type: list[Any]
+
+    def work() -> None:
+        answers.append(ask_master("give", "thread"))
+        answers.append(parent().id)
+        receiver = remotesvc.Receiver()
+        receiver.sender().send("own")
+        answers.append(receiver.get(10).value)
+        try:
+            remotesvc.current()
+        except remotesvc.UsageError as error:
+            answers.append(str(error))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    return answers
 
 
 def ask_master_briefly(path: str, seconds: float) -> str:

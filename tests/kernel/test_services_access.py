@@ -109,6 +109,15 @@ def test_a_sibling_and_a_cousin_are_who_the_hop_says(siblings: Router) -> None:
 # -- the master's services
 
 
+def test_threads_of_called_code_know_what_is_above(router: Router) -> None:
+    with Pool(router, services=[served_above.OnTheMaster]):
+        one = router.local()
+        for context, above in ((one, 0), (router.local(via=one), one.id)):
+            given, parent, received, said = context.call(served_above.ask_on_own_thread)
+            assert (given[:2], parent, received) == (["thread", context.id], above, "own")
+            assert "take current() in the called function, and hand it on" in said
+
+
 @pytest.mark.parametrize("interpreter", ENDS, ids=str)
 def test_children_call_services_of_the_master(router: Router, interpreter: Interpreter) -> None:
     with Pool(router, services=[served_above.OnTheMaster]) as pool:
