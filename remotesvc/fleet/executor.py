@@ -6,6 +6,8 @@ import itertools
 import os
 import threading
 import time
+import warnings
+import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
@@ -46,7 +48,7 @@ class FleetExecutor(Executor):
     left, what waits ends with BrokenExecutor.
 
     As a context manager it waits at the end for all tasks; after Ctrl-C it drops those that have not begun, and kills
-    those that run.
+    those that run. Without `with`, the end of the program waits for all tasks, unless the fleet was closed.
     """
 
     def __init__(self, members: Sequence[Member], links: Links, policy: str, slots: int, options: Options,
@@ -58,6 +60,8 @@ class FleetExecutor(Executor):
         self._pid = os.getpid()
         self._shut = False
         self._running: set[HostFuture] = set()
+        self._process = os.getpid()
+        _EXECUTORS.add(self)
 
     def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> HostFuture:
         """Run `fn(*args, **kwargs)` on one of the hosts. Raises RuntimeError after `shutdown`, BrokenExecutor when
@@ -145,6 +149,7 @@ class FleetExecutor(Executor):
             self.shutdown()
             return
         # Ctrl-C, or the end of the program: nobody will read what comes of the tasks.
+        _EXECUTORS.discard(self)
         self.shutdown(wait=False, cancel_futures=True)
         with self._changed:
             running = list(self._running)
@@ -223,6 +228,28 @@ class FleetExecutor(Executor):
         following = None if mine is None else begun.pop(mine)[1]
         self._start(begun)
         return following
+
+
+_EXECUTORS: weakref.WeakSet[FleetExecutor] = weakref.WeakSet()
+"""Those that may have tasks. One that has is kept by the threads that carry them out."""
+
+
+def _wait_at_exit() -> None:
+    # A fork has none of the threads.
+    busy = [each for each in list(_EXECUTORS) if each._process == os.getpid() and each._tasks.under_way]
+    if busy:
+        try:
+            threading.Thread(target=int, daemon=True).start()
+        except RuntimeError:  # Python 3.12
+            warnings.warn("this Python starts no threads at the end of a program: tasks on hosts that are not yet "
+                          "connected fail. Leave a fleet's executor by `with`, or by its shutdown()", RuntimeWarning,
+                          stacklevel=1)
+    for executor in busy:
+        executor.shutdown()
+
+
+# As the executors of the standard library do: later, when `atexit` calls, hardly any Python starts threads.
+threading._register_atexit(_wait_at_exit)  # type: ignore[attr-defined]
 
 
 def _settle(task: Task, value: Any, error: BaseException | None) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, as_completed, wait
@@ -17,6 +20,7 @@ import pytest
 from remotesvc import CallError, Fleet, Lost, UsageError
 from tests.integration import fleet_tasks as tasks
 from tests.kernel.contexts import appears, until
+from tests.zones import ROOT
 
 pytest_plugins = ("tests.integration.fleet_fixtures",)
 
@@ -183,6 +187,27 @@ def test_executor_shutdown_drops_what_has_not_begun(fleet: Fleet, tmp_path: Path
     waiting[-1].add_done_callback(lambda future: over.touch())  # the shutdown waits for the one, and drops the others
     executor.shutdown(cancel_futures=True)
     assert running.result(0) == str(over) and all(future.cancelled() for future in waiting)
+
+
+@pytest.mark.parametrize("ending", ["", "executor.shutdown(wait=False)", "sys.exit(3)"])
+def test_the_end_of_a_program_waits_for_its_tasks(tmp_path: Path, ending: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(f"""\
+        import os, sys, remotesvc
+
+        if __name__ == "__main__":
+            executor = remotesvc.Fleet("local:").executor()
+            assert executor.submit(abs, -1).result(60) == 1
+            for number in range(3):
+                executor.submit("time:sleep", 0.1).add_done_callback(lambda done: print("ended", flush=True))
+            if os.fork() == 0:  # which has no tasks of its own to wait for
+                sys.exit(0)
+            os.wait()
+            {ending}
+        """))
+    done = subprocess.run([sys.executable, "-W", "error::ResourceWarning", str(script)], capture_output=True, text=True,
+                          timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("ended\n" * 3, "", 3 if "exit" in ending else 0)
 
 
 # -- many calls as one task
