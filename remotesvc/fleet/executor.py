@@ -60,6 +60,7 @@ class FleetExecutor(Executor):
         self._pid = os.getpid()
         self._shut = False
         self._running: set[HostFuture] = set()
+        self._here = threading.local()
         self._process = os.getpid()
         _EXECUTORS.add(self)
 
@@ -68,7 +69,7 @@ class FleetExecutor(Executor):
         no host is left."""
         task = Task(HostFuture(), fn, args, kwargs)
         with self._changed:
-            while self._tasks.waiting >= MOST_WAITING and not self._shut:
+            while self._tasks.waiting >= MOST_WAITING and not self._shut and not self._in_callback():
                 self._changed.wait()
             if self._shut:
                 raise RuntimeError("cannot schedule new futures after shutdown")
@@ -126,7 +127,7 @@ class FleetExecutor(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more tasks; `wait` until those taken have ended. cancel_futures drops what has not begun.
 
-        The connections stay with the fleet.
+        The connections stay with the fleet. Raises RuntimeError if a done-callback of a task would wait for all tasks.
         """
         dropped: list[Task] = []
         with self._changed:
@@ -138,6 +139,8 @@ class FleetExecutor(Executor):
         for task in dropped:
             task.future.drop()
         if wait:
+            if self._in_callback():
+                raise RuntimeError("a task's done-callback cannot wait for all tasks: shutdown(wait=False)")
             with self._changed:
                 while self._tasks.waiting or self._tasks.under_way:
                     self._changed.wait()
@@ -157,6 +160,10 @@ class FleetExecutor(Executor):
             future.kill()
         with self._changed:  # one that connects is not waited for
             self._changed.wait_for(lambda: not self._tasks.under_way, PATIENCE)
+
+    def _in_callback(self) -> bool:
+        """Whether this thread carries out a task, which is not over before its done-callbacks are."""
+        return getattr(self._here, "carries_out", False)
 
     def _begin(self) -> list[tuple[Worker, Task]]:
         """The tasks that can begin now; the lock is held."""
@@ -179,6 +186,7 @@ class FleetExecutor(Executor):
                     following = self._ended(worker, following, None, error)
 
     def _carry_out(self, worker: Worker, task: Task) -> None:
+        self._here.carries_out = True
         while True:
             value, error = self._attempt(worker, task)
             following = self._ended(worker, task, value, error)

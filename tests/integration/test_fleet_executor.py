@@ -189,6 +189,36 @@ def test_executor_shutdown_drops_what_has_not_begun(fleet: Fleet, tmp_path: Path
     assert running.result(0) == str(over) and all(future.cancelled() for future in waiting)
 
 
+def test_a_done_callback_cannot_wait_for_its_own_task(fleet: Fleet) -> None:
+    refused: list[str] = []
+
+    def end(done: Any) -> None:
+        with suppress(RuntimeError):
+            executor.shutdown()
+            return
+        refused.append("refused")
+
+    executor = fleet.filter("web1").executor()
+    executor.submit(tasks.add, 1).add_done_callback(end)
+    until(lambda: refused)
+    executor.shutdown()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        executor.submit(tasks.add, 1)
+
+
+def test_a_done_callback_submits_although_many_tasks_wait(fleet: Fleet, monkeypatch: pytest.MonkeyPatch,
+                                                          tmp_path: Path) -> None:
+    monkeypatch.setattr("remotesvc.fleet.executor.MOST_WAITING", 2)
+    over, more = tmp_path / "over", []
+    with fleet.filter("web1").executor() as executor:
+        first = executor.submit(tasks.wait_for, str(over))
+        first.add_done_callback(lambda done: more.append(executor.submit(tasks.add, 3)))
+        waiting = [executor.submit(tasks.add, number) for number in range(2)]
+        over.touch()
+        until(lambda: more)
+    assert [future.result(0) for future in [*waiting, *more]] == [0, 1, 3]
+
+
 @pytest.mark.parametrize("ending", ["", "executor.shutdown(wait=False)", "sys.exit(3)"])
 def test_the_end_of_a_program_waits_for_its_tasks(tmp_path: Path, ending: str) -> None:
     script = tmp_path / "script.py"
