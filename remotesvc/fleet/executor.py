@@ -22,7 +22,7 @@ from remotesvc.futures import Cancelled
 from .links import Links
 from .member import Member
 from .outcome import Status, classify
-from .tasks import HostFuture, Task, Tasks, Worker
+from .tasks import HostFuture, Task, Tasks, Worker, sticky_key
 
 if TYPE_CHECKING:
     from remotesvc.calling.context import Context
@@ -40,7 +40,8 @@ class FleetExecutor(Executor):
     """Runs tasks on any host of a fleet, `slots` at once on each.
 
     policy "any": on whichever host has room. "round_robin": on the hosts in turn, whatever room they have. "sticky":
-    tasks with an equal first argument on the same host.
+    tasks with the same first argument on the same host, by its value and type (1 and 1.0 differ); the first keyword's
+    where there are only keywords.
 
     A host that cannot be reached, or is lost, takes no more tasks (with Fleet(reconnect=True) a lost one may come
     back). A task that certainly did not run goes to another host; one that may have run ends with Lost, unless
@@ -66,8 +67,9 @@ class FleetExecutor(Executor):
 
     def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> HostFuture:
         """Run `fn(*args, **kwargs)` on one of the hosts. Raises RuntimeError after `shutdown`, BrokenExecutor when
-        no host is left."""
-        task = Task(HostFuture(), fn, args, kwargs)
+        no host is left, UsageError where a sticky policy cannot place it."""
+        key = sticky_key(args, kwargs) if self._tasks.policy == "sticky" else 0
+        task = Task(HostFuture(), fn, args, kwargs, key)
         with self._changed:
             while self._tasks.waiting >= MOST_WAITING and not self._shut and not self._in_callback():
                 self._changed.wait()

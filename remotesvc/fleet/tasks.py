@@ -10,6 +10,7 @@ from typing import Any
 
 from remotesvc.bootstrap.errors import UsageError
 from remotesvc.futures import Cancelled, InterruptibleFuture
+from remotesvc.service.keys import NoKey, key_of
 
 from .attempt import Attempt, call_all
 from .member import Member
@@ -56,13 +57,26 @@ class HostFuture(InterruptibleFuture[Any]):
 
 @dataclass
 class Task:
-    """A function, what it is called with, and the future of that; how often its host was lost."""
+    """A function, what it is called with, and the future of that; by what a sticky policy places it, and how often its
+    host was lost."""
 
     future: HostFuture
     fn: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    key: int = 0
     losses: int = 0
+
+
+def sticky_key(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    """The same for the same first argument, or first keyword if that is all there is, in every program. Raises
+    UsageError for a value that can only be told from others by what it is."""
+    first = next(iter([*args[:1], *kwargs.values()]), None)
+    try:
+        return zlib.crc32(key_of("", {"": first}))
+    except NoKey as error:
+        raise UsageError(f"a sticky policy places a task by the value of its first argument, and this is {error}, "
+                         "which may equal no other: put a text or a number in front") from None
 
 
 @dataclass
@@ -107,8 +121,7 @@ class Tasks:
             self._turn += 1
             alive[self._turn % len(alive)].own.append(task)
             return
-        key = zlib.crc32(repr(task.args[:1]).encode("utf-8", "backslashreplace"))
-        alive[key % len(alive)].own.append(task)
+        alive[task.key % len(alive)].own.append(task)
 
     def begin(self) -> list[tuple[Worker, Task]]:
         """The tasks whose turn it is, each with its host: they are under way from now on."""

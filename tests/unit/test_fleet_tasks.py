@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from remotesvc.fleet.tasks import HostFuture, Task, Tasks, Worker
+from remotesvc import UsageError
+from remotesvc.fleet.tasks import HostFuture, Task, Tasks, Worker, sticky_key
 
 
 def tasks(hosts: str, policy: str = "any", slots: int = 1, idempotent: bool = False) -> Tasks:
@@ -18,7 +19,7 @@ def tasks(hosts: str, policy: str = "any", slots: int = 1, idempotent: bool = Fa
 
 def task(*args: Any) -> Task:
     """A task that nobody runs."""
-    return Task(HostFuture(), "os:getpid", args, {})
+    return Task(HostFuture(), "os:getpid", args, {}, sticky_key(args, {}))
 
 
 def begun(books: Tasks) -> list[tuple[str, Task]]:
@@ -71,6 +72,18 @@ def test_equal_first_arguments_meet() -> None:
     for host, each in begun(books):
         hosts.setdefault(each.args[0], set()).add(host)
     assert set(map(len, hosts.values())) == {1}
+
+
+def test_the_same_first_argument_is_the_same_by_its_value() -> None:
+    assert sticky_key(({"a": 1, "b": {1, 2}}, 5), {}) == sticky_key(({"b": {2, 1}, "a": 1}, 6), {"more": 7})
+    assert sticky_key((), {"name": "web1", "count": 2}) == sticky_key(("web1",), {})
+    assert len({sticky_key((), {"number": number}) for number in range(40)}) == 40
+    assert sticky_key((), {}) == sticky_key((), {})
+
+
+def test_what_may_equal_nothing_else_is_not_placed_by_it() -> None:
+    with pytest.raises(UsageError, match="a value of type object"):
+        sticky_key((object(),), {})
 
 
 def test_what_was_cancelled_while_it_waited_does_not_begin() -> None:
