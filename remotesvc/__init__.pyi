@@ -34,11 +34,16 @@ from .files.errors import TransferBusy as TransferBusy
 from .files.errors import TransferError as TransferError
 from .files.errors import TransferRefused as TransferRefused
 from .files.errors import TransferStalled as TransferStalled
+from .fleet.connection import WrongVariable as WrongVariable
+from .fleet.executor import FleetExecutor as FleetExecutor
 from .fleet.fleet import Fleet as Fleet
+from .fleet.inventory.model import InventoryError as InventoryError
+from .fleet.matcher import NoMatch as NoMatch
 from .fleet.outcome import Outcome as Outcome
 from .fleet.outcome import Status as Status
 from .fleet.results import FleetError as FleetError
 from .fleet.results import Results as Results
+from .futures import CallFuture as CallFuture
 from .futures import Cancelled as Cancelled
 from .host import Host as Host
 from .jobs.errors import JobError as JobError
@@ -47,7 +52,9 @@ from .jobs.record import JobInfo as JobInfo
 from .messages.channel import Channel as Channel
 from .messages.errors import Closed as Closed
 from .messages.errors import WaitTimeout as WaitTimeout
+from .messages.event import Event as Event
 from .messages.latch import Latch as Latch
+from .messages.message import Message as Message
 from .messages.receiver import Receiver as Receiver
 from .messages.select import Select as Select
 from .messages.sender import Sender as Sender
@@ -63,6 +70,7 @@ __all__ = [
     "BootstrapError",
     "Busy",
     "CallError",
+    "CallFuture",
     "CallTimeout",
     "Cancelled",
     "Channel",
@@ -75,17 +83,22 @@ __all__ = [
     "DigestMismatch",
     "EncodeError",
     "Error",
+    "Event",
     "Fleet",
     "FleetError",
+    "FleetExecutor",
     "ForkedError",
     "Host",
     "HostKeyError",
+    "InventoryError",
     "Job",
     "JobError",
     "JobInfo",
     "Latch",
     "LogEvent",
     "Lost",
+    "Message",
+    "NoMatch",
     "NotSent",
     "Outcome",
     "OutcomeError",
@@ -111,6 +124,7 @@ __all__ = [
     "VersionSkewError",
     "WaitTimeout",
     "WireError",
+    "WrongVariable",
     "__version__",
     "current",
 ]

@@ -7,9 +7,14 @@ from .targets import own_args
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, AsyncIterator, Callable, Coroutine, Iterator, ParamSpec, TypeVar, overload
 
+    T = TypeVar("T")
+    P = ParamSpec("P")
+
+    from ..futures import CallFuture
     from .context import Context
+    from .typed import ItemIterator
 
 
 class Chain(object):
@@ -34,15 +39,50 @@ class Chain(object):
             self._turn = 0
             self._broken = ""
 
-    def call(*args: "Any", **kwargs: "Any") -> "Any":
-        """Like ``Context.call``, in its turn."""
-        self, fn, rest = own_args(args)
-        return self._submit(fn, rest, kwargs).result()
+    if TYPE_CHECKING:
+        @overload
+        def call(self, __fn: "Callable[P, Coroutine[Any, Any, T]]", *args: "P.args", **kwargs: "P.kwargs"
+                 ) -> "T": ...
+        @overload
+        def call(self, __fn: "Callable[P, AsyncIterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
+                 ) -> "ItemIterator[T]": ...
+        @overload
+        def call(self, __fn: "Callable[P, Iterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
+                 ) -> "ItemIterator[T]": ...
+        @overload
+        def call(self, __fn: "Callable[P, T]", *args: "P.args", **kwargs: "P.kwargs"
+                 ) -> "T": ...
+        @overload
+        def call(self, __fn: "str", *args: "Any", **kwargs: "Any") -> "Any": ...
 
-    def submit(*args: "Any", **kwargs: "Any") -> "Any":
-        """Like ``Context.submit``, in its turn."""
-        self, fn, rest = own_args(args)
-        return self._submit(fn, rest, kwargs)
+        def call(self, __fn: "Any", *args: "Any", **kwargs: "Any") -> "Any": ...
+
+        @overload
+        def submit(self, __fn: "Callable[P, Coroutine[Any, Any, T]]", *args: "P.args", **kwargs: "P.kwargs"
+                   ) -> "CallFuture[T]": ...
+        @overload
+        def submit(self, __fn: "Callable[P, AsyncIterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
+                   ) -> "CallFuture[ItemIterator[T]]": ...
+        @overload
+        def submit(self, __fn: "Callable[P, Iterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
+                   ) -> "CallFuture[ItemIterator[T]]": ...
+        @overload
+        def submit(self, __fn: "Callable[P, T]", *args: "P.args", **kwargs: "P.kwargs"
+                   ) -> "CallFuture[T]": ...
+        @overload
+        def submit(self, __fn: "str", *args: "Any", **kwargs: "Any") -> "CallFuture[Any]": ...
+
+        def submit(self, __fn: "Any", *args: "Any", **kwargs: "Any") -> "Any": ...
+    else:
+        def call(*args: "Any", **kwargs: "Any") -> "Any":
+            """Like ``Context.call``, in its turn."""
+            self, fn, rest = own_args(args)
+            return self._submit(fn, rest, kwargs).result()
+
+        def submit(*args: "Any", **kwargs: "Any") -> "Any":
+            """Like ``Context.submit``, in its turn."""
+            self, fn, rest = own_args(args)
+            return self._submit(fn, rest, kwargs)
 
     def _submit(self, fn: "Any", args: "Any", kwargs: "Any") -> "Any":
         invocation = self._invoke(fn, args, kwargs)

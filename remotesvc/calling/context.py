@@ -184,7 +184,7 @@ class Context(object):
         """The same context with these call options and no others: what is checked once serves many contexts."""
         return Context(self.tree, self.id, self.name, options)
 
-    def chain(self) -> "Any":
+    def chain(self) -> "Chain":
         """Calls in order: ``with ctx.chain() as chain: chain.submit(...)``. After the first error the rest do not run,
         and report that error."""
         return Chain(self, lambda fn, args, kwargs: Invocation(self, fn, args, kwargs, self._options))

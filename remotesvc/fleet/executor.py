@@ -9,10 +9,10 @@ import time
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from remotesvc.bootstrap.errors import ForkedError, NotSent, UsageError
 from remotesvc.bootstrap.unreachable import ConnectError
@@ -27,6 +27,9 @@ from .tasks import HostFuture, Task, Tasks, Worker, sticky_key
 if TYPE_CHECKING:
     from remotesvc.calling.context import Context
     from remotesvc.calling.options import Options
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MOST_WAITING = 100_000
 """Tasks that may wait for a host; `submit` waits beyond it, rather than fill the memory."""
@@ -60,16 +63,30 @@ class FleetExecutor(Executor):
         self._changed = threading.Condition(threading.Lock())
         self._pid = os.getpid()
         self._shut = False
-        self._running: set[HostFuture] = set()
+        self._running: set[HostFuture[Any]] = set()
         self._here = threading.local()
         self._process = os.getpid()
         _EXECUTORS.add(self)
 
-    def submit(self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any) -> HostFuture:
+    # What a generator yields comes as a list, unlike anywhere else in `concurrent.futures`.
+    @overload
+    def submit(self, fn: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+               ) -> HostFuture[T]: ...
+    @overload
+    def submit(self, fn: Callable[P, AsyncIterator[T]], /, *args: P.args, **kwargs: P.kwargs
+               ) -> HostFuture[list[T]]: ...
+    @overload
+    def submit(self, fn: Callable[P, Iterator[T]], /, *args: P.args, **kwargs: P.kwargs) -> HostFuture[list[T]]: ...
+    @overload
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> HostFuture[T]: ...
+    @overload
+    def submit(self, fn: str, /, *args: Any, **kwargs: Any) -> HostFuture[Any]: ...
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> HostFuture[Any]:
         """Run `fn(*args, **kwargs)` on one of the hosts. Raises RuntimeError after `shutdown`, BrokenExecutor when
         no host is left, UsageError where a sticky policy cannot place it."""
         key = sticky_key(args, kwargs) if self._tasks.policy == "sticky" else 0
-        task = Task(HostFuture(), fn, args, kwargs, key)
+        task = Task(HostFuture[Any](), fn, args, kwargs, key)
         with self._changed:
             while self._tasks.waiting >= MOST_WAITING and not self._shut and not self._in_callback():
                 self._changed.wait()

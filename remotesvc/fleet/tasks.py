@@ -6,7 +6,7 @@ import zlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from remotesvc.bootstrap.errors import UsageError
 from remotesvc.futures import Cancelled, InterruptibleFuture
@@ -20,7 +20,10 @@ MOST_LOSSES = 3
 POLICIES = ("any", "round_robin", "sticky")
 
 
-class HostFuture(InterruptibleFuture[Any]):
+T = TypeVar("T")
+
+
+class HostFuture(InterruptibleFuture[T]):
     """A task of a fleet's executor. `host` is where it runs, or ran; None while it waits.
 
     As everywhere in `concurrent.futures`, `cancel` of a running task is False; `kill` ends that.
@@ -60,7 +63,7 @@ class Task:
     """A function, what it is called with, and the future of that; by what a sticky policy places it, and how often its
     host was lost."""
 
-    future: HostFuture
+    future: HostFuture[Any]
     fn: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]

@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional, Tuple
 
+    from ..calling.context import Context
+
 
 class Message(object):
     """One message of a Receiver.
@@ -32,9 +34,10 @@ class Message(object):
         return self._value
 
     @property
-    def src(self) -> "Any":
+    def src(self) -> "Context":
         """The Context that sent it. The link it came over says so, not the message."""
-        return self._router.tree().context(self._source, host_of(self._router, self._source))
+        context: "Context" = self._router.tree().context(self._source, host_of(self._router, self._source))
+        return context
 
     @property
     def src_id(self) -> "int":

@@ -18,7 +18,7 @@ from .waitable import NOTHING, Waitable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict
+    from typing import Any, Dict, Optional
 
 # The place in the queue of a context that is gone.
 Gone = collections.namedtuple("Gone", "context reason")
@@ -98,6 +98,11 @@ class Receiver(Waitable):
             router.forgotten.append(lambda: _clear(router, book, watches, queue))
 
     # -- taking
+
+    if TYPE_CHECKING:
+        def get(self, timeout: "Optional[float]" = None, block: "bool" = True) -> "Message": ...
+        def __iter__(self) -> "Receiver": ...
+        def __next__(self) -> "Message": ...
 
     def poll(self) -> "Any":
         """The next Message, or NOTHING; never waits."""

@@ -195,6 +195,10 @@ class Select(Waitable):
     def _empty_locked(self) -> "bool":
         return self._closed or not self._members
 
+    if TYPE_CHECKING:
+        def get(self, timeout: "Optional[float]" = None, block: "bool" = True) -> "Event": ...
+        def __iter__(self) -> "Select": ...
+
     def __next__(self) -> "Event":
         """The next event; ends when there are no members."""
         event = self._await(None, self._empty_locked)

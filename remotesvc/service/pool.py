@@ -18,7 +18,9 @@ from .workers import CLOSING, Workers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Type, Union
+    from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Type, TypeVar, Union, overload
+
+    S = TypeVar("S", bound=Service)
 
 # Threads of a pool, where nothing else is said; in a child, as many as calls run at once.
 SIZE = 8
@@ -83,6 +85,12 @@ class Pool(object):
 
     # -- services
 
+    if TYPE_CHECKING:
+        @overload
+        def add(self, service: "Type[S]") -> "S": ...
+        @overload
+        def add(self, service: "S") -> "S": ...
+
     def add(self, service: "Union[Service, Type[Service]]") -> "Service":
         """Make a service active: an object, or a class to be constructed here. Raises UsageError if there is one of its
         name."""
@@ -93,9 +101,16 @@ class Pool(object):
         self.table.add(service)
         return service
 
+    if TYPE_CHECKING:
+        @overload
+        def get_service(self, service: "Type[S]") -> "S": ...
+        @overload
+        def get_service(self, service: "str") -> "Service": ...
+
     def get_service(self, service: "Union[str, Type[Service]]") -> "Service":
         """The service of this class or name, made here if it is not active. Raises what making it raises."""
-        return self.table.wait_for(service).service  # type: ignore[no-any-return]
+        found: "Service" = self.table.wait_for(service).service
+        return found
 
     def call(*args: "Any", **kwargs: "Any") -> "Any":
         """``call(service, method, *args, **kwargs)``: call a service of this context on the calling thread.

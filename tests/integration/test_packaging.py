@@ -41,6 +41,8 @@ from collections.abc import Iterator
 
 import remotesvc
 from remotesvc.bootstrap import errors
+from remotesvc.files import FileService
+from remotesvc.service import Pool
 
 problem: remotesvc.Error = errors.UsageError("what was wrong")
 reveal_type(errors.UsageError)
@@ -61,6 +63,16 @@ def program(context: remotesvc.Context) -> None:
     first: int = next(context.call(count, 3))
     context.call(count, 3).close()
     text: str = context.call("platform:node")
+    message: remotesvc.Message = remotesvc.Receiver().get()
+    events: list[remotesvc.Event] = list(remotesvc.Select([]))
+    with context.chain() as chain:
+        ordered: remotesvc.CallFuture[int] = chain.submit(later, "3")
+    files: FileService = Pool(remotesvc.Router()).get_service(FileService)
+    with remotesvc.Fleet("local:").executor() as executor:
+        value: int = executor.submit(later, "3").result()
+        every: list[int] = executor.submit(count, 3).result()
+    message.valeu  # wrong
+    chain.call(later, 3)  # wrong
     context.call(later, 3)  # wrong
     context.submit(count, most="3")  # wrong
 """

@@ -128,7 +128,7 @@ def forget_pushed() -> None:
     from remotesvc.files.pushed import PushFileService
     from remotesvc.service import current_pool
     service = current_pool().get_service(PushFileService)
-    service._contents = Contents()  # type: ignore[attr-defined]
+    service._contents = Contents()
 
 
 def pull_what_never_comes(source: str, note: str) -> None:

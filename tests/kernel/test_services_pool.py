@@ -141,7 +141,7 @@ def test_the_end_of_a_pool(router: Router, cls: type[Farewell]) -> None:
 
     threads = [threading.Thread(target=call) for _ in range(3)]
     threads[0].start()
-    until(lambda: service.order == ["begins"])  # type: ignore[attr-defined]
+    until(lambda: service.order == ["begins"])
     if cls is InTurn:
         for thread in threads[1:]:
             thread.start()
@@ -153,17 +153,17 @@ def test_the_end_of_a_pool(router: Router, cls: type[Farewell]) -> None:
         pool.call(served.Plain, "add", 1)
     with pytest.raises(ServiceInactive):
         pool.defer(print)
-    service.gate.set()  # type: ignore[attr-defined]
+    service.gate.set()
     for thread in threads:
         if thread.ident:
             thread.join(LIMIT)
     assert pool.join(LIMIT)
-    assert service.order == ["begins", "ends", "shutdown"]  # type: ignore[attr-defined]
+    assert service.order == ["begins", "ends", "shutdown"]
     if cls is InTurn:
         assert sorted(map(str, outcomes)) == ["held"] + ["the pool of services is closing"] * 2
     with Pool(router, services=[cls]) as again:
         assert again.get_service(cls) is not service
-        again.get_service(cls).gate.set()  # type: ignore[attr-defined]
+        again.get_service(cls).gate.set()
         assert again.call(cls, "hold") == "held"
 
 
@@ -199,7 +199,7 @@ def test_a_router_that_closes_ends_its_pool(heard: Heard) -> None:
     pool.defer(int)
     router.close()
     assert pool.join(LIMIT)
-    assert service.order == ["shutdown"]  # type: ignore[attr-defined]
+    assert service.order == ["shutdown"]
     with pytest.raises(remotesvc.RouterClosed):
         Pool(router)
 
@@ -217,7 +217,7 @@ def test_what_a_pool_refuses(router: Router) -> None:
         with pytest.raises(remotesvc.UsageError, match="active here already"):
             pool.add(Farewell)
         with pytest.raises(remotesvc.UsageError, match="neither a Service class"):
-            pool.get_service(object())  # type: ignore[arg-type]
+            pool.get_service(object())  # type: ignore[call-overload]
         with pytest.raises(remotesvc.UsageError):
             current_pool()
 
