@@ -233,15 +233,17 @@ class FleetExecutor(Executor):
         lost = error is not None and classify(error) is Status.LOST
         not_run = isinstance(error, (ConnectError, NotSent)) and not lost and not task.future.attempt.stopped
         task.losses += lost
-        elsewhere = False
+        elsewhere, told = False, error
         if error is not None and (not_run or lost):
             with self._changed:
                 if not (lost and self._links.reconnects):  # else its next task connects anew
                     self._tasks.out_of_service(worker, error)
                 elsewhere = self._tasks.put_back(task, lost)
+                if not lost and self._tasks.broken is not None and isinstance(error, NotSent):
+                    told = _no_host_left(error)  # as those that wait are
         if not elsewhere:
             # Before what follows begins, and after the books know if no host is left: whoever is told may submit.
-            _settle(task, value, error)
+            _settle(task, value, told)
         with self._changed:
             if not elsewhere:
                 self._running.discard(task.future)

@@ -5,7 +5,7 @@
 
 from ..bootstrap.calls.refusals import ArgumentError
 from ..bootstrap.data.record import type_name
-from .kinds import classes_in, fits, shown
+from .kinds import classes_in, fits, shown, unlike
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Signature(object):
                 default = name in self.defaults and self.defaults[name] is bound[name]
                 if not default:  # `depth: int = None` is common
                     raise ArgumentError("%s: argument %r must be %s, not %s"
-                                        % (what, name, shown(kind), type(bound[name]).__name__))
+                                        % (what, name, shown(kind), unlike(bound[name], kind)))
 
     def call(self, function: "Any", bound: "Dict[str, Any]", message: "Any") -> "Any":
         """Call the bound method with what ``bind`` returned and, where it asks for it, the message."""

@@ -3,7 +3,7 @@
 from ..bootstrap.errors import UsageError
 from ..bootstrap.imports.modules import MAIN
 from .invoker import Invoker
-from .methods import ARG_SPEC, EXPOSED, NO_REPLY, SILENT, mark, methods_of
+from .methods import ARG_SPEC, EXPOSED, NO_REPLY, SILENT, mark, methods_of, refuse_unbound
 from .policy import AllowParents, Policy
 
 TYPE_CHECKING = False
@@ -36,6 +36,10 @@ class Service(object):
 
     def __init__(self, router: "Any" = None) -> "None":
         self.router = router
+
+    def __init_subclass__(cls, **kwargs: "Any") -> "None":
+        super().__init_subclass__(**kwargs)
+        refuse_unbound(cls)
 
     @classmethod
     def name(cls) -> "str":

@@ -56,6 +56,13 @@ def _members(kind: "Any") -> "Tuple[Any, ...]":
     return ()
 
 
+def unlike(value: "Any", kind: "Any") -> "str":
+    """A value that is not of a kind, as the error calls it: by its type, unless the kind is one of certain values."""
+    if "Literal[" in shown(kind) and isinstance(value, (str, bytes, int)):
+        return "%.80r" % (value,)
+    return type(value).__name__
+
+
 def shown(kind: "Any") -> "str":
     """A kind as people write it."""
     if isinstance(kind, tuple):

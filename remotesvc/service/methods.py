@@ -71,6 +71,14 @@ def mark(function: "Any", name: "str", change: "Callable[[Any], Any]") -> "Any":
     return function
 
 
+def refuse_unbound(cls: "type") -> "None":
+    """Raise UsageError where a class marks what is no method: in a staticmethod, the mark counts for nothing."""
+    for name, found in vars(cls).items():
+        if isinstance(found, (staticmethod, classmethod)) and hasattr(found.__func__, EXPOSED):
+            raise UsageError("only methods can be called from elsewhere; %s.%s is a %s"
+                             % (cls.__name__, name, type(found).__name__))
+
+
 def methods_of(cls: "type") -> "Dict[str, Method]":
     """The exposed methods of a service class, by name; read once."""
     found: "Optional[Dict[str, Method]]" = cls.__dict__.get("_remotesvc_methods")

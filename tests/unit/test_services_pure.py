@@ -6,7 +6,7 @@ import ast
 import functools
 import pathlib
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pytest
 
@@ -208,3 +208,17 @@ def test_where_nobody_listens_the_service_is_inactive() -> None:
 def test_a_stand_in_is_of_a_service_class(what: Any) -> None:
     with pytest.raises(UsageError, match="is no Service class"):
         Proxy(cast("Any", None), what)
+
+
+@pytest.mark.parametrize("wrap", [staticmethod, classmethod])
+def test_what_is_no_method_is_not_exposed_in_silence(wrap: Any) -> None:
+    with pytest.raises(UsageError, match=f"only methods can be called from elsewhere; Wrong.give is a {wrap.__name__}"):
+        type("Wrong", (Service,), {"give": wrap(expose()(lambda self: 1))})
+
+
+def test_one_of_certain_values_is_told_which_it_is_not() -> None:
+    def method(self: Any, mode: Literal["fast", "safe"]) -> None:
+        """One parameter."""
+
+    with pytest.raises(ArgumentError, match=r"must be Literal\['fast', 'safe'\], not 'quick'"):
+        signature(method).bind(["quick"], {}, "m")
