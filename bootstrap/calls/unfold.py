@@ -66,13 +66,16 @@ class Unfolder(object):
         ours = True  # does what goes wrong now go wrong with sending, or in the generator?
         try:
             self._send(call, message, None, stream, 0)
-            ours = False
-            for item in items:
+            while True:
+                ours = False
+                try:
+                    item = next(items)
+                except StopIteration as end:
+                    ours = True
+                    self._send(call, message, end.value, stream, wire.END)  # what it returned, for `yield from`
+                    break
                 ours = True
                 self._send(call, message, item, stream, 0)
-                ours = False
-            ours = True
-            self._send(call, message, None, stream, wire.END)
         except BaseException as error:
             if call.cancelled:  # nobody wants to know how it ended
                 abandon(self._router, message.src, stream, message.reply_to)
@@ -93,7 +96,7 @@ class Unfolder(object):
         if call.cancelled:  # nobody may be left to keep us without credit, either
             raise NotSent("the iterator is closed")
         router = self._router
-        encoded = router.codec.encode(value, router.bindings, False, "item")
+        encoded = router.codec.encode(value, router.bindings, False, "return value" if flags & wire.END else "item")
         router.post(message.src, message.reply_to, encoded, 0, flags | wire.STREAM, stream, True,
                     given_up=lambda: call.cancelled)
 

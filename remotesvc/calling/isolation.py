@@ -16,7 +16,7 @@ from .items import Items
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional
+    from typing import Any, Dict, Generator, List, Optional
 
     from .context import Context
 
@@ -69,13 +69,12 @@ class Isolation(object):
         return self._tree.local(concurrency=1)  # type: ignore[no-any-return]
 
 
-def _items(context: "Context", items: "Items") -> "Iterator[Any]":
+def _items(context: "Context", items: "Items") -> "Generator[Any, None, Any]":
     """What a generator yields in a process of its own, which ends with it. The first item is for us: what has not begun
     is dropped without its end, as where too many generators are open."""
     try:
         yield None
-        for item in items:
-            yield item
+        return (yield from items)
     finally:
         _close(context)
 

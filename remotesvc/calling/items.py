@@ -75,7 +75,7 @@ class Arrivals(object):
             if item.flags & wire.ERROR:
                 raise error_untrusted(value, self._context.name, self._call, self._classes,
                                       self._context.tree.source_line)
-            raise StopIteration
+            raise StopIteration(value)
         return value
 
     def _wait(self, call: "Any") -> "None":
@@ -123,6 +123,7 @@ class Arrivals(object):
 
 class Items(object):
     """An iterator over the items of one remote generator; closing it, or losing it, closes the generator there.
+    ``yield from`` it gives what the generator returned.
 
     The target runs ahead by at most one window of bytes (1 MiB). A dead target ends the iteration with Lost.
     """

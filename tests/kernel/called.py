@@ -9,7 +9,7 @@ from tests.kernel.called_waiting import touch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
     from typing import Any
 
 
@@ -73,6 +73,16 @@ def type_name(value: "Any") -> str:
 
 def count(n: int) -> "Iterator[int]":
     yield from range(n)
+
+
+def count_and_sum(n: int, size: int) -> "Generator[int, None, Any]":
+    yield from range(n)
+    return [sum(range(n)), bytes(size)]
+
+
+def count_and_return_lock(n: int) -> "Generator[int, None, Any]":
+    yield from range(n)
+    return threading.Lock()
 
 
 def count_then_fail(n: int) -> "Iterator[int]":

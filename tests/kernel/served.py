@@ -66,6 +66,7 @@ class Plain(Service):
         for number in range(n):
             self.calls.append(number)
             yield number
+        return n  # type: ignore[return-value]
 
     @expose()
     async def slowly(self, value: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,26 @@ def test_many_open_generators(context: Context) -> None:
         items.close()
     until(lambda: context.call("threading:active_count") < 20)
     assert list(context.call(called.count, 3)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_a_generator_returns_a_value(context: Context, isolation: str) -> None:
+    returned = []
+
+    def relayed(most: int, size: int) -> Iterator[int]:
+        returned.append((yield from context.options(isolation=isolation).call(called.count_and_sum, most, size)))
+
+    for most, size in ((0, 0), (3, 10), (2, 3_000_000)):
+        assert list(relayed(most, size)) == list(range(most))
+        assert returned.pop() == [sum(range(most)), bytes(size)]
+
+
+def test_a_generator_returns_what_does_not_travel(context: Context) -> None:
+    items = context.call(called.count_and_return_lock, 2)
+    assert [next(items), next(items)] == [0, 1]
+    with pytest.raises(remotesvc.EncodeError, match="return value"):
+        next(items)
+    assert list(items) == []
 
 
 def test_a_generator_that_fails(context: Context) -> None:

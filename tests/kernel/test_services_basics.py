@@ -242,6 +242,14 @@ def test_deadline_and_cancel_reach_the_method(context: Context, tmp_path: Path) 
     appears(path + ".cancelled")
 
 
+def test_a_generator_returns_a_value(context: Context) -> None:
+    items = context.service(served.Plain).items(2)
+    assert [next(items), next(items)] == [0, 1]
+    with pytest.raises(StopIteration) as ended:
+        next(items)
+    assert ended.value.value == 2
+
+
 def test_closing_an_iterator_closes_the_generator(context: Context) -> None:
     plain = context.service(served.Plain)
     with plain.items(1000000) as items:  # type: ignore[attr-defined]
