@@ -12,7 +12,8 @@ from types import FunctionType, ModuleType
 from ..bootstrap.calls import bysource as there
 from .codes import attributes_in, names_at_once, names_in
 from .pickler import PROTOCOL, Pickler, importable, reduced
-from .source import Sources
+from .shapes import shape_of
+from .source import NoSource, Sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +77,13 @@ class SourcePickler(Pickler):
         return there.function, made, state, None, None, there.fill
 
     def _class(self, cls: "type") -> "Any":
-        piece, code, file, names = self._sources.of_class(cls)
+        try:
+            piece, code, file, names = self._sources.of_class(cls)
+        except NoSource:
+            shape = shape_of(cls)
+            if shape is None:
+                raise
+            return shape
         module = cls.__module__
         known = dict({each.__name__: each for each in cls.__bases__}, **names)
         needed = _used(names_at_once(code) - {cls.__name__}, known)

@@ -16,7 +16,7 @@ _FILES = ("<dynamic-code>",)
 
 
 class NoBytecode(Exception):
-    """There is no cloudpickle for this process; the message says why."""
+    """There is no cloudpickle for this process, or not for this value; the message says why."""
 
 
 def pickled(value: "Any", sent: "Callable[[FunctionType], None]", own: "Callable[[Any], Any]",
@@ -55,9 +55,16 @@ def _pickler() -> "Any":
                 make, parts = self.dispatch_table[CodeType](obj)
                 return make, tuple(self.shown(obj) if type(each) is str and each in _FILES + (obj.co_filename,)
                                    else each for each in parts)
+            if isinstance(obj, type) and _has_private_slots(obj) and not importable(obj):
+                raise NoBytecode("cloudpickle loses the private __slots__ of %s" % obj.__qualname__)
             again = reduced(obj)
             if again is not None:
                 return again
             return super().reducer_override(obj)
 
     return Noting
+
+
+def _has_private_slots(cls: "type") -> "bool":
+    slots = vars(cls).get("__slots__", ())
+    return not isinstance(slots, str) and any(name.startswith("__") and not name.endswith("__") for name in slots)

@@ -113,6 +113,38 @@ def test_what_stands_in_ifs_and_classes_and_what_changed_since(connected: Connec
     assert there.call(book.keeps) == (3, 3)
 
 
+SHAPES = """
+import collections, enum, typing
+class Colour(enum.Enum):
+    RED, SCARLET, BLUE = 1, 1, "b"
+class Level(str, enum.Enum):
+    LOW = "low"
+class Mode(enum.IntFlag):
+    READ, WRITE = 1, 2
+Pair = collections.namedtuple("Pair", "a b")
+class Place(typing.NamedTuple):
+    x: int
+    y: int
+class Slots:
+    __slots__ = ("a", "__b")
+    def __init__(self, b):
+        self.__b = b
+    def get(self):
+        return self.__b
+def told(colour, level, mode, pair, place, slots):
+    assert (type(pair), type(place)) == (Pair, Place) and colour is Colour.SCARLET is Colour.RED
+    return (colour.name, Colour("b").name, level == "low", mode == Mode.READ | Mode.WRITE, pair.b, place.y,
+            place._asdict()["x"], type(pair)._fields, slots.get())
+"""
+
+
+def test_enums_namedtuples_and_private_slots(connected: Connected) -> None:
+    there, book = connected().options(timeout=LIMIT), Notebook(SHAPES)
+    mode, slots = book.Mode.READ | book.Mode.WRITE, book.Slots(7)
+    given = book.Colour.RED, book.Level.LOW, mode, book.Pair(1, 2), book.Place(3, 4), slots
+    assert there.call(book.told, *given) == ("RED", "BLUE", True, True, 2, 4, 3, ("a", "b"), 7)
+
+
 def test_modules_of_one_name_are_two(connected: Connected) -> None:
     """Plug-ins are loaded so, from files of several directories."""
     text = "def get():\n    return value\n"
