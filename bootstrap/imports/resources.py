@@ -109,10 +109,14 @@ class Later(io.BytesIO):
 
     def arrive(self) -> "None":
         """Fetch it, once."""
-        if self._content is not None:
-            self.write(self._content())
+        content = None if self._content is None else self._content()
+        if content is not None and self._content is not None:  # else another thread was faster
             self._content = None
+            super().write(content)
             super().seek(0)
+
+    def __reduce_ex__(self, protocol: "Any") -> "Any":
+        return io.BytesIO, (), (self.getvalue(), self.tell(), None)
 
 
 def _reading(name: "str") -> "Any":
@@ -126,7 +130,7 @@ def _reading(name: "str") -> "Any":
 
 
 for _name in ("read", "read1", "readinto", "readinto1", "readline", "readlines", "seek", "getvalue", "getbuffer",
-              "__next__"):
+              "__next__", "truncate", "write", "writelines"):
     if hasattr(io.BytesIO, _name):
         setattr(Later, _name, _reading(_name))
 
@@ -268,7 +272,7 @@ def archive(importer: "Importer", entry: "Entry") -> "Any":
             return names + list(self._implied_dirs(names))  # type: ignore[attr-defined]
 
         def open(self, name: "Any", mode: "str" = "r", *args: "Any", **kwargs: "Any") -> "Any":
-            return Later(lambda: fetch(importer, entry, name.partition("/")[2]))
+            return Resource(importer, entry, name.partition("/")[2]).open("rb")
 
     _join_many(zipfile.Path)
     return Archive()

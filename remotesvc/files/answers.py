@@ -24,7 +24,7 @@ def malformed(host: "str") -> "TransferRefused":
 def sender_untrusted(answer: "Any", host: "str") -> "Dict[str, Any]":
     """What is going to be sent."""
     if type(answer) is dict:
-        answer = dict({"top": None}, **answer)  # that of a single file is not told
+        answer = dict(answer, top=answer.get("top"))  # that of a single file is not told
     return _checked(answer, host, kind=_kind, size=_number_or_none, identity=_bytes_or_none, top=_top)
 
 

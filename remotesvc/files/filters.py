@@ -27,7 +27,7 @@ class Filter(object):
     def _compile(self) -> "None":
         import re  # a target takes milliseconds for it
         try:
-            self._compiled = [(re.compile(text), excludes) for text, excludes in reversed(self.rules)]
+            self._compiled = [(re.compile(text, re.DOTALL), excludes) for text, excludes in reversed(self.rules)]
         except re.error as error:
             raise TransferRefused("not a regular expression: %s" % error) from None
 

@@ -22,6 +22,8 @@ _CACHED: "Any" = type(functools.lru_cache()(len))
 _SETTERS: "Any" = {dict: ("__setitem__",), list: ("append", "extend")}
 # Of a class that leaves it to pickle how its objects are made again.
 _NO_WORD = (object.__reduce_ex__, object.__reduce__)
+# With these of its own, a class says what it holds, and relies on its setters to take that.
+_GIVERS = ("__getstate__", "items", "__iter__")
 
 
 def importable(thing: "Any") -> "bool":
@@ -62,6 +64,8 @@ def _held(thing: "Any") -> "Any":
     if all(getattr(kind, name) is getattr(base, name) for name in _SETTERS[base]):
         return None
     if kind in copyreg.dispatch_table or (kind.__reduce_ex__, kind.__reduce__) != _NO_WORD:
+        return None
+    if any(getattr(kind, name, None) is not getattr(base, name, None) for name in _GIVERS):
         return None
     make, args, state = thing.__reduce_ex__(PROTOCOL)[:3]
     return make, args, (base.copy(thing), state), None, None, there.hold

@@ -27,7 +27,10 @@ def run(words: Sequence[str], timeout: float) -> subprocess.CompletedProcess[byt
     finally:
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            process.wait()  # but not for the end of what it printed: who left its session may hold that open
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
         _running.discard(process.pid)
     return subprocess.CompletedProcess(words, process.returncode, said, complaint)
 

@@ -20,6 +20,7 @@ from remotesvc.ssh.configuration import settings
 from remotesvc.ssh.configuration.config import resolve
 from remotesvc.ssh.configuration.resolved import ResolvedHost
 from tests.integration.ssh_servers import OpenSSHServer, running
+from tests.kernel.contexts import alive, end
 from tests.scripts import shell_script
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
@@ -226,6 +227,19 @@ def test_ssh_that_hangs_is_a_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(ConnectTimeout) as caught:
         resolve(SSHOptions.parse("web1"), timeout=0.2)
     assert caught.value.stage == "config"
+
+
+def test_what_it_has_started_in_a_session_of_its_own_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a `Match exec` may: it holds what ssh would say open."""
+    shell_script(tmp_path / "ssh", f"setsid sleep 60 & echo $! >{tmp_path}/pid; exec sleep 60")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(ConnectTimeout):
+        resolve(SSHOptions.parse("web1"), timeout=0.5)
+    pid = int((tmp_path / "pid").read_text())
+    assert alive(pid)
+    end(pid)
 
 
 def test_ssh_that_is_killed_did_not_refuse_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,17 @@ class FrozenList(list):  # type: ignore[type-arg]
     append = extend = Frozen._no
 
 
+class Indexed(dict):  # type: ignore[type-arg]
+    """A dict that leaves out of its state what its setter makes again."""
+
+    def __setitem__(self, key: "Any", value: "Any") -> None:
+        super().__setitem__(key, value)
+        self.owner = key.lower()
+
+    def __getstate__(self) -> "Any":
+        return None
+
+
 class Told(dict):  # type: ignore[type-arg]
     """A dict that says itself how it is pickled."""
 

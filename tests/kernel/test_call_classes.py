@@ -99,10 +99,12 @@ def test_what_pickle_does_not_make_again(interpreter: Interpreter, router: Route
     context = router.local(interpreter.path)
     mapping, items = shapes.Frozen(a=1), shapes.FrozenList([1, 2])
     mapping.owner = items.owner = "us"
+    indexed = shapes.Indexed()
+    indexed["US"] = 1
     numbers = memoryview(array.array("d", [0.5, 2]))
-    assert context.call(called_shapes.parts, mapping, items, shapes.Told(a=1), numbers) == [
+    assert context.call(called_shapes.parts, mapping, items, shapes.Told(a=1), numbers, indexed) == [
         ["Frozen", {"a": 1}, "us"], ["FrozenList", [1, 2], "us"], ["Told", {"told": 1}, None],
-        ["memoryview", [0.5, 2], None],
+        ["memoryview", [0.5, 2], None], ["Indexed", {"US": 1}, "us"],
     ]  # fmt: skip
     assert context.call(called_shapes.parts, os.environ, mapping)[0] == ["dict", dict(os.environ), None]
 

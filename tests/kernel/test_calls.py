@@ -228,7 +228,7 @@ def test_current_tells_a_call_about_itself(context: Context) -> None:
     assert 0 < told["remaining"] <= 40
     assert told["cancelled"] is False
     assert context.call(called.about_me)["remaining"] is None
-    assert "remotesvc runs on a target" in context.call(called.current_in_thread)
+    assert "no call runs on this thread" in context.call(called.current_in_thread)
     with pytest.raises(remotesvc.UsageError):
         remotesvc.current()
 

@@ -32,7 +32,7 @@ def web1(router: Router, tmp_path: Path) -> Context:
 
 def test_malformed_answers_about_what_is_going_to_be_sent_are_refused(web1: Context, tmp_path: Path) -> None:
     for said in [*NOTHING, [dict(HEAD, kind="pipe")], [dict(HEAD, kind=[])], [dict(HEAD, size="1")],
-                 [dict(HEAD, size=-1)], [dict(HEAD, size=True)], [dict(HEAD, identity=5)]]:
+                 [dict(HEAD, size=-1)], [dict(HEAD, size=True)], [dict(HEAD, identity=5)], [{**HEAD, 7: 1}]]:
         web1.call(called_hostile_files.answer, "send", "send", *said)
         with pytest.raises(TransferRefused, match=MALFORMED):
             web1.pull(tmp_path / "s", tmp_path / "t")

@@ -95,7 +95,7 @@ def test_delete_leaves_what_is_excluded_wherever_it_lies(context: Context, tree:
     """In a directory that is only there, too, and in one that a file is to replace."""
     target, rules = tmp_path / "t", ["*.bak", "cache/", "!kept.bak"]
     make({b"old": {b"deep": {b"x.bak": b"1", b"y": b"2"}, b"cache": {b"z": b"3"}, b"gone": {b"kept.bak": b"4"}},
-          b"whole": {b"a": {b"b": b"5"}}, b"cache": {b"c": b"6"}}, bytes(target))
+          b"whole": {b"a": {b"b": b"5"}}, b"cache": {b"c": b"6"}, b"two\nlines": {b"x.bak": b"7"}}, bytes(target))
     (target / "old" / "deep" / "link.bak").symlink_to("y")
     gone = ["old/deep/y", "old/gone", "whole"]
     told = context.sync(tree, target, delete=True, dry_run=True, exclude=rules)
@@ -104,7 +104,7 @@ def test_delete_leaves_what_is_excluded_wherever_it_lies(context: Context, tree:
     done = context.sync(tree, target, delete=True, exclude=rules)
     assert (done.deleted, sorted(done.deleted_names)) == (3, gone)
     stays = {b"old", b"old/deep", b"old/deep/x.bak", b"old/deep/link.bak", b"old/cache", b"old/cache/z", b"cache",
-             b"cache/c"}
+             b"cache/c", b"two\nlines", b"two\nlines/x.bak"}
     assert set(described(target)) == set(described(tree)) | stays
     (target / "large").unlink()
     make({b"large": {b"x.bak": b"1", b"y": b"2"}}, bytes(target))

@@ -83,6 +83,22 @@ result = [top.joinpath("data", "b-c", "b.txt").read_text(), top.joinpath("data")
     assert run(context, text) == run(context, text) == ["B", "A", True, "A"]
 
 
+def test_what_is_not_there_is_not_opened(context: remotesvc.Context, interpreter: Interpreter) -> None:
+    if interpreter.version < (3, 9):
+        return
+    text = """
+from importlib.resources import files
+result = []
+for name in ("no", "data/no", "data"):
+    try:
+        files("holder").joinpath(name).open("rb")
+    except OSError as error:
+        result.append(type(error).__name__)
+"""
+    assert run(context, text)[:2] == ["FileNotFoundError", "FileNotFoundError"]
+    assert len(run(context, text)) == 3
+
+
 def test_files_without_anchor_and_of_a_module(context: remotesvc.Context, interpreter: Interpreter) -> None:
     if interpreter.version < (3, 12):
         return
