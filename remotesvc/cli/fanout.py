@@ -17,6 +17,7 @@ from remotesvc.cli.interrupt import Interrupts
 from remotesvc.cli.problems import BadUsage, OurError
 from remotesvc.cli.secrets import with_passwords
 from remotesvc.cli.settings import Settings, use_color, use_progress
+from remotesvc.cli.show.collected import collecting
 from remotesvc.cli.show.console import Console, Stream
 from remotesvc.cli.show.jsonout import error_message
 from remotesvc.cli.show.live import Live, log_line, time_stamp
@@ -66,7 +67,7 @@ class Session:
         console = make_console(settings, progress=len(hosts) > 1, on_broken=stop.request)
         labels = len(hosts) > 1 and not settings.no_labels
         live = Live(console, keep=settings.kept_streams, labels=labels, own_streams=own_streams,
-                    stamp=time_stamp if settings.timestamps else None)
+                    stamp=time_stamp if settings.timestamps else None, collect=collecting(settings))
         return cls(settings, hosts, backend, console, live, stop)
 
     @property
@@ -118,6 +119,7 @@ class Session:
                 if self._router is not None:
                     # Still under Interrupts: a second Ctrl-C also cuts a slow close short.
                     self._router.close()
+                self.live.close()
         if interrupts.count:
             self._tell_left_out(sum(self._left_out().values()))
             return interrupts.code
@@ -178,6 +180,8 @@ class Session:
                     except OurError as error:  # a full disk: what is under way is still told of, nothing more begun
                         unwritten = unwritten or error
                         self.stop.request()
+                else:
+                    printed.discard()
                 progress.ended(outcome.host, outcome.ok)
         reporter.end()
         if self.stop.reason:

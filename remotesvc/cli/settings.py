@@ -118,10 +118,15 @@ class Settings:
     @property
     def kept_streams(self) -> frozenset[str]:
         """Which streams of targets are kept for later; the other one, of `--outdir` or `--errdir` alone, is shown."""
-        if self.json or self.jsonl or self.gathers:
+        if self.shows_later:
             return frozenset(("stdout", "stderr"))
         kept = (("stdout", self.outdir), ("stderr", self.errdir))
         return frozenset(stream for stream, directory in kept if directory is not None)
+
+    @property
+    def shows_later(self) -> bool:
+        """Whether what a host printed is shown only once it is done."""
+        return self.json or self.jsonl or self.gathers
 
     @property
     def origins(self) -> dict[str, str]:

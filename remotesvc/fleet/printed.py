@@ -18,28 +18,31 @@ class Kept:
     """What one host printed, up to a limit."""
 
     def __init__(self) -> None:
-        self._parts: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
-        self._sizes = {"stdout": 0, "stderr": 0}
+        self._bytes = {"stdout": bytearray(), "stderr": bytearray()}
         self.truncated = False
 
-    def add(self, stream: str, data: bytes) -> None:
-        room = KEPT - self._sizes[stream]
-        if len(data) > room:
-            self.truncated, data = True, data[:room]
-        self._parts[stream].append(data)
-        self._sizes[stream] += len(data)
+    def add(self, stream: str, data: bytes) -> bytes:
+        """Keep what there is room for; returns the rest."""
+        kept = self._bytes[stream]
+        room = KEPT - len(kept)
+        if len(data) <= room:
+            kept += data
+            return b""
+        self.truncated = True
+        kept += data[:room]
+        return data[room:]
 
     def raw(self, stream: str) -> bytes:
         """Byte for byte."""
-        return b"".join(self._parts[stream])
+        return bytes(self._bytes[stream])
 
     def text(self, stream: str) -> str:
         """As text: what is not UTF-8 is U+FFFD."""
-        return self.raw(stream).decode("utf-8", "replace")
+        return self._bytes[stream].decode("utf-8", "replace")
 
     def and_then(self, other: Kept) -> Kept:
         """This, with another behind it."""
-        for stream in self._parts:
+        for stream in self._bytes:
             self.add(stream, other.raw(stream))
         self.truncated = self.truncated or other.truncated
         return self

@@ -18,12 +18,12 @@ from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.settings import Settings
 
 if TYPE_CHECKING:
+    from remotesvc.cli.show.collected import Collected
     from remotesvc.cli.show.console import Console
     from remotesvc.cli.show.report import Reporter
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
-    from remotesvc.fleet.printed import Kept
     from remotesvc.ssh.hostkeys.trusting import Learnt
 
 
@@ -81,7 +81,7 @@ class _ForPeople:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def outcome(self, outcome: Outcome, kept: Kept) -> None:
+    def outcome(self, outcome: Outcome, kept: Collected) -> None:
         from remotesvc.fleet.member import shown_host
 
         label = shown_host(outcome.host)
@@ -105,7 +105,7 @@ class _ForPrograms:
     def __init__(self, then: Reporter) -> None:
         self._then = then
 
-    def outcome(self, outcome: Outcome, kept: Kept) -> None:
+    def outcome(self, outcome: Outcome, kept: Collected) -> None:
         if outcome.ok:
             learnt: Learnt = outcome.value
             value = {"key_type": learnt.key_type, "fingerprint": learnt.fingerprint, "new": learnt.new}

@@ -6,34 +6,35 @@ import os
 from pathlib import Path
 
 from remotesvc.cli.problems import BadUsage, OurError
+from remotesvc.cli.show.collected import Collected
 from remotesvc.cli.show.console import encoded
 from remotesvc.cli.show.render import whole_text
 from remotesvc.cli.show.report import Reporter, Text
-from remotesvc.fleet.member import file_name
 from remotesvc.fleet.outcome import Outcome
-from remotesvc.fleet.printed import Kept
 
 
 class Filed:
-    """Writes DIR/HOST for each host, then passes the outcome on to the reporter that tells of it."""
+    """Finishes DIR/HOST of each host, then passes the outcome on to the reporter that tells of it."""
 
     def __init__(self, then: Reporter, outdir: str | None, errdir: str | None, text: Text) -> None:
         self._then = then
-        self._outdir = _directory(outdir)
-        self._errdir = _directory(errdir)
-        if self._outdir is not None and self._errdir is not None and self._outdir.samefile(self._errdir):
+        directories = _directory(outdir), _directory(errdir)
+        if directories[0] is not None and directories[1] is not None and directories[0].samefile(directories[1]):
             raise BadUsage("--outdir and --errdir are one directory: a host has a file of the same name in each")
         self._text = text
 
-    def outcome(self, outcome: Outcome, kept: Kept) -> None:
-        name = file_name(outcome.host)
-        if self._outdir is not None:
+    def outcome(self, outcome: Outcome, kept: Collected) -> None:
+        answers = kept.files.get("stdout")
+        if answers is not None:
             value = (self._text(outcome) or "") if outcome.ok else whole_text(outcome.items) if outcome.items else ""
             if value and not value.endswith("\n"):
                 value += "\n"
-            _write(self._outdir / name, kept.raw("stdout") + encoded(value))
-        if self._errdir is not None:
-            _write(self._errdir / name, kept.raw("stderr"))
+            answers.add(encoded(value))
+        try:
+            for file in kept.files.values():
+                file.finish()
+        finally:
+            kept.discard()
         self._then.outcome(outcome, kept)
 
     def end(self) -> None:
@@ -52,7 +53,7 @@ class Written:
         if self._path.is_file():
             _write(self._path, b"")
 
-    def outcome(self, outcome: Outcome, kept: Kept) -> None:
+    def outcome(self, outcome: Outcome, kept: Collected) -> None:
         if outcome.ok and isinstance(outcome.value, (bytes, bytearray, memoryview)):
             _write(self._path, outcome.value)
         elif outcome.ok:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from remotesvc.cli.show.collected import Collected
 from remotesvc.cli.show.console import Console
 from remotesvc.cli.show.render import below, failure_text
 from remotesvc.cli.show.report import Text, value_for, whole_value
+from remotesvc.fleet import printed as limits
 from remotesvc.fleet.member import Member, shown_host
 from remotesvc.fleet.outcome import Outcome
-from remotesvc.fleet.printed import Kept
 from remotesvc.fleet.results import fold_names
 
 NO_GROUPS: Mapping[str, frozenset[str]] = {}
@@ -26,6 +27,7 @@ class _Answer:
 
     first: Outcome
     printed: str
+    cut: bool
     hosts: list[str] = field(default_factory=list)
 
 
@@ -53,33 +55,35 @@ class Gathered:
         self._errors: dict[bytes, _Answer] = {}
         """What hosts that are fine printed to stderr: equal answers are equal whatever warnings there were."""
 
-    def outcome(self, outcome: Outcome, kept: Kept) -> None:
-        printed, errors = _lines(kept.text("stdout")), _lines(kept.text("stderr"))
+    def outcome(self, outcome: Outcome, kept: Collected) -> None:
+        printed, errors = _lines(kept, "stdout"), _lines(kept, "stderr")
+        beyond, errors_beyond = kept.beyond("stdout"), kept.beyond("stderr")
         if not outcome.ok:
             if outcome.rc is None:
-                errors = printed + errors
+                errors, errors_beyond = printed + errors, beyond + errors_beyond
             elif printed:
-                self._add(self._failed_output, printed, outcome, printed)
-            printed = errors
-            self._add(self._failures, printed + self._failure(outcome, whole=True), outcome, printed)
+                self._add(self._failed_output, printed, beyond, outcome, printed)
+            failure = self._failure(outcome, whole=True)
+            self._add(self._failures, errors + failure, errors_beyond, outcome, errors)
             return
-        self._add(self._answers, printed + (self._whole(outcome) or ""), outcome, printed)
+        self._add(self._answers, printed + (self._whole(outcome) or ""), beyond, outcome, printed)
         if errors:
-            self._add(self._errors, errors, outcome, errors)
+            self._add(self._errors, errors, errors_beyond, outcome, errors)
 
-    def _add(self, kind: dict[bytes, _Answer], text: str, outcome: Outcome, printed: str) -> None:
-        digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
-        kind.setdefault(digest, _Answer(outcome, printed)).hosts.append(outcome.host)
+    def _add(self, kind: dict[bytes, _Answer], text: str, beyond: bytes, outcome: Outcome, printed: str) -> None:
+        digest = sha256(text.encode("utf-8", "surrogatepass") + beyond).digest()
+        kind.setdefault(digest, _Answer(outcome, printed, bool(beyond))).hosts.append(outcome.host)
 
     def end(self) -> None:
-        common = ""
+        common, common_cut = "", False
         for index, answer in enumerate(_by_frequency(self._answers.values())):
             if self._diff:
                 whole = answer.printed + (self._whole(answer.first) or "")
                 if index:
-                    self._console.labelled_result(self._names(answer.hosts), self._difference(common, whole))
+                    difference = self._difference(common, whole, common_cut or answer.cut)
+                    self._console.labelled_result(self._names(answer.hosts), difference)
                     continue
-                common = whole
+                common, common_cut = whole, answer.cut
             self._console.labelled_result(self._names(answer.hosts), answer.printed + (self._shown(answer.first) or ""))
         for answer in _by_frequency(self._failed_output.values()):
             self._console.labelled_result(self._names(answer.hosts), answer.printed)
@@ -100,18 +104,28 @@ class Gathered:
         names = ",".join([*(f"@{group}" for group in groups), *filter(None, [fold_names(map(shown_host, others))])])
         return f"{names} ({len(hosts)})" if len(hosts) > 1 else names
 
-
-    def _difference(self, common: str, other: str) -> str:
+    def _difference(self, common: str, other: str, cut: bool) -> str:
         lines = list(
             difflib.unified_diff(common.splitlines(), other.splitlines(), "most hosts", "these", lineterm="", n=1)
         )
         if len(lines) > MOST_DIFFERENCES and self._console.out.is_terminal:
             lines[MOST_DIFFERENCES:] = [f"... {len(lines) - MOST_DIFFERENCES} more lines"]
+        if cut:
+            behind = "" if lines else "; they differ behind"
+            lines.append(f"... only the first {_kept_size()} of each are compared by line{behind}")
         return "\n".join(lines or ["the same lines, which end differently"]) + "\n"
 
 
-def _lines(text: str) -> str:
-    return text if not text or text.endswith("\n") else text + "\n"
+def _lines(kept: Collected, stream: str) -> str:
+    """What a host printed, as whole lines, and a word where that is not all."""
+    text = kept.text(stream)
+    if text and not text.endswith("\n"):
+        text += "\n"
+    return text + f"... cut after {_kept_size()}\n" if kept.beyond(stream) else text
+
+
+def _kept_size() -> str:
+    return f"{limits.KEPT >> 20} MiB"
 
 
 def _by_frequency(answers: Iterable[_Answer]) -> list[_Answer]:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING
 
+from remotesvc.cli.show.collected import Collected
 from remotesvc.cli.show.console import Console
 from remotesvc.fleet.member import shown_host
-from remotesvc.fleet.printed import Kept
 
 if TYPE_CHECKING:
     from remotesvc.output import LogEvent, OutputEvent
@@ -21,7 +21,8 @@ _LONGEST_LINE = 64 * 1024
 class Live:
     """Takes output events. One instance a run.
 
-    keep: the streams that are collected, for JSON or files, instead of shown. labels: name the host on each line
+    keep: the streams that are collected, for JSON or files, instead of shown; collect: what makes the place for what a
+    host prints. labels: name the host on each line
     (several hosts). own_streams: what the target writes to stdout goes to our stdout (`exec`), instead of everything to
     stderr. stamp: makes what stands in front of each line, before the label.
     """
@@ -29,15 +30,17 @@ class Live:
     takes_chunks = True  # see `remotesvc.output.Outputs`: many lines are one write
 
     def __init__(self, console: Console, *, keep: Container[str], labels: bool, own_streams: bool,
-                 stamp: Callable[[], str] | None = None) -> None:
+                 stamp: Callable[[], str] | None = None,
+                 collect: Callable[[str], Collected] = lambda host: Collected()) -> None:
         self._console = console
         self._keep = keep
         self._labels = labels
         self._own_streams = own_streams
         self._stamp = stamp
+        self._collect = collect
         self._lock = threading.Lock()
         self._names: dict[int, str] = {}
-        self._kept: dict[str, Kept] = {}
+        self._kept: dict[str, Collected] = {}
         self._partial: dict[tuple[str, str], bytes] = {}
         self._line_open = False
 
@@ -54,7 +57,7 @@ class Live:
         host = self.host_of(event)
         with self._lock:
             if event.stream in self._keep:
-                self._kept.setdefault(host, Kept()).add(event.stream, event.raw)
+                self._kept_of(host).add(event.stream, event.raw)
             elif self._own_streams or not self._console.quiet:
                 self._show(host, event.stream, event.raw)
 
@@ -88,9 +91,9 @@ class Live:
         with self._lock:
             for context in sizes:
                 if context in self._names:
-                    self._kept.setdefault(self._names[context], Kept()).truncated = True
+                    self._kept_of(self._names[context]).truncated = True
 
-    def finish(self, host: str) -> Kept:
+    def finish(self, host: str) -> Collected:
         """The host is done: show what is left of its last line; return what was kept."""
         with self._lock:
             for stream in ("stdout", "stderr"):
@@ -101,7 +104,20 @@ class Live:
                 # The target's last line had no newline: what we say next starts on a line of its own.
                 self._console.remote("\n")
             self._line_open = False
-            return self._kept.pop(host, None) or Kept()
+            return self._kept.pop(host, None) or self._collect(host)
+
+    def close(self) -> None:
+        """Nothing more comes: what came of hosts that were done already is not wanted."""
+        with self._lock:
+            for kept in self._kept.values():
+                kept.discard()
+            self._kept.clear()
+
+    def _kept_of(self, host: str) -> Collected:
+        kept = self._kept.get(host)
+        if kept is None:
+            kept = self._kept[host] = self._collect(host)
+        return kept
 
 
 def time_stamp() -> str:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from remotesvc.cli.settings import Settings
+from remotesvc.cli.show.collected import Collected
 from remotesvc.cli.show.console import Console
 from remotesvc.cli.show.jsonout import dumps, result_object
 from remotesvc.cli.show.render import below, failure_text, phases_text, whole_text
 from remotesvc.fleet.member import Member, check_file_names, shown_host
 from remotesvc.fleet.outcome import Outcome
-from remotesvc.fleet.printed import Kept
 
 
 class Streamed:
@@ -21,7 +21,7 @@ class Streamed:
 class Reporter(Protocol):
     """Takes outcomes in the order they arrive, then the end."""
 
-    def outcome(self, outcome: Outcome, kept: Kept) -> None: ...
+    def outcome(self, outcome: Outcome, kept: Collected) -> None: ...
 
     def end(self) -> None: ...
 
@@ -48,7 +48,7 @@ class ForPeople:
         self._several = several
         self._text = text or value_for(console)
 
-    def outcome(self, outcome: Outcome, kept: Kept) -> None:
+    def outcome(self, outcome: Outcome, kept: Collected) -> None:
         label = shown_host(outcome.host)
         if outcome.ok:
             text = self._text(outcome)
@@ -105,7 +105,7 @@ class AsJson:
         self._adjust = adjust
         self._results: list[str] = []
 
-    def outcome(self, outcome: Outcome, kept: Kept) -> None:
+    def outcome(self, outcome: Outcome, kept: Collected) -> None:
         result = result_object(
             outcome, stdout=kept.raw("stdout"), stderr=kept.raw("stderr"), truncated=kept.truncated
         )
