@@ -6,7 +6,8 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +167,7 @@ class Session:
 
         unwritten: OurError | None = None
         self.stop.noticed = stopping
-        with Progress(self.console, [host.text for host in self.hosts]) as progress:
+        with _ended(reporter), Progress(self.console, [host.text for host in self.hosts]) as progress:
             for outcome in gather(self.hosts, begun, limits=self._limits(), stop=self.stop,
                                   deadline=deadline, retried=retried):
                 self.outcomes.append(outcome)
@@ -183,7 +184,6 @@ class Session:
                 else:
                     printed.discard()
                 progress.ended(outcome.host, outcome.ok)
-        reporter.end()
         if self.stop.reason:
             never = sum(outcome.status is Status.NOT_RUN for outcome in self.outcomes)
             tail = f"; {never} not tried" if never else ""
@@ -238,6 +238,15 @@ class Session:
         if not self.console.quiet:
             stamp = time_stamp() if self.settings.timestamps else ""
             self.console.remote(f"{log_line(event, self.live.host_of(event), stamp)}\n")
+
+
+@contextmanager
+def _ended(reporter: Reporter) -> Iterator[None]:
+    """Its end comes whatever happens: a list that was begun on stdout must be a whole one."""
+    try:
+        yield
+    finally:
+        reporter.end()
 
 
 def _check_writable(path: str) -> None:

@@ -6,6 +6,7 @@ import concurrent.futures
 import errno
 import io
 import os
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -296,3 +297,26 @@ def test_what_a_target_says_is_escaped_on_a_real_terminal() -> None:
     shown = os.read(leader, 1000)
     os.close(leader)
     assert b"\x1b" not in shown and b"\\x1b]0;owned" in shown
+
+
+def test_long_labelled_text_is_one_text_though_written_in_pieces() -> None:
+    file = io.StringIO()
+    both = Console(Stream(file, False), Stream(None, False))
+    text = "".join(f"{'x' * (number % 90)}\r\n" for number in range(20_000)) + "\nlast\n\n"
+    both.labelled_result("h", text)
+    assert file.getvalue() == "h:\n" + "".join(f"  {line}\n" for line in text.rstrip("\n").split("\n"))
+
+
+def test_long_labelled_text_takes_little_more_than_itself() -> None:
+    class Nowhere(io.StringIO):
+        def write(self, text: str) -> int:
+            return len(text)
+
+    both = Console(Stream(Nowhere(), False), Stream(None, False))
+    text = "1234567\n" * 1_000_000
+    tracemalloc.start()
+    try:
+        both.labelled_result("h", text)
+        assert tracemalloc.get_traced_memory()[1] < 2 * len(text)
+    finally:
+        tracemalloc.stop()

@@ -26,6 +26,8 @@ _COLUMNS = 80
 """The width of a terminal that does not say how wide it is."""
 _ECHO = 3
 """Columns left free behind the progress line: for the ^C that a terminal echoes there, and for the cursor."""
+_PIECE = 64 * 1024
+"""Characters of a long text that are written at a time: copies of all of it would take many times its size."""
 _MOST_HELD = 1024 * 1024
 """Characters and bytes that wait for the answer to a question. Then they are shown, and the question again."""
 
@@ -203,13 +205,21 @@ class Console:
         self._labelled(self.err, host, text)
 
     def _labelled(self, stream: Stream, host: str, text: str) -> None:
-        body = stream.safe(text)
-        if "\n" in body.rstrip("\n"):
-            body = "\n" + "".join(f"  {line}\n" for line in body.rstrip("\n").split("\n"))
-        else:
-            body = body.rstrip("\n") + "\n"
-        head = stream.paint(f"{one_line(host)}:", _BOLD) + " "
-        self._write(stream, (head.rstrip() if body.startswith("\n") else head) + body)
+        text = text.rstrip("\n")
+        head = stream.paint(f"{one_line(host)}:", _BOLD)
+        if "\n" not in text:
+            self._write(stream, head + (" " if text else "") + stream.safe(text + "\n"))
+            return
+        with self._lock:  # it stays together
+            head, start, delivered = head + "\n", 0, True
+            while start <= len(text) and delivered:
+                end = text.find("\n", start + _PIECE)
+                end = len(text) if end < 0 else end
+                lines = stream.safe(text[start:end] + "\n")  # with its end: it may be part of a \r\n
+                delivered = self._put(stream, head + "  " + lines[:-1].replace("\n", "\n  ") + "\n")
+                head, start = "", end + 1
+        if not delivered and stream is self.out:
+            self.on_broken()
 
     def progress(self, text: str) -> None:
         """Show `text` as the last line of the terminal until something else is said; "" removes it."""
@@ -302,17 +312,17 @@ class Console:
             raise OurError("cannot write the results: standard output is closed; /dev/null takes what nobody wants")
 
     def _write(self, stream: Stream, text: str | bytes) -> None:
-        with self._lock:
-            if not self._question:
-                delivered = self._write_above(stream, text)
-            elif stream.is_terminal:
-                self._hold(stream, text)
-                return
-            else:
-                delivered = stream.write(text)
-        if not delivered and stream is self.out:
+        if not self._put(stream, text) and stream is self.out:
             self.on_broken()
 
+    def _put(self, stream: Stream, text: str | bytes) -> bool:
+        with self._lock:
+            if not self._question:
+                return self._write_above(stream, text)
+            if stream.is_terminal:
+                self._hold(stream, text)
+                return True
+            return stream.write(text)
 
     def _write_above(self, stream: Stream, text: str | bytes) -> bool:
         """Write with what is drawn at the end of the terminal out of the way."""

@@ -97,13 +97,16 @@ def choose(settings: Settings, console: Console, hosts: Sequence[Member], text: 
 
 
 class AsJson:
-    """One list on stdout when all is over (`lines` false), or one object a line as hosts finish."""
+    """One list on stdout, or one object a line (`lines`), as hosts finish.
+
+    Of the list, the latest result waits for the next, or the end: what is on stdout always ends with a line.
+    """
 
     def __init__(self, console: Console, lines: bool, adjust: Callable[[dict[str, Any]], None] = lambda _: None):
         self._console = console
         self._lines = lines
         self._adjust = adjust
-        self._results: list[str] = []
+        self._latest = "["
 
     def outcome(self, outcome: Outcome, kept: Collected) -> None:
         result = result_object(
@@ -113,10 +116,12 @@ class AsJson:
         text = dumps(result)
         if self._lines:
             self._console.result(text + "\n")
+        elif self._latest == "[":
+            self._latest += text
         else:
-            self._results.append(text)
+            self._console.result(self._latest + ",\n")
+            self._latest = " " + text
 
     def end(self) -> None:
         if not self._lines:
-            body = ",\n ".join(self._results)
-            self._console.result(f"[{body}]\n")
+            self._console.result(self._latest + "]\n")
