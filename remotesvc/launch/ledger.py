@@ -78,6 +78,8 @@ class Ledger(object):
         """Keep of a context that is gone what it was and why it failed."""
         start = self.starts.get(number)
         if start is not None and start.decided:
+            if start.error is not None:  # its traceback has the frames of whoever it was raised to, and all they hold
+                start.error.with_traceback(None)
             self.starts[number] = Settled(start.host, start.info, start.phases, start.error)
 
 

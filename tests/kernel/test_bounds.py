@@ -256,6 +256,7 @@ def test_of_a_context_that_is_gone_its_story_is_kept_and_not_its_connection(monk
         assert reduced == [failed.id, contexts[0].id, contexts[1].id]
         assert [context.info["pid"] for context in contexts] == pids
         assert "boot" in contexts[0].phases
+        assert before.value.__traceback__ is None, "it holds frames, and what is in them"
         with pytest.raises(BootstrapError) as after:
             failed.wait_ready()
         assert after.value is before.value
