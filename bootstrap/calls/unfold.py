@@ -61,6 +61,8 @@ class Unfolder(object):
         """Send what a generator yields; returns when it has ended."""
         enter(call)
         executor, stream = self._executor, self._router.streams.new()
+        outgoing = self._router.streams.out(message.src, stream)
+        call.on_cancel(lambda: outgoing.granted(0))  # who waits for credit looks up, or it would be open till then
         if hasattr(items, "__anext__"):
             items = from_async(items)
         ours = True  # does what goes wrong now go wrong with sending, or in the generator?

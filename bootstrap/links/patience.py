@@ -41,10 +41,22 @@ def look(router: "Any", now: "float") -> "None":
         router.blame(link, src, "it keeps others waiting: a large message came too slowly")
 
 
+def settle(router: "Any") -> "None":
+    """Do what finalisers left to others, for they take no locks. Here none may be held either; waits for nothing."""
+    while router.forgotten:
+        try:
+            work = router.forgotten.popleft()
+        except IndexError:  # another thread was first
+            return
+        try:
+            work()
+        except Exception as error:
+            router.report(error)
+
+
 def beat(router: "Any") -> "None":
     """Called each second by the router's timer."""
-    while router.forgotten:
-        router.forgotten.popleft()()
+    settle(router)
     now, silent = time.monotonic(), []
     for link in list(router.links.values()):
         if link.pace is not None:

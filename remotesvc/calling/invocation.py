@@ -10,6 +10,7 @@ from ..bootstrap.calls.workers import MAIN
 from ..bootstrap.data.places import FOREIGN
 from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, NotSent, UsageError, VersionSkewError
 from ..bootstrap.links import wire
+from ..bootstrap.links.patience import settle
 from ..bootstrap.routing.router import Message
 from .items import Arrivals, Items
 from .outcomes import bindings_for, error_classes, give_up, own_error
@@ -115,6 +116,8 @@ class Invocation(Pending):
 
     def start(self) -> "None":
         """Send it; it is settled when it has ended. Raises what ``send`` does."""
+        if self.router.forgotten:  # a generator, say, that counts there as open until we close it
+            settle(self.router)
         handle = self.handle = self.router.open(self)
         try:
             self.send(handle, self.peer.enter(handle, self.deadline) <= DIRECT_UP_TO)

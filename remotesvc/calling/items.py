@@ -116,7 +116,7 @@ class Arrivals(object):
             self._give_up(self._handle)
 
     def forget(self) -> "None":
-        """Have it closed within a second, by another thread: no lock is taken here."""
+        """Have it closed before the next call, or within a second, by another thread: no lock is taken here."""
         if not self._closed:
             self._context.tree.router.forgotten.append(self.close)
 

@@ -71,6 +71,24 @@ def test_many_abandoned_generators_cost_nothing(context: Context) -> None:
     until(lambda: context.call("threading:active_count") < 20)
 
 
+@pytest.mark.parametrize("number", [3, 10**9])
+def test_one_open_generator_after_the_other(context: Context, number: int) -> None:
+    for _ in range(5 * MAX_OPEN):
+        assert next(context.call(called.count, number)) == 0
+
+
+def test_what_finalisers_leave_to_others_may_fail(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = context.call(called.count, 10**9)
+    told: list[BaseException] = []
+    router = context.tree.router
+    monkeypatch.setattr(router, "report", told.append)
+    router.forgotten.extend([lambda: 1 / 0, items.close])
+    assert context.call(called.add, 1, 1) == 2
+    assert not router.forgotten
+    assert list(items) == []
+    assert [type(each) for each in told] == [ZeroDivisionError]
+
+
 def test_many_open_generators(context: Context) -> None:
     many = [context.call(called.count, 10**9) for _ in range(64)]
     assert [next(items) for items in many] == [0] * 64
