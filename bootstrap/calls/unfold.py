@@ -3,6 +3,7 @@ import threading
 
 from ..errors import Error, NotSent
 from ..links import wire
+from ..links.credit import WINDOW, SendCredit
 from ..links.large import abandon
 from .current import enter, running
 from .execute import Full
@@ -14,6 +15,28 @@ if TYPE_CHECKING:
 
 # Open generators; each has a thread of its own, which mostly waits for credit.
 MAX_OPEN = 64
+# Items that go ahead of a caller who took none: many take one and go, and what they leave they would have to wait for.
+# Each grant says that more were taken, and then there may be so many times more, up to the window.
+AHEAD, MORE = 64, 4
+
+
+class Ahead(SendCredit):
+    """What may be sent to a caller who may go on, or not.
+
+    It counts items, as if all were as large as the next one: large ones are few in a window as it is. Our peer's first
+    grants come as much sooner: see ``assembly.Eager``.
+    """
+
+    items = AHEAD
+
+    def take(self, size: "int") -> "bool":
+        """See ``SendCredit.take``."""
+        return self.outstanding < self.items * size and SendCredit.take(self, size)
+
+    def granted(self, size: "int") -> "None":
+        """See ``SendCredit.granted``."""
+        SendCredit.granted(self, size)
+        self.items = min(MORE * self.items, WINDOW)
 
 
 class Unfolder(object):
@@ -62,6 +85,7 @@ class Unfolder(object):
         enter(call)
         executor, stream = self._executor, self._router.streams.new()
         outgoing = self._router.streams.out(message.src, stream)
+        outgoing.credit = Ahead(WINDOW)
         call.on_cancel(lambda: outgoing.granted(0))  # who waits for credit looks up, or it would be open till then
         if hasattr(items, "__anext__"):
             items = from_async(items)

@@ -30,6 +30,26 @@ MAX_AHEAD = 512 * WINDOW
 LEAST_RATE = 65536
 
 
+# Bytes after which the first grant of a stream comes that begins with a small message, and how much later the next ones
+# come. A generator begins with few items ahead, and goes on with as many times more at each grant: see `calls.unfold`.
+SOON, LATER = 4096, 4
+
+
+class Eager(ReceiveCredit):
+    """Grants soon what was used first."""
+
+    def __init__(self, window: "int") -> "None":
+        ReceiveCredit.__init__(self, window)
+        self._due, self._most = float(SOON), self._due
+
+    def consumed(self, size: "int") -> "int":
+        """See ``ReceiveCredit.consumed``."""
+        grant = ReceiveCredit.consumed(self, size)
+        if grant and self._due < self._most:
+            self._due = min(LATER * self._due, self._most)
+        return grant
+
+
 class Assembly(object):
     """The body of one fragmented message while it arrives."""
 
@@ -56,8 +76,8 @@ class Incoming(object):
 
     __slots__ = ("credit", "assembly", "reserved", "held", "ahead", "touched", "unread", "link", "gone")
 
-    def __init__(self, window: "int", link: "Any") -> "None":
-        self.credit = ReceiveCredit(window)
+    def __init__(self, window: "int", link: "Any", small: "bool") -> "None":
+        self.credit = Eager(window) if small else ReceiveCredit(window)
         self.assembly: "Optional[Assembly]" = None
         self.reserved = False
         self.held = 0
@@ -89,7 +109,8 @@ class Assemblies(object):
         with self._lock:
             incoming = self.incoming.get(key)
             if incoming is None:
-                incoming = self._streams.open(key, self.incoming, Incoming(window_of(frame.stream), link))
+                incoming = self._streams.open(key, self.incoming, Incoming(
+                    window_of(frame.stream), link, not frame.flags & wire.FIRST))
             ready: "List[Ready]" = []
             if frame.flags & wire.ABORT:  # beside all credit: the sender may be out of it
                 self._drop_assembly(incoming)

@@ -125,7 +125,8 @@ class Items(object):
     """An iterator over the items of one remote generator; closing it, or losing it, closes the generator there.
     ``yield from`` it gives what the generator returned.
 
-    The target runs ahead by at most one window of bytes (1 MiB). A dead target ends the iteration with Lost.
+    The target runs ahead by few items until some are taken, later by at most one window of bytes (1 MiB). A dead target
+    ends the iteration with Lost.
     """
 
     def __init__(self, arrivals: "Arrivals") -> "None":

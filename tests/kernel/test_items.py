@@ -12,7 +12,7 @@ import pytest
 
 import remotesvc
 from remotesvc import Context
-from remotesvc.bootstrap.calls.unfold import MAX_OPEN
+from remotesvc.bootstrap.calls.unfold import AHEAD, MAX_OPEN
 from tests.kernel import called, called_processes
 from tests.kernel.contexts import LIMIT, appears, until, usable
 
@@ -32,6 +32,16 @@ def test_a_generator_runs_ahead_by_its_credit_only(context: Context) -> None:
     assert 2 <= seen <= 1 + (1024 * 1024) // 100_000 + 2
     assert next(items) == bytes([1]) * 100_000
     items.close()
+
+
+def test_a_generator_makes_few_items_before_the_first_are_taken(context: Context) -> None:
+    before = context.call(called.how_many_produced)
+    with context.call(called.big_items, 10000, 10) as items:
+        assert next(items) == bytes(10)
+        until(lambda: context.call(called.how_many_produced) - before >= AHEAD, what="it runs ahead")
+        context.call("time:sleep", 0.1)
+        assert context.call(called.how_many_produced) - before <= AHEAD + 1
+        assert sum(map(len, items)) == 9999 * 10
 
 
 def test_large_items_come_whole(context: Context) -> None:

@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remotesvc.bootstrap.calls.unfold import AHEAD, Ahead
 from remotesvc.bootstrap.errors import WireError
 from remotesvc.bootstrap.links import wire
+from remotesvc.bootstrap.links.assembly import Eager
 from remotesvc.bootstrap.links.credit import MIN_FLIGHT, WIDE_WINDOW, WINDOW, Flight, ReceiveCredit, SendCredit
 from remotesvc.bootstrap.links.gauge import FIRST_FLIGHT, LEAST_FLIGHT, MAX_FLIGHT, Gauge
+from remotesvc.bootstrap.links.streams import MESSAGE_COST
 
 MIB = 1 << 20
 
@@ -56,6 +59,43 @@ def test_a_pair_agrees_and_never_stops(window: int, sequence: list[tuple[bool, i
         if grant:
             sender.granted(grant)
     assert sender.take(window - window // 8)
+
+
+@given(st.lists(st.tuples(st.integers(0, 80), st.integers(wire.SIZE + MESSAGE_COST, wire.FRAGMENT)), max_size=60))
+def test_a_caller_who_takes_all_that_a_generator_sends_gets_more(sequence: list[tuple[int, int]]) -> None:
+    sender, receiver = Ahead(WINDOW), Eager(WINDOW)
+    for times, size in sequence:
+        for _ in range(times + 1):
+            sent = 0
+            while sent < 100 and sender.take(size):
+                receiver.arrived(size)
+                sent += 1
+            assert sent
+            for _ in range(sent):
+                grant = receiver.consumed(size)
+                if grant:
+                    sender.granted(grant)
+
+
+def test_a_generator_is_few_small_items_ahead_at_first_and_a_window_later() -> None:
+    size = wire.SIZE + MESSAGE_COST + 10
+    sender, receiver = Ahead(WINDOW), Eager(WINDOW)
+
+    def fill() -> int:
+        while sender.take(size):
+            receiver.arrived(size)
+        return sender.outstanding // size
+
+    ahead = [fill()]
+    assert ahead == [AHEAD]
+    while ahead[-1] < WINDOW // size:
+        while not (grant := receiver.consumed(size)):
+            pass
+        sender.granted(grant)
+        ahead.append(fill())
+    assert len(ahead) <= 5
+    large = Ahead(WINDOW)
+    assert sum(large.take(wire.FRAGMENT) for _ in range(100)) == WINDOW // wire.FRAGMENT
 
 
 @given(st.integers(1, 100), st.lists(st.integers(0, 60), max_size=20))
