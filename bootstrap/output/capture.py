@@ -3,7 +3,8 @@
 Fds 1 and 2 become pipes, so subprocesses and C code are caught too; `sys.stdout` and `sys.stderr` become
 streams of ours, so that it is known which call printed. Both meet in one queue: a pipe is read only into the
 queue, under its lock, and who prints a line reads the pipes first, so the queue has the order of writing. The
-capture thread empties it; it alone puts lines together (`units`) and emits.
+capture thread empties it; it alone puts lines together (`units`) and emits. A print() writes a line in pieces: they
+wait in `_pieces`, which takes no lock, for what ends the line, or for the capture thread.
 
 Locks. `_lock` is a leaf: nothing blocks under it, no other lock is taken under it. `emit`, which blocks when
 credit is out and takes the locks of the link, runs on the capture thread, which holds nothing then: so a
@@ -33,6 +34,8 @@ PIPE = 1 << 20  # no pipe holds more: 16 pages of at most 64 KiB
 QUEUE = 65536  # bytes in the queue above which a writer waits
 FULL = 64 * QUEUE  # above this its patience has no end, and `never_wait` threads are not heard
 PARTIAL = 0.1  # seconds after which a line goes without its end
+PIECE, PIECES = 512, 64  # bytes of a piece of a line, and how many may wait for the end of theirs
+OFTEN, BURST = 0.01, 1.0  # flushes of whole lines wait once in so many seconds, or as many as that makes in a BURST
 PATIENCE = 5.0  # seconds that a write or flush waits at a time for the capture thread, and `close` altogether
 
 
@@ -41,8 +44,11 @@ class Capture(object):
 
     `emit` may block; once it raises (kept in `error`) the link is gone, and output is discarded.
     `current_call()` is the id of the call the calling thread works for, or 0. `never_wait` holds the idents
-    of the threads that `emit` depends on (link, timers): add yours.
+    of the threads that `emit` depends on (link, timers): add yours. `keeps` says that what was emitted outlives this
+    process: then each flush waits for that.
     """
+
+    keeps = False
 
     def __init__(self, emit: "Callable[[int, int, bytes], Any]", current_call: "Callable[[], int]") -> "None":
         self.never_wait: "Set[int]" = set()
@@ -52,9 +58,12 @@ class Capture(object):
         self._pid = self._queued = 0
         self._closed = True
         self._closing = self._woken = self._pulling = self._busy = False
+        self._flushed = 0.0  # later by OFTEN with each flush that waits
+        self._begun: "Set[Tuple[int, int]]" = set()  # fd and thread of lines without an end
         self._mutex = threading.RLock()
         self._lock = threading.Condition(self._mutex)
         self._queue: "Deque[Tuple[Callable[..., Any], Any, int]]" = collections.deque()
+        self._pieces: "Deque[Tuple[Key, bytes]]" = collections.deque()
         self._pipes: "Tuple[Tuple[int, int], ...]" = ()
         self.streams: "Tuple[Any, ...]" = ()
         self._units = Units(lambda *unit: self._unless_broken(emit, *unit))  # the capture thread's own
@@ -68,7 +77,7 @@ class Capture(object):
         import select
         fds: "List[int]" = []
         self._fds = fds
-        poll, look = select.poll(), select.poll()
+        poll, look, pull = select.poll(), select.poll(), select.poll()
         try:
             for each in range(3):  # all ends are kept, or whoever closes fd 1 would end its pipe
                 fds.extend(pipes[each] if each < len(pipes) else os.pipe())
@@ -76,6 +85,7 @@ class Capture(object):
                 poll.register(fds[-2], select.POLLIN)
                 if each < 2:
                     look.register(fds[-2], select.POLLIN)
+                    pull.register(fds[-2], select.POLLIN)
             self._pid, self._closed = os.getpid(), False
             self._thread = threading.Thread(target=self._run, args=(poll,), name="remotesvc-output")
             self._thread.daemon = True
@@ -87,7 +97,9 @@ class Capture(object):
             raise RuntimeError("cannot capture stdout and stderr of this process: %s" % error) from error
         os.dup2(fds[1], 1)
         os.dup2(fds[3], 2)
-        self._pipes, self._look = ((1, fds[0]), (2, fds[2])), look.poll
+        # Two, for a signal handler that comes in the middle of one cannot use that, and may print.
+        self._look, self._filled = look.poll, pull.poll
+        self._pipes = (1, fds[0]), (2, fds[2])
         # Kept alive: a print() that is under way in some thread, perhaps the one that led here, uses its stream without
         # holding a reference.
         self._replaced = sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
@@ -100,13 +112,23 @@ class Capture(object):
             while data:
                 data = data[os.write(fd, data):]
             return
-        key = fd, self._current_call(), threading.get_ident()
-        self._put(self._line, (key, data), len(data), b"\n" in data)
+        thread = threading.get_ident()
+        key = fd, self._current_call(), thread
+        if data[-1:] != b"\n":
+            self._begun.add((fd, thread))
+            if len(data) < PIECE and len(self._pieces) < PIECES and b"\n" not in data:
+                self._pieces.append((key, data))
+                if not self._woken:
+                    self.tick()
+                return
+        else:
+            self._begun.discard((fd, thread))
+        self._put(len(data), b"\n" in data, (key, data))
 
     def post(self, action: "Callable[[], Any]", size: "int" = 0) -> "None":
         """Run `action` on the capture thread, after what was written before; `size` counts like output."""
         if self._here():
-            self._put(self._act, (action,), size, True)
+            self._put(size, True, None, action)
 
     def drain(self) -> "None":
         """Return when all that is in the pipes now, and all whole lines printed, have been emitted."""
@@ -122,13 +144,21 @@ class Capture(object):
                 end()
             return
         with self._mutex:  # most calls print nothing: one look is all that costs them
-            if not (self._queue or self._busy or self._units.partial or self._closed or self._look(0)):
+            if not (self._pieces or self._queue or self._busy or self._units.partial or self._closed or self._look(0)):
                 return
         self._sync(call, 0)
 
     def flush(self, fd: "int") -> "None":
-        """Emit the calling thread's partial line: flush() of a stream."""
-        self._sync(self._current_call(), threading.get_ident(), PATIENCE)
+        """Emit the calling thread's partial line: flush() of a stream.
+
+        Whole lines are on their way as it is, so that who flushes each of very many does not wait for them.
+        """
+        thread, now = threading.get_ident(), time.monotonic()
+        flushed = max(self._flushed, now - BURST)
+        if self.keeps or (fd, thread) in self._begun or flushed < now:
+            self._flushed = flushed + OFTEN
+            self._begun.discard((fd, thread))
+            self._sync(self._current_call(), thread, PATIENCE)
 
     def tick(self) -> "None":
         """Have the capture thread look round; never blocks. Partial lines go without it, on time."""
@@ -148,39 +178,53 @@ class Capture(object):
     def _here(self) -> "bool":
         return os.getpid() == self._pid and not self._closed and not sys.is_finalizing()
 
-    def _put(self, action: "Callable[..., Any]", args: "Any", size: "int", pull: "bool") -> "None":
+    def _put(self, size: "int", pull: "bool", piece: "Any", action: "Any" = None) -> "None":
+        """Queue what is printed, or an action."""
         free = threading.get_ident() in self.never_wait
         with self._lock:
             if self._closed or free and self._queued > FULL:
                 return
-            if pull and not free:
-                self._pull()
-            self._queue.append((action, args, size))
-            self._queued += size
+            if piece is not None:
+                self._pieces.append(piece)
+            self._pull(self._pipes if pull and not free else ())
+            if action is not None:
+                self._queue.append((self._act, (action,), size))
+                self._queued += size
             if not self._woken:
                 self.tick()
             while self._queued > QUEUE and not free and not self._pulling and self._here():
                 if not self._lock.wait(PATIENCE) and self._queued <= FULL:
                     break
 
-    def _pull(self) -> "None":
-        """Move what is in the pipes into the queue, under the lock; never blocks."""
+    def _pull(self, pipes: "Tuple[Tuple[int, int], ...]") -> "None":
+        """Move what is in pipes, then the pieces, into the queue, under the lock; never blocks."""
         if self._pulling:
             return  # a signal handler or finaliser that prints, in the middle of this
         self._pulling = True
         try:
-            for fd, end in self._pipes:
-                for _ in range(PIPE // READ):  # who writes without pause must not keep us here
-                    try:
-                        data = os.read(end, READ)
-                    except BlockingIOError:
-                        break
-                    self._queue.append((self._line, ((fd, 0, 0), data), len(data)))
-                    self._queued += len(data)
-                    if len(data) < READ:
-                        break
+            if pipes and self._filled(0):
+                self._read(pipes)
+            pieces = self._pieces
+            while pieces:  # a signal handler's, too
+                key, data = pieces.popleft()
+                while pieces and pieces[0][0] == key:
+                    data += pieces.popleft()[1]
+                self._queue.append((self._line, (key, data), len(data)))
+                self._queued += len(data)
         finally:
             self._pulling = False
+
+    def _read(self, pipes: "Tuple[Tuple[int, int], ...]") -> "None":
+        for fd, pipe in pipes:
+            for _ in range(PIPE // READ):  # who writes without pause must not keep us here
+                try:
+                    data = os.read(pipe, READ)
+                except BlockingIOError:
+                    break
+                self._queue.append((self._line, ((fd, 0, 0), data), len(data)))
+                self._queued += len(data)
+                if len(data) < READ:
+                    break
 
     def _sync(self, call: "int", thread: "int", patience: "Optional[float]" = None) -> "None":
         """Wait until the queue as it is now, then the partial lines asked for, have been emitted."""
@@ -188,7 +232,7 @@ class Capture(object):
             return
         done: "List[bool]" = []
         with self._lock:
-            self._pull()
+            self._pull(self._pipes)
             if self._queue or self._busy or self._units.partial:
                 self._queue.append((self._mark, (call, thread, done), 0))
                 self.tick()
@@ -209,7 +253,7 @@ class Capture(object):
                         os.read(self._fds[4], 1)
                         self._woken = False
                     last = self._closing
-                    self._pull()
+                    self._pull(self._pipes)
                     work, self._queue, self._busy = self._queue, collections.deque(), True
                 for action, args, _ in work:
                     action(*args)

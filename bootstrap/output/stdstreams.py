@@ -17,7 +17,7 @@ class Binary(io.BufferedIOBase):
     mode = "wb"
 
     def __init__(self, capture: "Any", fd: "int") -> "None":
-        self._capture, self._fd = capture, fd
+        self._capture, self._fd, self.put = capture, fd, capture.write
         self.name = "<stdout>" if fd == 1 else "<stderr>"
 
     def write(self, data: "Any") -> "int":
@@ -44,6 +44,7 @@ class Text(io.TextIOBase):
 
     def __init__(self, buffer: "Binary") -> "None":
         self.buffer = buffer
+        self._write, self._fd = buffer.put, buffer.fileno()
         self.name = buffer.name
         self.flush = self.close = buffer.flush  # type: ignore[method-assign]
         self.fileno, self.writable = buffer.fileno, buffer.writable  # type: ignore[method-assign]
@@ -55,7 +56,7 @@ class Text(io.TextIOBase):
             data = text.encode("utf-8", "surrogateescape")  # a file name becomes the bytes it was
         except UnicodeEncodeError:
             data = text.encode("utf-8", "backslashreplace")
-        self.buffer.write(data)
+        self._write(self._fd, data)
         return len(text)
 
     def detach(self) -> "Any":

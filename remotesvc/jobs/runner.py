@@ -87,6 +87,7 @@ class Running(object):
         self._place.sweep()
         expire(self._place)
         self._capture = Capture(self._emit, lambda: 0)
+        self._capture.keeps = True
         self._capture.install()
         record = dict(identity(os.getpid()), call=parcel["name"][:MOST_TEXT], began=time.time())
         self._began = time.monotonic()

@@ -112,6 +112,47 @@ def test_flush_sends_a_partial_line_at_once(run: Run) -> None:
     """)
 
 
+def test_flush_sends_whole_lines_at_once_but_waits_for_few_of_very_many(run: Run) -> None:
+    records = run("""
+        for i in range(20):  # a burst, before a crash perhaps
+            print(i, flush=True)
+            assert so_far().endswith(b"%d\\n" % i)
+        capture.OFTEN = 1000
+        for i in range(20, 3000):
+            print(i, flush=True)
+        print("partial", end="", flush=True)
+        assert so_far().endswith(b"\\n2999\\npartial")
+    """)
+    assert records.text() == b"".join(b"%d\n" % i for i in range(3000)) + b"partial"
+    assert len(records) < 2500
+
+
+def test_each_flush_of_what_is_kept_waits(run: Run) -> None:
+    run("""
+        capture.OFTEN = 1000
+        cap.keeps = True
+        for i in range(200):
+            print(i, flush=True)
+            assert so_far().endswith(b"%d\\n" % i)
+    """)
+
+
+def test_a_signal_handler_may_print_between_the_pieces_of_a_line(run: Run) -> None:
+    records = run("""
+        import signal
+        signal.signal(signal.SIGUSR1, lambda *_: print("in", "the", "handler", file=sys.stderr))
+        for i in range(300):
+            sys.stdout.write("begun ")
+            if i % 3 == 0:
+                os.kill(os.getpid(), signal.SIGUSR1)
+            sys.stdout.write("and ")
+            sys.stdout.write("ended\\n")
+        cap.drain()
+    """)
+    assert records.text(1) == b"begun and ended\n" * 300
+    assert records.text(2) == b"in the handler\n" * 100
+
+
 def test_flush_call_sends_the_partial_lines_of_that_call_only(run: Run) -> None:
     run("""
         capture.PARTIAL = 1000
