@@ -36,18 +36,21 @@ CODE = BARE + LOAD
 # the first import that needs it.
 FLAGS = "-BESsc"
 
-# A profile that reads a line of stdin takes one of these instead of our preamble.
-SACRIFICE = b"\n" * 8
+# A profile that reads a line of stdin takes one of these instead of our preamble. And where a ForceCommand, or an `exec
+# bash -i` in a profile, has a shell read stdin in place of our command, they end it before it runs what follows:
+# arguments of calls are among that. The one with brackets is for a Python.
+EXIT_READER = 97
+SACRIFICE = b"exit 97\n" * 3 + b"exit(97)\n" + b"exit 97\n" * 2
 
 # Seconds: whoever waits longer than a day for a kernel does not wait for this one.
 LONGEST_BUDGET = 86400.0
 
 # The order of the first flight's modules that compressed best of many tried: 600 bytes less than by words. What is not
 # named here, or no longer there, only costs some bytes.
-TRIED = ("finder", KERNEL, "output", "output.outlet", "child", "calls.execute", "entry", "remotesvc", "calls",
-         "links", "links.stdio", "data.unpack", "routing", "links.timers", "calls.current", "routing.leaf_routes",
-         "calls.dispatcher", "errors", "links.link", "routing.router", "data.limits", "data", "links.credit",
-         "links.streams", "data.codec", "links.wire", "data.pack")
+TRIED = ("finder", "output", "output.outlet", "child", "calls.execute", "entry", "calls", "remotesvc", "links",
+         "links.stdio", "calls.current", "links.timers", "calls.dispatcher", KERNEL, "errors", "routing.leaf_routes",
+         "links.link", "routing.router", "data", "routing", "data.limits", "links.credit", "links.streams",
+         "links.wire", "data.codec", "data.pack")
 
 # What a child imports by itself once the rest of the kernel is there, and what every child needs soon.
 SOON = tuple(KERNEL + "." + each for each in (
@@ -66,8 +69,8 @@ CANDIDATES = ["python3", "/usr/libexec/platform-python", *["python3.%d" % each f
 # Nor does a crash leave a core, with arguments and secrets in it, where that is allowed, as in most containers.
 # Positional parameters: name, stage 0, candidates.
 PROBE = (
-    'ulimit -Sc 0;n=$1;b=$2;c="' + CODE + '";shift 2;t="$*";while p=$1;test "$p";do shift;q=$(command -v "$p")&&'
-    'case $q in */shims/*)"$p" -Sc "" </dev/null;;esac&&exec "$p" ' + FLAGS + ' "$c" "$n" "$b" '
+    'ulimit -Sc 0;n=$1;b=$2;c="' + CODE + '";shift 2;t="$*";while p=$1;test "$p";do shift;'
+    'q=$(command -v "$p")&&case $q in */shims/*)"$p" -Sc "" </dev/null;;esac&&exec "$p" ' + FLAGS + ' "$c" "$n" "$b" '
     '"$c" "$@";done;echo "<remotesvc:nopython $t>";exit 127'
 )
 

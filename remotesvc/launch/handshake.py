@@ -4,6 +4,7 @@ import re
 
 from ..bootstrap.errors import Lost
 from ..bootstrap.unreachable import BootstrapError, ConnectError, PythonNotFound, PythonTooOld
+from .bundle import EXIT_READER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ LIMITS = (
     ("Too many open files", "Raise the limit of open files there (ulimit -n): a kernel takes 15."),
     ("MemoryError", "There is not enough memory: a kernel takes 15 MiB."),
 )
+
+
+# What helps where a program reads our bytes that is no kernel.
+READER = ("A shell there reads what we send instead of running our command: look at ForceCommand, command= in "
+          "authorized_keys, and an `exec SHELL` in the profile.")
 
 
 class Handshake(object):
@@ -86,6 +92,8 @@ class Handshake(object):
                 hint = "The Python there cannot be run; " + name_one
             elif exit_status == 0:
                 hint = "Whatever was started there is no Python, or something else runs in place of commands."
+            elif exit_status == EXIT_READER:
+                hint = READER
             for cause, remedy in LIMITS:
                 if cause in said:
                     hint = remedy

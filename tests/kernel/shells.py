@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 from remotesvc import Context, Router
 from remotesvc.launch.connection import Connection
@@ -27,3 +28,10 @@ def through(router: Router, argv: list[str], python: str | None = None, budget: 
 def noise_of(context: Context) -> str:
     noise: str = context.tree.start_of(context.id).noise
     return noise
+
+
+def hostile_lines(owned: Path) -> str:
+    """An argument of a call: whatever quote the bytes before it have opened, one of its lines is a command."""
+    shell, python = f"echo owned >>'{owned}'", f"open({str(owned)!r}, 'w').close()"
+    quotes = ["", "'", '"', "`", ")", "}", "'", '"', "EOF", ")", "'''", '"""']
+    return "x\n" + "".join(f"{quote}\n{shell}\n{python}\n\n" for quote in quotes * 3)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from remotesvc.bootstrap.errors import Lost
 from remotesvc.bootstrap.unreachable import BootstrapError, ConnectError, PythonNotFound, PythonTooOld
+from remotesvc.launch.bundle import EXIT_READER
 from remotesvc.launch.handshake import MAX_NOISE, Handshake
 
 MARKER = bytes(range(200, 216))
@@ -135,6 +136,12 @@ def test_a_limit_of_the_target_is_named_with_its_remedy(said: str, remedy: str) 
     assert isinstance(error, BootstrapError)
     assert remedy in error.hint
     assert bool(remedy) is bool(error.hint)
+
+
+def test_a_reader_of_our_bytes_that_was_told_to_end_is_named() -> None:
+    error = failure(b"", EXIT_READER, "$ exit")
+    assert isinstance(error, BootstrapError)
+    assert "ForceCommand" in error.hint
 
 
 def test_an_unknown_sign_is_no_surprise() -> None:
