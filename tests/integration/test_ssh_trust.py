@@ -73,6 +73,19 @@ def test_a_changed_key_is_refused_in_every_mode(sshd: OpenSSHServer, tmp_path: P
     connects(sshd.options(known_hosts=file))
 
 
+@pytest.mark.parametrize("before", ["web9", "this host"])
+def test_the_command_in_an_error_leaves_a_last_line_without_an_end_alone(
+    sshd: OpenSSHServer, before: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text(f"{'web9' if before == 'web9' else f'[127.0.0.1]:{sshd.port}'} {make_key(tmp_path / 'other')}")
+    error = connect_error(sshd.options(known_hosts=file, host_keys="yes"))
+    subprocess.run(["sh", "-c", error.hint.partition("run: ")[2]], check=True, capture_output=True)
+    assert connects(sshd.options(known_hosts=file, host_keys="yes")) == ()
+    kept = known_hosts.KnownHosts([str(file)])
+    assert kept.problems == [] and len(kept.named("web9")) == (before == "web9")
+
+
 def test_what_to_do_where_no_file_keeps_keys(sshd: OpenSSHServer) -> None:
     """Some name /dev/null, so that no key is ever known."""
     error = connect_error(sshd.options(known_hosts="/dev/null", host_keys="yes"))

@@ -152,7 +152,9 @@ class HostKeys:
         name, shown = self.names[0], f"{key_type} {known_hosts.fingerprint(key)}"
         # /dev/null, which some name on purpose, keeps nothing.
         files = [file for file in self.host.user_known_hosts if os.path.isfile(file) or not os.path.exists(file)]
-        add = f"echo {shlex.quote(line(name, key_type, key))} >> {shlex.quote(files[0])}" if files else ""
+        # The file's last line may have no end: a line break comes first, and an empty line does no harm.
+        new = shlex.quote(line(name, key_type, key))
+        add = rf"printf '\n%s\n' {new} >> {shlex.quote(files[0])}" if files else ""
         if verdict.kind == "unknown":
             looked = ", ".join(dict.fromkeys(self.host.user_known_hosts + self.host.global_known_hosts)) or "no file"
             message = f"the host key is not known: no line for {name} in {looked}; the server shows {shown}"
