@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +35,10 @@ def progress(log: str) -> Progress:
     for number, byte in enumerate(log.encode()):
         found.feed(bytes([byte]), float(number))
     return found
+
+
+def ssh_string(text: str) -> bytes:
+    return len(text).to_bytes(4, "big") + text.encode()
 
 
 def failure(log: str, stderr: str = "", where: OpenSSHHost | None = None) -> ConnectError:
@@ -99,6 +105,16 @@ def test_failures_in_the_log_have_their_kind_and_stage(
     assert type(error) is kind
     assert (error.stage, error.host, error.exit_status) == (stage, "web1", 255)
     assert says in error.message
+
+
+@pytest.mark.parametrize(("on_file", "says"), [("ssh-ed25519", "HAS CHANGED"), ("ssh-rsa", "type not on file")])
+def test_a_changed_key_in_a_certificate(on_file: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "known").write_text(f"10.0.0.1 {on_file} {base64.b64encode(ssh_string(on_file) + b'key').decode()}\n")
+    log = GREETED + ("debug1: Server host certificate: ssh-ed25519-cert-v01@openssh.com SHA256:abc, serial 0 ID \"x\"\n"
+                     "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nHost key verification failed.\n")
+    error = openssh_errors.failure(progress(log), host(), KnownHosts([str(tmp_path / "known")]), 255, "", False)
+    assert says in error.message and "ssh-ed25519 SHA256:abc" in error.message
+    assert progress(log).key == "SHA256:abc"
 
 
 @pytest.mark.parametrize(("stderr", "kind", "stage", "says"), [

@@ -14,6 +14,7 @@ from remotesvc.bootstrap.unreachable import (
 )
 
 from ..busy import BANNED, BUSY
+from ..hostkeys.certificate import SUFFIX
 from ..hostkeys.known_hosts import KnownHosts, fingerprint
 from .log import Progress
 from .plan import OpenSSHHost
@@ -180,7 +181,9 @@ def _no_agreement(progress: Progress, host: OpenSSHHost) -> ConnectError:
 
 
 def _bad_key(progress: Progress, host: OpenSSHHost, known: KnownHosts) -> HostKeyError:
-    name, shown = host.names[0], f"{progress.key_type} {progress.key}"
+    # Of a certificate, ssh logs its type, but the fingerprint of the key in it.
+    key_type = progress.key_type.removesuffix(SUFFIX)
+    name, shown = host.names[0], f"{key_type} {progress.key}"
     entries = [entry for entry in known.named(name) if not entry.marker]
     places = "; ".join(f"{e.place} has {e.key_type} {fingerprint(e.key)}" for e in entries[:4])
     replaced = "Somebody may be listening in. If the key was replaced on purpose"
@@ -191,7 +194,7 @@ def _bad_key(progress: Progress, host: OpenSSHHost, known: KnownHosts) -> HostKe
     certificate = next((line for line in progress.said if line.startswith(("Certificate", "Host certificate"))), "")
     if certificate:
         return HostKeyError(f"the host's certificate is not accepted: {certificate}; {shown}", host.name, "hostkey")
-    same_type = any(entry.key_type == progress.key_type for entry in entries)
+    same_type = any(entry.key_type == key_type for entry in entries)
     if "IDENTIFICATION HAS CHANGED" in text and (same_type or not entries):
         offending = next((found[1] for line in progress.said if (found := _OFFENDING.match(line))), "")
         hint = f"{replaced}, remove {offending or 'the old one'}"
