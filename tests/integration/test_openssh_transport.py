@@ -233,6 +233,11 @@ def test_a_jump_host_that_forwards_nothing(router: Router, sshd: OpenSSHServer, 
         assert caught.value.stage == "tcp"
 
 
+def master_pid(control: list[str]) -> int:
+    done = subprocess.run([*control, "check", "web"], capture_output=True, text=True, check=True)
+    return int(done.stderr.partition("pid=")[2].partition(")")[0])
+
+
 @pytest.mark.parametrize("persist", ["30", "no"])
 def test_a_master_of_the_users_is_used_and_survives(
     persist: str, router: Router, sshd: OpenSSHServer, tmp_path: Path
@@ -268,6 +273,12 @@ def test_a_master_of_the_users_is_used_and_survives(
         for pid in pids:
             gone(pid)
         assert is_up()
+        os.kill(pid := master_pid(control), signal.SIGSTOP)
+        try:
+            with pytest.raises(remotesvc.ConnectTimeout, match=f"control master at {tmp_path}/master did not answer"):
+                router.ssh("web", connect_timeout=2, **common)
+        finally:
+            os.kill(pid, signal.SIGCONT)
     finally:
         subprocess.run([*control, "exit", "web"], capture_output=True, check=False)
         if persist == "no":

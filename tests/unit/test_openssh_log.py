@@ -157,6 +157,21 @@ def test_a_budget_that_ran_out_names_the_stage(stage: str) -> None:
     assert "within the time allowed" in error.message
 
 
+@pytest.mark.parametrize(("log", "frozen"), [
+    ("debug1: auto-mux: Trying existing master at '/cm'\n", True),
+    ("", True),  # ControlMaster no: it does not say that it tries
+    ("debug1: Setting implicit ProxyCommand from ProxyJump: ssh -W\n", True),
+    ('debug1: Control socket "/cm" does not exist\n', False),
+    ("Control socket connect(/cm): Connection refused\n", False),
+    ("debug1: Connecting to 10.0.0.1 [10.0.0.1] port 22.\n", False),
+])  # fmt: skip
+def test_a_master_that_does_not_answer_is_no_dead_port(log: str, frozen: bool) -> None:
+    error = openssh_errors.late(progress(log), host(controlpath="/cm"), "")
+    assert ("control master at /cm did not answer" in error.message) is frozen
+    assert ("ControlPath=none" in error.hint) is frozen
+    assert "port 22 did not answer" in openssh_errors.late(progress(""), host(controlpath="none"), "").message
+
+
 # -- the command line
 
 

@@ -35,6 +35,11 @@ _NO_CHANNEL = re.compile(r"channel \d+: open failed: (.*)|mux_client_request_ses
 
 def late(progress: Progress, host: OpenSSHHost, stderr: str) -> ConnectTimeout:
     """The error for a budget that ran out."""
+    if host.control_path and progress.stage in ("tcp", "jump") and not progress.alone:
+        return ConnectTimeout(f"the control master at {host.control_path} did not answer within the time allowed",
+                              host.name, progress.stage,
+                              f"-o ControlPath=none does without it. `ssh -O exit {host.name}` ends it; a process that"
+                              " hangs must be killed.", _quoted(progress, stderr))
     doing = {
         "tcp": f"port {host.port} did not answer",
         "jump": f"the way through jump host {host.jump.host if host.jump else ''} did not open",

@@ -22,6 +22,8 @@ _STEPS = (
 )
 _ORDER = ("tcp", "jump", "kex", "hostkey", "auth", "open", "boot")
 _RUNNING = ("debug1: Sending command", "debug1: mux_client_request_session: master session id")
+# It goes its own way: there is no master, or none that takes connections.
+_ALONE = re.compile(r"(?:debug1: )?(?:Connecting to |Executing proxy command|Control socket |Stale control socket )")
 _VERSION = re.compile(r"debug1: Remote protocol version (\S+), remote software version (.*)")
 _KEY = re.compile(r"debug1: Server host (?:key|certificate): (\S+) (SHA256:[^\s,]+)")
 _TRIED = re.compile(r"debug1: (?:Offering public key|Offering|Trying private key): (.+)")
@@ -42,6 +44,8 @@ class Progress:
         self.running = False
         self.shared = False
         """A master that was there carries the session."""
+        self.alone = False
+        """It makes a connection of its own, or has begun to."""
         self.version = ""
         self.key_type = self.key = ""
         self.offered: tuple[str, ...] | None = None
@@ -68,6 +72,8 @@ class Progress:
             self.shared = not self.running and not self.phases and self.stage == "tcp"
             self._enter("boot", now)
             self.running = True
+        if not self.alone and _ALONE.match(line):
+            self.alone = True
         if not line.startswith("debug"):
             if line and not _CHATTER.match(line):
                 self._keep(self.said, line)

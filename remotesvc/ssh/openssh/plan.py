@@ -47,6 +47,8 @@ class OpenSSHHost:
     known_hosts: tuple[str, ...]
     alive_interval: float | None
     alive_count: int
+    control_path: str = ""
+    """The socket of a master that may be there; empty if none is asked."""
 
     def __str__(self) -> str:
         return f"{self.user}@{self.hostname}" + (f":{self.port}" if self.port != 22 else "")
@@ -88,6 +90,7 @@ def describe(options: SSHOptions, values: Values) -> OpenSSHHost:
         strict="accept-new" if mode == "no" else mode,
         known_hosts=tuple(os.path.expanduser(file) for file in files),
         alive_interval=float(interval) if interval else None, alive_count=number(one("serveralivecountmax", "3")),
+        control_path=one("controlpath"),
     )
 
 
