@@ -11,6 +11,7 @@ import paramiko
 
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout, UnknownHost
 
+from .configuration.hops import NO_FORWARDING
 from .configuration.resolved import ResolvedHost
 from .connect import Peer
 from .keyexchange import Again
@@ -18,11 +19,12 @@ from .paths import dial, proxy
 from .paths.socket import Stream
 from .paths.tunnel import WINDOW, Tunnel
 
-_UNREACHABLE = 2
-"""SSH_OPEN_CONNECT_FAILED of RFC 4254: nothing answered there, which may pass. The others will not."""
+_PROHIBITED, _UNREACHABLE = 1, 2
+"""SSH_OPEN_ADMINISTRATIVELY_PROHIBITED and SSH_OPEN_CONNECT_FAILED of RFC 4254: the server does not do that for us;
+nothing answered there, which may pass. The others will not."""
 
 _REASONS = {
-    1: "it does not forward connections (AllowTcpForwarding, PermitOpen, or a key that may not)",
+    _PROHIBITED: "it does not forward this connection",
     _UNREACHABLE: "refused or unreachable from there, or a name unknown there",
     4: "it has no resources left",
 }
@@ -85,6 +87,7 @@ def through(peer: Peer, host: ResolvedHost, deadline: float, release: Callable[[
             f"{jump_host} cannot reach {host.hostname} port {host.port}: {reason}",
             host=host.name,
             stage="tcp",
+            hint=NO_FORWARDING if error.code == _PROHIBITED else "",
         )
         raise Again(refused, host.connection_attempts if error.code == _UNREACHABLE else 1) from error
     except (paramiko.SSHException, EOFError, OSError) as error:

@@ -140,6 +140,14 @@ def test_failures_on_the_way(stderr: str, kind: type[ConnectError], stage: str, 
     assert type(late) is ConnectTimeout
 
 
+@pytest.mark.parametrize(("reason", "forbidden"), [("administratively prohibited: open failed", True),
+                                                    ("connect failed: Connection refused", False)])  # fmt: skip
+def test_a_jump_host_that_forbids_the_way(reason: str, forbidden: bool) -> None:
+    log = "debug1: Setting implicit ProxyCommand from ProxyJump: ssh -W ...\nConnection closed by UNKNOWN port 65535\n"
+    error = failure(log, f"channel 0: open failed: {reason}\nstdio forwarding failed\n", host(proxyjump="hop"))
+    assert ("AllowTcpForwarding" in error.hint) is forbidden
+
+
 def test_failures_after_the_program_was_asked_for() -> None:
     begun = IN + "debug1: Sending command: x\n"
     refused = openssh_errors.broken(progress(begun + "exec request failed on channel 0\n"), host(), 255)

@@ -10,6 +10,9 @@ from remotesvc.bootstrap.errors import UsageError
 from . import hostspec
 from .options import CONNECT_TIMEOUT, SSHOptions
 
+NO_FORWARDING = "AllowTcpForwarding and PermitOpen there decide that, and what its key may."
+"""The hint of errors about a jump host that does not let us through."""
+
 
 def last_hop(options: SSHOptions, proxy_jump: str) -> SSHOptions | None:
     """The host in front of this one, which knows of those in front of it; None if we go there directly.

@@ -14,6 +14,7 @@ from remotesvc.bootstrap.unreachable import (
 )
 
 from ..busy import BANNED, BUSY
+from ..configuration.hops import NO_FORWARDING
 from ..hostkeys.certificate import SUFFIX
 from ..hostkeys.known_hosts import KnownHosts, fingerprint
 from .log import Progress
@@ -156,8 +157,9 @@ def _of_the_way(progress: Progress, host: OpenSSHHost, stderr: str) -> ConnectEr
     where = f"jump host {host.jump.host}"
     for line in map(str.strip, stderr.splitlines()):
         if found := _NO_CHANNEL.match(line):
-            return ConnectError(f"{where} cannot reach {host.hostname} port {host.port}: {found[1] or found[2]}",
-                                host.name, "tcp", "AllowTcpForwarding and PermitOpen there decide that.")
+            reason = found[1] or found[2]
+            return ConnectError(f"{where} cannot reach {host.hostname} port {host.port}: {reason}", host.name, "tcp",
+                                NO_FORWARDING if "prohibited" in reason else "")
         if found := _NO_NAME.match(line):
             return UnknownHost(f"{where}: the name {found[1]} does not resolve: {found[2]}", host.name, "jump")
         if found := _NO_TCP.match(line):
