@@ -23,6 +23,9 @@ GOOD = [
     ("ann@corp.example@web1", HostSpec("ann@corp.example", "web1", None)),
     ("CORP\\ann@web1:22", HostSpec("CORP\\ann", "web1", 22)),
     ("ssh://CORP\\ann@web1", HostSpec("CORP\\ann", "web1", None)),
+    ("j\u00fcrgen@web1", HostSpec("j\u00fcrgen", "web1", None)),
+    ("ju\u0308rgen@web1", HostSpec("j\u00fcrgen", "web1", None)),  # as macOS may write it
+    ("\u0939\u093f\u0928\u094d\u0926\u0940@web1", HostSpec("\u0939\u093f\u0928\u094d\u0926\u0940", "web1", None)),
     ("10.0.0.1:22", HostSpec(None, "10.0.0.1", 22)),
     ("::1", HostSpec(None, "::1", None)),
     ("root@2001:db8::1", HostSpec("root", "2001:db8::1", None)),
@@ -58,6 +61,12 @@ BAD = [
     "A\\B\\ann@web1",
     "CORP\\-ann@web1",
     "ann@CORP\\web1",
+    "\u0308ann@web1",
+    "ann\u202e@web1",  # what follows would be shown from right to left
+    "ann\u00a0lee@web1",
+    "ann\x85@web1",
+    "ann\u037eid@web1",  # composed, it is a semicolon
+    "\ud800@web1",
     "we\0b1",
     "web1:",
     "web1:0",
@@ -104,6 +113,16 @@ def test_any_other_host_string_is_refused(text: str) -> None:
         parse(text)
     assert len(str(caught.value)) < 300
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(("user", "says"), [
+    ("ann lee", "' ' may not be in it"), ("ann\u200b", r"'\\u200b' may not be in it"),
+    ("-ann", "not a user name: '-ann'$"),
+])  # fmt: skip
+def test_what_may_not_be_in_a_users_name_is_told(user: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        parse(f"{user}@web1")
+    assert SSHOptions("web1", "ju\u0308rgen").user == "j\u00fcrgen"
 
 
 def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:

@@ -6,11 +6,13 @@
     local:   docker:NAME   incus:REMOTE:NAME   kubectl:CONTEXT:NAMESPACE/POD/CONTAINER   (all kinds: `launch.engines`)
 
 Only characters that no shell, log or option parser treats specially are accepted: what leaves this module
-never begins with a dash and is the same after `shlex.quote`, but for the one backslash that a user may hold.
+never begins with a dash and is the same after `shlex.quote`, but for the one backslash that a user may hold, and a
+user's letters and digits beyond ASCII.
 """
 
 import ipaddress
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from remotesvc.bootstrap.errors import UsageError
@@ -20,6 +22,7 @@ from remotesvc.launch.engines import ENGINES
 _LONGEST = 255
 # Directory services name people user@domain, or DOMAIN\user.
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]*(?:\\[A-Za-z0-9_][A-Za-z0-9_.+@-]*)?\Z")
+_IN_USER = re.compile(r"[A-Za-z0-9_.+@\\-]")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
 _SCOPE = re.compile(r"[A-Za-z0-9_.-]+\Z")
@@ -85,10 +88,20 @@ def check_user_place(text: str) -> None:
 
 
 def check_user(user: str) -> str:
-    """Return `user` if it is a user name we pass on; UsageError otherwise."""
-    if len(user) > _LONGEST or not _USER.match(user):
-        raise UsageError(f"not a user name: {_shown(user)}")
+    """Return `user`, with letters composed (NFC), if it is a user name we pass on; UsageError otherwise."""
+    user = unicodedata.normalize("NFC", user) if len(user) <= _LONGEST else user
+    plain = "".join(map(_in_ascii, user))
+    if len(user) > _LONGEST or not _USER.match(plain):
+        wrong = next((char for char, folded in zip(user, plain, strict=True) if not _IN_USER.match(folded)), "")
+        raise UsageError(f"not a user name: {_shown(user)}" + (f": {ascii(wrong)} may not be in it" if wrong else ""))
     return user
+
+
+def _in_ascii(char: str) -> str:
+    """What stands for a character when a user's name is checked: letters, digits and accents may be of any script."""
+    if char.isascii():
+        return char
+    return {"L": "a", "N": "0", "M": "-"}.get(unicodedata.category(char)[0], " ")
 
 
 def check_host(host: str) -> str:

@@ -72,7 +72,7 @@ class SSHOptions:
     def __post_init__(self) -> None:
         hostspec.check_host(self.host)
         if self.user is not None:
-            hostspec.check_user(self.user)
+            object.__setattr__(self, "user", hostspec.check_user(self.user))
         if self.port is not None:
             hostspec.check_port(self.port)
         if self.host_keys is not None and self.host_keys not in HOST_KEY_MODES:
