@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import os
 import re
+import socket
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from paramiko.message import Message
 
 from remotesvc import ssh
 from remotesvc.bootstrap.data.secret import Secret
-from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError
+from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, ConnectTimeout
 from remotesvc.ssh import SSHOptions
 from remotesvc.ssh.login.keyring import KeyRing
 from remotesvc.ssh.paths.packets import GuardedPacketizer
@@ -83,6 +85,28 @@ def test_the_agent_is_not_used_when_there_is_none(sshd: OpenSSHServer, tmp_path:
         )
     )
     assert f"no ssh-agent at {tmp_path}/absent" in error.message
+
+
+def test_an_agent_that_is_empty_or_holds_other_keys_is_told(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    make_key(tmp_path / "other")
+    with agent(tmp_path) as path:
+        nothing = (f"IdentityAgent={path}", f"IdentityFile={tmp_path}/none")
+        options = sshd.options(key_filename=None, extra_options=nothing)
+        error = connect_error(options)
+        assert f"tried the ssh-agent at {path} holds no key that can be used" in error.message
+        subprocess.run(["ssh-add", "-q", tmp_path / "other"], env={**os.environ, "SSH_AUTH_SOCK": path}, check=True)
+        error = connect_error(replace(options, extra_options=(*nothing, "IdentitiesOnly=yes")))
+        assert "tried 1 agent keys left out, IdentitiesOnly" in error.message
+
+
+def test_an_agent_that_never_answers_is_told_and_nothing_else_is_blamed(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "mute"))
+        listener.listen()
+        error = connect_error(sshd.options(extra_options=(f"IdentityAgent={tmp_path}/mute",), connect_timeout=2))
+    assert isinstance(error, ConnectTimeout) and error.stage == "auth"
+    assert f"the ssh-agent at {tmp_path}/mute does not answer" in error.message
+    assert "closed the connection" not in error.message
 
 
 def test_a_full_agent_does_not_use_up_the_attempts(tmp_path: Path) -> None:

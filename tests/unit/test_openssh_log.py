@@ -180,6 +180,26 @@ def test_a_master_that_does_not_answer_is_no_dead_port(log: str, frozen: bool) -
     assert "port 22 did not answer" in openssh_errors.late(progress(""), host(controlpath="none"), "").message
 
 
+def test_an_agent_that_holds_nothing_is_an_agent() -> None:
+    for said in ("get_agent_identities: ssh_fetch_identitylist: agent contains no identities",
+                 "pubkey_prepare: ssh_fetch_identitylist: agent contains no identities",
+                 "get_agent_identities: agent returned 0 keys"):
+        log = LOGGING_IN + f"debug1: {said}\nPermission denied (publickey).\n"
+        error = failure(log, where=host(identityagent="/a"))
+        assert "the ssh-agent at /a holds no key that can be used (empty or locked)" in error.message
+        assert "no agent" not in error.message
+
+
+@pytest.mark.parametrize(("more", "agent", "named"), [
+    ("", "/a", True), ("debug1: rekey in after 1 blocks\n", "/a", True), ("", "none", False),
+    ("debug1: get_agent_identities: bound agent to hostkey\n", "/a", False),
+])  # fmt: skip
+def test_an_agent_that_does_not_answer_is_named(more: str, agent: str, named: bool) -> None:
+    log = LOGGING_IN + "debug1: SSH2_MSG_NEWKEYS received\n" + more
+    error = openssh_errors.late(progress(log), host(identityagent=agent), "")
+    assert ("ssh-agent at /a" in error.hint) is named and error.stage == "auth"
+
+
 # -- the command line
 
 

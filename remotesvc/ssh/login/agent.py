@@ -27,6 +27,7 @@ class Agent:
     """A connection to the agent at `path`; no answer is waited for when `left` says that no seconds are left."""
 
     def __init__(self, path: str, left: Callable[[], float]) -> None:
+        self.path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._left = left
         try:
@@ -56,7 +57,7 @@ class Agent:
                 raise AgentError(f"the ssh-agent announces an answer of {size} bytes")
             answer = self._read(size)
         except OSError as error:
-            raise AgentError(f"the ssh-agent does not answer: {error}") from error
+            raise AgentError(f"the ssh-agent at {self.path} does not answer: {error}") from error
         return answer[0], Message(answer[1:])
 
     def _limit(self) -> None:

@@ -24,6 +24,7 @@ from .candidates import MAX_TRIES, Candidate, arrange
 from .dialogue import Login, Respond
 from .keyring import KeyRing
 from .record import PASSWORD_METHODS, Record
+from .tried import empty_agent
 
 
 def authenticate(
@@ -106,6 +107,9 @@ class _Attempts:
             if candidate is None:
                 self._spent.add(method)
                 return False
+            if time.monotonic() >= self._deadline:  # an agent may have used it up
+                self._record.late = True
+                return False
             return self._show(candidate)
         self._spent.add(method)
         password = self._host.options.password
@@ -134,7 +138,10 @@ class _Attempts:
         try:
             agent = Agent(self._host.identity_agent, lambda: self._deadline - time.monotonic())
             self._stack.callback(agent.close)
-            return agent.keys()
+            keys = agent.keys()
+            if not keys:
+                self._record.tried.append(empty_agent(agent.path))
+            return keys
         except AgentError as error:
             self._record.tried.append(str(error))
             return []

@@ -93,7 +93,8 @@ def arrange(host: ResolvedHost, held: list[AgentKey], load: Load, limit: int, le
     rest = [c for c in pairs if c.blob not in by_blob]
     blobs = {c.blob for c in (*named, *certificates)}
     others = [_of_agent(key) for key in held if key.blob not in blobs]
-    if host.identities_only:
+    if host.identities_only and others:
+        left_out.append(f"{len(others)} agent keys left out, IdentitiesOnly")
         others = []
     room = max(limit - len(certificates) - len(named) - len(rest), 0)
     if len(others) > room:

@@ -8,6 +8,7 @@ from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectTimeout
 
 from ..configuration.resolved import OTHER_TRANSPORT, ResolvedHost
 from .dialogue import Answer
+from .tried import NOTHING
 
 PASSWORD_METHODS = ("password", "keyboard-interactive")
 
@@ -85,7 +86,7 @@ class Record:
         tried = list(self.tried)
         if host.options.password is not None and self.offered and not {*PASSWORD_METHODS}.intersection(self.offered):
             tried.append("password: the server does not take one")
-        return "; ".join(tried) or "nothing: no agent, no key file and no password"
+        return "; ".join(tried) or NOTHING
 
     def _only_openssh(self) -> bool:
         """Whether the server takes nothing that we could have."""

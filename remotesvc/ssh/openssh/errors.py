@@ -17,6 +17,7 @@ from ..busy import BANNED, BUSY
 from ..configuration.hops import NO_FORWARDING
 from ..hostkeys.certificate import SUFFIX
 from ..hostkeys.known_hosts import KnownHosts, fingerprint
+from ..login.tried import NOTHING, empty_agent
 from .log import Progress
 from .plan import OpenSSHHost
 
@@ -50,7 +51,11 @@ def late(progress: Progress, host: OpenSSHHost, stderr: str) -> ConnectTimeout:
         "open": "the server did not finish opening a session",
     }
     text = doing.get(progress.stage, "ssh did not start the program")
-    return ConnectTimeout(f"{text} within the time allowed", host.name, progress.stage, "", _quoted(progress, stderr))
+    hint = ""
+    if progress.stage == "auth" and progress.agent_asked and host.agent:
+        hint = (f"Does the ssh-agent at {host.agent} answer (ssh-add -l)? ssh asks it first; -o IdentityAgent=none does"
+                " without it.")
+    return ConnectTimeout(f"{text} within the time allowed", host.name, progress.stage, hint, _quoted(progress, stderr))
 
 
 def failure(progress: Progress, host: OpenSSHHost, known: KnownHosts, status: int | None, stderr: str,
@@ -216,7 +221,8 @@ def _bad_key(progress: Progress, host: OpenSSHHost, known: KnownHosts) -> HostKe
 
 
 def _unwelcome(progress: Progress, host: OpenSSHHost, secrets: bool) -> ConnectError:
-    tried = "; ".join(progress.tried) or "nothing: no agent, no key file and no password"
+    empty = [empty_agent(host.agent)] if progress.agent_empty else []
+    tried = "; ".join(empty + progress.tried) or NOTHING
     if not any(_DENIED.fullmatch(line) for line in progress.said):
         return ConnectError(f"the connection broke while logging in as {host.user}: {_last(progress)}; tried {tried}",
                             host.name, "auth")

@@ -24,6 +24,8 @@ _ORDER = ("tcp", "jump", "kex", "hostkey", "auth", "open", "boot")
 _RUNNING = ("debug1: Sending command", "debug1: mux_client_request_session: master session id")
 # It goes its own way: there is no master, or none that takes connections.
 _ALONE = re.compile(r"(?:debug1: )?(?:Connecting to |Executing proxy command|Control socket |Stale control socket )")
+_KEYED = "debug1: SSH2_MSG_NEWKEYS received"
+_NO_KEYS = re.compile(r"debug1: \w+: (?:.*: agent contains no identities|agent returned 0 keys)")
 _VERSION = re.compile(r"debug1: Remote protocol version (\S+), remote software version (.*)")
 _KEY = re.compile(r"debug1: Server host (?:key|certificate): (\S+) (SHA256:[^\s,]+)")
 _TRIED = re.compile(r"debug1: (?:Offering public key|Offering|Trying private key): (.+)")
@@ -50,6 +52,10 @@ class Progress:
         self.key_type = self.key = ""
         self.offered: tuple[str, ...] | None = None
         self.tried: list[str] = []
+        self.agent_empty = False
+        """The agent said that it holds no key."""
+        self.agent_asked = False
+        """The next word is the agent's, or the server's."""
         self.method = ""
         """Of authentication, the one that is under way."""
         self.said: list[str] = []
@@ -74,6 +80,8 @@ class Progress:
             self.running = True
         if not self.alone and _ALONE.match(line):
             self.alone = True
+        # It asks the agent right after the key exchange, and logs nothing before there is an answer.
+        self.agent_asked = line == _KEYED or self.agent_asked and line.startswith("debug1: rekey ")
         if not line.startswith("debug"):
             if line and not _CHATTER.match(line):
                 self._keep(self.said, line)
@@ -89,6 +97,8 @@ class Progress:
                 self._keep(self.tried, self.method)
         elif line.startswith(_OFFERED):
             self.offered = tuple(line[len(_OFFERED) :].split(","))
+        elif _NO_KEYS.match(line):
+            self.agent_empty = True
         elif found := _GREETING.match(line):
             self._keep(self.greeting, found[1] or found[2])
 

@@ -47,6 +47,8 @@ class OpenSSHHost:
     known_hosts: tuple[str, ...]
     alive_interval: float | None
     alive_count: int
+    agent: str = ""
+    """The socket of the ssh-agent; empty if there is none."""
     control_path: str = ""
     """The socket of a master that may be there; empty if none is asked."""
 
@@ -90,7 +92,7 @@ def describe(options: SSHOptions, values: Values) -> OpenSSHHost:
         strict="accept-new" if mode == "no" else mode,
         known_hosts=tuple(os.path.expanduser(file) for file in files),
         alive_interval=float(interval) if interval else None, alive_count=number(one("serveralivecountmax", "3")),
-        control_path=one("controlpath"),
+        agent=_agent(values), control_path=one("controlpath"),
     )
 
 
@@ -162,6 +164,13 @@ def command_line(
         # -i is for a name that is looked for as it stands, with a % that is doubled, too.
         words += ["-o", f"IdentityFile={_quoted(path)}"] if "%" in path else ["-i", _plain(path)]
     return [*words, "--", options.host, command]
+
+
+def _agent(values: Values) -> str:
+    where = values.get("identityagent", ["SSH_AUTH_SOCK"])[0]
+    if where == "SSH_AUTH_SOCK" or (where.startswith("$") and not where.startswith("${")):
+        return os.environ.get(where.removeprefix("$"), "")
+    return "" if where.lower() == "none" else os.path.expanduser(where)
 
 
 def _hop(hop: str | SSHOptions) -> str:
