@@ -148,6 +148,7 @@ def test_an_encrypted_key(connect: Connect, asking: Callable[..., None], tmp_pat
         (server.directory / "authorized_keys").write_text(make_key(tmp_path / "my key", passphrase="open sesame"))
         mine: dict[str, Any] = {"server": server, "key_filename": tmp_path / "my key", "fresh": True}
         error = refused(connect, remotesvc.AuthenticationError, "auth", **mine)
+        assert f"takes the key {tmp_path}/my key, but" in error.hint and "encrypted" in error.hint
         refused(connect, remotesvc.AuthenticationError, "auth", passphrase=Secret("wrong"), **mine)
         context = connect(passphrase=Secret("open sesame"), **mine)
         assert context.call("os:getpid")

@@ -290,7 +290,7 @@ def test_keys_that_cannot_be_used_are_told_why(tmp_path: Path) -> None:
         }
         for name, (text, _) in texts.items():
             (tmp_path / name).write_text(text)
-            (tmp_path / name).chmod(0o600)
+            (tmp_path / name).chmod(0o644 if name == "public" else 0o600)
         (tmp_path / "directory").mkdir(mode=0o700)
         cipher = "chacha20-poly1305@openssh.com"
         subprocess.run(

@@ -190,6 +190,20 @@ def test_an_agent_that_holds_nothing_is_an_agent() -> None:
         assert "no agent" not in error.message
 
 
+@pytest.mark.parametrize(("key", "more", "hint"), [
+    ("/my k", "", "If it is encrypted, load it with ssh-add"),
+    ("/my k.pub", 'Load key "/my k.pub": bad permissions\n', "that is the public half"),
+    ("/my k", "sign_and_send_pubkey: signing failed for ED25519 from agent\n", "did not sign with it.$"),
+    ("/my k", 'Authenticated using "publickey" with partial success.\n', "Give a password"),
+])  # fmt: skip
+def test_a_key_that_was_welcome_and_did_not_sign(key: str, more: str, hint: str) -> None:
+    asked = f"debug1: Offering public key: {key} ED25519 SHA256:abc explicit\n"
+    said = "debug1: Server accepts key: blen 51\n" + more + "debug1: Authentications that can continue: password\n"
+    error = failure(LOGGING_IN + asked + said + "Permission denied (password).\n")
+    assert re.search(hint, error.hint)
+    assert ("/my k" in error.hint) is ("Give" not in hint)
+
+
 @pytest.mark.parametrize(("more", "agent", "named"), [
     ("", "/a", True), ("debug1: rekey in after 1 blocks\n", "/a", True), ("", "none", False),
     ("debug1: get_agent_identities: bound agent to hostkey\n", "/a", False),

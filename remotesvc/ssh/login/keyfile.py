@@ -86,17 +86,18 @@ def load_certificate(path: str) -> bytes:
 def _read(path: str) -> bytes:
     try:
         status = os.stat(path)
-        if status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) & 0o077:
-            mode = stat.S_IMODE(status.st_mode)
-            raise Unusable(f"ignored, others can read it: mode {mode:04o}, chmod 600 it")
         with open(path, "rb") as file:
             data = file.read(_LONGEST)
     except OSError as error:
         raise Unusable(error.strerror or str(error)) from error
     if data.startswith(b"PuTTY-User-Key-File"):
         raise Unusable("a PuTTY key: convert it with puttygen FILE -O private-openssh -o NEW")
+    # Before its mode: a public key may well be read by others.
     if data.split(b" ", 1)[0] in (b"ssh-rsa", b"ssh-ed25519") or data.startswith((b"ecdsa-", b"sk-")):
-        raise Unusable("a public key: the agent does not have the private one")
+        raise Unusable("a public key, and no agent has the private one: name that, or load it with ssh-add")
+    mode = stat.S_IMODE(status.st_mode)
+    if status.st_uid == os.getuid() and mode & 0o077:
+        raise Unusable(f"ignored, others can read it: mode {mode:04o}, chmod 600 it")
     kind = Message(_from_private(data) or b"").get_binary()
     if kind.startswith(b"sk-"):
         raise Unusable("on a security key: load it with ssh-add, or use --transport openssh")

@@ -31,6 +31,7 @@ _DENIED = re.compile(r"(?:\S+: )?Permission denied \(([^)]*)\)\.?|.*Too many aut
                      r"No more authentication methods available.*|no authentication methods enabled.*")
 _HANGUP = re.compile(r".*(?:Connection (?:to \S+ )?(?:closed|reset)|closed by remote host|Broken pipe|"
                      r"Connection to .* timed out|Timeout, server|message authentication code|[Dd]isconnect).*")
+_KEY_NAME = re.compile(r"(.*) \S+ SHA256:\S+")
 _OFFENDING = re.compile(r"Offending (?:\S+ )?key in (.*)")
 _NO_CHANNEL = re.compile(r"channel \d+: open failed: (.*)|mux_client_request_session: session request failed: (.*)")
 
@@ -234,9 +235,23 @@ def _unwelcome(progress: Progress, host: OpenSSHHost, secrets: bool) -> ConnectE
         hint = "Name the right key and set IdentitiesOnly=yes, so that fewer are tried."
     elif any("ssh_askpass" in line for line in progress.said):
         hint = "ssh could not run the helper that answers it; TMPDIR names a directory where programs may be run."
+    elif progress.welcome:
+        hint = _unsigned(progress)
     elif progress.offered and "publickey" not in progress.offered and not secrets:
         hint = "Give a password: -k asks for one (password=)."
     return AuthenticationError(message, host.name, "auth", hint)
+
+
+def _unsigned(progress: Progress) -> str:
+    """What to do about a key that the server would take, and with which ssh did not sign."""
+    found = _KEY_NAME.match(progress.welcome)
+    name = found[1] if found else progress.welcome
+    text = f"The server takes the key {name}, but ssh did not sign with it"
+    if any("signing failed" in line for line in progress.said):
+        return f"{text}."
+    if name.endswith(".pub"):
+        return f"{text}: that is the public half. Name the private one, or load it with ssh-add."
+    return f"{text}. If it is encrypted, load it with ssh-add, or give its passphrase (passphrase=)."
 
 
 def _no_session(progress: Progress, host: OpenSSHHost) -> ConnectError:

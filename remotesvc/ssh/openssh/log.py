@@ -29,6 +29,7 @@ _NO_KEYS = re.compile(r"debug1: \w+: (?:.*: agent contains no identities|agent r
 _VERSION = re.compile(r"debug1: Remote protocol version (\S+), remote software version (.*)")
 _KEY = re.compile(r"debug1: Server host (?:key|certificate): (\S+) (SHA256:[^\s,]+)")
 _TRIED = re.compile(r"debug1: (?:Offering public key|Offering|Trying private key): (.+)")
+_WELCOME = "debug1: Server accepts key: "
 _OFFERED = "debug1: Authentications that can continue: "
 _METHOD = "debug1: Next authentication method: "
 _GREETING = re.compile(r"debug1: (?:kex|ssh)_exchange_identification: banner line \d+: (.*)|"
@@ -52,6 +53,8 @@ class Progress:
         self.key_type = self.key = ""
         self.offered: tuple[str, ...] | None = None
         self.tried: list[str] = []
+        self.welcome = ""
+        """The key that the server would take, as long as nothing was signed with it."""
         self.agent_empty = False
         """The agent said that it holds no key."""
         self.agent_asked = False
@@ -85,6 +88,8 @@ class Progress:
         if not line.startswith("debug"):
             if line and not _CHATTER.match(line):
                 self._keep(self.said, line)
+            if "with partial success" in line:
+                self.welcome = ""
         elif found := _VERSION.match(line):
             self.version = f"SSH-{found[1]}-{found[2]}"
         elif found := _KEY.match(line):
@@ -97,6 +102,8 @@ class Progress:
                 self._keep(self.tried, self.method)
         elif line.startswith(_OFFERED):
             self.offered = tuple(line[len(_OFFERED) :].split(","))
+        elif line.startswith(_WELCOME):
+            self.welcome = self.tried[-1] if self.tried else ""
         elif _NO_KEYS.match(line):
             self.agent_empty = True
         elif found := _GREETING.match(line):
