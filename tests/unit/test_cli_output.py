@@ -268,6 +268,27 @@ def test_failure_text_of_what_never_reached_the_function() -> None:
     assert text(Status.NOT_RUN, None) == "not run"
 
 
+def test_what_a_target_said_at_length_is_shortened() -> None:
+    def lines(said: str, verbose: int = 0) -> list[str]:
+        error = unreachable.BootstrapError("it died", "web1", "boot", "look there", said)
+        return render.failure_text(Outcome("web1", Status.UNREACHABLE, error=error), verbose).splitlines()
+
+    noise = "".join(f"noise {number}\n" for number in range(5000))
+    shown = lines(noise)
+    assert len(shown) == 3 + 1 + render.SAID_LINES
+    assert shown[2] == "  [4,980 lines before these; -v shows them]"
+    assert (shown[3], shown[-2], shown[-1]) == ("  noise 4980", "  noise 4999", "look there")
+    assert len(lines(noise, verbose=1)) == 3 + 5000
+    command = "exec sh -c 'x' sh " + "eNq" * 1000 + " python3"
+    (line,) = lines(command)[2:-1]
+    assert line.startswith("  exec sh -c 'x' sh eNq") and line.endswith("eNq python3")
+    assert " [2,726 characters; -v shows them] " in line and len(line) < render.SAID_WIDTH + 50
+    assert f"  {command}" in lines(command, verbose=1)
+    dead = errors.Lost("it crashed", host="web1")
+    dead.diagnostics = "\n".join(f"line {number}" for number in range(60))
+    assert len(render.failure_text(Outcome("web1", Status.LOST, error=dead)).splitlines()) == 2 + 60
+
+
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [

@@ -15,6 +15,8 @@ MOST_ITEMS = 1_000
 MOST_CHARACTERS = 256 * 1024
 """A terminal is shown a value up to here; files, pipes and --json have all of it."""
 _LONGEST_LEAF = 16 * 1024
+SAID_LINES, SAID_WIDTH = 20, 300
+"""Of what a target said before a failure, so many last lines are shown, and so many characters of each."""
 _SAYS = {
     "config": "ssh", "tcp": "what was to connect us", "become": "what was to let us in", "exec": "what was to start it",
 }  # fmt: skip
@@ -171,12 +173,30 @@ def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False, whol
     diagnostics = getattr(error, "diagnostics", "")
     if isinstance(diagnostics, str) and diagnostics.strip():
         said = diagnostics.strip()
-        who = _SAYS.get(getattr(error, "stage", None) or "", "the target")
-        more.append(f"{who} said:\n" + "\n".join(f"  {line}" for line in said[-4000:].splitlines()))
+        stage = getattr(error, "stage", None) or ""
+        who = _SAYS.get(stage, "the target")
+        # Without a stage it is how a process died, of which each line counts.
+        lines = said.splitlines() if verbose else _last_said(said) if stage else said[-4000:].splitlines()
+        more.append(f"{who} said:\n" + "\n".join(f"  {line}" for line in lines))
     hint = getattr(error, "hint", "")
     if isinstance(hint, str) and hint:
         more.append(hint)
     return "\n".join([headline, *more])
+
+
+def _last_said(said: str) -> list[str]:
+    """The end of what a target said: a profile may say much, and a shell quotes all that it was to run."""
+    lines = said.splitlines()
+    cut = max(len(lines) - SAID_LINES, 0)
+    first = [f"[{cut:,} lines before these; -v shows them]"] if cut else []
+    return first + [_short_line(line) for line in lines[cut:]]
+
+
+def _short_line(line: str) -> str:
+    cut = len(line) - SAID_WIDTH
+    if cut <= 0:
+        return line
+    return f"{line[:SAID_WIDTH * 3 // 4]} [{cut:,} characters; -v shows them] {line[-SAID_WIDTH // 4:]}"
 
 
 def below(text: str) -> str:
