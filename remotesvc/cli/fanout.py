@@ -19,10 +19,11 @@ from remotesvc.cli.problems import BadUsage, OurError
 from remotesvc.cli.secrets import with_passwords
 from remotesvc.cli.settings import Settings, use_color, use_progress
 from remotesvc.cli.show.collected import collecting
-from remotesvc.cli.show.console import Console, Stream
+from remotesvc.cli.show.console import Console
 from remotesvc.cli.show.jsonout import error_message
 from remotesvc.cli.show.live import Live, log_line, time_stamp
 from remotesvc.cli.show.report import Reporter
+from remotesvc.cli.show.stream import Stream
 from remotesvc.fleet.attempt import Attempt
 from remotesvc.fleet.gather import Stop, gather
 from remotesvc.fleet.member import Member, shown_host

@@ -17,7 +17,8 @@ from remotesvc.cli.configuration import Defaults
 from remotesvc.cli.hosts import Backend
 from remotesvc.cli.lazy import LazyGroup
 from remotesvc.cli.problems import BadUsage, OurError
-from remotesvc.cli.show.console import Console, Stream, leave_streams_quietly
+from remotesvc.cli.show.console import Console
+from remotesvc.cli.show.stream import Stream, leave_streams_quietly
 
 _COMMANDS = "remotesvc.cli.commands."
 _PLACES = {

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import pytest
 
 from remotesvc.cli.settings import Settings, use_color, use_progress
-from remotesvc.cli.show.console import Console, Stream
+from remotesvc.cli.show.console import Console
 from remotesvc.cli.show.live import Live
+from remotesvc.cli.show.stream import Stream
 from remotesvc.fleet.printed import KEPT
 from remotesvc.output import OutputEvent
 from tests.unit.outputs import Terminal

@@ -10,9 +10,10 @@ import pytest
 
 from remotesvc.cli.main import main
 from remotesvc.cli.show.collected import Collected
-from remotesvc.cli.show.console import Console, Stream
+from remotesvc.cli.show.console import Console
 from remotesvc.cli.show.jsonout import result_object
 from remotesvc.cli.show.report import AsJson
+from remotesvc.cli.show.stream import Stream
 from remotesvc.fleet.outcome import Outcome, Status
 from tests.unit.cli_backend import FakeBackend
 

@@ -6,8 +6,9 @@ import io
 
 import pytest
 
-from remotesvc.cli.show.console import Console, Stream
+from remotesvc.cli.show.console import Console
 from remotesvc.cli.show.meter import EVERY, Meter, Totals, size_text, time_text
+from remotesvc.cli.show.stream import Stream
 from remotesvc.cli.transfers import Moves, mode, rate
 from remotesvc.files.copied import Copied
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from remotesvc.cli.problems import BadUsage, OurError
 from remotesvc.cli.show.collected import Collected
-from remotesvc.cli.show.console import encoded
 from remotesvc.cli.show.render import whole_text
 from remotesvc.cli.show.report import Reporter, Text
+from remotesvc.cli.show.stream import encoded
 from remotesvc.fleet.outcome import Outcome
 
 
