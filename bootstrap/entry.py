@@ -21,10 +21,11 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
     decoder = wire.Decoder()
     header = read(wire.SIZE)
     frames = decoder.feed_untrusted(header + read(wire.HEADER.unpack(header)[-1]))
-    ends = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
+    ends = os.dup(0), os.dup(1)
     os.dup2(null, 0)
-    os.close(null)
+    if null > 2:  # stderr was open
+        os.close(null)
     if os.getpgrp() != os.getpid():
         os.setsid()
     if not frames or frames[0].kind != wire.CONFIG:
@@ -37,7 +38,7 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
     link.ping_after = router.config["lease"] / 4
     hello = wire.Frame(wire.HELLO, payload=codec.encode(hello_data()).data).pack()
     link.preface([marker, hello], len(hello))
-    # Not before: until here, stderr is where the parent looks for the reason of a failed start.
+    # Not before: why a start failed stands in stderr.
     router.outlet = Outlet(lambda: router.more().capture())
     # A fork cannot ask for it.
     if hasattr(os, "register_at_fork"):
@@ -46,7 +47,7 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
         fork = os.fork
         os.fork = lambda: router.outlet.capture().fork(fork)
     router.finder.fallback = router.find_spec
-    # Our handler comes with `logging`, which costs a cold child 10 ms and is mostly never imported; and so on.
+    # Our handler comes with `logging`, which takes a cold child 10 ms; and so on.
     for name in ("logging", "importlib.metadata"):
         router.finder.watched[name] = lambda name: router.more().imported(name)
     import _signal  # type: ignore[import-not-found]

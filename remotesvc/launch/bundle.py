@@ -67,9 +67,9 @@ CANDIDATES = ["python3", "/usr/libexec/platform-python", *["python3.%d" % each f
 # One line without ' ! \ or newline, so that sh, csh and fish alike hand it over unchanged. `exec` leaves no shell
 # behind. A shim (pyenv, asdf, mise) is there whether or not the Python behind it is, so it is tried out first.
 # Nor does a crash leave a core, with arguments and secrets in it, where that is allowed, as in most containers.
-# Positional parameters: name, stage 0, candidates.
+# Positional parameters: name, stage 0, candidates. It ends at once where stdin or stdout is closed.
 PROBE = (
-    'ulimit -Sc 0;n=$1;b=$2;c="' + CODE + '";shift 2;t="$*";while p=$1;test "$p";do shift;'
+    ': 3<&0 4>&1;ulimit -Sc 0;n=$1;b=$2;c="' + CODE + '";shift 2;t="$*";while p=$1;test "$p";do shift;'
     'q=$(command -v "$p")&&case $q in */shims/*)"$p" -Sc "" </dev/null;;esac&&exec "$p" ' + FLAGS + ' "$c" "$n" "$b" '
     '"$c" "$@";done;echo "<remotesvc:nopython $t>";exit 127'
 )

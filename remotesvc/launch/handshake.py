@@ -16,15 +16,25 @@ MAX_NOISE = 64 * 1024
 _SIGN = re.compile(rb"<remotesvc:([a-z]+) ?([^>\n]*)>")
 
 
-# What a Python says that runs into a limit of its machine, and what helps.
-LIMITS = (
-    ("can't start new thread", "Raise the limit of processes and threads there (ulimit -u, or the pids limit of a "
-                               "container): a kernel takes six. Or an old container engine's seccomp profile does not "
-                               "know how new systems start threads (clone3): update the engine."),
-    ("Too many open files", "Raise the limit of open files there (ulimit -n): a kernel takes 15."),
-    ("MemoryError", "There is not enough memory: a kernel takes 15 MiB."),
-)
-
+# What helps where a machine has no more threads or processes.
+PROCESSES = ("Raise the limit of processes and threads there (ulimit -u, or the pids limit of a container): a kernel "
+             "takes six. Or an old container engine's seccomp profile does not know how new systems start threads "
+             "(clone3): update the engine.")
+# What helps where an account is not meant for programs.
+NO_PROGRAMS = "The account may not run programs: look at its shell, ForceCommand and authorized_keys."
+# What a Python or a shell says that cannot go on, what that is (if its own words do not say it), and what helps. The
+# first that fits counts.
+CAUSES = tuple((re.compile(words, re.M), what, remedy) for words, what, remedy in (
+    (r"can't start new thread|[Cc]annot fork|fork: (?:retry|Resource)", "", PROCESSES),
+    (r"Too many open files", "", "Raise the limit of open files there (ulimit -n): a kernel takes 15."),
+    (r"MemoryError", "", "There is not enough memory: a kernel takes 15 MiB."),
+    (r"\b[01]: [Bb]ad file (?:descriptor|unit)|\[Errno 9\] Bad file", "stdin or stdout is closed there",
+     "Look at the profile, or whatever else runs before our command: `exec 0<&-` does that."),
+    (r"\bsh: (?:not found|No such file|[Cc]ommand not found)", "there is no sh on the PATH",
+     "Look at what the profile makes of PATH."),
+    # The last one is a login shell that is a Python, or the like, and shows the line that it does not understand.
+    (r"account is (?:currently )?not available|exec: restricted|sftp connections only|^ +exec sh -c", "", NO_PROGRAMS),
+))
 
 # What helps where a program reads our bytes that is no kernel.
 READER = ("A shell there reads what we send instead of running our command: look at ForceCommand, command= in "
@@ -94,7 +104,10 @@ class Handshake(object):
                 hint = "Whatever was started there is no Python, or something else runs in place of commands."
             elif exit_status == EXIT_READER:
                 hint = READER
-            for cause, remedy in LIMITS:
-                if cause in said:
-                    hint = remedy
+            elif not said and not what:  # as /bin/false
+                hint = "Nothing was said. " + NO_PROGRAMS
+            for words, cause, remedy in CAUSES:
+                if words.search(said):
+                    text, hint = "%s: %s" % (cause, reason) if cause else text, remedy
+                    break
         return kind(text, host, "boot", hint, said, exit_status)

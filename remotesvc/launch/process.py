@@ -170,6 +170,7 @@ class ProcessPath(FdPath):
                 status = self._process.wait(STATUS_WAIT)
             except subprocess.TimeoutExpired:
                 return reason
+            self._hear_all()  # one that has closed its stdout may have said more since
             if status < 0:
                 return "the process was killed by %s" % _signal_name(-status)
             return "the process ended with status %d" % status

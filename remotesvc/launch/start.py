@@ -189,7 +189,8 @@ class Start(object):
                 "no kernel came up within the %g s for connecting" % self._budget, host=self.host,
                 stage=getattr(self.path, "stage", "boot"),
                 diagnostics=self.diagnostics,
-                hint="Raise connect_timeout if the host is that slow.")
+                hint="Raise connect_timeout if the host is that slow. Or something there waits, or reads our stdin, "
+                     "before our command runs: a profile, a wrapper, a ForceCommand.")
             # What was sent behind the kernel is run if that comes up after all: nobody can call it back.
             late.may_have_run = self.link.flight.sent + self.link.queued > 0
             self.note_times(late)

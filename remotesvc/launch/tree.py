@@ -20,7 +20,7 @@ from ..pickling import DEFINITION
 from .bundle import Bundle, kernel_codes, kernel_sources
 from .caller import Caller
 from .connection import Connection
-from .handshake import LIMITS
+from .handshake import PROCESSES
 from .ledger import Settled
 from .module_requests import ModuleRequests
 from .process import ProcessPath
@@ -117,7 +117,7 @@ class Tree(Caller):
             start.begin(self.bundle, config)
         except BaseException as error:  # nobody else has the path: a router that is closed by now, or Ctrl-C
             failure = BootstrapError("cannot attend to a new process: %s" % error, host=host, stage="boot",
-                                     hint=LIMITS[0][1])
+                                     hint=PROCESSES)
             if start is not None:
                 start.note_times(failure)
                 start.fail(failure)

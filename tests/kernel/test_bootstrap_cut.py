@@ -41,6 +41,7 @@ def test_a_program_that_never_answers(router: Router, fake: Fake, body: str) -> 
     assert watch.seconds < 10
     assert isinstance(caught.value, TimeoutError)
     assert caught.value.stage == "boot"
+    assert "profile" in caught.value.hint
     context.close()
     until(lambda: not in_group(pid), what="the whole group has ended")
 

@@ -138,6 +138,40 @@ def test_a_limit_of_the_target_is_named_with_its_remedy(said: str, remedy: str) 
     assert bool(remedy) is bool(error.hint)
 
 
+ACCOUNT = "may not run programs"
+
+
+@pytest.mark.parametrize(("said", "status", "what", "remedy"), [
+    ("This account is currently not available.", 1, "", ACCOUNT),
+    ("", 1, "", ACCOUNT),
+    ("rbash: line 1: exec: restricted", 126, "", ACCOUNT),
+    ("This service allows sftp connections only.", 1, "", ACCOUNT),
+    ('  File "<string>", line 1\n    exec sh -c \': 3<&0\n         ^^\nSyntaxError: invalid syntax', 1, "", ACCOUNT),
+    ("bash: line 1: exec: sh: not found", 127, "no sh on the PATH", "PATH"),
+    ("-dash: 1: exec: sh: not found", 127, "no sh on the PATH", "PATH"),
+    ("sh: Command not found.", 1, "no sh on the PATH", "PATH"),
+    ("sh: 1: Cannot fork", 2, "", "ulimit -u"),
+    ("bash: fork: retry: Resource temporarily unavailable", 254, "", "ulimit -u"),
+    ("sh: 1: 0: Bad file descriptor", 2, "stdin or stdout is closed", "profile"),
+    ("bash: 1: Bad file descriptor", 1, "stdin or stdout is closed", "profile"),
+])
+def test_what_shells_say_is_named_with_its_remedy(said: str, status: int, what: str, remedy: str) -> None:
+    error = failure(b"", status, said)
+    assert type(error) is BootstrapError
+    assert what in error.message
+    assert remedy in error.hint
+    assert "Python there" not in error.hint
+
+
+@pytest.mark.parametrize("said", [
+    "This system is restricted to authorised users", "+ exec sh -c : bash: exec: zsh: not found", "mesg: not found",
+])
+def test_the_words_of_a_profile_are_no_cause(said: str) -> None:
+    error = failure(said.encode(), 3)
+    assert isinstance(error, BootstrapError)
+    assert error.hint == ""
+
+
 def test_a_reader_of_our_bytes_that_was_told_to_end_is_named() -> None:
     error = failure(b"", EXIT_READER, "$ exit")
     assert isinstance(error, BootstrapError)
