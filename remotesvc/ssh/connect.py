@@ -19,7 +19,7 @@ import paramiko
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.escape import one_line
 
-from .busy import LONGEST_PAUSE
+from .busy import LONGEST_PAUSE, patient_until
 from .configuration.resolved import ResolvedHost
 from .hostkeys import known_hosts
 from .hostkeys.host_key import HostKeys
@@ -76,6 +76,7 @@ def connect(host: ResolvedHost, dial: Dial, effort: Effort) -> Peer:
     open then.
     """
     deadline, phases = effort.deadline, effort.phases
+    patience = patient_until(time.monotonic(), deadline)
     trusted = HostKeys(host, deadline)
 
     def attempt() -> Connected:
@@ -87,7 +88,7 @@ def connect(host: ResolvedHost, dial: Dial, effort: Effort) -> Peer:
         except Again as again:
             if again.attempts < 2:
                 raise
-            transport, sock = _try_again(attempt, again, deadline)
+            transport, sock = _try_again(attempt, again, deadline, patience)
     except Again as again:
         raise again.error from again.error.__cause__
     try:
@@ -122,16 +123,25 @@ def connect(host: ResolvedHost, dial: Dial, effort: Effort) -> Peer:
         raise
 
 
-def _try_again(attempt: Callable[[], Connected], first: Again, deadline: float) -> Connected:
-    """Go on after a first attempt that failed, with random pauses that grow, while there is time."""
+def _try_again(attempt: Callable[[], Connected], first: Again, deadline: float, patience: float) -> Connected:
+    """Go on after a first attempt that failed, with random pauses that grow, while there is time: until `patience` if
+    the server says it has no room."""
     import tenacity  # costs 30 ms, which those who are let in at once need not pay
 
     pause = tenacity.wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE)
 
+    busy = first.busy
+
     def is_last(state: tenacity.RetryCallState) -> bool:
+        nonlocal busy
         error = state.outcome.exception() if state.outcome else None
         attempts = error.attempts if isinstance(error, Again) else 0
-        return state.attempt_number + 1 >= attempts or time.monotonic() + state.upcoming_sleep >= deadline
+        # Its words may be lost on the way: once it has said so, its silence means the same.
+        busy = busy or (isinstance(error, Again) and error.busy)
+        at = time.monotonic() + state.upcoming_sleep
+        if busy and attempts > 1:
+            return at >= patience
+        return state.attempt_number + 1 >= attempts or at >= deadline
 
     left = deadline - time.monotonic()
     time.sleep(max(min(pause(tenacity.RetryCallState(None, None, (), {})), left), 0))  # type: ignore[arg-type]

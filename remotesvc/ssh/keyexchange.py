@@ -38,11 +38,13 @@ Dial = Callable[[float], Stream]
 class Again(Exception):
     """An attempt failed before anything was said of the user: `error` says how, if it is the last one."""
 
-    def __init__(self, error: ConnectError, attempts: int) -> None:
+    def __init__(self, error: ConnectError, attempts: int, busy: bool = False) -> None:
         super().__init__(str(error))
         self.error = error
         self.attempts = attempts
         """How many attempts this kind of failure is worth."""
+        self.busy = busy
+        """The server said that it has no room: it is worth as many as there is time for."""
 
 
 class Turn:
@@ -223,7 +225,7 @@ def _no_greeting(sock: Stream, host: ResolvedHost, said: str) -> ConnectError | 
             stage="kex",
             hint="Too many log in there at once; raise MaxStartups in its sshd_config, or connect to fewer at a time.",
         )
-        return Again(busy, RETRIES + 1)
+        return Again(busy, RETRIES + 1, busy=True)
     if said.startswith(BANNED):
         return ConnectError(
             "the server takes no connections from this address at this time",
@@ -242,14 +244,13 @@ def _no_greeting(sock: Stream, host: ResolvedHost, said: str) -> ConnectError | 
             diagnostics=between,
             hint="-o ProxyCommand=none goes there directly.",
         )
-    if host.proxy_command:  # it may be fine, and the server have closed the connection: that may pass
-        silent = ConnectError(
+    if host.proxy_command:  # most likely it has failed, and would again
+        return ConnectError(
             f"the proxy command ended, without a word, before there was an SSH greeting: {host.proxy_command}",
             host=host.name,
             stage="tcp",
             hint="Or the server behind it did (MaxStartups). -o ProxyCommand=none goes there directly.",
         )
-        return Again(silent, RETRIES + 1)
     closed = ConnectError(
         "the server closed the connection before its SSH greeting",
         host=host.name,

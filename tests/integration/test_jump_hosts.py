@@ -351,11 +351,16 @@ def test_a_proxy_command_that_fails_is_quoted(through: Callable[[str], SSHOption
     assert "/no/such/program" in error.diagnostics
 
 
-def test_a_proxy_command_that_says_nothing_is_named(through: Callable[[str], SSHOptions]) -> None:
+def test_a_proxy_command_that_says_nothing_is_named(
+    through: Callable[[str], SSHOptions], tmp_path: Path
+) -> None:
     """Of the server nothing is known then: it was said to have too many logins."""
-    error = connect_error(through("sh -c 'exit 3'"), 20.0)
+    begun = tmp_path / "begun"
+    command = f"sh -c 'echo >>{begun}; exit 3'"
+    error = connect_error(through(command), 20.0)
     assert (error.stage, error.reason) == (
-        "tcp", "the proxy command ended, without a word, before there was an SSH greeting: sh -c 'exit 3'")
+        "tcp", f"the proxy command ended, without a word, before there was an SSH greeting: {command}")
+    assert begun.read_text() == "\n", "it would fail again"
     assert "ProxyCommand=none" in error.hint
 
 

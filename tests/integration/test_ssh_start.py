@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from remotesvc import Router
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 from remotesvc.ssh import SSHOptions
 from remotesvc.ssh.paths import dial
+from tests.integration.connecting import connect_to
 from tests.integration.ssh_servers import OpenSSHServer, connect_error, openssh_server, running
 from tests.kernel.contexts import until
 from tests.stopwatch import Stopwatch
@@ -160,7 +162,7 @@ def test_a_busy_server_is_asked_again(
     assert len(asked) == 2
 
 
-def test_a_server_that_stays_busy_is_asked_four_times(busy: tuple[OpenSSHServer, socket.socket]) -> None:
+def test_a_server_that_stays_busy_is_asked_for_half_of_the_time(busy: tuple[OpenSSHServer, socket.socket]) -> None:
     server, _guest = busy
     asked = []
     connect = dial.connect
@@ -171,11 +173,43 @@ def test_a_server_that_stays_busy_is_asked_four_times(busy: tuple[OpenSSHServer,
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dial, "connect", counted)
-        error = connect_error(server.options())
+        watch = Stopwatch()
+        error = connect_error(server.options(), 12.0)
     assert error.stage == "kex"
     assert "turned us away: Exceeded MaxStartups" in error.message
     assert "MaxStartups" in error.hint
-    assert len(asked) == 4
+    assert 4 < len(asked) < 40
+    assert 3 < watch.seconds < 9
+
+
+def test_a_server_that_closes_without_a_word_is_asked_four_times() -> None:
+    came = 0
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def close() -> None:
+            nonlocal came
+            with contextlib.suppress(OSError):
+                while True:
+                    server.accept()[0].close()
+                    came += 1
+
+        thread = threading.Thread(target=close)
+        thread.start()
+        error = connect_error(SSHOptions.parse("127.0.0.1", port=server.getsockname()[1], ssh_config="none"))
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert "closed the connection before its SSH greeting" in error.message
+    assert came == 4
+
+
+@pytest.mark.parametrize("transport", ["paramiko", "openssh"])
+def test_many_who_come_at_once_all_get_in(router: Router, tmp_path: Path, transport: str) -> None:
+    with openssh_server(tmp_path, "MaxStartups 1:100:2") as server, futures.ThreadPoolExecutor(8) as pool:
+        def one(_number: int) -> bool:
+            with connect_to(router, server, transport=transport, fresh=True) as context:
+                return bool(context.call("os:getpid"))
+
+        assert list(pool.map(one, range(8))) == [True] * 8
+        assert lines(server, "drop connection") or lines(server, "past MaxStartups")
 
 
 def test_a_server_that_bans_us_is_not_asked_again() -> None:

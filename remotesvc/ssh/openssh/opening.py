@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import shutil
@@ -12,7 +13,7 @@ from remotesvc.bootstrap.errors import UsageError
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 from remotesvc.launch.times import note_times
 
-from ..busy import LONGEST_PAUSE, RETRIES
+from ..busy import BUSY, LONGEST_PAUSE, RETRIES, patient_until
 from ..configuration.options import SSHOptions
 from ..hostkeys.known_hosts import KnownHosts
 from ..login.keyring import KeyRing
@@ -24,7 +25,7 @@ from .path import OpenSSHPath
 from .plan import OpenSSHHost
 
 FIRST_PAUSE = 0.2
-"""Seconds before a busy server is asked again, at most; doubled each time. As the other transport."""
+"""Seconds before a busy server is asked again, at most; doubled each time."""
 
 
 def open(
@@ -80,19 +81,26 @@ def open(
 class _Busy(Exception):
     """A server turned us away before anything was said of the user."""
 
-    def __init__(self, error: ConnectError) -> None:
+    def __init__(self, error: ConnectError, said: bool) -> None:
         super().__init__(str(error))
         self.error = error
+        self.said = said
+        """It said that it has no room; else it was silent."""
 
 
 def _patiently(attempt: Callable[[], OpenSSHPath], deadline: float) -> OpenSSHPath:
-    """Ask a busy server again, after random pauses that grow, while there is time."""
-    for count in range(RETRIES + 1):
+    """Ask a busy server again, after random pauses that grow, while there is time. As the other transport."""
+    patience = patient_until(time.monotonic(), deadline)
+    said, longest = False, FIRST_PAUSE
+    for count in itertools.count():
         try:
             return attempt()
         except _Busy as busy:
-            pause = random.uniform(0, min(FIRST_PAUSE * 2**count, LONGEST_PAUSE))
-            if count == RETRIES or time.monotonic() + pause >= deadline:
+            said = said or busy.said
+            pause = random.uniform(0, longest)
+            longest = min(2 * longest, LONGEST_PAUSE)
+            at = time.monotonic() + pause
+            if at >= (patience if said else deadline) or (count == RETRIES and not said):
                 raise busy.error from None
             time.sleep(pause)
     raise AssertionError("not reached")
@@ -110,7 +118,7 @@ def _attempt(
                 return path
             error = path.failure(known, secrets)
             if openssh_errors.busy(path.progress) and not isinstance(error, ConnectTimeout) and host.direct:
-                raise _Busy(error)
+                raise _Busy(error, any(line.startswith(BUSY) for line in path.progress.greeting))
             raise error
         except BaseException:  # Ctrl-C, too: the program must not go on
             path.abandon()
