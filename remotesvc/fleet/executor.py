@@ -6,8 +6,6 @@ import itertools
 import os
 import threading
 import time
-import warnings
-import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor
@@ -19,6 +17,7 @@ from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.calling.many import many
 from remotesvc.futures import Cancelled
 
+from . import exits
 from .links import Links
 from .member import Member
 from .outcome import Status, classify
@@ -65,8 +64,7 @@ class FleetExecutor(Executor):
         self._shut = False
         self._running: set[HostFuture[Any]] = set()
         self._here = threading.local()
-        self._process = os.getpid()
-        _EXECUTORS.add(self)
+        exits.remember(self)
 
     # What a generator yields comes as a list, unlike anywhere else in `concurrent.futures`.
     @overload
@@ -165,13 +163,13 @@ class FleetExecutor(Executor):
                     self._changed.wait()
 
     def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
-        if os.getpid() != self._pid:  # a fork unwinds: the tasks are its parent's
+        if self.forked:  # it unwinds: the tasks are its parent's
             return
         if kind is None or issubclass(kind, (Exception, GeneratorExit)):  # a generator left early
             self.shutdown()
             return
         # Ctrl-C, or the end of the program: nobody will read what comes of the tasks.
-        _EXECUTORS.discard(self)
+        exits.forget(self)
         self.shutdown(wait=False, cancel_futures=True)
         with self._changed:
             running = list(self._running)
@@ -179,6 +177,16 @@ class FleetExecutor(Executor):
             future.kill()
         with self._changed:  # one that connects is not waited for
             self._changed.wait_for(lambda: not self._tasks.under_way, PATIENCE)
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a copy in a fork, which has none of the threads."""
+        return os.getpid() != self._pid
+
+    @property
+    def busy(self) -> bool:
+        """Whether tasks are under way."""
+        return self._tasks.under_way > 0
 
     def _in_callback(self) -> bool:
         """Whether this thread carries out a task, which is not over before its done-callbacks are."""
@@ -257,28 +265,6 @@ class FleetExecutor(Executor):
         following = None if mine is None else begun.pop(mine)[1]
         self._start(begun)
         return following
-
-
-_EXECUTORS: weakref.WeakSet[FleetExecutor] = weakref.WeakSet()
-"""Those that may have tasks. One that has is kept by the threads that carry them out."""
-
-
-def _wait_at_exit() -> None:
-    # A fork has none of the threads.
-    busy = [each for each in list(_EXECUTORS) if each._process == os.getpid() and each._tasks.under_way]
-    if busy:
-        try:
-            threading.Thread(target=int, daemon=True).start()
-        except RuntimeError:  # Python 3.12
-            warnings.warn("this Python starts no threads at the end of a program: tasks on hosts that are not yet "
-                          "connected fail. Leave a fleet's executor by `with`, or by its shutdown()", RuntimeWarning,
-                          stacklevel=1)
-    for executor in busy:
-        executor.shutdown()
-
-
-# As the executors of the standard library do: later, when `atexit` calls, hardly any Python starts threads.
-threading._register_atexit(_wait_at_exit)  # type: ignore[attr-defined]
 
 
 def _settle(task: Task, value: Any, error: BaseException | None) -> None:
