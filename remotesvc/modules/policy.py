@@ -30,6 +30,7 @@ MASTER_ONLY = (
     "remotesvc.__main__",
     "remotesvc.arguments",
     "remotesvc.cli",
+    "remotesvc.connecting",
     "remotesvc.escape",
     "remotesvc.fastcodec",
     "remotesvc.fleet",
