@@ -7,17 +7,15 @@ from .targets import own_args
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, AsyncIterator, Callable, Coroutine, Iterator, ParamSpec, TypeVar, overload
+    from typing import Any
 
-    T = TypeVar("T")
-    P = ParamSpec("P")
-
-    from ..futures import CallFuture
     from .context import Context
-    from .typed import ItemIterator
+    from .typed import TypedCalls
+else:
+    TypedCalls = object
 
 
-class Chain(object):
+class Chain(TypedCalls):
     """Calls made through it run one after the other, in the order they were made, however they were made.
 
     After the first error the rest do not run and report that error. ``reset()`` starts anew. As a context manager it
@@ -39,41 +37,7 @@ class Chain(object):
             self._turn = 0
             self._broken = ""
 
-    if TYPE_CHECKING:
-        @overload
-        def call(self, __fn: "Callable[P, Coroutine[Any, Any, T]]", *args: "P.args", **kwargs: "P.kwargs"
-                 ) -> "T": ...
-        @overload
-        def call(self, __fn: "Callable[P, AsyncIterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
-                 ) -> "ItemIterator[T]": ...
-        @overload
-        def call(self, __fn: "Callable[P, Iterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
-                 ) -> "ItemIterator[T]": ...
-        @overload
-        def call(self, __fn: "Callable[P, T]", *args: "P.args", **kwargs: "P.kwargs"
-                 ) -> "T": ...
-        @overload
-        def call(self, __fn: "str", *args: "Any", **kwargs: "Any") -> "Any": ...
-
-        def call(self, __fn: "Any", *args: "Any", **kwargs: "Any") -> "Any": ...
-
-        @overload
-        def submit(self, __fn: "Callable[P, Coroutine[Any, Any, T]]", *args: "P.args", **kwargs: "P.kwargs"
-                   ) -> "CallFuture[T]": ...
-        @overload
-        def submit(self, __fn: "Callable[P, AsyncIterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
-                   ) -> "CallFuture[ItemIterator[T]]": ...
-        @overload
-        def submit(self, __fn: "Callable[P, Iterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
-                   ) -> "CallFuture[ItemIterator[T]]": ...
-        @overload
-        def submit(self, __fn: "Callable[P, T]", *args: "P.args", **kwargs: "P.kwargs"
-                   ) -> "CallFuture[T]": ...
-        @overload
-        def submit(self, __fn: "str", *args: "Any", **kwargs: "Any") -> "CallFuture[Any]": ...
-
-        def submit(self, __fn: "Any", *args: "Any", **kwargs: "Any") -> "Any": ...
-    else:
+    if not TYPE_CHECKING:  # as TypedCalls says
         def call(*args: "Any", **kwargs: "Any") -> "Any":
             """Like ``Context.call``, in its turn."""
             self, fn, rest = own_args(args)

@@ -14,32 +14,19 @@ from .targets import own_args
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import (
-        Any,
-        AsyncIterator,
-        Callable,
-        Coroutine,
-        Dict,
-        Iterator,
-        List,
-        ParamSpec,
-        Tuple,
-        Type,
-        TypeVar,
-        overload,
-    )
+    from typing import Any, Dict, List, Tuple, Type, TypeVar
 
     T = TypeVar("T")
-    P = ParamSpec("P")
 
     from ..files.copied import Copied
-    from ..futures import CallFuture
     from ..jobs.job import Job
     from ..jobs.record import JobInfo
-    from .typed import ItemIterator
+    from .typed import TypedCalls
+else:
+    TypedCalls = object
 
 
-class Context(object):
+class Context(TypedCalls):
     """A process that runs calls: ``call`` and waits, ``submit`` and does not, ``cast`` and never hears of it again.
 
     Made by the methods of ``Router``; any number of handles may stand for the same process. A handle is cheap and
@@ -76,41 +63,7 @@ class Context(object):
     # -- calling
     # What ``fn`` takes by keyword may have any name, ``self`` and ``fn`` too: hence the plain ``*args`` below.
 
-    if TYPE_CHECKING:
-        @overload
-        def call(self, __fn: "Callable[P, Coroutine[Any, Any, T]]", *args: "P.args", **kwargs: "P.kwargs"
-                 ) -> "T": ...
-        @overload
-        def call(self, __fn: "Callable[P, AsyncIterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
-                 ) -> "ItemIterator[T]": ...
-        @overload
-        def call(self, __fn: "Callable[P, Iterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
-                 ) -> "ItemIterator[T]": ...
-        @overload
-        def call(self, __fn: "Callable[P, T]", *args: "P.args", **kwargs: "P.kwargs"
-                 ) -> "T": ...
-        @overload
-        def call(self, __fn: "str", *args: "Any", **kwargs: "Any") -> "Any": ...
-
-        def call(self, __fn: "Any", *args: "Any", **kwargs: "Any") -> "Any": ...
-
-        @overload
-        def submit(self, __fn: "Callable[P, Coroutine[Any, Any, T]]", *args: "P.args", **kwargs: "P.kwargs"
-                   ) -> "CallFuture[T]": ...
-        @overload
-        def submit(self, __fn: "Callable[P, AsyncIterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
-                   ) -> "CallFuture[ItemIterator[T]]": ...
-        @overload
-        def submit(self, __fn: "Callable[P, Iterator[T]]", *args: "P.args", **kwargs: "P.kwargs"
-                   ) -> "CallFuture[ItemIterator[T]]": ...
-        @overload
-        def submit(self, __fn: "Callable[P, T]", *args: "P.args", **kwargs: "P.kwargs"
-                   ) -> "CallFuture[T]": ...
-        @overload
-        def submit(self, __fn: "str", *args: "Any", **kwargs: "Any") -> "CallFuture[Any]": ...
-
-        def submit(self, __fn: "Any", *args: "Any", **kwargs: "Any") -> "Any": ...
-    else:
+    if not TYPE_CHECKING:  # as TypedCalls says
         def call(*args: "Any", **kwargs: "Any") -> "Any":
             """``call(fn, *args, **kwargs)``: run ``fn`` there and return what it returned.
 

@@ -7,6 +7,7 @@ import threading
 import time
 
 from tests.kernel.called_waiting import touch
+from tests.kernel.forking import in_fork
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -197,21 +198,7 @@ def waits_in_fork(limit: int) -> "list[str]":
 
     with remotesvc.current().router.tree().local() as below:
         future, receiver = below.submit("time:sleep", limit), remotesvc.Receiver()
-        raised = []
-        for act in (future.result, future.cancel, receiver.get, remotesvc.Select([receiver, future]).get):
-            reading, writing = os.pipe()
-            fork = os.fork()
-            if not fork:
-                signal.alarm(limit // 2)
-                try:
-                    text = repr(act())
-                except BaseException as error:
-                    text = type(error).__name__
-                os.write(writing, text.encode())
-                os._exit(0)
-            os.close(writing)
-            with open(reading) as told:
-                raised.append(told.read())
-            os.waitpid(fork, 0)
+        acts = future.result, future.cancel, receiver.get, remotesvc.Select([receiver, future]).get
+        raised = [in_fork(act, limit // 2) for act in acts]
         future.cancel()
         return raised

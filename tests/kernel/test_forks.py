@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from remotesvc.service import Pool
 from remotesvc.ssh.paths.socket import TunedSocket
 from tests.kernel import called, called_processes, called_waiting
 from tests.kernel.contexts import LIMIT, appears, end, gone
+from tests.kernel.forking import in_fork
 from tests.zones import ROOT
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -75,26 +74,6 @@ def test_a_connection_ends_with_its_master_although_a_fork_of_that_lives_on() ->
             theirs.close()
         os.close(go_read)
         os.close(go_write)
-
-
-def in_fork(act: Callable[[], object]) -> str:
-    """What an action returns in a fork of this process, or the name of what it raises; that it hangs if it does."""
-    reading, writing = os.pipe()
-    fork = os.fork()
-    if not fork:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(10)
-        try:
-            text = repr(act())
-        except BaseException as error:
-            text = type(error).__name__
-        os.write(writing, text.encode())
-        os._exit(0)
-    os.close(writing)
-    with open(reading, encoding="utf-8") as told:
-        text = told.read()
-    _, status = os.waitpid(fork, 0)
-    return "hangs" if os.WIFSIGNALED(status) else text
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
