@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,29 +13,12 @@ import remotesvc
 from remotesvc import Context, Router
 from tests.kernel import called
 from tests.kernel.contexts import LIMIT, PROMISED, alive, end, gone, until, usable
+from tests.kernel.forking import in_fork
 from tests.kernel.programs import start
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
 # -- forks
-
-
-def in_fork(work: Callable[[], str]) -> str:
-    """What `work` returns in a fork of this process."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.close(reading)
-            signal.alarm(20)
-            os.write(writing, work().encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with open(reading, "rb") as file:
-        text = file.read().decode()
-    os.waitpid(pid, 0)
-    return text
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -59,7 +42,7 @@ def test_a_router_used_after_fork(router: Router, context: Context) -> None:
                 said.append(repr(error))
         return "\n".join(said)
 
-    said = in_fork(use).split("\n")
+    said = ast.literal_eval(in_fork(use, 20)).split("\n")
     assert len(said) == 5
     assert all(f"process {os.getpid()}" in line for line in said), said
     usable(context)
@@ -74,7 +57,7 @@ def test_closing_in_a_fork_harms_nobody(router: Router, context: Context) -> Non
         router.close()
         return "closed"
 
-    assert in_fork(close) == "closed"
+    assert in_fork(close, 20) == repr("closed")
     usable(context)
     assert context.call(called.process) == pid
 
