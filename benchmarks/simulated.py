@@ -24,7 +24,7 @@ from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.entry import hello_data
 from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.links.credit import ACK_EVERY
-from remotesvc.bootstrap.links.stdio import FdPath
+from remotesvc.launch.shared_reader import SharedPath
 from tests.integration.ssh_servers import OpenSSHServer, openssh_server
 
 BARE = b"bare"
@@ -155,7 +155,7 @@ def played(path: Path) -> Iterator[None]:
             process.terminate()
 
 
-class Played(FdPath):
+class Played(SharedPath):
     """The way to such a target, without SSH."""
 
     name = "simulated"
@@ -164,9 +164,6 @@ class Played(FdPath):
         with socket.socket(socket.AF_UNIX) as session:
             session.connect(str(path))
             super().__init__(os.dup(session.fileno()), os.dup(session.fileno()))
-
-    def settled(self) -> None:
-        """There is nothing to be in less of a hurry about."""
 
     def exit_status(self) -> None:
         """It is no process."""

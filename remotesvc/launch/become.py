@@ -127,7 +127,7 @@ class BecomePath(ProcessPath):
 
     def _hang_up(self) -> "None":
         if self._terminal is not None and not self._terminal.closed:
-            self._poll.unregister(self._terminal.fd)
+            self.ignore(self._terminal.fd)
             self._terminal.close()
 
     def _heard(self, data: "bytes") -> "None":

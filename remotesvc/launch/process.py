@@ -8,9 +8,9 @@ import subprocess
 import threading
 import time
 
-from ..bootstrap.links.stdio import FdPath
 from ..bootstrap.unreachable import BootstrapError
 from .forks import watch
+from .shared_reader import SharedPath
 from .times import note_times
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ MAX_SAID = 64 * 1024
 STATUS_WAIT = 1.0
 
 
-class ProcessPath(FdPath):
+class ProcessPath(SharedPath):
     """The byte path over the stdin and stdout of a new process, which leads a session of its own."""
 
     def __init__(self, argv: "List[str]", name: "str", env: "Optional[Dict[str, str]]" = None) -> "None":
@@ -99,6 +99,7 @@ class ProcessPath(FdPath):
 
     def settled(self) -> "None":
         """The kernel at the other end is up: it ends by itself."""
+        super().settled()
         self._lingers = LINGER
 
     def write(self, buffers: "List[Any]") -> "None":
@@ -132,7 +133,7 @@ class ProcessPath(FdPath):
 
     def _hear_more(self) -> "None":
         if not self._hear():
-            self._poll.unregister(self._stderr)
+            self.ignore(self._stderr)
 
     def _hear(self) -> "bool":
         data = os.read(self._stderr, 65536)

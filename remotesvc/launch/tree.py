@@ -24,6 +24,7 @@ from .handshake import PROCESSES
 from .ledger import Settled
 from .module_requests import ModuleRequests
 from .process import ProcessPath
+from .shared_reader import SharedPath, SharedReader
 from .start import Start
 
 TYPE_CHECKING = False
@@ -50,6 +51,7 @@ class Tree(Caller):
         self._ids = ids
         self._settings = settings
         self._bundle: "Optional[Bundle]" = None
+        self._shared_reader = SharedReader(router.links.__len__)
         self._module_requests = ModuleRequests(router, self._answer)
         router.mailboxes[wire.ASK_MODULE] = self._module_requests
         self._id_requests = Inbox("remotesvc-ids", lambda message: None, router.report)
@@ -107,6 +109,8 @@ class Tree(Caller):
         try:
             number = self._ids.take()
             start = Start(router, number, connection)
+            if isinstance(connection.path, SharedPath):
+                connection.path.reader = self._shared_reader
             self.ledger.starts[number] = start
             parent = router.links.get(None)
             if parent is not None:
