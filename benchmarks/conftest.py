@@ -77,6 +77,17 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSSHServer]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSSHServer]:
+    """The same with an empty home: what a login runs there is no part of what is measured."""
+    if SSHD is None:
+        pytest.skip("the benchmarks need OpenSSH's sshd")
+    home, directory = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("bare")
+    settings = f"Ciphers {peers.CIPHER}\nMaxStartups 400\nSetEnv HOME={home}"
+    with openssh_server(directory, settings) as running:
+        yield running
+
+
 @pytest.fixture
 def router() -> Iterator[remotesvc.Router]:
     """A router of ours."""

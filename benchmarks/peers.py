@@ -77,6 +77,17 @@ def mitogen_ssh(router: Any, server: OpenSSHServer, compression: bool = False) -
                       ssh_args=["-F", "none", "-o", f"Ciphers={CIPHER}"])
 
 
+def parallel_ssh(server: OpenSSHServer, command: str, hosts: int, at_once: int) -> None:
+    """Run a command so many times by parallel-ssh, over a connection for each, and check that each came to its end."""
+    from pssh.clients import ParallelSSHClient
+
+    client = ParallelSSHClient([server.host] * hosts, user=server.user, port=server.port, pkey=server.key_file,
+                               pool_size=at_once, num_retries=1, allow_agent=False)
+    outputs = client.run_command(command)
+    client.join(outputs)
+    assert [output.exit_code for output in outputs] == [0] * hosts
+
+
 def ssh_settings(server: OpenSSHServer) -> dict[str, Any]:
     """What `Router.ssh` needs to reach the server, with the interpreter that all sides use."""
     return {"host": server.host, "port": server.port, "user": server.user, "key_filename": server.key_file,

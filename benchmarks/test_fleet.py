@@ -11,12 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import remotesvc
 from benchmarks import peers, simulated, tasks
 from benchmarks.conftest import Report
 from benchmarks.rounds import alternate, median, ratio
+from benchmarks.test_hosts import NOTHING
 from benchmarks.test_throughput import CALLS, MITOGEN_CALLS, pipeline
 from remotesvc.launch.connection import Connection
+from remotesvc.launch.start import HOLD
 from remotesvc.testing.tree import MemoryTree
 from tests.integration.ssh_servers import OpenSSHServer
 
@@ -56,6 +60,42 @@ def test_the_engine_beside_a_bare_loop(busy: OpenSSHServer, report: Report) -> N
     rates = ", ".join(f"{name} {HOSTS / median(samples, name):.1f}" for name in samples)
     report(f"{HOSTS} hosts on loopback by Fleet.run, {AT_ONCE} at once: time of a bare connect-and-call loop",
            "<= 1.05 x", f"{ratio(samples, 'fleet', 'loop'):.2f} x (hosts/s: {rates})")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("home", ["an empty home", "the home of this machine"])
+def test_200_hosts_beside_peers(home: str, request: pytest.FixtureRequest, report: Report) -> None:
+    """parallel-ssh calls no function: it only starts a Python."""
+    server = request.getfixturevalue("bare" if home == "an empty home" else "busy")
+    seconds: dict[str, list[float]] = {"ours": [], "mitogen": [], "parallel-ssh": []}
+
+    def ours() -> None:
+        with fleet_of(server, MANY, AT_ONCE) as fleet:
+            timed("ours", lambda: fleet.run(os.getpid).raise_for_errors())
+
+    def mitogen() -> None:
+        with peers.mitogen_router() as router, ThreadPoolExecutor(AT_ONCE) as pool:
+            def one(number: int) -> None:
+                assert peers.mitogen_ssh(router, server).call(os.getpid)
+
+            timed("mitogen", lambda: list(pool.map(one, range(MANY))))
+
+    def parallel_ssh() -> None:
+        timed("parallel-ssh", lambda: peers.parallel_ssh(server, NOTHING, MANY, AT_ONCE))
+
+    def timed(name: str, work: Callable[[], object]) -> None:
+        begun = time.perf_counter()
+        work()
+        seconds[name].append(time.perf_counter() - begun)
+
+    for _ in range(3 if home == "an empty home" else 1):
+        for side in (ours, mitogen, parallel_ssh):
+            side()
+    rates = {name: MANY / median(seconds, name) for name in seconds}
+    each = ", ".join(f"{name} {rate:.1f}" for name, rate in rates.items())
+    for peer in ("mitogen", "parallel-ssh"):
+        report(f"{MANY} hosts on loopback with {home}, {AT_ONCE} at once: of the rate of {peer}", ">= 2 x",
+               f"{rates['ours'] / rates[peer]:.2f} x (hosts/s: {each})")
 
 
 def test_many_short_calls_in_chunks(server: OpenSSHServer, mitogen_router: Any, report: Report) -> None:
@@ -116,7 +156,8 @@ def test_scatter_gather_scales_over_simulated_targets(report: Report, tmp_path: 
                 path = simulated.Played(tmp_path / "targets")
                 contexts.append(router._tree.adopt(Connection(path, "simulated", 60)))
                 assert contexts[-1].call("os:getpid") == simulated.ANSWER
-            for _ in range(5):
+            time.sleep(2 * HOLD)  # until each has the rest of its kernel
+            for _ in range(7):
                 before, begun = cpu(), time.perf_counter()
                 futures = [context.submit("os:getpid") for context in contexts]
                 assert all(future.result(60) == simulated.ANSWER for future in futures)
