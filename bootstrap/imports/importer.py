@@ -74,17 +74,6 @@ class Importer(object):
 
     # What comes with a call
 
-    def expect(self, names: "Iterable[str]") -> "None":
-        """These modules come with a call: an import waits for them instead of asking."""
-        with self._lock:
-            self._expected.update(name for name in names if name not in self.entries)
-
-    def give_up(self, names: "Iterable[str]") -> "None":
-        """These modules will not come after all: an import that waits for one asks."""
-        with self._lock:
-            self._expected.difference_update(names)
-            self._arrived.notify_all()
-
     def deliver(self, entries: "Iterable[Any]") -> "Dict[str, Entry]":
         """Take in packed entries from the parent, pushed or asked for, and what it announces before them.
 

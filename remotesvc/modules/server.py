@@ -167,15 +167,6 @@ class ModuleServer:
             child.courses.clear()
             return dropped
 
-    def unsent(self, child_id: int, module: str, items: Iterable[Any]) -> None:
-        """What `ahead` returned for a call did not get to the child after all."""
-        with self._lock:
-            child = self._children.of(child_id)
-            names = {item[0] for item in items if isinstance(item, list)}
-            child.sent = {(name, code) for name, code in child.sent if name not in names}
-            child.told.clear()
-            child.called.discard(module)
-
     def forget(self, child_id: int) -> None:
         """The child is gone."""
         with self._lock:

@@ -70,10 +70,6 @@ class Console:
             for line in text.split("\n"):
                 self._show(None, event.host, line + "\n")
 
-    def end_line(self) -> None:
-        """Bring the cursor to the start of a line, before somebody else writes to the same terminal."""
-        self._show(None, "", "")
-
     def _show(self, source: tuple[int, str, int] | None, host: str, data: str) -> None:
         with self._lock:
             text = ""

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from remotesvc import Context
+from remotesvc.bootstrap.imports.modules import announcement
 from remotesvc.launch.bundle import pack
 from remotesvc.modules.server import ModuleServer
 from tests.interpreters import Interpreter
@@ -187,11 +188,9 @@ class Child:
     def deliver(self, entries: list[Any]) -> None:
         self._send(("deliver", entries))
 
-    def expect(self, names: Iterable[str]) -> None:
-        self._send(("expect", list(names)))
-
-    def give_up(self, names: Iterable[str]) -> None:
-        self._send(("give_up", list(names)))
+    def announce(self, names: Iterable[str]) -> None:
+        """Say that these modules will come."""
+        self.deliver([announcement(names, ())])
 
     def run(self, code: str) -> Any:
         """Run code there and return what it leaves in ``result``; `RemoteError` if it raises."""

@@ -42,17 +42,10 @@ def test_what_is_pushed_with_a_call_is_not_asked_for(interpreter: Interpreter, m
 def test_announced_module_is_waited_for(interpreter: Interpreter, module_server: ModuleServer) -> None:
     with Child(interpreter, module_server) as child:
         entries = module_server.ahead(1, "later", 1 << 20)
-        child.expect(["later"])
+        child.announce(["later"])
         child.on_note = lambda note: child.deliver(entries)
         assert child.run("send('note', 1); import later; result = later.VALUE") == "later"
         assert child.requests == []
-
-
-def test_announced_module_that_does_not_come_is_asked_for(child: Child) -> None:
-    child.expect(["later"])
-    child.on_note = lambda note: child.give_up(["later"])
-    assert child.run("send('note', 1); import later; result = later.VALUE") == "later"
-    assert child.names == ["later"]
 
 
 def test_circular_import(child: Child) -> None:

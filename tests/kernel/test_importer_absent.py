@@ -63,8 +63,10 @@ def test_refusal_ends_when_a_call_needs_the_module(child: Child, module_server: 
 def test_what_was_announced_and_will_not_come_is_asked_for_at_once(child: Child) -> None:
     given_up = pack(Entry("later", REFUSED, label="the master failed to send it"))
     started = time.monotonic()
-    code = f"importer().expect(['later']); importer().deliver([{given_up!r}]); import later; result = later.VALUE"
-    assert child.run(code) == "later"
+    child.announce(["later"])
+    child.deliver([given_up])
+    assert child.run("import later; result = later.VALUE") == "later"
+    assert child.names == ["later"]
     assert time.monotonic() - started < ARRIVAL_LIMIT / 2
 
 

@@ -91,11 +91,6 @@ class TestAhead:
         server.forget(1)
         assert server.ahead(1, "task", 1 << 20) == first
 
-    def test_what_was_not_sent_is_sent_again(self, server: ModuleServer) -> None:
-        first = server.ahead(1, "task", 1 << 20)
-        server.unsent(1, "task", first)
-        assert server.ahead(1, "task", 1 << 20) == first
-
     def test_the_server_lets_the_contexts_on_the_way_ask(self, server: ModuleServer) -> None:
         server.ahead(2, "task", 0, via=[1])
         assert ask(server, "lazy", child=1)[0].kind == SOURCE

@@ -229,16 +229,6 @@ def test_escapes_are_neutralised_where_they_meet_a_terminal_and_only_there() -> 
     assert shown(event, stream=Terminal()) == "[host1] \\x1b]0;evil\\x07\n"
 
 
-def test_an_open_line_can_be_ended() -> None:
-    stream = io.StringIO()
-    console = Console(stream)
-    console.end_line()
-    console.output(output("Password: "))
-    console.end_line()
-    console.end_line()
-    assert stream.getvalue() == "[host1] Password: \n"
-
-
 def test_the_console_writes_to_the_stderr_of_the_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console()
     for stream in (io.StringIO(), io.StringIO()):
