@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def main_name(module: "Any" = None) -> "str":
+def main_name() -> "str":
     """The name by which others import ``__main__``: its real one after ``python -m``, else ``__main__``."""
-    spec = getattr(module or sys.modules[MAIN], "__spec__", None)
+    spec = getattr(sys.modules[MAIN], "__spec__", None)
     return spec.name if spec is not None else MAIN
 
 
-def has_text(module: "Any" = None) -> "bool":
+def has_text() -> "bool":
     """Whether ``__main__`` can be read again: not what came by ``-c``, a pipe, a session or a notebook."""
-    module = module or sys.modules[MAIN]
+    module = sys.modules[MAIN]
     file = getattr(module, "__file__", None)
     if not isinstance(file, str):
         return False

@@ -220,7 +220,7 @@ def test_an_agent_that_does_not_answer_is_named(more: str, agent: str, named: bo
 def words(options: SSHOptions, asks: bool = False, **values: str) -> list[str]:
     table = {"hostname": ["10.0.0.1"], **{key: [value] for key, value in values.items()}}
     where = openssh_plan.describe(options, table)
-    return openssh_plan.command_line("ssh", options, table, where, where.strict, "/tmp/log", asks, "run it")
+    return openssh_plan.command_line("ssh", options, table, where.strict, "/tmp/log", asks, "run it")
 
 
 def settings(line: list[str]) -> dict[str, str]:

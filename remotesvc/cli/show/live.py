@@ -73,12 +73,12 @@ class Live:
         if len(rest) > _LONGEST_LINE:
             lines, rest = [*lines, rest], b""
         if lines:
-            label = self._label(host, stream)
+            label = self._label(host)
             self._write(stream, b"".join(b"%b%b\n" % (label, line) for line in lines))
         if rest:
             self._partial[host, stream] = rest
 
-    def _label(self, host: str, stream: str) -> bytes:
+    def _label(self, host: str) -> bytes:
         label = "" if not self._labels else f"{shown_host(host)}: " if self._own_streams else f"[{shown_host(host)}] "
         return (label if self._stamp is None else self._stamp() + label).encode("utf-8", "surrogateescape")
 
@@ -99,7 +99,7 @@ class Live:
             for stream in ("stdout", "stderr"):
                 rest = self._partial.pop((host, stream), b"")
                 if rest:
-                    self._write(stream, b"%b%b\n" % (self._label(host, stream), rest))
+                    self._write(stream, b"%b%b\n" % (self._label(host), rest))
             if self._line_open and not self._own_streams and self._console.err.is_terminal:
                 # The target's last line had no newline: what we say next starts on a line of its own.
                 self._console.remote("\n")

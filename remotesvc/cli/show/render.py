@@ -45,9 +45,9 @@ def shortened(value: Any) -> tuple[str, bool]:
     return printer.text(value, 0, DEEPEST), printer.cut
 
 
-def pretty(value: Any, width: int = WIDTH) -> str:
-    """A repr on one line where it fits into `width`, else a line an item; what is too deep or too much is `...`."""
-    return _Printer(width).text(value, 0, DEEPEST)
+def pretty(value: Any) -> str:
+    """A repr on one line where it fits into WIDTH, else a line an item; what is too deep or too much is `...`."""
+    return _Printer(WIDTH).text(value, 0, DEEPEST)
 
 
 class _Printer:

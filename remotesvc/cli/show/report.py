@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from remotesvc.cli.settings import Settings
 from remotesvc.cli.show.collected import Collected
@@ -102,17 +102,15 @@ class AsJson:
     Of the list, the latest result waits for the next, or the end: what is on stdout always ends with a line.
     """
 
-    def __init__(self, console: Console, lines: bool, adjust: Callable[[dict[str, Any]], None] = lambda _: None):
+    def __init__(self, console: Console, lines: bool) -> None:
         self._console = console
         self._lines = lines
-        self._adjust = adjust
         self._latest = "["
 
     def outcome(self, outcome: Outcome, kept: Collected) -> None:
         result = result_object(
             outcome, stdout=kept.raw("stdout"), stderr=kept.raw("stderr"), truncated=kept.truncated
         )
-        self._adjust(result)
         text = dumps(result)
         if self._lines:
             self._console.result(text + "\n")

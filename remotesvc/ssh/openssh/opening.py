@@ -64,7 +64,7 @@ def open(
         def attempt() -> OpenSSHPath:
             askpass = AskpassServer(replies)
             try:
-                argv = openssh_plan.command_line(program, options, values, host, openssh_plan.stricter(host, known),
+                argv = openssh_plan.command_line(program, options, values, openssh_plan.stricter(host, known),
                                                  askpass.log_path, replies is not None, command_for(host))
             except BaseException:  # Ctrl-C, too: nobody else has its server yet
                 os.close(askpass.log)

@@ -102,13 +102,12 @@ def stricter(host: OpenSSHHost, known: KnownHosts) -> str:
 
 
 def command_line(
-    program: str, options: SSHOptions, values: Values, host: OpenSSHHost, strict: str, log: str, asks: bool,
-    command: str,
+    program: str, options: SSHOptions, values: Values, strict: str, log: str, asks: bool, command: str
 ) -> list[str]:
     """The arguments of `ssh`, which run `command` there with nothing but pipes. They hold no secret.
 
-    `log` is the file for its messages, `asks` whether there is somebody, or a secret, to answer questions. Raises
-    UsageError for what this transport cannot take.
+    `strict` is the mode for host keys (see `stricter`), `log` the file for ssh's messages, `asks` whether there is
+    somebody, or a secret, to answer questions. Raises UsageError for what this transport cannot take.
     """
 
     def value(key: str) -> str:
