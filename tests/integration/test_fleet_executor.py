@@ -89,7 +89,7 @@ def test_executor_is_broken_before_anybody_hears_of_the_last_loss(fleet: Fleet) 
     assert len(refused) == 1 and "no host of the fleet is left" in refused[0]
 
 
-def test_executor_runs_an_idempotent_task_elsewhere(fleet: Fleet, tmp_path: Path) -> None:
+def test_executor_runs_an_idempotent_task_elsewhere(fleet: Fleet) -> None:
     with fleet.executor(idempotent=True) as executor:
         assert isinstance(executor.submit("os:_exit", 3).exception(60), BrokenExecutor | Lost)
 

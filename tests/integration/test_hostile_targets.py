@@ -88,7 +88,7 @@ def test_a_flood_slows_down_the_one_who_makes_it(context: Context, router: Route
 HOSTILE = ["{0.__class__.__init__.__globals__}", "%s%n%(name)s", "{{ 7 * 7 }}", "$PATH `id` $(id)", "[bold]x[/]"]
 
 
-def test_what_a_target_says_is_never_a_format(router: Router, heard: Heard, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_target_says_is_never_a_format(router: Router, heard: Heard) -> None:
     """As events, as values and as errors it is the text that was said."""
     context = router.local()
     for text in HOSTILE:

@@ -135,7 +135,7 @@ def test_a_stage_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
     assert seconds < 5
 
 
-def test_connect_timeout_of_ssh_config_is_the_limit_of_a_stage(tmp_path: Path) -> None:
+def test_connect_timeout_of_ssh_config_is_the_limit_of_a_stage() -> None:
     with tcp_server(silent) as plain:
         options = SSHOptions.parse(
             "127.0.0.1", port=plain.port, ssh_config="none", extra_options=["ConnectTimeout=1"]

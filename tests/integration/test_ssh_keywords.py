@@ -117,7 +117,7 @@ def source_of(options: SSHOptions) -> str:
         return got.data.split()[0].decode()
 
 
-def test_an_interface_gives_the_source_address(sshd: OpenSSHServer, tmp_path: Path) -> None:
+def test_an_interface_gives_the_source_address(sshd: OpenSSHServer) -> None:
     def by_ssh(name: str) -> str:
         done = ssh(sshd, f"BindInterface={name}", f"UserKnownHostsFile={sshd.known_hosts_file}", "AddressFamily=inet",
                    "ConnectTimeout=4", command="echo $SSH_CONNECTION")  # fmt: skip

@@ -107,9 +107,7 @@ def test_a_lost_context_says_what_was_lost_and_when(ask: Callable[..., Context],
     assert "gone since " in later.value.message
 
 
-def test_the_interpreter_of_a_host_is_remembered(
-    ask: Callable[..., Context], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_interpreter_of_a_host_is_remembered(ask: Callable[..., Context], monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[tuple[object, ...]] = []
     shell_command = Bundle.shell_command
 

@@ -145,7 +145,7 @@ def test_a_line_is_added_after_one_without_an_end(sshd: OpenSSHServer, tmp_path:
     assert known_hosts.KnownHosts([str(file)]).problems == []
 
 
-def test_a_key_that_cannot_be_noted_is_told(sshd: OpenSSHServer, tmp_path: Path) -> None:
+def test_a_key_that_cannot_be_noted_is_told(sshd: OpenSSHServer) -> None:
     (notice,) = connects(sshd.options(known_hosts="/proc/self/known_hosts", host_keys="accept-new"))
     assert "not noted in /proc/self/known_hosts" in notice
 

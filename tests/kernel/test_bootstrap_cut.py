@@ -121,7 +121,7 @@ def test_the_end_of_a_child_that_was_not_ready(router: Router, fake: Fake, tmp_p
     until(lambda: not in_group(pid))
 
 
-def test_a_kernel_ends_when_its_parent_is_gone_before_it_was_ready(fake: Fake, tmp_path: Path) -> None:
+def test_a_kernel_ends_when_its_parent_is_gone_before_it_was_ready(fake: Fake) -> None:
     bundle = Bundle(kernel_sources(), kernel_codes)
     process = subprocess.Popen(
         bundle.argv(sys.executable, "orphan"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE

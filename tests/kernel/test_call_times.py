@@ -81,7 +81,7 @@ def test_a_first_call_that_is_given_up_harms_no_other(router: Router) -> None:
             usable(context)
 
 
-def test_calls_of_every_kind_at_once_on_a_fresh_context(router: Router, tmp_path: Path) -> None:
+def test_calls_of_every_kind_at_once_on_a_fresh_context(router: Router) -> None:
     """Every part of the kernel that is fetched or compiled at its first use, at the same time."""
     for _ in range(8):
         with router.local() as plain:
@@ -191,7 +191,7 @@ def test_many_threads_call_at_once(context: Context) -> None:
     assert sorted(results) == [number * 1000 + other for number in range(20) for other in range(50)]
 
 
-def test_more_calls_are_submitted_than_may_be_unanswered(context: Context, tmp_path: Path) -> None:
+def test_more_calls_are_submitted_than_may_be_unanswered(context: Context) -> None:
     futures = [context.submit(called.add, number) for number in range(12000)]
     assert [future.result(LIMIT) for future in futures] == list(range(12000))
 

@@ -91,7 +91,7 @@ def test_a_flusher_closes_all_it_was_given(tmp_path: Path, durable: bool) -> Non
     assert not [name for name in descriptors().values() if name.startswith(str(tmp_path))]
 
 
-def test_a_flusher_tells_of_the_first_error(tmp_path: Path) -> None:
+def test_a_flusher_tells_of_the_first_error() -> None:
     flusher = Flusher(True)
     reading, writing = os.pipe()
     with pytest.raises(OSError, match="Invalid argument"):

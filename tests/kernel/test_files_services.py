@@ -359,9 +359,7 @@ def test_only_parents_push(pushed: PushFileService, context: Context, tmp_path: 
         context.options(raises=RAISES).call(called_files.push_to_master, str(tmp_path / "s"))
 
 
-def test_what_a_hop_dropped_is_sent_again(
-    pushed: PushFileService, context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_hop_dropped_is_sent_again(pushed: PushFileService, context: Context, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(content(CHUNK, ord(name)))
     pushed.propagate_to(context, str(tmp_path / "a"))

@@ -114,9 +114,7 @@ def test_delete_leaves_what_is_excluded_wherever_it_lies(context: Context, tree:
     assert sorted(os.listdir(target / "large")) == ["x.bak", "y"]
 
 
-def test_an_error_of_a_removal_names_the_whole_path(
-    context: Context, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_of_a_removal_names_the_whole_path(context: Context, tree: Path, tmp_path: Path) -> None:
     target = tmp_path / "t"
     make({b"old": {b"deep": {b"y": b"2"}}}, bytes(target))
     context.call(called_files.unlink_nothing)

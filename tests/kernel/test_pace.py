@@ -129,9 +129,7 @@ def test_what_honest_children_say_has_its_cause(router: Router, monkeypatch: pyt
     assert set(waits) == {0.0}
 
 
-def test_one_byte_after_the_other_is_no_sign_of_life(
-    tree: MemoryTree, raw: RawPeer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_byte_after_the_other_is_no_sign_of_life(tree: MemoryTree, raw: RawPeer) -> None:
     """Case 38: a frame that has begun and never comes."""
     raw.link.ping_after, raw.link.lost_after = 0.5, 3.0
     frame, begun = Frame(wire.PONG, payload=bytes(LEAST - wire.SIZE)).pack(), time.monotonic()

@@ -123,7 +123,7 @@ def test_the_rest_of_the_kernel_comes_when_the_first_call_needs_it(
     need(router.local(), heard, tmp_path)
 
 
-def test_the_rest_of_the_kernel_comes_unasked_soon_after_a_call(router: Router, tmp_path: Path) -> None:
+def test_the_rest_of_the_kernel_comes_unasked_soon_after_a_call(router: Router) -> None:
     context = router.local()
     assert context.call("os:getpid") == context.info["pid"]
     until(lambda: sent(context) > 20 * LITTLE, what="the rest is sent")

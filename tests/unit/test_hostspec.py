@@ -102,8 +102,8 @@ def test_each_form_of_a_host_string_is_understood(text: str, spec: HostSpec) -> 
     assert parse(text) == spec
 
 
-@pytest.mark.parametrize(("text", "spec"), GOOD)
-def test_the_text_of_a_parsed_host_string_means_the_same(text: str, spec: HostSpec) -> None:
+@pytest.mark.parametrize("spec", [spec for _text, spec in GOOD])
+def test_the_text_of_a_parsed_host_string_means_the_same(spec: HostSpec) -> None:
     assert parse(str(spec)) == spec
 
 
