@@ -61,7 +61,7 @@ class Arrivals(object):
             item = None if call is not None and call.cancelled else self._queue.popleft()
         if item is None:
             self.close()
-            raise self._context.tree.cancelled("the call is over that wanted it", self._context.name, self._call)
+            raise self._context.tree.cancelled("the call that wanted it is over", self._context.name, self._call)
         if isinstance(item, BaseException):
             self._finish()
             raise own_error(self._context, item, self._call)

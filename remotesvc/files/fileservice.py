@@ -174,7 +174,7 @@ class FileService(Service):
 
             def check() -> "None":
                 if call_is_over():
-                    raise Cancelled("the call is over that wanted it", context.name)
+                    raise Cancelled("the call that wanted it is over", context.name)
 
             sink.check = check
 

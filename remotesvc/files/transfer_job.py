@@ -107,7 +107,7 @@ class TransferJob(object):
         """Raise CallTimeout or Cancelled if it is to end."""
         options = self.options
         if call_is_over():
-            raise self.context.tree.cancelled("the call is over that wanted it", self.context.name, self.name)
+            raise self.context.tree.cancelled("the call that wanted it is over", self.context.name, self.name)
         if options.stop is not None and options.stop.is_set():
             raise self.context.tree.cancelled("stopped", self.context.name, self.name)
         if options.timeout is not None and time.monotonic() - self.begun > options.timeout:

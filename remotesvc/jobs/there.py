@@ -122,7 +122,7 @@ def kill(where: "Optional[str]", name: "str", grace: "float") -> "List[Any]":
     with place, place.job(name) as folder:
         record = record_in(folder)
         if not here(record) and folder.held("job"):
-            raise JobError("job %s runs where it cannot be ended from: in another container, or on another machine of"
+            raise JobError("job %s runs where nothing here can end it: in another container, or on another machine of"
                            " the same name" % name)
         if lives(record):
             _note(folder)

@@ -50,7 +50,7 @@ class Member(object):
         node, seen = self._select, []  # type: Any, Any
         while node is not None and node not in seen:
             if node is self.source:
-                raise UsageError("a Select cannot wait for itself, by way of others neither")
+                raise UsageError("a Select cannot wait for itself, nor for others that wait for it")
             seen.append(node)
             node = node.select
 

@@ -46,7 +46,7 @@ def test_much_data_goes_into_a_pod_and_back(kube: Cluster, router: Router) -> No
 def test_a_kubeconfig_of_its_own(kube: Cluster, router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
     config = os.environ["KUBECONFIG"]
     monkeypatch.delenv("KUBECONFIG")
-    with pytest.raises(ConnectError, match="the container engine cannot be reached, so the pod shop/web-0 neither"):
+    with pytest.raises(ConnectError, match="the container engine cannot be reached, so neither can the pod shop/web-0"):
         router.container("shop/web-0", "kubectl", options={"context": "shop"}).wait_ready()
     there = router.container("shop/web-0", "kubectl", options={"kubeconfig": config})
     assert there.call(os.getuid) == 0

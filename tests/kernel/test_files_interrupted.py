@@ -238,7 +238,7 @@ def test_a_transfer_of_called_code_ends_with_its_call(router: Router, tmp_path: 
     until((tmp_path / "note.begun").exists)
     assert future.cancel()
     until(note.exists)
-    assert note.read_text() == "Cancelled: local: the call is over that wanted it"
+    assert note.read_text() == "Cancelled: local: the call that wanted it is over"
     assert not (tmp_path / "note.copy").exists()
 
 

@@ -174,7 +174,7 @@ def test_a_job_that_cannot_be_seen_from_here_is_running(
     assert job.state() == "running"
     with pytest.raises(remotesvc.JobError, match="is running"):
         job.forget()
-    with pytest.raises(remotesvc.JobError, match="cannot be ended from: in another container"):
+    with pytest.raises(remotesvc.JobError, match="nothing here can end it: in another container"):
         job.kill()
     assert alive(record["pid"])
     assert not path.with_name("killed").exists()
