@@ -50,9 +50,9 @@ def calls_of(context: ContextLike, settings: Settings, jobs_dir: str | None, **o
 
 def show(session: Session, host: Member, context: Any, attempt: Attempt, job: Job, wait: bool, follow: bool,
          timeout: float | None) -> Any:  # fmt: skip
-    """Show what a job has printed, and return what it came to, or raise that, as `remotesvc run` would have.
+    """Show what a job has printed, and return its value or raise its error, as `remotesvc run` would have.
 
-    wait: until it has ended. follow: what it prints meanwhile, too.
+    wait: not before it has ended. follow: show what it prints meanwhile, too.
     """
     from remotesvc.bootstrap.failures.callerror import CallError
     from remotesvc.cli.calls import exhaust

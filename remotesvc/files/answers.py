@@ -17,7 +17,7 @@ _TIMES = 1 << 63
 
 
 def malformed(host: "str") -> "TransferRefused":
-    """The error for an answer that is none."""
+    """The error for an answer that has not the shape it must have."""
     return TransferRefused("the answer of %s is malformed" % host)
 
 

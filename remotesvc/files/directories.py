@@ -92,8 +92,9 @@ class Walker(object):
         self._above: "List[int]" = []
 
     def down(self, name: "bytes", make: "Optional[int]" = None, replace: "bool" = False) -> "bool":
-        """Enter a directory; with ``make``, its mode, it is made if missing and takes the place of a link, to
-        ``replace`` of whatever is none. Returns whether it was made. Raises OSError, TransferRefused."""
+        """Enter a directory. ``make`` is the mode to make it with where there is none: in place of a link always, of
+        a file or the like only if it may ``replace`` that. Returns whether it was made. Raises OSError,
+        TransferRefused."""
         if len(self._above) >= MAX_DEPTH:
             raise TransferRefused("directories are nested deeper than %d" % MAX_DEPTH)
         made = False

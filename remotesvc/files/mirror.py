@@ -48,7 +48,7 @@ def _signature(walker: "directories.Walker", path: "bytes", block: "int", most: 
 
 
 def refuse(dst: "str", path: "bytes", delete: "bool") -> "None":
-    """Raise what a file would meet where a directory stays."""
+    """Raise the error of a file that cannot take the place of a directory, which stays."""
     why = ("a directory is there, and what is excluded in it stays" if delete else
            "a directory is there, which only delete=True (--delete) removes")
     raise IsADirectoryError(errno.EISDIR, why, os.path.join(directories.expand(dst), os.fsdecode(path)))

@@ -129,7 +129,8 @@ class Matcher:
                 found.united.update(dict.fromkeys(self._term(term.text, depth, may_be_empty)))
 
     def _refuse_no_port(self, pattern: str) -> None:
-        """`web1:ssh`: two hosts, says the algebra; of names nobody knows a port was meant, or a kind of container."""
+        """Refuse `web1:ssh` and `dokcer:web1` with a hint. As patterns they are two hosts; where neither name is known,
+        a port was meant, or a kind of container."""
         for part, first, second in () if self._closed else without_port(pattern):
             if not any(name in self._inventory or self._inventory.is_group(name) for name in (first, second)):
                 check_user_place(part)

@@ -160,8 +160,8 @@ def members_of(entries: Iterable[HostEntry], inventory: Inventory) -> list[Membe
 
 
 def nobody_logs_in(members: Iterable[Member]) -> bool:
-    """Whether all of them are processes that we start ourselves, on this machine: who is told a user to log in as would
-    run as another one than that."""
+    """Whether all of them are processes that we start ourselves on this machine, as the user that we are: a user to log
+    in as means nothing there."""
     return all(member.spec.kind == "local" for member in members)
 
 

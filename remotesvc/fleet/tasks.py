@@ -60,8 +60,8 @@ class HostFuture(InterruptibleFuture[T]):
 
 @dataclass
 class Task:
-    """A function, what it is called with, and the future of that; by what a sticky policy places it, and how often its
-    host was lost."""
+    """A function, what it is called with, and the future of that. `key`: equal ones go to the same host (sticky
+    policy); `losses`: how often its host was lost."""
 
     future: HostFuture[Any]
     fn: Any
@@ -72,8 +72,8 @@ class Task:
 
 
 def sticky_key(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-    """The same for the same first argument, or first keyword if that is all there is, in every program. Raises
-    UsageError for a value that can only be told from others by what it is."""
+    """A number for the first argument, or the first keyword where there is no argument: equal values have the same in
+    every program. Raises UsageError for a value whose equality is identity, such as an object without `__eq__`."""
     first = next(iter([*args[:1], *kwargs.values()]), None)
     try:
         return zlib.crc32(key_of("", {"": first}))

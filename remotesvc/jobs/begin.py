@@ -80,7 +80,8 @@ def begin(request: "Dict[str, Any]") -> "Any":
 
 
 def _run(argv: "List[str]", parcel: "bytes") -> "Any":
-    """What it wrote to stdout and stderr, both of which it closes once it is on its own."""
+    """Start the process of the job and give it its parcel; returns what it wrote to stdout and stderr until it closed
+    both, which it does once it is on its own. Raises JobError."""
     try:
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    start_new_session=True)

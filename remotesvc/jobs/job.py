@@ -181,12 +181,12 @@ class Job(object):
 
 
 def untimed(context: "Context") -> "Context":
-    """The same process by a handle for questions of ours, to which no options of users' calls apply."""
+    """A handle to the same process for questions of ours: without the user's call options, and without a timeout."""
     return Context(context.tree, context.id, context.name).options(raises=RAISES)
 
 
 def plain(context: "Context") -> "Context":
-    """The same, but for the timeout: for questions that are answered at once."""
+    """The same with the user's timeout: for questions that are answered at once."""
     return untimed(context).options(timeout=context.call_options.timeout)
 
 

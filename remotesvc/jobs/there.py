@@ -139,7 +139,7 @@ def kill(where: "Optional[str]", name: "str", grace: "float") -> "List[Any]":
 
 
 def _note(folder: "Folder") -> "None":
-    """That somebody has ended it: what is gone without a result then is no mystery."""
+    """Note in its records that somebody ends it: a job that is gone without a result was killed then, and not lost."""
     try:
         os.close(folder.create("killed"))
     except OSError:

@@ -40,8 +40,8 @@ def method_of(name: "str") -> "Method":
 
 
 def _language(before: "str") -> "str":
-    """Code that undoes what `Method.argv` says of the language, where it came through: su hands on the environment as
-    it is, sudo this part of it, doas what its rule says."""
+    """Code that gives LC_ALL the value it had ``before``. `Method.argv` sets it to C, so that we can read what the
+    program says; su and sudo hand that on to our Python, doas only if its rule says so."""
     # What is no name of a locale meant nothing before, and is not worth quoting.
     known = re.match(r"[A-Za-z0-9_.@-]+\Z", before)
     undo = 'update(LC_ALL="%s")' % before if known else 'pop("LC_ALL")'

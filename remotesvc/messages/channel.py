@@ -106,7 +106,7 @@ class Channel(Receiver):
         return self
 
     def on_message(self, line: "Any", message: "Any") -> "None":
-        """What came on a line. Who is not the other side need not wait until somebody looks at it."""
+        """What came on a line. Whoever is not the other side is refused at once, not when somebody reads it."""
         if self._writer not in (None, (message.handle, message.reply_to)) and message.flags & LEAVE == VALUE:
             refuse(message, TAKEN)
         else:

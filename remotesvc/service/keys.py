@@ -11,7 +11,7 @@ LONGEST = 1024
 
 
 class NoKey(Exception):
-    """There is a value that can only be told from others by what it is: it has no key."""
+    """There is no key for a value that equals nothing but itself."""
 
 
 def key_of(method: "str", kwargs: "Dict[str, Any]") -> "bytes":

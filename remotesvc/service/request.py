@@ -190,7 +190,7 @@ class Request(object):
         return self._post(self.router.codec.encode(reply, self.router.bindings), wire.ERROR)
 
     def accept(self) -> "None":
-        """Its method never answers, and its caller, who does not know that, waits: it is told that the call is here."""
+        """Answer at once: its method is ``@no_reply``, and its caller waits all the same, for it does not know that."""
         self.answer(None)
         self.silent = True
 
