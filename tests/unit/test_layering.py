@@ -162,6 +162,17 @@ def test_imports_between_the_parts_follow_the_floor_plan() -> None:
     assert wrong == []
 
 
+def test_the_floor_plan_allows_nothing_that_no_part_needs() -> None:
+    taken = {(part(found.importer), target) for found in CARRIED_OUT for target in targets(found)}
+    unused = [
+        f"{own} does not import {below}"
+        for own, allowed in FLOOR_PLAN.items()
+        for below in allowed
+        if not any(importer == own and within(target, below) for importer, target in taken)
+    ]
+    assert unused == [], "take it out of tests/zones.py"
+
+
 def test_the_floor_plan_has_no_way_up() -> None:
     def reachable(start: str) -> set[str]:
         seen: set[str] = set()
