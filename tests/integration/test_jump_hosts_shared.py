@@ -16,7 +16,9 @@ from remotesvc import ConnectTimeout
 from remotesvc.ssh import SSHOptions
 from remotesvc.ssh.connect import Effort
 from remotesvc.ssh.jump_hosts import HANDSHAKES, JumpHosts
+from remotesvc.ssh.keyexchange import Turn
 from remotesvc.ssh.login.keyring import KeyRing
+from remotesvc.ssh.paths.socket import Stream
 from tests.integration.ssh_servers import OpenSSHServer, make_key, openssh_server
 from tests.integration.test_asked_together import blocked
 from tests.kernel.contexts import LIMIT, until
@@ -142,10 +144,25 @@ def test_keys_are_exchanged_in_turn(
     through: Callable[..., SSHOptions], ways: JumpHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = KeyRing()
+    at_it: set[Turn] = set()
+    most: list[int] = []
+
+    class Watched(Turn):
+        def take(self, sock: Stream) -> None:
+            super().take(sock)
+            at_it.add(self)
+            most.append(len(at_it))
+
+        def give_back(self) -> None:
+            at_it.discard(self)
+            super().give_back()
+
     monkeypatch.setattr("remotesvc.ssh.jump_hosts.HANDSHAKES", 1)
+    monkeypatch.setattr("remotesvc.ssh.jump_hosts.Turn", Watched)
     with ThreadPoolExecutor(3) as pool:
         for login in [pool.submit(log_in, ways, through(), keys) for _ in range(3)]:
             login.result(LIMIT)
+    assert most == [1, 1, 1]
 
 
 def test_a_turn_that_does_not_come_in_time_is_told(
