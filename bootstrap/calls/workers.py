@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 MAX_ABANDONED = 32
 # Seconds between two looks whether a call that is for the main thread waits for itself.
 LOOK_EVERY = 0.2
-# The call that was the last to call others from the main thread of this process; what it waits for now, it says.
-MAIN: "List[Any]" = []
+# The call, if any, that last called others from this main thread; `waits_for` says what it waits for.
+ON_MAIN: "List[Any]" = []
 
 
 class Workers(object):
@@ -117,7 +117,7 @@ class Workers(object):
             with books.lock:
                 if books.stopping or (message, call) not in books.for_main:
                     break
-                needs = MAIN[0].waits_for if MAIN else ()
+                needs = ON_MAIN[0].waits_for if ON_MAIN else ()
                 held = bool(needs) and set(needs).issubset(tokens)  # one of them would do
                 if held:
                     books.for_main.remove((message, call))

@@ -6,7 +6,7 @@ import time
 from ..bootstrap.calls.ask import discard, error_untrusted, withdraw
 from ..bootstrap.calls.current import running
 from ..bootstrap.calls.pending import Pending
-from ..bootstrap.calls.workers import MAIN
+from ..bootstrap.calls.workers import ON_MAIN
 from ..bootstrap.data.places import FOREIGN
 from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, NotSent, UsageError, VersionSkewError
 from ..bootstrap.links import wire
@@ -159,7 +159,7 @@ class Invocation(Pending):
                 self.tokens = (next(TOKENS),)
                 lineage = lineage + [-self.tokens[0]]
                 if on_main:
-                    MAIN[:] = [cause]
+                    ON_MAIN[:] = [cause]
             options["lineage"] = lineage
             flags = wire.CAUSED if self.context.id in cause.lineage else 0
         if self.chained is not None:

@@ -26,7 +26,7 @@ def create(directory: "int", name: "bytes", mode: "int" = 0o600) -> "int":
     return os.open(name, _NEW, mode, dir_fd=directory)
 
 
-def create_locked(directory: "int", name: "bytes") -> "Optional[int]":
+def create_and_lock(directory: "int", name: "bytes") -> "Optional[int]":
     """A new file that only we may open, locked; None if the name is taken. Raises OSError."""
     try:
         fd = create(directory, name)

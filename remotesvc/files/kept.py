@@ -46,7 +46,7 @@ def take(top: "int", made: "bool", resume: "bool", owner: "int" = -1) -> "Option
     new = fd is None
     if fd is None:
         try:
-            fd = disk.create_locked(top, MARKER)
+            fd = disk.create_and_lock(top, MARKER)
         except OSError:  # the top takes no files; directories in it may
             return None
     if fd is None:

@@ -90,13 +90,13 @@ class Landing(object):
                 self._take_in(hashed)
         while self._fd is None:
             self.name = naming.temporary_name(naming.SINGLE)
-            self._fd = disk.create_locked(directory, self.name)
+            self._fd = disk.create_and_lock(directory, self.name)
 
     def _open_part(self, part: "bytes", fd: "Optional[int]") -> "None":
         """Go on with what an earlier transfer left, or begin such a part."""
         self.name, self._fd = part, fd
         if self._fd is None:
-            self._fd = disk.create_locked(self.directory, part)
+            self._fd = disk.create_and_lock(self.directory, part)
         if self._fd is None:
             self._fd = disk.open_part(self.directory, part, disk.PATIENCE)
         if self._fd is not None:

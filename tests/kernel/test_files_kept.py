@@ -143,7 +143,7 @@ def test_a_top_that_takes_no_files(source: Path, tmp_path: Path, monkeypatch: py
     def refuse(directory: int, name: bytes) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(disk, "create_locked", refuse)
+    monkeypatch.setattr(disk, "create_and_lock", refuse)
     completed(source, tmp_path / "t")
     assert described(tmp_path / "t") == described(source)
 
