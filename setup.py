@@ -7,13 +7,24 @@ on the way, in a zip archive or on a file system without symlinks, the mapping t
 """
 
 import os
+import shutil
 from collections.abc import Sequence
 
 from setuptools import find_packages, setup
+from setuptools.command.build import build
 from setuptools.command.sdist import sdist
 
 LINK = os.path.join("remotesvc", "bootstrap")
 LINKED = os.path.isdir(LINK)
+
+
+class BuildAnew(build):
+    """A build of what is there now: ``pip install .`` leaves ``build/lib``, and the next would install all of that,
+    modules that are gone among it."""
+
+    def run(self) -> None:
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
 
 
 class SdistWithLink(sdist):
@@ -36,5 +47,5 @@ setup(
         }
     ),
     package_dir={"": "."} if LINKED else {"remotesvc.bootstrap": "bootstrap"},
-    cmdclass={"sdist": SdistWithLink},
+    cmdclass={"build": BuildAnew, "sdist": SdistWithLink},
 )

@@ -121,6 +121,17 @@ def sdist(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def test_what_an_earlier_build_left_is_not_built_in(tmp_path: Path) -> None:
+    tree = copy_of_the_tree(tmp_path / "remotesvc")
+    (tree / "build" / "lib" / "remotesvc").mkdir(parents=True)
+    (tree / "build" / "lib" / "remotesvc" / "long_gone.py").touch()
+    build(tree, "--wheel", tmp_path / "dist")
+    (path,) = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        assert "remotesvc/router.py" in archive.namelist()
+        assert "remotesvc/long_gone.py" not in archive.namelist()
+
+
 @pytest.fixture(scope="module")
 def unpacked(sdist: Path) -> Path:
     with tarfile.open(sdist) as archive:
