@@ -40,31 +40,51 @@ class Process(NamedTuple):
     state: str
     command: bytes
 
-    @property
-    def identity(self) -> tuple[int, int]:
-        return self.pid, self.started
-
     def __str__(self) -> str:
         command = self.command.replace(b"\0", b" ").decode(errors="backslashreplace").strip()
         return f"pid {self.pid} (state {self.state}): {command[:200] or '(no command line)'}"
 
 
+def _read(path: str) -> bytes:
+    """A file of /proc. This is done for each process on the machine, twice for each test: nothing dearer will do."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        content = piece = os.read(descriptor, 65536)
+        while piece:
+            piece = os.read(descriptor, 65536)
+            content += piece
+        return content
+    finally:
+        os.close(descriptor)
+
+
+def _fields(pid: int) -> list[bytes]:
+    """What stands behind the name in /proc/PID/stat: the state, the parent and so on."""
+    return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+
+
 def _process(pid: int) -> Process | None:
     try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        fields = _fields(pid)
+        command = _read(f"/proc/{pid}/cmdline")
     except OSError:  # it ended meanwhile
         return None
     return Process(pid, int(fields[19]), int(fields[1]), fields[0].decode(), command)
 
 
-def _processes() -> list[Process]:
-    """Every process that can be seen; an empty list where there is no /proc."""
+def _identities() -> set[tuple[int, int]]:
+    """Every process that can be seen, by pid and start time; none where there is no /proc."""
+    found: set[tuple[int, int]] = set()
     try:
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
-        return []
-    return [process for process in map(_process, pids) if process is not None]
+        return found
+    for pid in pids:
+        try:
+            found.add((pid, int(_fields(pid)[19])))
+        except OSError:  # it ended meanwhile
+            continue
+    return found
 
 
 def activity(lines: Collection[str], seconds: float = 1.0) -> list[str]:
@@ -75,7 +95,7 @@ def activity(lines: Collection[str], seconds: float = 1.0) -> list[str]:
 
     def used(pid: str) -> int | None:
         try:
-            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+            fields = _fields(int(pid))
             return int(fields[11]) + int(fields[12])
         except OSError:
             return None
@@ -142,11 +162,13 @@ class Snapshot:
         # The threads themselves, not their idents: an ident is used again when its thread has ended.
         self._threads = set(threading.enumerate())
         self._descriptors = descriptors()
-        self._processes = {process.identity for process in _processes()}
+        self._processes = _identities()
 
     def left_over(self) -> list[str]:
         """What is here now and was not then, one line for each thing."""
-        processes = [process for process in _processes() if process.identity not in self._processes]
+        # The command lines of new ones only: those of all are most of what a check costs.
+        new = (_process(pid) for pid, _ in sorted(_identities() - self._processes))
+        processes = [process for process in new if process is not None]
         return [
             *self._new_threads(),
             *self._new_descriptors(),
@@ -172,10 +194,10 @@ class Snapshot:
         return [line for line in self.left_over() if line not in known]
 
     def _new_threads(self) -> list[str]:
-        frames = sys._current_frames()
-        lines = []
-        for thread in threading.enumerate():
-            if thread in self._threads or thread is threading.current_thread():
+        new = [thread for thread in threading.enumerate() if thread not in self._threads]
+        frames, lines = sys._current_frames() if new else {}, []
+        for thread in new:
+            if thread is threading.current_thread():
                 continue
             frame = frames.get(thread.ident or 0)
             place = traceback.extract_stack(frame)[-1] if frame is not None else None
