@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Mapping
 from typing import Any
 
 from .bootstrap.errors import UsageError
@@ -46,6 +45,7 @@ class MasterTree(Tree):
     """The master's children; it also sends modules ahead and knows ``concurrent.futures``."""
 
     cancelled_class = Cancelled
+    kernel_codes = staticmethod(kernel_codes)
 
     def __init__(self, router: KernelRouter, settings: dict[str, Any], modules: ModuleServer) -> None:
         super().__init__(router, IdPool(_no_more_ids, 1, LAST_ID), settings)
@@ -92,9 +92,6 @@ class MasterTree(Tree):
         """The magic number of a context's Python, once it is up; empty if another process started it."""
         start = self.ledger.starts.get(number)
         return b"" if start is None else magic_in(start.wait())
-
-    def kernel_codes(self, sources: Mapping[str, tuple[bool, bytes]]) -> dict[str, bytes]:
-        return kernel_codes(sources)
 
     def modules_named(self, number: int, names: list[str]) -> list[Any]:
         return [entry for name in names for entry in self._ahead(number, name, AHEAD // len(names))]

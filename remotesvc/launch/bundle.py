@@ -78,6 +78,8 @@ PROBE = (
 # The same where there is no shell: a core has nothing of the memory then. A minimal Python has no `resource`.
 NO_CORE = "try:open('/proc/self/coredump_filter','w').write('0')\nexcept Exception:pass\n"
 
+_own: "Dict[Any, Bundle]" = {}
+
 
 class Bundle(object):
     """The kernel in the form it travels in; made once a process, sent many times. Thread-safe.
@@ -136,6 +138,18 @@ class Bundle(object):
         words = [safe_name(name), self.stage0]
         words += [quote_word(python)] if python else ([quote_word(known)] if known else []) + CANDIDATES
         return "exec sh -c '%s' sh %s" % (PROBE, " ".join(words))
+
+
+def own_bundle(codes: "Callable[[Sources], Codes]") -> "Bundle":
+    """The bundle of this process, whichever of its routers asks: to make one takes 20 ms. A fork makes one of its own,
+    for the lock of this one may be held by a thread that the fork does not have."""
+    key = (os.getpid(), codes)
+    bundle = _own.get(key)
+    if bundle is None:  # whoever asks at the same time makes another, which is as good
+        bundle = Bundle(kernel_sources(), codes)
+        _own.clear()
+        _own[key] = bundle
+    return bundle
 
 
 def pack(sources: "Sources", codes: "Codes", known: "bytes" = b"", magic: "bytes" = MAGIC_NUMBER) -> "bytes":

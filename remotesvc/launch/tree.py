@@ -17,7 +17,7 @@ from ..bootstrap.unreachable import BootstrapError, ConnectError, as_reply, from
 from ..calling.context import Context
 from ..calling.inbox import Inbox
 from ..pickling import DEFINITION
-from .bundle import Bundle, kernel_codes, kernel_sources
+from .bundle import kernel_codes, own_bundle
 from .caller import Caller
 from .connection import Connection
 from .handshake import PROCESSES
@@ -31,7 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Set, Tuple
 
-    from .bundle import Sources
+    from .bundle import Bundle
 
 # Seconds for connecting, all stages together.
 CONNECT_TIMEOUT = 30.0
@@ -42,7 +42,12 @@ CONCURRENCY = 8
 
 
 class Tree(Caller):
-    """Children of one router, and the contexts it can call."""
+    """Children of one router, and the contexts it can call.
+
+    kernel_codes: gives the bytecode of kernel modules, as far as it is ready here.
+    """
+
+    kernel_codes = staticmethod(kernel_codes)
 
     def __init__(self, router: "Any", ids: "Any", settings: "Dict[str, Any]") -> "None":
         super().__init__(router)
@@ -134,15 +139,11 @@ class Tree(Caller):
 
     @property
     def bundle(self) -> "Bundle":
-        """The kernel as it is sent, made at the first use."""
+        """The kernel as it is sent, made at the first use; the same for all routers of a process."""
         with self._lock:
             if self._bundle is None:
-                self._bundle = Bundle(kernel_sources(), self.kernel_codes)
+                self._bundle = own_bundle(self.kernel_codes)
             return self._bundle
-
-    def kernel_codes(self, sources: "Sources") -> "Dict[str, bytes]":
-        """The bytecode of these kernel modules, as far as it is ready here."""
-        return kernel_codes(sources)
 
     def lives(self, number: "int") -> "bool":
         """Is a child of this process there, or on its way up?"""

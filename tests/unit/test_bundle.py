@@ -22,7 +22,17 @@ from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.unreachable import BootstrapError, ConnectError, PythonNotFound, PythonTooOld
 from remotesvc.jobs import start as job_start
 from remotesvc.launch import bundle as module
-from remotesvc.launch.bundle import KERNEL, Bundle, kernel_sources, needed, pack, pack_small, quote_word, safe_name
+from remotesvc.launch.bundle import (
+    KERNEL,
+    Bundle,
+    kernel_sources,
+    needed,
+    own_bundle,
+    pack,
+    pack_small,
+    quote_word,
+    safe_name,
+)
 from remotesvc.launch.handshake import Handshake
 from remotesvc.launch.start import near
 from remotesvc.modules import codes
@@ -319,6 +329,19 @@ def test_each_part_of_the_kernel_is_made_once() -> None:
     assert bundle.first(True) is bundle.first(True)
     assert bundle.rest(True) is bundle.rest(True)
     assert len(asked) == 2
+
+
+def test_a_process_has_one_bundle_and_a_fork_of_it_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_own", {})
+    own = own_bundle(codes.kernel_codes)
+    assert own_bundle(codes.kernel_codes) is own
+    assert own_bundle(no_codes) is not own
+    own = own_bundle(codes.kernel_codes)
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    forked = own_bundle(codes.kernel_codes)
+    assert forked is not own
+    assert own_bundle(codes.kernel_codes) is forked
+    assert forked.stage0 == own.stage0
 
 
 def test_packing_and_unpacking() -> None:
