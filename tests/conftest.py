@@ -27,6 +27,8 @@ for number in (signal.SIGINT, signal.SIGHUP):
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ[RUN_VARIABLE] = RUN_ID
+    if config.getoption("numprocesses", None):
+        interpreters.hand_down()
     config.pluginmanager.register(SkipRule(), "remotesvc-skip-rule")
 
 

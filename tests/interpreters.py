@@ -7,6 +7,7 @@ tox calls it and with its path; on stderr it says which of the promised ones are
 from __future__ import annotations
 
 import functools
+import json
 import os
 import shutil
 import subprocess
@@ -76,9 +77,25 @@ def _examine(path: str) -> Interpreter | None:
     return Interpreter(version, words[3]) if version >= (3, OLDEST) else None
 
 
+# Stands in the environment of the processes of a run: what was found. To ask all of them takes more than a second.
+FOUND_VARIABLE = "REMOTESVC_TEST_PYTHONS"
+
+
 @functools.cache
 def found() -> tuple[Interpreter, ...]:
     """Every CPython from 3.6 on that this machine has, one for each minor version, oldest first."""
+    handed_down = os.environ.get(FOUND_VARIABLE)
+    if handed_down is not None:
+        return tuple(Interpreter((major, minor), path) for major, minor, path in json.loads(handed_down))
+    return _search()
+
+
+def hand_down() -> None:
+    """Processes that are started from now on need not search."""
+    os.environ[FOUND_VARIABLE] = json.dumps([(*each.version, each.path) for each in found()])
+
+
+def _search() -> tuple[Interpreter, ...]:
     known: dict[tuple[int, int], Interpreter] = {}
     examined: set[str] = set()
     for path in _candidates():
