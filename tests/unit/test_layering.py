@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 
@@ -21,10 +22,13 @@ from tests.zones import (
 
 KERNEL = "remotesvc.bootstrap"
 MODULES = zones.package_modules()
-IMPORTS = [found for module, path in MODULES.items() for found in imports_of(module, path)]
-CARRIED_OUT = [
-    found for found in IMPORTS if not found.typing_only and (found.importer, found.target) != zones.STARTS
-]
+
+
+@functools.cache
+def carried_out() -> list[Import]:
+    """The imports of all modules; not made when tests are collected, for each process collects them all."""
+    imports = [found for module, path in MODULES.items() for found in imports_of(module, path)]
+    return [found for found in imports if not found.typing_only and (found.importer, found.target) != zones.STARTS]
 
 
 def targets(found: Import) -> list[str]:
@@ -62,7 +66,7 @@ def test_nothing_imports_the_kernel_under_a_second_name() -> None:
 def test_the_kernel_imports_nothing_of_ours_but_itself() -> None:
     wrong = [
         place(found)
-        for found in CARRIED_OUT
+        for found in carried_out()
         if zone(found.importer) == "K" and within(found.target, "remotesvc")
         if not (found.relative and within(found.target, KERNEL))
         if found.at_top or found.target not in FETCHED_BY_KERNEL
@@ -73,7 +77,7 @@ def test_the_kernel_imports_nothing_of_ours_but_itself() -> None:
 def test_the_kernel_loads_only_cheap_standard_modules() -> None:
     wrong = [
         place(found)
-        for found in CARRIED_OUT
+        for found in carried_out()
         if zone(found.importer) == "K" and found.at_top and not found.relative
         if found.target.partition(".")[0] not in KERNEL_STDLIB
     ]
@@ -84,7 +88,7 @@ def test_the_kernel_loads_only_cheap_standard_modules() -> None:
 def test_what_travels_needs_nothing_but_the_standard_library(letter: str) -> None:
     wrong = [
         place(found)
-        for found in CARRIED_OUT
+        for found in carried_out()
         if zone(found.importer) == letter and not within(found.target, "remotesvc")
         if found.target.partition(".")[0] not in sys.stdlib_module_names
         if found.at_top or found.target not in zones.LENT
@@ -95,7 +99,7 @@ def test_what_travels_needs_nothing_but_the_standard_library(letter: str) -> Non
 def test_portable_parts_import_no_master_only_module() -> None:
     wrong = [
         place(found)
-        for found in CARRIED_OUT
+        for found in carried_out()
         if zone(found.importer) == "P" and within(found.target, "remotesvc")
         if any(zone(target) == "M" for target in targets(found))
     ]
@@ -113,7 +117,7 @@ def test_imports_in_the_kernel_go_down() -> None:
     height = {f"{KERNEL}.{name}": floor for floor, names in floors for name in names}
     wrong = [
         f"{place(found)}: {target}"
-        for found in CARRIED_OUT
+        for found in carried_out()
         if zone(found.importer) == "K"
         for target in targets(found)
         if height.get(target, -1) > height.get(found.importer, len(height))
@@ -134,7 +138,7 @@ def test_the_pure_floor_has_no_threads_clocks_or_processes() -> None:
         "threading",
         "time",
     }
-    wrong = [place(found) for found in CARRIED_OUT if found.importer in pure and found.target in banned]
+    wrong = [place(found) for found in carried_out() if found.importer in pure and found.target in banned]
     assert wrong == []
 
 
@@ -145,7 +149,7 @@ def test_every_part_of_the_package_has_a_place_in_the_floor_plan() -> None:
 
 def test_imports_between_the_parts_follow_the_floor_plan() -> None:
     wrong = []
-    for found in CARRIED_OUT:
+    for found in carried_out():
         own = part(found.importer)
         if own is None or not within(found.target, "remotesvc"):
             continue
@@ -163,7 +167,7 @@ def test_imports_between_the_parts_follow_the_floor_plan() -> None:
 
 
 def test_the_floor_plan_allows_nothing_that_no_part_needs() -> None:
-    taken = {(part(found.importer), target) for found in CARRIED_OUT for target in targets(found)}
+    taken = {(part(found.importer), target) for found in carried_out() for target in targets(found)}
     unused = [
         f"{own} does not import {below}"
         for own, allowed in FLOOR_PLAN.items()
