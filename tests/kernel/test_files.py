@@ -29,15 +29,24 @@ MIB = 1 << 20
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A tree with what trees have."""
-    top = tmp_path / "tree"
+    """A tree with what trees have, of more files than one message tells of."""
+    return grown(tmp_path / "tree", 300)
+
+
+@pytest.fixture
+def little_tree(tmp_path: Path) -> Path:
+    """The same with few files: for what does not depend on how many there are."""
+    return grown(tmp_path / "tree", 3)
+
+
+def grown(top: Path, files: int) -> Path:
     (top / "bin").mkdir(parents=True)
     (top / "empty").mkdir()
     (top / "bin" / "tool").write_bytes(b"#!/bin/sh\n")
     (top / "bin" / "tool").chmod(0o755)
     (top / "bin" / "again").symlink_to("tool")
     (top / "large").write_bytes(content(2 * CHUNK + 5))
-    for number in range(300):
+    for number in range(files):
         (top / f"small{number}").write_bytes(content(number * 7, number))
     (top / os.fsdecode(b"\xff\n")).write_bytes(b"odd")
     return top
@@ -119,36 +128,36 @@ def test_the_destination_says_where_a_file_goes(
         context.pull("~nobody-of-that-name/x", tmp_path / "t")
 
 
-def test_a_directory_is_not_spilled_into_another_unasked(context: Context, tree: Path, tmp_path: Path) -> None:
+def test_a_directory_is_not_spilled_into_another_unasked(context: Context, little_tree: Path, tmp_path: Path) -> None:
     """A target may say that what was to be a file is a tree: its names must not end up in a directory of ours."""
     home = tmp_path / "home"
     home.mkdir()
     with pytest.raises(TransferRefused, match="below"):
-        context.pull(tree, home)
+        context.pull(little_tree, home)
     assert list(home.iterdir()) == []
-    context.pull(tree, f"{home}/")
-    assert described(home / "tree") == described(tree)
-    context.pull(f"{tree}/", tmp_path / "content")
-    context.pull(f"{tree}/", f"{tmp_path}/content/")
-    context.push(f"{tree}/", f"{tmp_path}/pushed/")
-    assert described(tmp_path / "content") == described(tmp_path / "pushed") == described(tree)
+    context.pull(little_tree, f"{home}/")
+    assert described(home / "tree") == described(little_tree)
+    context.pull(f"{little_tree}/", tmp_path / "content")
+    context.pull(f"{little_tree}/", f"{tmp_path}/content/")
+    context.push(f"{little_tree}/", f"{tmp_path}/pushed/")
+    assert described(tmp_path / "content") == described(tmp_path / "pushed") == described(little_tree)
 
 
 @BOTH
 @pytest.mark.parametrize("name", [".", "..", "/.", "/inner/..", "/inner/../"])
 def test_dots_mean_the_content_of_a_directory(
-    context: Context, tree: Path, tmp_path: Path, way: Way, name: str, monkeypatch: pytest.MonkeyPatch
+    context: Context, little_tree: Path, tmp_path: Path, way: Way, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tree / "inner").mkdir()
+    (little_tree / "inner").mkdir()
     (tmp_path / "there").mkdir()
-    src = name if name[0] == "." else f"{tree}{name}"
-    directory = tree / "inner" if name == ".." else tree
+    src = name if name[0] == "." else f"{little_tree}{name}"
+    directory = little_tree / "inner" if name == ".." else little_tree
     monkeypatch.chdir(directory)
     context.call(os.chdir, str(directory))
     told = way(context, src, f"{tmp_path}/there/", dry_run=True)
     copied = way(context, src, f"{tmp_path}/there/")
     assert os.path.normpath(copied.path) == os.path.normpath(told.path) == str(tmp_path / "there")
-    assert described(tmp_path / "there") == described(tree)
+    assert described(tmp_path / "there") == described(little_tree)
     way(context, src, f"{tmp_path}/there")  # it need not be said of the destination, too
 
 
@@ -311,8 +320,10 @@ def test_memory_is_flat(context: Context, tmp_path: Path, way: Way) -> None:
     (tmp_path / "s").write_bytes(content(8 * MIB))
     way(context, tmp_path / "s", tmp_path / "t")
     with open(tmp_path / "s", "ab") as file:
+        more = content(8 * MIB)
         for _ in range(63):
-            file.write(content(8 * MIB))
+            file.write(more)
+        del more
     here, there = called_files.peak_memory(), context.call(called_files.peak_memory)
     assert way(context, tmp_path / "s", tmp_path / "t", durable=False, compress="off").bytes == 512 * MIB
     assert digest(tmp_path / "t") == digest(tmp_path / "s")
