@@ -30,6 +30,8 @@ MIB = 1 << 20
 SMALL_FILES = 200
 LARGE = 120 * CHUNK
 """More than what is on its way, twice over."""
+LOOK = 4 * CHUNK
+"""Bytes between two looks at the disk: one takes longer than to send as many."""
 MARKER = ".remotesvc-m0000000000000000.part"
 PER_FILE = 250
 """Bytes of the messages that say of a file that it is there, its name included."""
@@ -75,9 +77,13 @@ def arrived(top: Path) -> dict[bytes, object]:
 
 def interrupt(context: Context, way: Way, source: Path, target: Path, size: int, **options: Any) -> int:
     """A transfer whose other process is killed when so much is on the disk; the bytes that are left."""
-    pid = context.info["pid"]
+    pid, looked = context.info["pid"], 0
 
     def progress(done: int, total: int | None) -> None:
+        nonlocal looked
+        if done - looked < LOOK:
+            return
+        looked = done
         if alive(pid) and sum(there(target).values()) >= size:
             os.kill(pid, signal.SIGKILL)
             gone(pid)
@@ -237,9 +243,13 @@ def test_without_resume_a_tree_begins_anew_and_leaves_nothing(
 
 @BOTH
 def test_a_tree_that_was_stopped_goes_on(router: Router, source: Path, tmp_path: Path, way: Way) -> None:
-    target, stop, context = tmp_path / "t", threading.Event(), router.local()
+    target, stop, context, looked = tmp_path / "t", threading.Event(), router.local(), 0
 
     def progress(done: int, total: int | None) -> None:
+        nonlocal looked
+        if done - looked < LOOK:
+            return
+        looked = done
         if sum(there(target).values()) >= 4 * MIB:
             stop.set()
 
