@@ -103,7 +103,7 @@ def test_an_agent_that_never_answers_is_told_and_nothing_else_is_blamed(sshd: Op
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "mute"))
         listener.listen()
-        error = connect_error(sshd.options(extra_options=(f"IdentityAgent={tmp_path}/mute",), connect_timeout=2))
+        error = connect_error(sshd.options(extra_options=(f"IdentityAgent={tmp_path}/mute",)), seconds=3)
     assert isinstance(error, ConnectTimeout) and error.stage == "auth"
     assert f"the ssh-agent at {tmp_path}/mute does not answer" in error.message
     assert "closed the connection" not in error.message
