@@ -109,6 +109,12 @@ def _search() -> tuple[Interpreter, ...]:
     return tuple(known[version] for version in sorted(known))
 
 
+def outer() -> tuple[Interpreter, ...]:
+    """The oldest, the newest, and that of the master's version: for what is the same in all between them."""
+    here = sys.version_info[:2]
+    return tuple(each for each in found() if each in (found()[0], found()[-1]) or each.version == here)
+
+
 def missing() -> list[str]:
     """The versions a complete run needs and this machine lacks, such as ``["3.6", "3.13"]``."""
     versions = {interpreter.version for interpreter in found()}

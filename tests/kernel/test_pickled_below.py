@@ -22,6 +22,10 @@ CLOUDPICKLE = (3, 8)
 
 Below = Callable[..., dict[str, Any]]
 
+CASES = [*((each, "unknown") for each in interpreters.found()), *((each, "known") for each in interpreters.outer())]
+"""The Python of the child, each that is here, and whether it knows that of its own child when it makes the call. That
+decides when it looks for the source, not how, and is tried with the oldest, the newest and the master's version."""
+
 
 def ends(middle: Interpreter) -> list[Interpreter]:
     """What is below a Python: the oldest, the newest, and itself."""
@@ -29,13 +33,24 @@ def ends(middle: Interpreter) -> list[Interpreter]:
     return sorted({found[0], found[-1], middle})
 
 
-@pytest.fixture(params=["unknown", "known"])
-def below(request: pytest.FixtureRequest, router: Router, interpreter: Interpreter) -> Below:
+@pytest.fixture(params=CASES, ids="{0[0]}-{0[1]}".format)
+def case(request: pytest.FixtureRequest) -> tuple[Interpreter, str]:
+    given: tuple[Interpreter, str] = request.param
+    return given
+
+
+@pytest.fixture
+def interpreter(case: tuple[Interpreter, str]) -> Interpreter:
+    return case[0]
+
+
+@pytest.fixture
+def below(router: Router, case: tuple[Interpreter, str]) -> Below:
     """What a function of `called_below` returns in a child of one Python for each Python that may be below it."""
+    interpreter, known = case[0], case[1] == "known"
     middle = router.local(interpreter.path).options(timeout=LIMIT)
 
     def call(function: Callable[..., Any], *args: Any) -> dict[str, Any]:
-        known = request.param == "known"
         return {str(each): middle.call(function, each.path, known, *args) for each in ends(interpreter)}
 
     return call
@@ -146,6 +161,7 @@ def test_a_class_that_lost_names_of_its_statement_is_refused_with_them(router: R
         middle.call(called_below.handed_on, interpreters.found()[0].path, True, book.Base, 1)
 
 
+@pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
 def test_a_lambda_of_what_came_from_the_master(interpreter: Interpreter, router: Router) -> None:
     book = Notebook(*CELLS)
     book.run(

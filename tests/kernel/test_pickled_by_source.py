@@ -23,13 +23,29 @@ HERE = sys.version_info[:2]
 Connected = Callable[[], Context]
 
 
-@pytest.fixture(params=["unknown", "known"])
-def connected(request: pytest.FixtureRequest, router: Router, interpreter: Interpreter) -> Connected:
+CASES = [*((each, "unknown") for each in interpreters.found()), *((each, "known") for each in interpreters.outer())]
+"""The Python there, each that is here, and whether it is known when the call is made. The master alone looks at that:
+it is tried with the oldest, the newest and the master's version."""
+
+
+@pytest.fixture(params=CASES, ids="{0[0]}-{0[1]}".format)
+def case(request: pytest.FixtureRequest) -> tuple[Interpreter, str]:
+    given: tuple[Interpreter, str] = request.param
+    return given
+
+
+@pytest.fixture
+def interpreter(case: tuple[Interpreter, str]) -> Interpreter:
+    return case[0]
+
+
+@pytest.fixture
+def connected(router: Router, case: tuple[Interpreter, str]) -> Connected:
     """A context whose Python is, or is not, known yet when the call is made."""
 
     def connect() -> Context:
-        context = router.local(interpreter.path)
-        if request.param == "known":
+        context = router.local(case[0].path)
+        if case[1] == "known":
             context.wait_ready()
         return context
 
