@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -30,6 +31,14 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         interpreters.hand_down()
     config.pluginmanager.register(SkipRule(), "remotesvc-skip-rule")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What is there when tests have been collected stays until the end. The leak check collects garbage after many
+    tests: to look at nine thousand tests and all modules takes 0.15 s each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> list[str]:
