@@ -89,6 +89,7 @@ class SyncSending(Sending):
 class _SyncOrigin(TreeOrigin):
     def __init__(self, path: "str", options: "Options", exclude: "Filter", wanted: "Any") -> "None":
         super().__init__(path, options.symlinks, exclude)
+        self.name = b""  # its content becomes what was listed there, however either of them is written
         self._wanted = wanted
 
     def wanted(self) -> "Any":

@@ -38,6 +38,20 @@ def test_what_is_told_of_transfers_goes_where_all_answers_go(tmp_path: Path) -> 
     assert cli(tmp_path, *words, "-N", "-q") == (0, planned * 2, "")
 
 
+def test_a_slash_behind_the_destination_of_a_sync_is_none_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "page").write_text("hello")
+    (tmp_path / "srv").mkdir()
+    (tmp_path / "srv" / "other").write_text("of before")
+    words = ["sync", "local:", "site", f"{tmp_path}/srv/", "--delete", "--json"]
+    for run, counts in enumerate([("1", "1"), ("0", "0"), ("0", "0")]):
+        for more in (["--dry-run"], []):
+            code, out, err = cli(tmp_path, *words, *more)
+            told = json.loads(out)[0]["value"]
+            assert (code, err, str(told["files"]), str(told["deleted"])) == (0, "", *counts), (run, more, told)
+    assert os.listdir(tmp_path / "srv") == ["page"]
+
+
 def test_hosts_with_addresses_that_fail_alike_are_shown_as_one(tmp_path: Path) -> None:
     """The address stands in front of the message, the times behind it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

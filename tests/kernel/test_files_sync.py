@@ -114,6 +114,25 @@ def test_delete_leaves_what_is_excluded_wherever_it_lies(context: Context, tree:
     assert sorted(os.listdir(target / "large")) == ["x.bak", "y"]
 
 
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("there", [False, True])
+def test_what_a_slash_behind_either_path_says_is_nothing_to_a_sync(
+    context: Context, tree: Path, tmp_path: Path, slash: str, there: bool
+) -> None:
+    """The directory becomes the other, where a push would put it below."""
+    target = tmp_path / "t"
+    if there:
+        make({b"only": {b"there": b"x"}, tree.name.encode(): {b"of": b"the same name"}}, bytes(target))
+    told = context.sync(f"{tree}{slash}", f"{target}/", delete=True, dry_run=True)
+    done = context.sync(f"{tree}{slash}", f"{target}/", delete=True)
+    assert (sorted(told.changed_names), told.deleted) == (sorted(done.changed_names), 2 * there)
+    assert (done.files, done.deleted) == (102, 2 * there)
+    for dry_run in (True, False):
+        again = context.sync(f"{tree}{slash}", f"{target}/", delete=True, dry_run=dry_run)
+        assert (again.files, again.unchanged, again.deleted) == (0, 102, 0)
+    assert described(target, times=True) == described(tree, times=True)
+
+
 def test_an_error_of_a_removal_names_the_whole_path(context: Context, tree: Path, tmp_path: Path) -> None:
     target = tmp_path / "t"
     make({b"old": {b"deep": {b"y": b"2"}}}, bytes(target))
