@@ -163,8 +163,10 @@ class _Push(object):
         return False
 
     def _abandon(self, outflow: "Outflow") -> "None":
-        """Tell the receiver to drop what we could not read to its end, so that nothing goes on with it."""
+        """Tell the receiver to drop what we could not read to its end, so that nothing goes on with it, and wait until
+        it has: that the call is given up, or the link closed, overtakes what is told."""
         try:
             outflow.finish(ABANDONED)
-        except Error:
+            self._job.settle()
+        except Error:  # it was to end
             pass

@@ -103,6 +103,13 @@ class TransferJob(object):
         """Has the target not yet said the next?"""
         return self.items is None or not self.items.wait(0)
 
+    def settle(self) -> "None":
+        """Wait until the target has said the next, which is left to be taken, or did nothing for the idle timeout.
+        Raises CallTimeout, Cancelled."""
+        end = time.monotonic() + self.options.idle_timeout
+        while not self.items.wait(self.LOOK) and time.monotonic() < end:  # type: ignore[union-attr]
+            self.check()
+
     def check(self) -> "None":
         """Raise CallTimeout or Cancelled if it is to end."""
         options = self.options

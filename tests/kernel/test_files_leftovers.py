@@ -17,8 +17,10 @@ from remotesvc.files.flusher import Flusher
 from remotesvc.files.leftovers import KEEP_PART, sweep
 from remotesvc.files.origin import FileOrigin
 from remotesvc.files.source import Sending
+from tests.kernel.contexts import LIMIT, gone
 from tests.kernel.filetrees import digest
 from tests.kernel.landings import file_into
+from tests.kernel.programs import start
 from tests.leaks import descriptors
 
 
@@ -38,6 +40,35 @@ def test_what_was_reserved_and_not_needed_is_given_back(tmp_path: Path) -> None:
         sink.close(False)
         assert digest(target) == digest(source)
         assert target.stat().st_blocks * 512 <= sum(size for _start, size in layout) * mib + 64 * 1024
+
+
+@pytest.mark.parametrize("work", ["push(here, there)", "sync(here, there)", "push(here + '/large', there + '/')"])
+def test_a_source_that_fails_leaves_nothing_there_although_the_program_ends(tmp_path: Path, work: str) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    (here / "large").write_bytes(os.urandom(12 << 20))
+    there.mkdir()
+    (there / "mine").write_bytes(b"of before")
+    script = f"""
+        here, there = {str(here)!r}, {str(there)!r}
+        def grow(done, total):
+            if done > 2 << 20:
+                with open(here + "/large", "ab") as file:
+                    file.write(b"more")
+        with router:
+            try:
+                context = router.local()
+                print(context.call(os.getpid), flush=True)
+                context.{work.replace(")", ", progress=grow, limit=20e6)")}
+            except Exception as error:
+                say(type(error).__name__)
+        """
+    with start(tmp_path, script) as program:
+        pid, said = int(program.line()), program.line()
+        program.process.wait(LIMIT)
+    gone(pid)
+    assert said == "SourceChanged"
+    assert os.listdir(there) == ["mine"]
 
 
 def test_reserving_leaves_a_file_as_large_as_it_is(tmp_path: Path) -> None:
