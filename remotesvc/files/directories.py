@@ -96,7 +96,8 @@ class Walker(object):
         a file or the like only if it may ``replace`` that. Returns whether it was made. Raises OSError,
         TransferRefused."""
         if len(self._above) >= MAX_DEPTH:
-            raise TransferRefused("directories are nested deeper than %d" % MAX_DEPTH)
+            raise TransferRefused("%s: directories are nested deeper than %d"
+                                  % (os.fsdecode(b"/".join(self.path + (name,))), MAX_DEPTH))
         made = False
         try:
             fd = open_below(self.fd, name)

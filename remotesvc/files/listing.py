@@ -8,6 +8,7 @@
 Both sides make the same bytes of the same directory: two that are equal need not be taken apart.
 """
 
+import itertools
 import os
 import stat
 import struct
@@ -15,14 +16,14 @@ import zlib
 
 from ..bootstrap.calls.current import current
 from . import directories, regular
-from .errors import TransferRefused
+from .errors import TransferError, TransferRefused, about
 from .filters import Filter
 from .records import DIGEST_SIZE, MAX_TARGET, name_untrusted
 from .walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Tuple
+    from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple
 
     from .walk import Taken
 
@@ -63,24 +64,34 @@ class Lister(object):
         self._bits = 0o7777 if special else 0o777
 
     def walk(self, walk: "Walk", directory: "int", path: "str" = "") -> "None":
-        """List an open directory; ``path`` is where it lies, with a "/" at its end. Raises OSError, TransferRefused."""
+        """List an open directory; ``path`` is where it lies, with a "/" at its end. Raises OSError with the whole path,
+        TransferRefused."""
         self._check()
-        every = walk.taken(directory, path)
-        taken = [each for each in every if each[1] is not None]
-        if len(taken) < len(every):
-            self.skipped += [os.fsencode(path + name) for name, found, _followed in every if found is None]
-        self.found[os.fsencode(path[:-1])] = [self._part(directory, taken[start:start + PART])
-                                              for start in range(0, len(taken), PART)]
-        for name, found, followed in taken:
-            if stat.S_ISDIR(found.st_mode):  # type: ignore[union-attr]
-                below = path + name + "/"
-                fd = walk.enter(directory, name, followed, below)
-                try:
-                    self.walk(walk, fd, below)
-                finally:
-                    walk.leave(fd)
+        parts = self.found[os.fsencode(path[:-1])] = []
+        inner: "List[Tuple[str, bool]]" = []
+        taken = self._told(walk.taken(directory, path), path)
+        for some in iter(lambda: list(itertools.islice(taken, PART)), []):
+            parts.append(self._part(walk, directory, path, some))
+            inner += [(name, followed) for name, found, followed in some
+                      if stat.S_ISDIR(found.st_mode)]  # type: ignore[union-attr]
+        for name, followed in inner:
+            below = path + name + "/"
+            fd = walk.enter(directory, name, followed, below)
+            if fd is None:
+                continue
+            try:
+                self.walk(walk, fd, below)
+            finally:
+                walk.leave(fd)
 
-    def _part(self, directory: "int", taken: "List[Taken]") -> "bytes":
+    def _told(self, taken: "Iterable[Taken]", path: "str") -> "Iterator[Taken]":
+        for each in taken:
+            if each[1] is None:
+                self.skipped.append(os.fsencode(path + each[0]))
+            else:
+                yield each
+
+    def _part(self, walk: "Walk", directory: "int", path: "str", taken: "List[Taken]") -> "bytes":
         names: "List[str]" = []
         modes: "List[int]" = []
         sizes: "List[int]" = []
@@ -105,6 +116,10 @@ class Lister(object):
                         mode, size = stat.S_IFLNK, len(what)
                 except FileNotFoundError:  # gone since the directory was read
                     continue
+                except OSError as error:
+                    raise walk.named(error, path + name) from None
+                except TransferError as error:
+                    raise about(error, walk.whole(path + name)) from None
                 whats.append(what)
             names.append(name)
             modes.append(mode)
@@ -143,7 +158,7 @@ def list_tree(path: "str", symlinks: "str", exclude: "Filter", lister: "Lister")
     except FileNotFoundError:
         return {}
     try:
-        lister.walk(Walk(fd, symlinks, exclude), fd)
+        lister.walk(Walk(fd, symlinks, exclude, path), fd)
     finally:
         os.close(fd)
     return lister.found

@@ -11,7 +11,7 @@ from .errors import TransferError, TransferRefused, about
 from .filters import Filter
 from .regular import prefix
 from .tree import Tree
-from .walk import Walk, named
+from .walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class TreeOrigin(OpenOrigin):
 
     def read_ahead(self, sending: "Sending", over: "Callable[[], bool]") -> "None":
         size = 0
-        for message in self._walk(sending):
+        for message in self._walked(sending):
             self._ahead.append(message)
             size += len(message)
             if size >= AHEAD or over():
@@ -146,9 +146,7 @@ class TreeOrigin(OpenOrigin):
         lister, again = Lister(False), self.apart()
         try:
             if again._fd is not None:
-                lister.walk(Walk(again._fd, self._symlinks, self._exclude), again._fd)
-        except OSError as error:
-            raise named(error, os.path.join(self._path, os.fsdecode(error.filename or ""))) from None
+                lister.walk(again._walk(again._fd), again._fd)
         finally:
             again.close()
         return lister
@@ -166,21 +164,16 @@ class TreeOrigin(OpenOrigin):
     def content(self, sending: "Sending", fd: "int", offset: "int", digest: "Any") -> "Iterator[Any]":
         while self._ahead:
             yield self._ahead.popleft()
-        yield from self._walk(sending)
+        yield from self._walked(sending)
 
-    def _walk(self, sending: "Sending") -> "Iterator[Any]":
+    def _walked(self, sending: "Sending") -> "Iterator[Any]":
         """The one walk through it, begun when it is first asked for."""
         if self._walking is None and self._fd is not None:
-            walk = Walk(self._fd, self._symlinks, self._exclude)
-            self._walking = self._whole_paths(Tree(sending, walk, self.wanted()).messages(self._fd))
+            self._walking = Tree(sending, self._walk(self._fd), self.wanted()).messages(self._fd)
         return self._walking or iter(())
 
-    def _whole_paths(self, messages: "Iterator[Any]") -> "Iterator[Any]":
-        """What the system says of a file below the top one, which the walk knows by its path from there."""
-        try:
-            yield from messages
-        except OSError as error:
-            raise named(error, os.path.join(self._path, os.fsdecode(error.filename or ""))) from None
+    def _walk(self, fd: "int") -> "Walk":
+        return Walk(fd, self._symlinks, self._exclude, self._path)
 
 
 class StreamOrigin(Origin):

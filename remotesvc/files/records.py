@@ -40,11 +40,13 @@ CHUNK = LARGEST - ROOM
 # The size of a source that is not known before it has been read.
 UNKNOWN = (1 << 64) - 1
 DIGEST_SIZE = 32
-# No file system takes longer names, and what is deeper or larger than these is an attack rather than a tree.
+# No file system takes longer names, and what is larger than these is an attack rather than a tree.
 MAX_NAME = 255
-MAX_DEPTH = 100
 MAX_TARGET = 4096
 MAX_SIZE = 1 << 62
+# Directories below each other. Each is a descriptor on either side, of 1,024 as a rule that all transfers of a process
+# share, and two frames of Python's 1,000; real trees have a third of it.
+MAX_DEPTH = 100
 
 
 def name_untrusted(raw: "Any") -> "bytes":

@@ -187,7 +187,10 @@ class _Sync(object):
     def _wanted(self, paths: "List[bytes]") -> "List[Tuple[bytes, int, int]]":
         wanted: "List[Tuple[bytes, int, int]]" = []
         for path in sorted(paths, key=lambda path: os.fsdecode(path).split("/")):  # as a walk comes to them
-            size = os.stat(os.path.join(os.fsencode(self._path), path)).st_size
+            try:
+                size = os.stat(os.path.join(os.fsencode(self._path), path)).st_size
+            except FileNotFoundError:  # gone since it was listed
+                continue
             block = block_size(size)
             wanted.append((path, block, most_blocks(size, block)))
         return wanted

@@ -6,7 +6,6 @@ import stat
 from . import regular
 from .errors import TransferError, about
 from .records import DIRECTORY, DIRECTORY_HEAD, LINK, LINK_HEAD, MAX_TARGET, SKIPPED, UP
-from .walk import named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,13 +33,15 @@ class Tree(object):
                 yield from self._directory(directory, name, found, path + name + "/", followed)
             elif self._wanted is None or self._wanted(path + name):
                 if stat.S_ISLNK(found.st_mode):
-                    self._link(directory, name)
+                    self._link(directory, name, path + name)
                 else:
                     yield from self._file(directory, name, found, path + name, followed)
 
     def _directory(self, directory, name, found, path, followed):
         # type: (int, str, os.stat_result, str, bool) -> Iterator[Any]
         fd = self._walk.enter(directory, name, followed, path)
+        if fd is None:
+            return
         try:
             self._packer.add(DIRECTORY, DIRECTORY_HEAD.pack(found.st_mode & 0o7777, found.st_mtime_ns),
                              os.fsencode(name))
@@ -56,7 +57,7 @@ class Tree(object):
         except FileNotFoundError:  # gone since the directory was read
             return
         except OSError as error:
-            raise named(error, path) from None
+            raise self._walk.named(error, path) from None
         try:
             if self._sending.small(fd, os.fsencode(name), found, path):
                 yield from self._packer.take()
@@ -64,14 +65,19 @@ class Tree(object):
                 regular.check_regular(fd, name)
                 yield from self._sending.file(fd, os.fsencode(name), path)
         except OSError as error:
-            raise named(error, path) from None
+            raise self._walk.named(error, path) from None
         except TransferError as error:
-            raise about(error, path) from None
+            raise about(error, self._walk.whole(path)) from None
         finally:
             os.close(fd)
 
-    def _link(self, directory: "int", name: "str") -> "None":
-        target = os.fsencode(os.readlink(name, dir_fd=directory))
+    def _link(self, directory: "int", name: "str", path: "str") -> "None":
+        try:
+            target = os.fsencode(os.readlink(name, dir_fd=directory))
+        except FileNotFoundError:  # gone since the directory was read
+            return
+        except OSError as error:
+            raise self._walk.named(error, path) from None
         if len(target) <= MAX_TARGET:
             packed = os.fsencode(name)
             self._packer.add(LINK, LINK_HEAD.pack(len(packed)), packed, target)

@@ -11,7 +11,7 @@ from .records import MAX_DEPTH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional, Tuple
+    from typing import Iterator, Optional, Tuple
 
     from .filters import Filter
 
@@ -21,16 +21,27 @@ if TYPE_CHECKING:
 
 
 class Walk(object):
-    """Goes through what lies below an open directory. ``symlinks`` is "keep", "follow" or "skip"."""
+    """Goes through what lies below an open directory. ``symlinks`` is "keep", "follow" or "skip"; ``place`` is the path
+    of that directory, as people know it. Paths below it have a "/" at their end if they are of directories."""
 
-    def __init__(self, top: "int", symlinks: "str", exclude: "Filter") -> "None":
+    def __init__(self, top: "int", symlinks: "str", exclude: "Filter", place: "str") -> "None":
         self._symlinks = symlinks
         self._exclude = exclude
+        self._place = place
         self._above = [_identity(top)]
 
-    def taken(self, directory: "int", path: "str") -> "List[Taken]":
-        """What is taken of an open directory, in order of names; ``path`` is where it lies, with a "/" at its end."""
-        found: "List[Taken]" = []
+    def taken(self, directory: "int", path: "str") -> "Iterator[Taken]":
+        """What is taken of an open directory, in order of names, each looked at when its turn has come; ``path`` is
+        where it lies. Nothing of one that has vanished, but for the top one. Raises OSError with the whole path."""
+        try:
+            yield from self._taken(directory, path)
+        except FileNotFoundError as error:
+            if not path:
+                raise self.named(error, path) from None
+        except OSError as error:
+            raise self.named(error, path + (error.filename if isinstance(error.filename, str) else "")) from None
+
+    def _taken(self, directory: "int", path: "str") -> "Iterator[Taken]":
         choosy = bool(self._exclude.rules)
         for name, entry in directories.entries(directory):
             followed = False
@@ -42,30 +53,32 @@ class Walk(object):
                 try:
                     entry, followed = os.stat(name, dir_fd=directory), True
                 except OSError:  # it leads nowhere
-                    found.append((name, None, True))
+                    yield name, None, True
                     continue
             mode = entry.st_mode
             if choosy and self._exclude.excludes(path + name + "/" if stat.S_ISDIR(mode) else path + name):
                 continue
             sent = stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
-            found.append((name, entry if sent else None, followed))
-        return found
+            yield name, entry if sent else None, followed
 
-    def enter(self, directory: "int", name: "str", followed: "bool", path: "str") -> "int":
-        """A descriptor of a directory in the one we are in, ``path`` its own; ``leave`` closes it.
+    def enter(self, directory: "int", name: "str", followed: "bool", path: "str") -> "Optional[int]":
+        """A descriptor of a directory in the one we are in, ``path`` its own; ``leave`` closes it. None if it has
+        vanished.
 
         Raises OSError with the whole path, TransferRefused.
         """
         if len(self._above) > MAX_DEPTH:
-            raise TransferRefused("directories are nested deeper than %d" % MAX_DEPTH)
+            raise TransferRefused("%s: directories are nested deeper than %d" % (self.whole(path), MAX_DEPTH))
         try:
             fd = directories.open_below(directory, name, followed)
+        except FileNotFoundError:
+            return None
         except OSError as error:
-            raise named(error, path) from None
+            raise self.named(error, path) from None
         identity = _identity(fd)
         if identity in self._above:
             os.close(fd)
-            raise TransferRefused("%s: a link leads back to a directory above it" % path)
+            raise TransferRefused("%s: a link leads back to a directory above it" % self.whole(path))
         self._above.append(identity)
         return fd
 
@@ -74,15 +87,18 @@ class Walk(object):
         self._above.pop()
         os.close(directory)
 
+    def whole(self, path: "str") -> "str":
+        """Where something lies, as people know it."""
+        return os.path.join(self._place, path).rstrip("/") or "/"
+
+    def named(self, error: "OSError", path: "str") -> "OSError":
+        """The same error with the whole path, rather than the last component. Ours stay what they are, though some are
+        errors of the system, too."""
+        if isinstance(error, Error):
+            return error
+        return type(error)(error.errno, error.strerror, self.whole(path))
+
 
 def _identity(directory: "int") -> "Tuple[int, int]":
     found = os.fstat(directory)
     return found.st_dev, found.st_ino
-
-
-def named(error: "OSError", path: "str") -> "OSError":
-    """The same error with the whole path, rather than the last component. Ours stay what they are, though some are
-    errors of the system, too."""
-    if isinstance(error, Error):
-        return error
-    return type(error)(error.errno, error.strerror, path)

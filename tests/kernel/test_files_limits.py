@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -13,6 +14,7 @@ import pytest
 
 from remotesvc import CallError, Context, UsageError
 from remotesvc.files.errors import TransferRefused
+from remotesvc.files.records import MAX_DEPTH
 from tests.kernel.filetrees import content, make
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -126,6 +128,26 @@ def test_a_source_that_does_not_wait_is_not_taken_for_one_that_ended(context: Co
 def test_a_time_that_is_none(context: Context, tmp_path: Path, value: object) -> None:
     with pytest.raises(UsageError, match="mtime=.* is not a number"):
         context.push(b"x", str(tmp_path / "file"), mtime=value)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("way", ["push", "pull", "sync", "sync there"])
+def test_a_tree_that_is_too_deep_is_refused_with_the_path_it_goes_on_at(
+    context: Context, tmp_path: Path, way: str, dry_run: bool
+) -> None:
+    for number in (MAX_DEPTH, MAX_DEPTH + 1):
+        deep = tmp_path / str(number)
+        deep.joinpath(*["d"] * number).mkdir(parents=True)
+    (tmp_path / "t").mkdir()
+    for number in (MAX_DEPTH, MAX_DEPTH + 1):
+        source, target = str(tmp_path / str(number)), str(tmp_path / f"t{number}")
+        if way == "sync there":
+            source, target = str(tmp_path / "t"), source
+        with contextlib.ExitStack() as stack:
+            if number > MAX_DEPTH:
+                path = re.escape(os.path.join(tmp_path, str(number), *["d"] * number))
+                stack.enter_context(pytest.raises(TransferRefused, match=f"{path}: .* deeper than {MAX_DEPTH}"))
+            getattr(context, way.split()[0])(source, target, dry_run=dry_run)
 
 
 @pytest.mark.parametrize("way", ["push", "sync"])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remotesvc.files import listing
+from remotesvc.files import directories, listing, regular
 from remotesvc.files.errors import TransferRefused
 from remotesvc.files.filters import Filter
 from remotesvc.files.listing import (
@@ -51,6 +53,30 @@ def test_a_listing_comes_back_as_it_was(tree: Path) -> None:
     info = (tree / "sub" / "deep" / "file").stat()
     assert entries_untrusted(found[b"sub/deep"], False) == {b"file": Entry(info.st_mode, 7, info.st_mtime_ns, b"")}
     assert set(entries_untrusted(found[b"sub"], False)) == {b"\xff\n", b"deep"}
+
+
+@pytest.mark.parametrize(("module", "name", "path"), [
+    (os, "readlink", "link"), (os, "listdir", ""), (os, "stat", "empty"), (directories, "open_below", "empty"),
+    (regular, "open_file", "sub/\udcff\n"),
+])
+def test_what_cannot_be_looked_at_is_named_by_its_whole_path(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, path: str
+) -> None:
+    def refuse(what: Any, *args: object, **options: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), what)
+
+    monkeypatch.setattr(module, name, refuse)
+    with pytest.raises(PermissionError) as caught:
+        listed(tree, checksum=True)
+    monkeypatch.undo()
+    assert caught.value.filename == os.path.join(tree, path).rstrip("/")
+
+
+def test_a_file_that_is_none_any_more_is_named_by_its_whole_path(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_file = regular.open_file
+    monkeypatch.setattr(regular, "open_file", lambda *args: open_file("/dev/null"))
+    with pytest.raises(TransferRefused, match=f"^{tree}/sub/\udcff\n: "):
+        listed(tree, checksum=True)
 
 
 def test_digests_stand_in_place_of_times(tree: Path) -> None:
