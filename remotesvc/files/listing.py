@@ -23,7 +23,7 @@ from .walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple
+    from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
     from .walk import Taken
 
@@ -42,6 +42,8 @@ COUNTS = struct.Struct(">IIII")
 NUMBERS = 4 + 8 + 8
 # Entries of one part.
 PART = 1000
+# A bit of a mode, above those of the system: it belongs to somebody else than whom it is to belong to.
+OTHERS = 1 << 16
 # Bytes of a message before it is compressed: it is closed when it has as many, and one part more is the most it has.
 FULL = 1 << 16
 MOST = FULL + PATH.size + (1 << 16) + COUNTS.size + PART * (NUMBERS + 256 + MAX_TARGET)
@@ -52,12 +54,14 @@ AVERAGE = 512
 class Lister(object):
     """Lists a directory and all below it. ``checksum`` digests stand in place of times; ``mode`` is what files get
     instead of their own, ``special`` keeps set-uid, set-gid and sticky bits. ``skipped`` has the paths of what can
-    only be told of. ``check()`` raises if it is to end."""
+    only be told of. ``check()`` raises if it is to end. What does not belong to ``owner``, if there is one, (uid, gid)
+    with -1 for any, has OTHERS in its mode."""
 
     def __init__(self, checksum: "bool", mode: "Any" = None, special: "bool" = True,
                  check: "Callable[[], Any]" = bool) -> "None":
         self.found: "Listing" = {}
         self.skipped: "List[bytes]" = []
+        self.owner: "Optional[Tuple[int, int]]" = None
         self._checksum = checksum
         self._mode = mode
         self._check = check
@@ -97,7 +101,7 @@ class Lister(object):
         sizes: "List[int]" = []
         times: "List[int]" = []
         whats: "List[bytes]" = []
-        bits = self._bits
+        bits, (user, group) = self._bits, self.owner or (-1, -1)
         for name, found, followed in taken:
             mode: "int" = found.st_mode  # type: ignore[union-attr]
             size = mtime = 0
@@ -121,6 +125,8 @@ class Lister(object):
                 except TransferError as error:
                     raise about(error, walk.whole(path + name)) from None
                 whats.append(what)
+            if user not in (-1, found.st_uid) or group not in (-1, found.st_gid):  # type: ignore[union-attr]
+                mode |= OTHERS
             names.append(name)
             modes.append(mode)
             sizes.append(size)
@@ -164,9 +170,13 @@ def list_tree(path: "str", symlinks: "str", exclude: "Filter", lister: "Lister")
     return lister.found
 
 
-def there(dst: "str", rules: "Any", checksum: "bool") -> "List[bytes]":
-    """On the target: the messages that list what is there now."""
-    return messages(list_tree(directories.expand(dst), "keep", Filter(rules), Lister(checksum, check=current().check)))
+def there(dst: "str", rules: "Any", checksum: "bool", owner: "Optional[str]" = None) -> "List[bytes]":
+    """On the target: the messages that list what is there now. Raises OSError, TransferRefused."""
+    lister = Lister(checksum, check=current().check)
+    if owner is not None:
+        from .destination import owner_of
+        lister.owner = owner_of(owner)
+    return messages(list_tree(directories.expand(dst), "keep", Filter(rules), lister))
 
 
 def messages(listing: "Listing") -> "List[bytes]":

@@ -121,7 +121,7 @@ class _Sync(object):
 
     def run(self, delta: "bool") -> "Copied":
         job, options = self._job, self._job.options
-        future = job.submit(_THERE, self._dst, self._rules, self._checksum)
+        future = job.submit(_THERE, self._dst, self._rules, self._checksum, options.owner)
         lister = Lister(self._checksum, options.mode, options.special, job.check)
         here = list_tree(self._path, options.symlinks, self._filter, lister)
         check_count(sum(count_of(part)[0] for parts in here.values() for part in parts), options.max_files)

@@ -138,6 +138,8 @@ class TreeSink(Sink):
         temporary = self._temporary(name)
         os.symlink(target, temporary, dir_fd=self._walker.fd)
         self._links.append((path, temporary, name))
+        if self._settings.owner is not None:
+            os.chown(temporary, *self._settings.owner, dir_fd=self._walker.fd, follow_symlinks=False)
         self.links += 1
 
     def _begin(self, name: "bytes", offset: "int") -> "Landing":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from remotesvc import Context, Router, UsageError
+from remotesvc import Context, Router, TransferRefused, UsageError
 from tests import interpreters
 from tests.interpreters import Interpreter
 from tests.kernel import called_files
@@ -236,6 +236,31 @@ def test_what_the_target_has_to_load(router: Router, tree: Path, tmp_path: Path)
     receiving = {"destination", "disk", "flusher", "inflow", "landing", "leftovers", "receive", "sink", "treesink",
                  "hashlib"}
     assert loaded() & everything == listing | receiving
+
+
+@pytest.mark.parametrize("checksum", [False, True])
+def test_an_owner_is_given_what_is_there_already(
+    context: Context, tree: Path, tmp_path: Path, checksum: bool
+) -> None:
+    target, owner = tmp_path / "t", 12345 if os.getuid() == 0 else os.getuid()
+    wanted = [(owner, -1), (-1, owner)] if owner == 12345 else [(owner, -1)]
+    context.sync(tree, target)
+    for uid, gid in wanted:
+        said = f"{uid}" if gid < 0 else f":{gid}"
+        told = context.sync(tree, target, owner=said, checksum=checksum, dry_run=True)
+        done = context.sync(tree, target, owner=said, checksum=checksum)
+        assert sorted(told.changed_names) == sorted(done.changed_names)
+        assert done.links + done.unchanged + done.files == 102 + (owner == 12345)
+        for path in target.rglob("*"):
+            found = path.lstat()
+            assert uid in (-1, found.st_uid) and gid in (-1, found.st_gid), path
+        again = context.sync(tree, target, owner=said, checksum=checksum)
+        assert (again.unchanged, again.wire) == (102, 0)
+        (target / "sub" / "1").unlink()
+        assert context.sync(tree, target, owner=said, checksum=checksum).changed_names == ["sub/1"]
+    assert described(target, times=True) == described(tree, times=True)
+    with pytest.raises(TransferRefused, match="no user or group nobody-of-that-name"):
+        context.sync(tree, target, owner="nobody-of-that-name", dry_run=True)
 
 
 def test_directories_stay_of_the_group_that_they_inherit(context: Context, tmp_path: Path) -> None:
