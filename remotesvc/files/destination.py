@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from .parts import Parts
 
+# The highest number of a user or group: the one above it says "as it is" to the system.
+_HIGHEST = (1 << 32) - 2
 # What is said besides the path where the directory of a file is not there.
 NO_DIRECTORY = "there is no such directory (it is made if the destination ends with /)"
 
@@ -123,9 +125,12 @@ def _number(text: "str", look_up: "Any") -> "int":
     if not text:
         return -1
     try:
-        return int(text) if text.isdigit() else int(look_up(text))
-    except KeyError:
-        raise TransferRefused("there is no user or group %s" % text) from None
+        number = int(text) if text.isdigit() else int(look_up(text))
+    except (KeyError, ValueError):  # digits that make no number, or a zero in a name
+        raise TransferRefused("there is no user or group %.80s" % text) from None
+    if number > _HIGHEST:
+        raise TransferRefused("%s is not the number of a user or group; the highest is %d" % (text, _HIGHEST))
+    return number
 
 
 def _user(name: "str") -> "int":

@@ -105,8 +105,13 @@ def test_modes_owners_and_times(tmp_path: Path) -> None:
     file_into(source, tmp_path / "b", mode=0o600, mtime=5 * 10**9, owner=f"{os.getuid()}:{os.getgid()}")
     assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o600
     assert (tmp_path / "b").stat().st_mtime == 5
-    with pytest.raises(TransferRefused, match="no user or group nobody-of-that-name"):
-        file_into(source, tmp_path / "b", owner="nobody-of-that-name")
+    for name in ("nobody-of-that-name", "\u00b2", "a\0b", "9" * 5000):
+        with pytest.raises(TransferRefused, match=f"no user or group {name[:80]}"):
+            file_into(source, tmp_path / "b", owner=name)
+    for number in (2**32 - 1, 2**32, 2**70):
+        for said in (f"{number}", f":{number}"):
+            with pytest.raises(TransferRefused, match=f"{number} is not the number of a user or group"):
+                file_into(source, tmp_path / "b", owner=said)
 
 
 @pytest.mark.parametrize("durable", [True, False])
