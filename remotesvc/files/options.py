@@ -71,10 +71,16 @@ class Options(object):
             raise UsageError("mode=%r is not a number from 0 to 0o7777" % (self.mode,))
         if self.owner is not None and (not isinstance(self.owner, str) or not self.owner.strip(":")):
             raise UsageError("owner=%r is not \"user\", \"user:group\" or \":group\"" % (self.owner,))
+        if self.stop is not None and not callable(getattr(self.stop, "is_set", None)):
+            raise UsageError("stop=%r has no is_set(); give a threading.Event" % (self.stop,))
+        if self.progress is not None and not callable(self.progress):
+            raise UsageError("progress=%r cannot be called" % (self.progress,))
+        if type(self.max_files) is not int or self.max_files < 0:
+            raise UsageError("max_files=%r is not a number of entries" % (self.max_files,))
         for name in ("mtime", "limit", "max_bytes", "idle_timeout", "timeout"):
             value = getattr(self, name)
             is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
-            if value is not None and not is_number:
+            if not is_number and (value is not None or name == "idle_timeout"):
                 raise UsageError("%s=%r is not a number" % (name, value))
         if self.limit == 0:
             raise UsageError("limit=0 would send nothing; None is no limit")

@@ -29,9 +29,9 @@ SEND = "remotesvc.files.send:send"
 def pull(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied":
     """See ``Context.pull``."""
     out = dst if hasattr(dst, "write") else None
-    if out is None and not isinstance(dst, (str, os.PathLike)):
+    if out is None and not isinstance(dst, (str, bytes, os.PathLike)):
         raise UsageError("cannot pull to %s; give a path or an object with write()" % type(dst).__name__)
-    return _Pull(context, os.fspath(src), None if out is not None else os.fspath(dst), out, options).run()
+    return _Pull(context, os.fsdecode(src), None if out is not None else os.fsdecode(dst), out, options).run()
 
 
 class _Pull(object):

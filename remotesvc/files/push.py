@@ -32,7 +32,7 @@ def push(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied"
     try:
         job = TransferJob(context, "push", options)
         try:
-            return _Push(job, origin, os.fspath(dst)).run()
+            return _Push(job, origin, os.fsdecode(dst)).run()
         finally:
             job.close()
     finally:
@@ -47,7 +47,7 @@ def open_source(src: "Any", options: "Options") -> "Origin":
         return StreamOrigin(src)
     if not isinstance(src, (str, os.PathLike)):
         raise UsageError("%s cannot be pushed; give a path, bytes, or an object with read()" % type(src).__name__)
-    return open_path(os.fspath(src), options.symlinks, Filter(options.rules()))
+    return open_path(os.fsdecode(src), options.symlinks, Filter(options.rules()))
 
 
 def send_tree(job: "TransferJob", origin: "Origin", dst: "str", sending: "Sending") -> "Copied":

@@ -30,7 +30,7 @@ def push(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied"
     from .push import open_source
     job, origin = TransferJob(context, "push", options), open_source(src, options)
     try:
-        request = dict(options.finish(), dst=os.fspath(dst), kind=origin.kind, name=origin.name)
+        request = dict(options.finish(), dst=os.fsdecode(dst), kind=origin.kind, name=origin.name)
         path = path_untrusted(job.result(job.submit(_THERE + "landing", request)), context.name)
         lister = origin.listed()
         if lister is None:
@@ -44,8 +44,8 @@ def push(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied"
 def pull(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied":
     """See ``Context.pull``, with ``dry_run``."""
     from .pull import name_of, name_of_tree, tree_destination
-    job, src = TransferJob(context, "pull", options), os.fspath(src)
-    dst = None if hasattr(dst, "write") else os.fspath(dst)
+    job, src = TransferJob(context, "pull", options), os.fsdecode(src)
+    dst = None if hasattr(dst, "write") else os.fsdecode(dst)
     asked = job.submit(_THERE + "source", {"src": src, "symlinks": options.symlinks, "rules": options.rules()})
     there = source_untrusted(job.result(asked), context.name)
     request = dict(options.finish(), kind=there["kind"], dst=dst, name=name_of(src))

@@ -100,7 +100,7 @@ class _SyncOrigin(TreeOrigin):
 def sync(context: "Any", src: "Any", dst: "Any", options: "Options", checksum: "bool", delete: "bool",
          dry_run: "bool", delta: "bool") -> "Copied":
     """See ``Context.sync``."""
-    path, dst = os.fspath(src), os.fspath(dst)
+    path, dst = os.fsdecode(src), os.fsdecode(dst)
     if not os.path.isdir(path):
         raise UsageError("%s is no directory here; sync is for directories, push copies files" % path)
     options.times = True  # without them nothing could be told to be equal next time

@@ -38,6 +38,7 @@ class TransferJob(object):
     def ask(self, function: "str", request: "Dict[str, Any]",
             meanwhile: "Optional[Callable[[Callable[[], bool]], Any]]" = None) -> "Any":
         """Begin on the target; returns the first it says. ``meanwhile(over)`` works here until ``over()``."""
+        self.check()
         changes: "Dict[str, Any]" = {"raises": RAISES}
         self.context.tree.turns.take(self.context.id, self._generators, self.check)
         self._turn = True
@@ -64,7 +65,8 @@ class TransferJob(object):
         return other
 
     def submit(self, function: "str", *args: "Any") -> "Any":
-        """Call something on the target; ``result`` waits for it."""
+        """Call something on the target; ``result`` waits for it. Raises CallTimeout, Cancelled."""
+        self.check()
         return self.context.options(raises=RAISES).submit(function, *args)
 
     def result(self, future: "Any") -> "Any":

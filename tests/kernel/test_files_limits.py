@@ -6,13 +6,14 @@ import contextlib
 import io
 import os
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from remotesvc import CallError, Context, UsageError
+from remotesvc import CallError, Cancelled, Context, UsageError
 from remotesvc.files.errors import TransferRefused
 from remotesvc.files.records import MAX_DEPTH
 from tests.kernel.filetrees import content, make
@@ -85,6 +86,50 @@ def test_nothing_is_given_to_an_object_that_is_too_large(context: Context, tmp_p
 def test_max_bytes_is_a_number(context: Context, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="max_bytes='1G' is not a number"):
         context.pull("/etc/passwd", tmp_path / "t", max_bytes="1G")
+
+
+@pytest.mark.parametrize("way", ["push", "pull", "sync"])
+@pytest.mark.parametrize(("option", "message"), [
+    ({"max_files": None}, "max_files=None is not a number"), ({"max_files": -1}, "max_files=-1 is not a number"),
+    ({"max_files": "5"}, "max_files='5' is not a number"), ({"max_files": 1.5}, "max_files=1.5 is not a number"),
+    ({"stop": True}, r"stop=True has no is_set\(\)"), ({"progress": 5}, "progress=5 cannot be called"),
+    ({"idle_timeout": None}, "idle_timeout=None is not a number"),
+], ids=str)  # fmt: skip
+def test_an_option_of_the_wrong_type_is_refused_before_anything_is_sent(
+    context: Context, source: Path, tmp_path: Path, way: str, option: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        getattr(context, way)(source, tmp_path / "t", **option)
+    assert os.listdir(tmp_path) == ["s"]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("way", ["push", "pull", "sync"])
+@pytest.mark.parametrize("size", [1, 100000])
+def test_what_is_stopped_already_does_nothing(
+    context: Context, tmp_path: Path, way: str, size: int, dry_run: bool
+) -> None:
+    make({b"s": {b"f": bytes(size)}}, bytes(tmp_path))
+    stop = threading.Event()
+    stop.set()
+    sources = [tmp_path / "s", *([] if way == "sync" else [tmp_path / "s" / "f"])]
+    for source in sources:
+        with pytest.raises(Cancelled, match="stopped"):
+            getattr(context, way)(source, tmp_path / "t", stop=stop, dry_run=dry_run)
+        assert os.listdir(tmp_path) == ["s"]
+
+
+def test_paths_may_be_bytes(context: Context, tmp_path: Path) -> None:
+    """All but the source of a push, which is content then."""
+    make({b"s": {b"\xff": b"x"}}, bytes(tmp_path))
+    top = bytes(tmp_path / "s")
+    ways: list[tuple[Way, object]] = [
+        (push, tmp_path / "s"), (push, b"content"), (pull, top), (pull, top + b"/\xff"), (Context.sync, top)]
+    for number, (way, source) in enumerate(ways):
+        target = tmp_path / os.fsdecode(b"\xfe%d" % number)
+        assert way(context, source, bytes(target), dry_run=True).files == 1
+        assert way(context, source, bytes(target)).path == str(target)
+        assert (target / os.fsdecode(b"\xff") if target.is_dir() else target).read_bytes() in (b"x", b"content")
 
 
 def test_a_tree_of_more_than_max_files_is_refused(context: Context, tmp_path: Path) -> None:
