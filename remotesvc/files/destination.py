@@ -30,17 +30,15 @@ def place_of(dst: "str", name: "bytes", finish: "Optional[Finish]" = None) -> "T
     Raises TransferRefused where a device, FIFO or socket is, or a link leads to one: a file must not take its name.
     """
     path = directories.expand(dst)
-    if path.endswith("/"):
-        if finish is not None:
-            directories.make(path, finish.durable)
-        directory, final = path, name
-    elif os.path.isdir(path):
+    if path.endswith("/") or os.path.isdir(path):
         directory, final = path, name
     else:
         directory, last = os.path.split(path)
         final = os.fsencode(last)
     if not final or final in (b".", b"..") or b"/" in final:
         raise TransferRefused("give the name of the file, %s is a directory" % dst)
+    if path.endswith("/") and finish is not None:
+        directories.make(path, finish.durable)
     _refuse_special(os.path.join(directory, os.fsdecode(final)))
     return directory or ".", final
 

@@ -57,7 +57,7 @@ class _Pull(object):
             if self._dst is not None and interrupted_tree(self._dst, name_of_tree(self._src)):
                 self._tree = self._tree_sink(self._dst)
             if self._dst is not None and options.resume and not directories.is_content(self._src):
-                self._parts = Parts(*place_of(self._dst, self._name, self._finish), job.check)
+                self._parts = self._parts_at(self._dst)
             head = sender_untrusted(job.ask(SEND, {
                 "src": self._src, "handle": inflow.handle, "idle": options.idle_timeout, "limit": options.limit,
                 "compress": options.compress, "symlinks": options.symlinks, "rules": options.rules(),
@@ -91,6 +91,14 @@ class _Pull(object):
             if self._parts is not None:
                 self._parts.close()
             job.close()
+
+    def _parts_at(self, dst: "str") -> "Optional[Parts]":
+        """What is here of a file, if it is one: that is not known yet, so nothing is made or refused for it."""
+        try:
+            place = place_of(dst, self._name)
+        except TransferRefused:
+            return None
+        return Parts(*place, self._job.check)
 
     def _look(self) -> "None":
         """Only while nothing is here: of a sender that is lost, what came before is worth keeping."""

@@ -59,7 +59,7 @@ def pull(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied"
 
 def _file(job: "TransferJob", path: "str", size: "Optional[int]", name: "str") -> "Copied":
     copied = Copied(path=path, files=1, bytes=size or 0, changed_names=[name] if name else [])
-    return _checked(job, copied)
+    return checked(job, copied)
 
 
 def _tree(job: "TransferJob", path: "str", listing: "Listing", inside: "bool", skipped: "int",
@@ -85,10 +85,11 @@ def _tree(job: "TransferJob", path: "str", listing: "Listing", inside: "bool", s
             if len(copied.changed_names) < MAX_NAMED:
                 copied.changed_names.append(os.fsdecode(above + name))
     check_count(copied.files + copied.links + copied.directories, job.options.max_files)
-    return _checked(job, copied)
+    return checked(job, copied)
 
 
-def _checked(job: "TransferJob", copied: "Copied") -> "Copied":
+def checked(job: "TransferJob", copied: "Copied") -> "Copied":
+    """What would be copied, with its time. Raises TransferRefused if it is more than ``max_bytes``."""
     most = job.options.max_bytes
     if most is not None and copied.bytes > most:
         raise TransferRefused("more than %d bytes; max_bytes says how many are allowed" % most)

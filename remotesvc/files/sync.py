@@ -4,7 +4,7 @@ import hashlib
 import os
 
 from ..bootstrap.errors import UsageError
-from .answers import list_untrusted, removed_untrusted
+from .answers import list_untrusted, path_untrusted, removed_untrusted
 from .copied import Copied
 from .delta import Search, block_size, most_blocks
 from .errors import DigestMismatch, SourceChanged, refusing_here
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SEGMENT = 1 << 21
 _THERE = "remotesvc.files.listing:there"
 _MIRROR = "remotesvc.files.mirror:"
+_LANDING = "remotesvc.files.rehearsed:landing"
 
 
 class SyncSending(Sending):
@@ -149,9 +150,11 @@ class _Sync(object):
     def _carry_out(self, plan: "Plan", delta: "bool") -> "Copied":
         count, names = self._remove(plan.conflicts, self._dry_run)
         copied = Copied(path=self._dst)
-        if self._dry_run:
-            copied.files, copied.bytes = plan.files, plan.bytes
-        elif plan.send or plan.make or plan.top:
+        if not (plan.send or plan.make or plan.top):
+            pass
+        elif self._dry_run:
+            copied = self._rehearse(plan)
+        else:
             try:
                 copied = self._send(plan, delta and bool(plan.delta))
             except DigestMismatch:
@@ -161,6 +164,14 @@ class _Sync(object):
         more, others = self._remove(plan.delete, self._dry_run)
         copied.deleted, copied.deleted_names = count + more, (names + others)[:MAX_NAMED]
         return copied
+
+    def _rehearse(self, plan: "Plan") -> "Copied":
+        """What would be sent. Raises what sending it would, as far as that can be seen."""
+        from .rehearsal import checked
+        job = self._job
+        request = dict(job.options.finish(), dst=self._dst, kind="tree", name=b"")
+        path = path_untrusted(job.result(job.submit(_LANDING, request)), job.context.name)
+        return checked(job, Copied(path=path, files=plan.files, bytes=plan.bytes))
 
     def _remove(self, paths: "List[bytes]", dry_run: "bool") -> "Tuple[int, List[str]]":
         """How many entries were removed, or would be, and which: what is excluded stays, and the directories it is in.

@@ -36,6 +36,38 @@ def tree(tmp_path: Path) -> Path:
     return top
 
 
+def test_a_dry_run_of_a_sync_says_what_would_go_wrong(context: Context, tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for dry_run in (True, False):
+        for dst in ("dangling", "dangling/"):
+            with pytest.raises(NotADirectoryError):
+                context.sync(tree, f"{tmp_path}/{dst}", dry_run=dry_run)
+        with pytest.raises(TransferRefused, match="max_bytes"):
+            context.sync(tree, tmp_path / "t", dry_run=dry_run, max_bytes=2 << 20)
+        assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_what_is_refused_or_not_there_leaves_no_directory_that_was_to_take_it(
+    context: Context, tmp_path: Path, dry_run: bool
+) -> None:
+    with pytest.raises(TransferRefused, match="give the name of the file"):
+        context.push(b"content", f"{tmp_path}/new/below/", dry_run=dry_run)
+    with pytest.raises(FileNotFoundError):
+        context.pull(tmp_path / "nothing", f"{tmp_path}/new/below/", dry_run=dry_run)
+    assert os.listdir(tmp_path) == []
+
+
+@BOTH
+def test_a_directory_that_is_not_there_may_be_named_by_a_dot_in_it(
+    context: Context, way: Way, tree: Path, tmp_path: Path
+) -> None:
+    told = way(context, tree, f"{tmp_path}/new/.", dry_run=True)
+    done = way(context, tree, f"{tmp_path}/new/.")
+    assert (told.files, told.links) == (done.files, done.links)
+    assert (tmp_path / "new" / "large").stat().st_size == 2 << 20
+
+
 @BOTH
 @pytest.mark.parametrize("interpreter", interpreters.found(), ids=str)
 def test_what_a_dry_run_says_is_what_is_done(
