@@ -191,6 +191,30 @@ def test_a_receiver_that_is_stopped_is_given_up(context: Context, tmp_path: Path
     until(lambda: not (tmp_path / "t").exists() and leftovers(tmp_path) == [], what="the receiver has given up")
 
 
+@pytest.mark.parametrize("how", ["stop", "timeout", "idle_timeout"])
+def test_a_receiver_that_is_stopped_is_not_waited_for_when_the_source_fails(
+    context: Context, tmp_path: Path, how: str
+) -> None:
+    """It is to drop what came; whoever ends the transfer, or the time, ends the wait for that."""
+    (tmp_path / "s").write_bytes(content(20 * CHUNK))
+    pid, stop, begun = context.info["pid"], threading.Event(), Stopwatch()
+
+    def progress(done: int, total: int | None) -> None:
+        os.kill(pid, signal.SIGSTOP)
+        threading.Timer(1, stop.set if how == "stop" else bool).start()
+        raise ValueError("of the user's")
+
+    options: dict[str, Any] = {how: stop if how == "stop" else 2}
+    try:
+        with pytest.raises(ValueError, match="of the user's"):
+            context.push(tmp_path / "s", tmp_path / "t", progress=progress, **options)
+        assert begun.seconds < 10
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert context.call(called.add, 1, 2) == 3
+    assert not (tmp_path / "t").exists()
+
+
 def test_a_sender_that_sends_nothing_is_given_up(context: Context, tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(content(4 * CHUNK))
     context.call(called_files.stop_sending)
