@@ -182,7 +182,10 @@ class LazyParts(object):
     def report(self, error: "BaseException") -> "None":
         """Tell of an error of ours that nobody waits for."""
         import traceback
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        try:
+            text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        except Exception:  # it cannot be looked at
+            text = "%s\n" % type(error)
         sys.stderr.write("remotesvc: internal error in context %d:\n%s" % (self._router.id, text))
 
 

@@ -156,10 +156,13 @@ class Root(KernelRouter):
     tree_of: MasterTree
 
     def report(self, error: BaseException) -> None:
-        if isinstance(error, CallbackError):
-            _LOG.error("%s", error, exc_info=error.__cause__)
-        else:
-            _LOG.error("internal error", exc_info=error)
+        try:
+            if issubclass(type(error), CallbackError):
+                _LOG.error("%s", error, exc_info=error.__cause__)
+            else:
+                _LOG.error("internal error", exc_info=(type(error), error, error.__traceback__))
+        except Exception:  # an error of a user's that cannot be looked at
+            _LOG.error("internal error: %s", type(error))
 
     def busy(self, neighbour: int | None) -> bool:
         return self.tree_of.busy(neighbour)

@@ -79,16 +79,16 @@ class Executor(object):
                 value = resolve(target, self.router)(*args, **kwargs)
             else:
                 value = self._value(call, target, args, kwargs, options)
-            if type(value) not in PLAIN and (
-                    hasattr(value, "__await__") or hasattr(value, "__anext__") or hasattr(value, "gi_frame")):
+            kind = type(value)
+            if kind not in PLAIN and (
+                    hasattr(kind, "__await__") or hasattr(kind, "__anext__") or hasattr(kind, "gi_frame")):
                 done, value = self._lazy("unfolder", ".unfold", "Unfolder")(call, message, value)
                 if not done:
                     return None
         except Cancelled as error:
             return self.fail(call, message, error, None if call.cancelled else 1)
         except BaseException as error:  # SystemExit and KeyboardInterrupt included: the call ends, not the kernel
-            ours = isinstance(error, (Refused, Full)) or options.get("isolation") == "process"
-            return self.fail(call, message, error, None if ours else 1)
+            return self.fail(call, message, error, None if options.get("isolation") == "process" else 1)
         finally:
             enter(None)
         return self.finish(call, message, value, options.get("strict_types", False))
@@ -132,10 +132,12 @@ class Executor(object):
 
 class Refused(UsageError):
     """A call that could not begin: an error of ours rather than of the function."""
+    ours = True
 
 
 class Full(Busy):
     """A call that there is no room for: ours, too."""
+    ours = True
 
 
 def parts(message: "Any") -> "Any":

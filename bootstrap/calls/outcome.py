@@ -34,24 +34,32 @@ def fail_with(executor: "Any", call: "Any", message: "Any", reply: "List[Any]", 
     try:
         executor.drain(call.id)
         if message.reply_to:
-            try:
-                encoded = router.codec.encode(reply, router.bindings)
-            except EncodeError as unable:  # whoever waits is answered all the same
-                encoded = router.codec.encode(refusal(unable), router.bindings)
-            router.post(message.src, message.reply_to, encoded, 0, flags, stream, stream != wire.REPLIES,
+            router.post(message.src, message.reply_to, encoded(router, reply), 0, flags, stream, stream != wire.REPLIES,
                         stream == wire.REPLIES)
     except Error:
         pass  # nobody is there to be told
     return reply
 
 
+def encoded(router: "Any", reply: "List[Any]") -> "Any":
+    """An error reply as it is sent: whoever waits is answered, even where it holds what does not travel."""
+    try:
+        return router.codec.encode(reply, router.bindings)
+    except EncodeError as unable:
+        return router.codec.encode(refusal(unable), router.bindings)
+
+
 def error_reply(error: "BaseException", skip: "Optional[int]") -> "List[Any]":
     """The reply for a call that ended with ``error``; ``skip`` frames of ours are left out of it, None marks an error
-    of ours rather than of the function."""
-    if skip is None and getattr(error, "remote", False):
-        return [RAISED, error.as_data()]  # type: ignore[attr-defined]  # from further away: passed on as it is
-    if isinstance(error, Error) and (skip is None or getattr(error, "ours", False)):
-        return refusal(error)
+    of ours rather than of the function. Never raises."""
+    kind = type(error)  # and not `isinstance`, which asks the error itself: that is somebody else's code, and may raise
+    try:
+        if skip is None and getattr(kind, "remote", False):
+            return [RAISED, error.as_data()]  # type: ignore[attr-defined]  # from further away: passed on as it is
+        if issubclass(kind, Error) and (skip is None or getattr(error, "ours", False)):
+            return refusal(error)  # type: ignore[arg-type]
+    except Exception:  # a class of somebody's that derives from one of ours
+        pass
     from ..failures.describe import describe
     data = describe(error, skip or 0)
     _without_ours(data)

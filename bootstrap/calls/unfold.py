@@ -51,8 +51,10 @@ class Unfolder(object):
 
     def __call__(self, call: "Any", message: "Any", value: "Any") -> "Tuple[bool, Any]":
         """(True, value) for a coroutine, (False, None) once a thread sends what a generator yields."""
-        if hasattr(value, "__await__"):
+        if hasattr(type(value), "__await__"):
             return True, run(value)
+        if not iterates(value):
+            return True, value
         with self._lock:
             if self._open >= MAX_OPEN:
                 raise Full("%d generators are open, which is the limit" % MAX_OPEN, call=call.name)
@@ -87,7 +89,7 @@ class Unfolder(object):
         outgoing = self._router.streams.out(message.src, stream)
         outgoing.credit = Ahead(WINDOW)
         call.on_cancel(lambda: outgoing.granted(0))  # who waits for credit looks up, or it would be open till then
-        if hasattr(items, "__anext__"):
+        if hasattr(type(items), "__anext__"):
             items = from_async(items)
         ours = True  # does what goes wrong now go wrong with sending, or in the generator?
         try:
@@ -106,7 +108,7 @@ class Unfolder(object):
             if call.cancelled:  # nobody wants to know how it ended
                 abandon(self._router, message.src, stream, message.reply_to)
             else:
-                skip = None if ours and isinstance(error, Error) else 1
+                skip = None if ours and issubclass(type(error), Error) else 1
                 fail(executor, call, message, error, skip, wire.ERROR | wire.STREAM | wire.END, stream)
         finally:
             try:
@@ -125,6 +127,12 @@ class Unfolder(object):
         encoded = router.codec.encode(value, router.bindings, False, "return value" if flags & wire.END else "item")
         router.post(message.src, message.reply_to, encoded, 0, flags | wire.STREAM, stream, True,
                     given_up=lambda: call.cancelled)
+
+
+def iterates(value: "Any") -> "bool":
+    """Is it a generator, or an asynchronous one? Its type says so: what stands for anything has any attribute."""
+    kind = type(value)
+    return hasattr(kind, "gi_frame") or (hasattr(kind, "__anext__") and hasattr(kind, "aclose"))
 
 
 class Tasks(object):
@@ -157,49 +165,78 @@ class Tasks(object):
                 pass
 
 
-async def _while_wanted(awaitable: "Any") -> "Any":
-    """What it comes to; it is cancelled when the caller of the call that runs here gives up."""
+async def _outcome(awaitable: "Any") -> "Tuple[bool, Any]":
+    """(True, what it comes to) or (False, its error), which asyncio is not to see: that asks errors what they are, and
+    shows them, and one that raises then would end the loop. It is cancelled when the caller of the call that runs here
+    gives up."""
     call: "Any" = running()
-    if call is None:
-        return await awaitable
-    import asyncio
-    current = getattr(asyncio, "current_task", None) or asyncio.Task.current_task  # type: ignore[attr-defined]
-    tasks = getattr(call, "tasks", None)
-    if tasks is None:
-        tasks = call.tasks = Tasks(call)
-    entry = tasks.begin(asyncio.get_event_loop(), current())
+    tasks: "Any" = None
+    entry: "Any" = None
+    if call is not None:
+        import asyncio
+        current = getattr(asyncio, "current_task", None) or asyncio.Task.current_task  # type: ignore[attr-defined]
+        tasks = getattr(call, "tasks", None)
+        if tasks is None:
+            tasks = call.tasks = Tasks(call)
+        entry = tasks.begin(asyncio.get_event_loop(), current())
     try:
-        return await awaitable
+        return True, await awaitable
+    except BaseException as error:
+        return False, error
     finally:
-        tasks.end(entry)
+        if entry is not None:
+            tasks.end(entry)
 
 
 def run(coroutine: "Any") -> "Any":
     """Run a coroutine to its end in an event loop of its own; returns or raises what it does."""
-    import asyncio
-
-    if hasattr(asyncio, "run"):
-        return asyncio.run(_while_wanted(coroutine))
-    loop = asyncio.new_event_loop()  # Python 3.6
+    loop = _begin()
     try:
-        return loop.run_until_complete(_while_wanted(coroutine))
+        returned, value = loop.run_until_complete(_outcome(coroutine))
     finally:
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
+        _end(loop)
+    if not returned:
+        raise value
+    return value
 
 
 def from_async(items: "Any") -> "Iterator[Any]":
     """Iterate an asynchronous generator from a thread without a loop."""
-    import asyncio
-    loop = asyncio.new_event_loop()
+    loop = _begin()
     try:
         while True:
-            try:
-                item = loop.run_until_complete(_while_wanted(items.__anext__()))
-            except StopAsyncIteration:
-                return
+            returned, item = loop.run_until_complete(_outcome(items.__anext__()))
+            if not returned:
+                if issubclass(type(item), StopAsyncIteration):
+                    return
+                raise item
             yield item
     finally:
-        loop.run_until_complete(items.aclose())
+        try:
+            loop.run_until_complete(items.aclose())
+        finally:
+            _end(loop)
+
+
+def _begin() -> "Any":
+    import asyncio
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)  # on a main thread, old Pythons start processes only then
+    return loop
+
+
+def _end(loop: "Any") -> "None":
+    """Close a loop, as `asyncio.run` does, whose own end an odd error of a task that is left over could prevent."""
+    import asyncio
+    try:
+        left = (getattr(asyncio, "all_tasks", None) or asyncio.Task.all_tasks)(loop)  # type: ignore[attr-defined]
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
         loop.run_until_complete(loop.shutdown_asyncgens())
+        if hasattr(loop, "shutdown_default_executor"):
+            loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        asyncio.set_event_loop(None)
         loop.close()

@@ -79,7 +79,10 @@ def report_failed_cast(call: "str", error: "BaseException") -> "None":
     import logging
     logger = logging.getLogger("remotesvc")
     logger.disabled = False  # logging.config disables what it does not know
-    logger.error("cast of %s failed", call, exc_info=(type(error), error, error.__traceback__))
+    try:
+        logger.error("cast of %s failed", call, exc_info=(type(error), error, error.__traceback__))
+    except Exception:  # a handler of the user's cannot show it
+        logger.error("cast of %s failed: %s", call, type(error))
 
 
 def record_data(record: "Any", standard: "Set[str]", exception: "str") -> "Dict[str, Any]":

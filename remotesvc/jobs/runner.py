@@ -11,7 +11,7 @@ from ..bootstrap.calls.current import Call, enter
 from ..bootstrap.calls.execute import Refused, parts, resolve
 from ..bootstrap.calls.outcome import error_reply
 from ..bootstrap.calls.pickled import unpickle
-from ..bootstrap.calls.unfold import from_async, run
+from ..bootstrap.calls.unfold import from_async, iterates, run
 from ..bootstrap.data import codec
 from ..bootstrap.data.limits import MAX_NODES
 from ..bootstrap.errors import EncodeError, Error
@@ -57,7 +57,7 @@ def main(parcel: "Dict[str, Any]", importer: "Any") -> "None":
 
 
 def _reply(error: "BaseException") -> "List[Any]":
-    return error_reply(error, None if isinstance(error, (Error, OSError)) else 1)
+    return error_reply(error, None if issubclass(type(error), (Error, OSError)) else 1)
 
 
 class TooMany(EncodeError):
@@ -140,7 +140,7 @@ class Running(object):
             if self._call.cancelled:
                 return False, self._failure(["cancelled", _ENDED], items)
             # Without our two frames, here and in `_value`.
-            return False, self._failure(error_reply(error, None if isinstance(error, Refused) else 2), items)
+            return False, self._failure(error_reply(error, None if issubclass(type(error), Refused) else 2), items)
         try:
             return True, outcome.pieces(kind, self._encoded(value))
         except EncodeError as error:
@@ -154,11 +154,11 @@ class Running(object):
         else:
             function = resolve(target, self._alone)
         value = function(*args, **kwargs)
-        if hasattr(value, "__await__"):
+        if hasattr(type(value), "__await__"):
             return outcome.VALUE, run(value)
-        if not (hasattr(value, "__anext__") or hasattr(value, "gi_frame")):
+        if not iterates(value):
             return outcome.VALUE, value
-        for item in from_async(value) if hasattr(value, "__anext__") else value:
+        for item in from_async(value) if hasattr(type(value), "__anext__") else value:
             if len(items) >= MAX_NODES:
                 raise TooMany("a job keeps no more than %d items of a generator" % MAX_NODES, "return value",
                               type(value).__name__)

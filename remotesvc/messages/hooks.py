@@ -15,7 +15,7 @@ _writes = threading.Lock()
 def hook_failed(name: "str", error: "BaseException") -> "None":
     """A hook has raised. On the thread that called it, perhaps one that reads a link: what is raised there would end
     that, and all calls to a host with it; and it must not wait for whoever writes the log."""
-    if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
+    if not issubclass(type(error), Exception) and threading.current_thread() is threading.main_thread():
         raise error  # Ctrl-C
     _failed.append((name, error))
     if _writes.acquire(False):

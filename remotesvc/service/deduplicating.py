@@ -9,6 +9,7 @@ from ..bootstrap.errors import EncodeError, UsageError
 from .invoker import Invoker
 from .keys import NoKey, key_of
 from .methods import NO_REPLY, method_of
+from .request import yields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,12 +128,12 @@ class DeduplicatingInvoker(Invoker):
             return request.run()
         try:
             value = request.run(flight.holder)
-            if value is NO_REPLY or hasattr(value, "gi_frame") or hasattr(value, "__anext__"):
+            if value is NO_REPLY or yields(value):
                 raise UsageError("%s %s: what a DeduplicatingInvoker runs must return its value" % (
                     request.name, "answers later" if value is NO_REPLY else "yields"))
             reply = Reply(request.encode(value), self._until(self.ttl))
         except BaseException as error:
-            ours = isinstance(error, EncodeError)
+            ours = issubclass(type(error), EncodeError)
             for waiter in self._land(flight, Failure(error, self._until(self.keep_errors))):
                 if waiter is not request:
                     waiter.fail(error, ours)

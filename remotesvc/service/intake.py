@@ -36,7 +36,7 @@ class Intake(object):
         try:
             self._take(message, call, request)
         except BaseException as error:  # nothing a peer sends may end the thread; it is told
-            request.fail(error, isinstance(error, Error))
+            request.fail(error, issubclass(type(error), Error))
         finally:
             message.release()
 
@@ -169,7 +169,7 @@ class Intake(object):
             request.take_answer()
             lane.invoker.dropped(request, ServiceInactive("nobody waits for it any more"))
         except BaseException as error:  # whatever an invoker of the user's raises
-            request.fail(error, isinstance(error, Error))
+            request.fail(error, issubclass(type(error), Error))
         return False
 
 

@@ -6,7 +6,7 @@ import types
 import weakref
 
 from ..bootstrap.calls.current import enter, running
-from ..bootstrap.calls.execute import Full
+from ..bootstrap.calls.execute import PLAIN
 from ..bootstrap.calls.refusals import BEGUN, ServiceRefused, refusal
 from ..bootstrap.data.codec import Bindings
 from ..bootstrap.data.pack import Encoded
@@ -31,6 +31,14 @@ def payer_of(router: "Any", src: "int") -> "int":
     """On whose account a caller calls: of our children whoever leads to it, which may have made it up."""
     child = router.routes.towards(src)
     return src if child is None else child
+
+
+def yields(value: "Any") -> "bool":
+    """Is it a generator, which its caller iterates?"""
+    if type(value) in PLAIN:
+        return False
+    from ..bootstrap.calls.unfold import iterates
+    return iterates(value)
 
 
 class Request(object):
@@ -107,7 +115,7 @@ class Request(object):
             self._finish(value)
         except BaseException as error:  # SystemExit included: the call ends, not the thread
             self.pool.workers.count(self.lane, 0, 1)
-            self.fail(error, isinstance(error, Full) or (self.call.cancelled and isinstance(error, Cancelled)))
+            self.fail(error, self.call.cancelled and issubclass(type(error), Cancelled))
         finally:
             lane.holder = holder
             enter(before)
@@ -118,7 +126,7 @@ class Request(object):
             self._later, self._given = True, None
         elif type(value) is Encoded:
             self.send(value)
-        elif not self.local and (hasattr(value, "gi_frame") or hasattr(value, "__anext__")):
+        elif not self.local and yields(value):
             self.pool.runner.stream(self, value, self.lane.invoker.holds_stream)
         else:
             try:
@@ -134,7 +142,7 @@ class Request(object):
         self._given = self.message if self.signature.message else None
         method = types.MethodType(self.function, self.lane.service)
         value = self.signature.call(method, self.kwargs, self._given)
-        if hasattr(value, "__await__"):
+        if hasattr(type(value), "__await__"):
             from ..bootstrap.calls.unfold import run
             value = run(value)
         return value
@@ -182,12 +190,12 @@ class Request(object):
             report_failed_cast(self.name, error)
         if answered or self.silent:
             return False
-        if ours and isinstance(error, ServiceRefused):
-            reply: "List[Any]" = refusal(error)
+        from ..bootstrap.calls.outcome import encoded, error_reply
+        if ours and issubclass(type(error), ServiceRefused):
+            reply: "List[Any]" = refusal(error)  # type: ignore[arg-type]
         else:
-            from ..bootstrap.calls.outcome import error_reply
             reply = error_reply(error, None if ours else 0)
-        return self._post(self.router.codec.encode(reply, self.router.bindings), wire.ERROR)
+        return self._post(encoded(self.router, reply), wire.ERROR)
 
     def accept(self) -> "None":
         """Answer at once: its method is ``@no_reply``, and its caller waits all the same, for it does not know that."""

@@ -35,7 +35,7 @@ class Runner(object):
         from ..bootstrap.calls.execute import Full
         from ..bootstrap.calls.unfold import Unfolder, from_async
         if request.silent:
-            for _ in from_async(items) if hasattr(items, "__anext__") else items:
+            for _ in from_async(items) if hasattr(type(items), "__anext__") else items:
                 pass
             request.take_answer()
             return

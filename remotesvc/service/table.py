@@ -132,7 +132,7 @@ class Table(object):
             waiting = lane.clear()
         for request in waiting:
             request.hurry = False
-            request.fail(error, isinstance(error, Error))
+            request.fail(error, issubclass(type(error), Error))
 
     def lanes(self) -> "List[Any]":
         """Those of the active services, each once."""

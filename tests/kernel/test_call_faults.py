@@ -16,7 +16,7 @@ import remotesvc
 from remotesvc import Context, Router
 from tests import interpreters
 from tests.interpreters import Interpreter
-from tests.kernel import called, called_failing, called_nested, called_output, called_waiting
+from tests.kernel import called, called_failing, called_nested, called_odd, called_output, called_waiting
 from tests.kernel.contexts import LIMIT, Heard, appears, gone, until, usable
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
@@ -73,6 +73,55 @@ def test_an_error_without_a_text(context: Context) -> None:
         context.call(called_failing.fail_unprintable)
     assert caught.value.type_name == "tests.kernel.called_failing.Unprintable"
     assert str(caught.value)
+
+
+WAYS: dict[str, Callable[[Context, str], Any]] = {
+    "a call": lambda context, kind: context.call(called_odd.fail, kind),
+    "a chain": lambda context, kind: context.chain().call(called_odd.fail, kind),
+    "a process": lambda context, kind: context.options(isolation="process").call(called_odd.fail, kind),
+    "a generator": lambda context, kind: list(context.call(called_odd.items, kind)),
+    "an asynchronous generator": lambda context, kind: list(context.call(called_odd.async_items, kind)),
+    "a coroutine": lambda context, kind: context.call(called_odd.slowly, kind),
+    "a service": lambda context, kind: context.call_service(called_odd.Side, "fail", kind),
+    "a service that yields": lambda context, kind: list(context.call_service(called_odd.Side, "items", kind)),
+    "a service that awaits": lambda context, kind: context.call_service(called_odd.Side, "slowly", kind),
+    "one after the other": lambda context, kind: context.call_service(called_odd.Turns, "fail", kind),
+    "one for many": lambda context, kind: context.call_service(called_odd.Once, "fail", kind),
+    "making a service": lambda context, kind: context.call_service(called_odd.Unmade, "ping"),
+    "comparing calls": lambda context, kind: context.call_service(called_odd.Uncompared, "ping"),
+}
+
+
+@pytest.mark.parametrize("kind", ["Odd", "Closed", "Unshown"])
+@pytest.mark.parametrize("way", WAYS)
+def test_an_error_that_cannot_be_asked_what_it_is_is_answered(context: Context, way: str, kind: str) -> None:
+    for _ in range(2):  # what it left behind would be seen by the next
+        with pytest.raises(remotesvc.CallError) as caught:
+            WAYS[way](context.options(timeout=LIMIT), kind)
+        assert caught.value.type_name.startswith("tests.kernel.called_odd.")
+    usable(context)
+    assert context.options(timeout=LIMIT).call_service(called_odd.Side, "ping") == "pong"
+
+
+def test_an_error_that_cannot_be_asked_what_it_is_ends_a_cast_only(context: Context, heard: Heard) -> None:
+    context.cast(called_odd.fail, "Odd")
+    until(lambda: any("cast of tests.kernel.called_odd:fail failed" in event.msg for event in heard.logs))
+    usable(context)
+
+
+def test_an_error_that_cannot_be_shown_spoils_no_later_coroutine(context: Context) -> None:
+    with pytest.raises(remotesvc.CallError, match="Unshown"):
+        context.call(called_odd.slowly, "Unshown")
+    assert [context.call(called_odd.fine) for _ in range(3)] == [5, 5, 5]
+
+
+@pytest.mark.parametrize("kind", ["open", "shut", "mock"])
+def test_a_value_with_every_attribute_is_neither_a_coroutine_nor_a_generator(context: Context, kind: str) -> None:
+    with pytest.raises(remotesvc.EncodeError):
+        context.call(called_odd.value, kind)
+    with pytest.raises(remotesvc.EncodeError):
+        context.call_service(called_odd.Side, "value", kind)
+    usable(context)
 
 
 def test_an_error_with_a_text_of_1_mb(context: Context) -> None:
