@@ -4,12 +4,16 @@ import threading
 
 from ..bootstrap.calls.current import Call, running
 from ..bootstrap.data.pack import Encoded
+from ..bootstrap.links.patience import settle
 from ..calling.waiting import TOKENS, wait_in_call
 from .request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Tuple
+
+# Seconds between two looks at what finalisers left, as where there are links.
+SETTLE_EVERY = 1.0
 
 
 def call_here(pool: "Any", service: "Any", method: "str", args: "Tuple[Any, ...]", kwargs: "Dict[str, Any]") -> "Any":
@@ -115,7 +119,8 @@ class LocalRequest(Request):
 
     def result(self) -> "Any":
         """The value once it is there; raises its error."""
-        wait_in_call(self._done.wait)
+        while not wait_in_call(self._done.wait, SETTLE_EVERY if self._later else None):
+            settle(self.router)  # its Message may be gone, and without a link nobody else looks
         if self._error is not None:
             raise self._error
         return self.decode(self._value) if type(self._value) is Encoded else self._value

@@ -123,7 +123,11 @@ class Request(object):
 
     def _finish(self, value: "Any") -> "None":
         if value is NO_REPLY:
-            self._later, self._given = True, None
+            self._later = True
+            if self._given is not None:
+                self._given = None
+                if self.message_gone and not self.silent:
+                    self.fail(self._unanswered(), True)
         elif type(value) is Encoded:
             self.send(value)
         elif not self.local and yields(value):
@@ -138,8 +142,8 @@ class Request(object):
     def run(self, call: "Any" = None) -> "Any":
         """Call the method on this thread; coroutines are run to their end. ``call`` is what ``current()`` is in it."""
         enter(call or self.call)
-        # Kept until it is known whether the method answers later.
-        self._given = self.message if self.signature.message else None
+        # Kept until it is known whether the method answers later; False if it takes none, None if it did not run.
+        self._given = self.message if self.signature.message else False
         method = types.MethodType(self.function, self.lane.service)
         value = self.signature.call(method, self.kwargs, self._given)
         if hasattr(type(value), "__await__"):
@@ -156,6 +160,11 @@ class Request(object):
             found = Message(self)
             self._seen = weakref.ref(found)
         return found
+
+    @property
+    def message_gone(self) -> "bool":
+        """Has nobody the Message any more?"""
+        return self._seen is None or self._seen() is None
 
     # -- its answer: exactly one
 
@@ -245,10 +254,15 @@ class Request(object):
 
     def forgotten(self) -> "None":
         """The method's Message is gone, so a later answer that was promised cannot be given any more. Takes no lock."""
-        if self._later and not self._answered:
-            self.router.forgotten.append(lambda: self.pool.defer(self.fail, NotAnswered(
-                "%s said that it would answer later, and forgot" % self.name), True))
+        if self._later and not self._answered and not self.silent:
+            self.router.forgotten.append(lambda: self.pool.defer(self.fail, self._unanswered(), True))
+
+    def _unanswered(self) -> "NotAnswered":
+        return NotAnswered("%s said that it would answer later, and %s" % (
+            self.name, "forgot" if self.signature.message else "has no Message parameter to answer by"))
 
 
 class NotAnswered(Lost):
-    """The method ran, and let go of its Message without an answer."""
+    """The method ran, and let go of its Message without an answer, or had none: an error of ours."""
+
+    ours = True

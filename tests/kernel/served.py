@@ -115,6 +115,10 @@ class Plain(Service):
         return Service.NO_REPLY
 
     @expose()
+    def has_none(self) -> "Any":
+        return Service.NO_REPLY
+
+    @expose()
     def unencodable(self) -> "Any":
         return [1, threading.Lock()]
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from remotesvc import CallError, CallTimeout, Cancelled, Context, DecodeError, NotSent, Router, UsageError
+from remotesvc import CallError, CallTimeout, Cancelled, Context, DecodeError, Lost, NotSent, Router, UsageError
 from remotesvc.bootstrap.calls.refusals import ServiceInactive
 from remotesvc.messages import waitable
 from remotesvc.messages.latch import Latch
 from remotesvc.service import DeduplicatingInvoker, Pool, Service, expose
 from remotesvc.service.callers import Caller, Callers
 from remotesvc.testing.tree import MemoryTree
-from tests.kernel import called, served_books
+from tests.kernel import called, served, served_books
 from tests.kernel.contexts import LIMIT, until
 from tests.threads import in_thread
 
@@ -206,11 +206,19 @@ def test_who_answers_later_is_not_taken_for_one_that_forgot(router: Router) -> N
     assert served_books.KEPT.pop().reply("at last")
     assert later.result(LIMIT) == "at last"
     never = in_thread(lambda: pool.call(served_books.Noted, "forgets"))
-    until(lambda: pool.call(served_books.Noted, "other") and forgotten)
-    forgotten.popleft()()
+    until(lambda: pool.call(served_books.Noted, "other") and never.done(), what="no link is there, and it ends")
     assert "forgot" in str(never.exception(LIMIT))
     pool.close()
     pool.join()
+
+
+@pytest.mark.parametrize("method", ["forgets", "has_none"])
+def test_who_cannot_answer_any_more_has_answered_that(router: Router, method: str) -> None:
+    """On a master without a link, whose beat would look at what finalisers left."""
+    with Pool(router, services=[served.Plain]) as pool, pytest.raises(Lost, match="would answer later"):
+        in_thread(lambda: pool.call(served.Plain, method)).result(LIMIT)
+    with pytest.raises(Lost, match="would answer later"):
+        router.local().options(timeout=LIMIT).call_service(served.Plain, method)
 
 
 def test_who_is_woken_and_leaves_wakes_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
