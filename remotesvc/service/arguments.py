@@ -5,7 +5,8 @@
 
 from ..bootstrap.calls.refusals import ArgumentError
 from ..bootstrap.data.record import type_name
-from .kinds import classes_in, fits, shown, unlike
+from .kinds import classes_in, fits, members, shown, unlike
+from .message import CALLER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 _ARGS, _KWARGS = 4, 8  # CO_VARARGS, CO_VARKEYWORDS
 # The annotation that asks for the caller's message, by its full name: it may be given as text.
 _MESSAGE = "remotesvc.service.message.Message"
+# What a Receiver gives, which is mistaken for it.
+_RECEIVED = "remotesvc.messages.message.Message"
 
 
 class Signature(object):
@@ -31,14 +34,15 @@ class Signature(object):
         skip = getattr(code, "co_posonlyargcount", 0)
         self.name = function.__name__
         self.positional: "List[str]" = list(names[1:either])
-        self.only_positional = frozenset(names[1:skip])
+        self.only_positional = names[1:skip]
         self.defaults: "Dict[str, Any]" = dict(zip(reversed(names[:either]), reversed(function.__defaults__ or ())))
         self.defaults.update(function.__kwdefaults__ or {})
         self.open_args = bool(code.co_flags & _ARGS)
         self.open_kwargs = bool(code.co_flags & _KWARGS)
         self.names = self.positional + list(names[either:either + keyword])
         self.kinds: "Dict[str, Any]" = {name: annotations[name] for name in self.names if name in annotations}
-        self.message = next((name for name, kind in self.kinds.items() if _is_message(kind)), "")
+        self.message = self._message()
+        self.kinds = {name: kind for name, kind in self.kinds.items() if type(kind) is not Unknown}
         self.kinds.update(spec)
         self.required = [name for name in self.names if name not in self.defaults]
         self.required += [name for name in spec if name not in self.names]
@@ -53,6 +57,25 @@ class Signature(object):
         # Who gives just these, and nothing by position, needs no look at what is missing or too much.
         self._exactly = set(self.names) if not self.open_kwargs and set(self.required) <= set(self.names) else None
         self.classes = {type_name(cls): cls for kind in self.kinds.values() for cls in classes_in(kind)}
+
+    def _message(self) -> "str":
+        """The parameter that asks for the Message. Raises ArgumentError where it cannot be told which that is: what is
+        not taken for it, a caller may make up."""
+        found = []
+        for name in self.names:
+            kind = self.kinds.get(name)
+            meant = {_full_name(each) for each in (members(kind) or (kind if isinstance(kind, tuple) else (kind,)))}
+            if _RECEIVED in meant:
+                raise ArgumentError("%s(): the annotation of %r is remotesvc.Message, which a Receiver gives; "
+                                    "the caller is a remotesvc.service.Message" % (self.name, name))
+            if _MESSAGE in meant or self.defaults.get(name) is CALLER:
+                found.append(name)
+            elif type(kind) is Unknown and "Message" in kind.words():
+                raise ArgumentError("%s(): the annotation %r of %r cannot be evaluated: import what it names at run "
+                                    "time, too, or give it the default CALLER" % (self.name, str(kind), name))
+        if len(found) > 1:
+            raise ArgumentError("%s() asks for the Message twice: %s" % (self.name, ", ".join(found)))
+        return found[0] if found else ""
 
     def bind(self, args: "Sequence[Any]", kwargs: "Dict[str, Any]", what: "str") -> "Dict[str, Any]":
         """The arguments by name, defaults not filled in. Raises ArgumentError naming the one that is wrong."""
@@ -94,8 +117,12 @@ class Signature(object):
         if not self.only_positional:
             return function(**bound)
         rest = dict(bound)
-        return function(*[rest.pop(name) for name in self.positional + [self.message]
-                          if name in self.only_positional and name in rest], **rest)
+        given = len(self.only_positional)
+        while given and self.only_positional[given - 1] not in rest:
+            given -= 1
+        # Whoever leaves out one of them and gives a later one, by name, leaves it its default.
+        first = [rest.pop(name) if name in rest else self.defaults[name] for name in self.only_positional[:given]]
+        return function(*first, **rest)
 
     def filled(self, bound: "Dict[str, Any]") -> "Dict[str, Any]":
         """The same with defaults: two calls that mean the same look the same."""
@@ -118,21 +145,33 @@ def _unwrapped(function: "Any") -> "Any":
 def _annotations(function: "Any") -> "Dict[str, Any]":
     try:
         found = dict(function.__annotations__)
-    except Exception:  # evaluated only now, on new Pythons, and naming what is not imported
-        return {}
+    except Exception:  # evaluated only now, from Python 3.14 on, and naming what is not imported
+        import importlib
+        annotationlib = importlib.import_module("annotationlib")
+        found = annotationlib.get_annotations(function, format=annotationlib.Format.STRING)
     evaluated = {name: _evaluated(kind, function.__globals__) if isinstance(kind, str) else kind
                  for name, kind in found.items()}
     return {name: kind for name, kind in evaluated.items() if kind is not None}
 
 
+class Unknown(str):
+    """The text of an annotation that cannot be evaluated; it is not checked."""
+
+    def words(self) -> "List[str]":
+        """The names in it."""
+        return "".join(each if each.isalnum() or each == "_" else " " for each in self).split()
+
+
 def _evaluated(text: "str", names: "Dict[str, Any]") -> "Any":
-    """What an annotation given as text stands for; None if that cannot be told, and then it is not checked."""
+    """What an annotation given as text stands for; Unknown if that cannot be told."""
     try:
         return eval(text, dict(names))
     except Exception:  # evaluating it may raise anything
-        return None
+        parts = [_evaluated(each, names) for each in text.split("|")] if "|" in text else []  # before Python 3.10
+        return Unknown(text) if not parts or Unknown in map(type, parts) else tuple(parts)
 
 
-def _is_message(kind: "Any") -> "bool":
-    return isinstance(kind, type) and "%s.%s" % (kind.__module__, kind.__qualname__) == _MESSAGE
+def _full_name(kind: "Any") -> "str":
+    kind = getattr(kind, "__origin__", kind)  # of Annotated
+    return "%s.%s" % (kind.__module__, kind.__qualname__) if isinstance(kind, type) else ""
 

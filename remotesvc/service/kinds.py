@@ -19,9 +19,9 @@ def fits(value: "Any", kind: "Any") -> "bool":
         return value is None
     if isinstance(kind, tuple):
         return any(fits(value, each) for each in kind)
-    members = _members(kind)
-    if members:
-        return any(fits(value, each) for each in members)
+    alternatives = members(kind)
+    if alternatives:
+        return any(fits(value, each) for each in alternatives)
     origin = getattr(kind, "__origin__", None)
     if origin is not None and origin is _typing("Literal"):
         return any(value == each and type(value) is type(each) for each in kind.__args__)
@@ -42,14 +42,15 @@ def classes_in(kind: "Any") -> "List[type]":
     if isinstance(kind, type) and (hasattr(kind, "__dataclass_fields__") or hasattr(kind, "_fields") or (
             enum is not None and issubclass(kind, enum.Enum))):
         return [kind]
-    return [cls for each in getattr(kind, "__args__", None) or () if each is not kind for cls in classes_in(each)]
+    parts = kind if isinstance(kind, tuple) else getattr(kind, "__args__", None) or ()
+    return [cls for each in parts if each is not kind for cls in classes_in(each)]
 
 
 def _typing(name: "str") -> "Any":
     return getattr(sys.modules.get("typing"), name, fits)
 
 
-def _members(kind: "Any") -> "Tuple[Any, ...]":
+def members(kind: "Any") -> "Tuple[Any, ...]":
     """The alternatives of a Union, Optional or ``a | b``."""
     if getattr(kind, "__origin__", None) is _typing("Union") or type(kind).__name__ in ("_Union", "UnionType"):
         return tuple(getattr(kind, "__args__", None) or ())

@@ -4,12 +4,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional
 
+
+class _Caller(object):
+    def __repr__(self) -> "str":
+        return "CALLER"
+
+    def __bool__(self) -> "bool":
+        return False
+
+
 # The default of a parameter that asks for the Message, so that a type checker lets callers leave it out.
-CALLER: "Any" = None
+CALLER: "Any" = _Caller()
 
 
 class Message(object):
-    """The call as its method sees it, if it has a parameter annotated with this class.
+    """The call as its method sees it, if it has a parameter annotated with this class, or with the default CALLER.
 
     src         context id of the caller, as the link says
     auth        context id in whose name it called

@@ -6,10 +6,11 @@ import ast
 import functools
 import pathlib
 from types import SimpleNamespace
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, Optional, cast
 
 import pytest
 
+import remotesvc
 import remotesvc.service as service_package
 from remotesvc.bootstrap.calls.refusals import (
     REFUSED,
@@ -27,6 +28,7 @@ from remotesvc.calling.services import Proxy
 
 from remotesvc.bootstrap.errors import NotSent  # isort: skip
 from remotesvc.service import (
+    CALLER,
     AllowAny,
     AllowContexts,
     AllowParents,
@@ -87,6 +89,61 @@ def test_the_message_is_no_argument_of_callers() -> None:
     assert signature(quoted).message == "who"
     with pytest.raises(ArgumentError, match="no argument 'who'"):
         taken.bind([1], {"who": 1}, "m")
+
+
+def test_who_asks_for_the_message_gets_it_however_that_is_written() -> None:
+    def optional(self: Any, who: Optional[Message] = None) -> Any: ...  # noqa: UP045
+
+    def union(self: Any, who: Message | None = None) -> Any: ...
+
+    def annotated(self: Any, who: Annotated[Message, "who"]) -> Any: ...
+
+    def by_default(self: Any, who: Nowhere = CALLER) -> Any: ...  # type: ignore[name-defined]  # noqa: F821
+
+    def bare(self: Any, who=CALLER) -> Any: ...  # type: ignore[no-untyped-def]
+
+    for method in (optional, union, annotated, by_default, bare):
+        taken = signature(method)
+        assert taken.message == "who"
+        with pytest.raises(ArgumentError, match="no argument 'who'"):
+            taken.bind([], {"who": None}, "m")
+
+
+@pytest.mark.parametrize("text", ["Nowhere.Message", "Message[Nowhere]", "'Message' | Nowhere"])
+def test_what_may_ask_for_the_message_and_cannot_be_told_is_refused(text: str) -> None:
+    """A caller could make it up."""
+
+    def method(self: Any, who: Any = None) -> Any: ...
+
+    method.__annotations__["who"] = text
+    with pytest.raises(ArgumentError, match="annotation .* of 'who' cannot be evaluated"):
+        signature(method)
+
+
+def test_a_message_of_a_receiver_is_not_taken_for_the_caller() -> None:
+    def method(self: Any, who: remotesvc.Message = CALLER) -> Any: ...
+
+    with pytest.raises(ArgumentError, match=r"'who' is remotesvc\.Message, .* a remotesvc\.service\.Message"):
+        signature(method)
+
+    def twice(self: Any, who: Message, other: Message) -> Any: ...
+
+    with pytest.raises(ArgumentError, match="twice: who, other"):
+        signature(twice)
+
+
+def test_what_is_left_out_of_positional_only_parameters_keeps_its_default() -> None:
+    def method(self: Any, a: int, b: int = 1, c: int = 2, /, d: int = 3) -> Any:
+        return a, b, c, d
+
+    def first(self: Any, who: Message, x: int, y: int = 2, z: int = 3, /) -> Any:
+        return who, x, y, z
+
+    taken, asking = signature(method), signature(first)
+    call, ask = functools.partial(method, None), functools.partial(first, None)
+    assert taken.call(call, taken.bind([5], {"c": 9}, "m"), None) == (5, 1, 9, 3)
+    assert taken.call(call, taken.bind([5], {}, "m"), None) == (5, 1, 2, 3)
+    assert asking.call(ask, asking.bind([7], {"z": 9}, "m"), "msg") == ("msg", 7, 2, 9)
 
 
 def test_annotations_that_cannot_be_told_are_not_checked() -> None:

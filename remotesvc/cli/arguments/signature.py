@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from dataclasses import dataclass, replace
 
 from remotesvc.cli.arguments.scope import Scope
@@ -220,13 +221,18 @@ class _Reader:
 def _without_message(args: ast.arguments) -> ast.arguments:
     """The parameters without the one through which a method of a service gets its caller's Message."""
 
-    def asks(arg: ast.arg) -> bool:
-        text = ast.unparse(arg.annotation).strip("'\"") if arg.annotation is not None else ""
-        return text.rpartition(".")[2] == "Message"
-
     positional = [*args.posonlyargs, *args.args]
     without: list[ast.expr | None] = [None] * (len(positional) - len(args.defaults))
-    defaults = [each for arg, each in zip(positional, [*without, *args.defaults], strict=True) if not asks(arg)]
+    pairs = list(zip(positional, [*without, *args.defaults], strict=True))
+    asking = {
+        arg.arg for arg, default in [*pairs, *zip(args.kwonlyargs, args.kw_defaults, strict=True)]
+        if "Message" in _words(arg.annotation) or _words(default)[-1:] == ["CALLER"]
+    }  # fmt: skip
+
+    def asks(arg: ast.arg) -> bool:
+        return arg.arg in asking
+
+    defaults = [each for arg, each in pairs if not asks(arg)]
     keyword = [pair for pair in zip(args.kwonlyargs, args.kw_defaults, strict=True) if not asks(pair[0])]
     return ast.arguments(
         posonlyargs=[arg for arg in args.posonlyargs if not asks(arg)],
@@ -234,6 +240,10 @@ def _without_message(args: ast.arguments) -> ast.arguments:
         vararg=args.vararg, kwonlyargs=[arg for arg, _ in keyword], kw_defaults=[each for _, each in keyword],
         kwarg=args.kwarg, defaults=[each for each in defaults if each is not None],
     )  # fmt: skip
+
+
+def _words(node: ast.expr | None) -> list[str]:
+    return re.findall(r"\w+", ast.unparse(node)) if node is not None else []
 
 
 def _shown(args: ast.arguments, skip_first: bool) -> str:
