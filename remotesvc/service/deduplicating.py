@@ -103,7 +103,8 @@ class DeduplicatingInvoker(Invoker):
         """Join a call that is under way; otherwise it goes on to be computed, or answered from what is kept."""
         try:
             filled = request.signature.filled(request.kwargs)
-            request.key = (request.method, self.key_from_request(request.method, filled))
+            # A reply is sent as it was encoded: what one caller wants strictly is not what another takes as it is.
+            request.key = (request.method, self.key_from_request(request.method, filled), request.strict)
         except NoKey:
             request.key = None
             return True
@@ -131,17 +132,23 @@ class DeduplicatingInvoker(Invoker):
             if value is NO_REPLY or yields(value):
                 raise UsageError("%s %s: what a DeduplicatingInvoker runs must return its value" % (
                     request.name, "answers later" if value is NO_REPLY else "yields"))
-            reply = Reply(request.encode(value), self._until(self.ttl))
+            reply = Reply(self._encoded(request, value), self._until(self.ttl))
         except BaseException as error:
-            ours = issubclass(type(error), EncodeError)
             for waiter in self._land(flight, Failure(error, self._until(self.keep_errors))):
                 if waiter is not request:
-                    waiter.fail(error, ours)
+                    waiter.fail(error)
             raise
         for waiter in self._land(flight, reply):
             if waiter is not request:
                 waiter.send(reply.encoded)
         return value if request.local else reply.encoded
+
+    def _encoded(self, request: "Any", value: "Any") -> "Any":
+        try:
+            return request.encode(value)
+        except EncodeError as error:
+            error.ours = True  # type: ignore[attr-defined]  # rather than the method's, for all who wait
+            raise
 
     def gave_up(self, request: "Any") -> "None":
         """A caller has given up. The computation goes on as long as another waits for it."""
@@ -220,5 +227,5 @@ class Failure(object):
         self.until = until
 
 
-def _meant(key: "Tuple[str, Any]", wanted: "Optional[Tuple[str, Any]]") -> "bool":
+def _meant(key: "Tuple[Any, ...]", wanted: "Optional[Tuple[str, Any]]") -> "bool":
     return wanted is None or (key[0] == wanted[0] and wanted[1] in (None, key[1]))

@@ -87,7 +87,8 @@ def _other(value: "Any") -> "bytes":
     if isinstance(value, tuple) and hasattr(cls, "_fields"):
         return _each(value)
     if hasattr(value, "_value_") and hasattr(value, "_name_"):  # a member of an Enum
-        return _text(value._name_)
+        # Flags that go together have no name before Python 3.11.
+        return _plain(value._value_) if value._name_ is None else _text(value._name_)
     if cls.__module__.partition(".")[0] in _EXACT:
         return _plain(value)
     raise NoKey("a value of type %s" % cls.__name__)

@@ -149,6 +149,16 @@ class Deduplicated(Service):
         yield 1
 
     @expose()
+    def lock(self, path: "str") -> "Any":
+        self.compute(path=path)
+        return [threading.Lock()]
+
+    @expose()
+    def status(self, path: "str") -> "Any":
+        self.compute(path=path)
+        return os.stat("/")
+
+    @expose()
     def promise(self) -> "Any":
         return Service.NO_REPLY
 

@@ -257,6 +257,37 @@ def test_the_computing_caller_may_be_lost(tmp_path: Path) -> None:
         assert waiting.result(LIMIT) == 2
 
 
+def test_a_value_that_does_not_travel_is_the_same_error_for_all_who_wait(context: Context, tmp_path: Path) -> None:
+    path = tmp_path / "flag"
+    futures = [async_(context, served_invokers.Deduplicated, "lock", str(path)) for _ in range(3)]
+    until_inside(context, served_invokers.Deduplicated, 1)
+    path.touch()
+    for future in futures:
+        with pytest.raises(remotesvc.EncodeError, match=r"return value\[0\]"):
+            future.result(LIMIT)
+
+
+@pytest.mark.parametrize("strict_first", [True, False])
+def test_who_wants_values_strictly_shares_no_reply_with_who_does_not(
+    context: Context, tmp_path: Path, strict_first: bool
+) -> None:
+    path = tmp_path / "flag"
+    strict = context.options(strict_types=True)
+    callers = [strict, context, strict, context][not strict_first :]
+    futures = [async_(each, served_invokers.Deduplicated, "status", str(path)) for each in callers]
+    until_inside(context, served_invokers.Deduplicated, 2)
+    path.touch()
+    for each, future in zip(callers, futures, strict=True):
+        if each is strict:
+            with pytest.raises(remotesvc.EncodeError, match="strict_types"):
+                future.result(LIMIT)
+        else:
+            assert future.result(LIMIT).type_name == "os.stat_result"
+    assert context.call_service(served_invokers.Deduplicated, "status", str(path)).type_name == "os.stat_result"
+    with pytest.raises(remotesvc.EncodeError, match="strict_types"):
+        strict.call_service(served_invokers.Deduplicated, "status", str(path))
+
+
 def test_a_generator_cannot_be_shared(context: Context) -> None:
     with pytest.raises(remotesvc.CallError, match="yields: .* must return its value"):
         context.service(served_invokers.Deduplicated).generate()

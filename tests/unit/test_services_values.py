@@ -21,6 +21,11 @@ class Colour(enum.Enum):
     BLUE = 2
 
 
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
 class Pair(NamedTuple):
     a: int
     b: int
@@ -50,6 +55,12 @@ def test_different_arguments_have_different_keys() -> None:
     assert max(map(len, keys)) <= 1024
     assert key_of("m", {"x": 1}) != key_of("n", {"x": 1})
     assert key_of("m", {"x": 1}) != key_of("m", {"y": 1})
+
+
+def test_flags_have_keys_however_they_go_together() -> None:
+    flags = [Access(0), Access.READ, Access.WRITE, Access.READ | Access.WRITE]
+    assert len({key_of("m", {"x": flag}) for flag in flags}) == len(flags)
+    assert key_of("m", {"x": Access.WRITE | Access.READ}) == key_of("m", {"x": flags[-1]})
 
 
 def test_the_order_of_names_does_not_matter_to_keys() -> None:
