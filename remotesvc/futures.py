@@ -17,6 +17,7 @@ from .calling.context import Context
 from .calling.fair_inbox import FairInbox
 from .calling.invocation import Invocation
 from .calling.outcomes import own_error
+from .calling.promise import called_back
 from .calling.waiting import wait_in_call
 
 T = TypeVar("T")
@@ -211,8 +212,10 @@ class CallFuture(InterruptibleFuture[T]):
         return Cancelled("cancelled", self._invocation.context.name, self._invocation.call)
 
     def add_done_callback(self, fn: Callable[[concurrent.futures.Future[Any]], object]) -> None:
-        """Call ``fn(future)`` when it is done, on a thread of the router; at once if it is done already."""
-        if self.done():
+        """Call ``fn(future)`` when it is done, on a thread of the router that all such callbacks share: one that blocks
+        delays the others. At once if it is done already."""
+        # What asyncio calls only wakes its loop: that waits for nobody.
+        if self.done() or getattr(fn, "__module__", "") == "asyncio.futures":
             super().add_done_callback(fn)
         else:
-            super().add_done_callback(lambda future: self._hand_off(fn, future))
+            super().add_done_callback(lambda future: self._hand_off(called_back, fn, future, self._invocation.call))

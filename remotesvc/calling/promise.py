@@ -113,8 +113,11 @@ class Promise(object):
             router.alive()
 
     def add_done_callback(self, callback: "Callable[[Any], Any]") -> "None":
-        """Call ``callback(promise)`` when it is done; at once if it is."""
-        self._when_done(self._hand_off, callback)
+        """Call ``callback(promise)`` when it is done, on a thread that all such callbacks share; at once if it is."""
+        self._when_done(self._hand_over, callback)
+
+    def _hand_over(self, callback: "Callable[[Any], Any]", promise: "Promise") -> "None":
+        self._hand_off(called_back, callback, promise, self._invocation.call)
 
     def when_settled(self, callback: "Callable[[Any], Any]") -> "None":
         """The same on whichever thread settles it, mostly the one that reads the link: it must not block, send or
@@ -127,6 +130,16 @@ class Promise(object):
                 self._callbacks.append((run, callback))
                 return
         callback(self)
+
+
+def called_back(callback: "Callable[[Any], Any]", future: "Any", call: "str") -> "None":
+    """Call a done-callback, on the thread that all of them share. What it raises is logged."""
+    try:
+        callback(future)
+    except BaseException as error:  # whatever it raises, the next one is called
+        import logging
+        logging.getLogger("remotesvc").error("done-callback %r of %s failed", callback, call,
+                                             exc_info=(type(error), error, error.__traceback__))
 
 
 def _call(callback: "Callable[[Any], Any]", promise: "Promise") -> "None":

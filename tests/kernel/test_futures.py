@@ -94,6 +94,8 @@ def test_a_callback_that_raises_hurts_nobody(context: Context) -> None:
     called_too = threading.Event()
     future.add_done_callback(lambda future: called_too.set())
     assert called_too.wait(LIMIT)
+    assert any("of tests.kernel.called:add failed" in record.getMessage() for record in caplog.records)
+    assert any("from a callback" in str(record.exc_info) for record in caplog.records)
     assert future.result() == 2
     assert context.submit(called.add, 1, 1).result(LIMIT) == 2
 
@@ -115,6 +117,28 @@ def test_asyncio(context: Context, tmp_path: Path) -> None:
 
     assert asyncio.run(main()) == list(range(20))
     appears(tmp_path / "told")
+
+
+def test_asyncio_waits_for_no_callback(context: Context) -> None:
+    blocked, go_on = threading.Event(), threading.Event()
+
+    def block(future: object) -> None:
+        blocked.set()
+        go_on.wait(LIMIT)
+
+    context.submit("time:sleep", 0.1).add_done_callback(block)
+
+    async def main() -> int:
+        waiting = asyncio.wrap_future(context.submit("time:sleep", 0.5))
+        await asyncio.to_thread(blocked.wait, LIMIT)
+        await waiting
+        return await asyncio.wrap_future(context.submit(called.add, 1, 1))
+
+    try:
+        assert asyncio.run(main()) == 2
+        assert not go_on.is_set()
+    finally:
+        go_on.set()
 
 
 def test_a_future_ends_with_the_error_of_the_call(context: Context) -> None:
