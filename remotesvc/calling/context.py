@@ -57,6 +57,9 @@ class Context(TypedCalls):
     def __copy__(self) -> "Context":
         return Context(self.tree, self.id, self.name, self._options)
 
+    def __deepcopy__(self, memo: "Any") -> "Context":
+        return self.__copy__()
+
     def __reduce__(self) -> "Any":
         return _arrived, (self.id, self.name)
 

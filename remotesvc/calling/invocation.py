@@ -82,6 +82,7 @@ class Invocation(Pending):
     __slots__ = ("context", "tree", "router", "options", "target", "args", "kwargs", "deadline", "peer", "chained",
                  "sent", "tokens", "awaited", "_given_up")
     called = wire.CALL  # the mailbox it goes to
+    ours = "call the function itself"  # what to do instead where the context is the one that calls
 
     def __init__(self, context: "Context", fn: "Any", args: "Tuple[Any, ...]", kwargs: "Dict[str, Any]",
                  options: "Options") -> "None":
@@ -283,6 +284,8 @@ class Invocation(Pending):
 
     def _failed(self, error: "BaseException") -> "BaseException":
         """What its caller is told when it ended without a reply."""
+        if type(error) is NotSent and self.context.id == self.router.id:
+            error = NotSent("this is the calling context itself: %s" % self.ours)
         return own_error(self.context, error, self.call)
 
     def _error(self, value: "Any") -> "BaseException":

@@ -55,6 +55,7 @@ class ServiceInvocation(Invocation):
 
     __slots__ = ()
     called = wire.CALL_SERVICE
+    ours = "call its services by remotesvc.service.call(service, method, ...)"
 
     def __init__(self, context: "Context", service: "Any", method: "str", args: "Tuple[Any, ...]",
                  kwargs: "Dict[str, Any]", options: "Any") -> "None":
@@ -123,11 +124,12 @@ class Proxy(object):
         self._methods = service.methods()
 
     def __getattr__(self, name: "str") -> "Callable[..., Any]":
-        method = self.__dict__["_methods"].get(name) if not name.startswith("_") else None
+        if name.startswith("_"):  # what copies and pickles looks for such names, also before they are there
+            raise AttributeError("a stand-in for a service has no attribute %r" % name)
+        method = self._methods.get(name)
         if method is None:
-            names = ", ".join(sorted(self.__dict__.get("_methods", ()))) or "none"
-            raise AttributeError("%s has no exposed method %r; there are: %s"
-                                 % (self.__dict__["_service"].name(), name, names))
+            names = ", ".join(sorted(self._methods)) or "none"
+            raise AttributeError("%s has no exposed method %r; there are: %s" % (self._service.name(), name, names))
         context, service, silent = self._context, self._service, method.silent
 
         def call(*args: "Any", **kwargs: "Any") -> "Any":
@@ -136,6 +138,9 @@ class Proxy(object):
 
         call.__name__, call.__doc__ = name, method.function.__doc__
         return call
+
+    def __reduce__(self) -> "Any":
+        return Proxy, (self._context, self._service)
 
     def __dir__(self) -> "List[str]":
         return sorted(self._methods)

@@ -1,5 +1,7 @@
 """What a method may know of its caller, and a way to answer later: the ``msg: Message`` parameter."""
 
+from ..bootstrap.errors import UsageError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional
@@ -60,7 +62,10 @@ class Message(object):
         return self._request.answer(value)  # type: ignore[no-any-return]
 
     def fail(self, error: "BaseException") -> "bool":
-        """Answer with an error: it is raised at the caller. False as for ``reply``."""
+        """Answer with an error: it is raised at the caller. False as for ``reply``. Raises UsageError for what is no
+        exception."""
+        if not issubclass(type(error), BaseException):
+            raise UsageError("fail() takes an exception, not %s" % type(error).__name__)
         return self._request.fail(error)  # type: ignore[no-any-return]
 
     def __del__(self) -> "None":

@@ -115,6 +115,22 @@ class Plain(Service):
         return Service.NO_REPLY
 
     @expose()
+    def fails_with_a_text(self, who: Message = CALLER) -> "Any":
+        try:
+            who.fail("no exception")  # type: ignore[arg-type]
+        except remotesvc.UsageError as error:
+            return str(error)
+
+    @expose()
+    def asks_itself(self, who: Message = CALLER) -> "Any":
+        here = who.context.tree.context(who.context.tree.router.id)
+        return here.call_service(Plain, "add", 1)
+
+    @expose()
+    def calls_itself(self, who: Message = CALLER) -> "Any":
+        return who.context.tree.context(who.context.tree.router.id).call(os.getpid)
+
+    @expose()
     def has_none(self) -> "Any":
         return Service.NO_REPLY
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import threading
 from pathlib import Path
 from typing import Any
@@ -203,6 +205,27 @@ def test_a_cast_that_fails_is_logged(context: Context, heard: Heard) -> None:
     context.cast_service(served.Plain, "fail", "text")
     heard.wait_until(lambda: bool(heard.logs))
     assert "FileNotFoundError" in (heard.logs[0].exc)
+
+
+def test_a_stand_in_is_copied_pickled_and_given_away(context: Context) -> None:
+    plain = context.service(served.Plain)
+    assert copy.copy(plain).add(1) == copy.deepcopy(plain).add(1) == 3
+    assert context.call(repr, plain) == f"<tests.kernel.served.Plain in <Context {context.id} local>>"
+    assert b"served" in pickle.dumps(plain)
+    with pytest.raises(AttributeError, match="_nothing"):
+        _ = plain._nothing  # type: ignore[attr-defined]
+
+
+def test_only_an_exception_is_an_error(context: Context) -> None:
+    assert "not str" in context.service(served.Plain).fails_with_a_text()
+
+
+def test_a_context_that_calls_itself_is_told_so(context: Context) -> None:
+    plain = context.service(served.Plain)
+    with pytest.raises(remotesvc.CallError, match=r"the calling context itself: .* by remotesvc\.service\.call"):
+        plain.asks_itself()
+    with pytest.raises(remotesvc.CallError, match="the calling context itself: call the function itself"):
+        plain.calls_itself()
 
 
 def test_what_does_not_end_a_service(context: Context) -> None:
