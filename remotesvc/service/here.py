@@ -2,11 +2,11 @@
 
 import threading
 
-from ..bootstrap.calls.current import Call, running
+from ..bootstrap.calls.current import Call, enter, running
 from ..bootstrap.data.pack import Encoded
 from ..bootstrap.links.patience import settle
 from ..calling.waiting import TOKENS, wait_in_call
-from .request import Request
+from .request import Request, yields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,12 +33,18 @@ def call_here(pool: "Any", service: "Any", method: "str", args: "Tuple[Any, ...]
     if lane in held:  # it is part of a call that has its place
         request.perform()
         return request.result()
+    depth = len(held)
     held.append(lane)
     try:
         (_beside if lane.limit is None else _in_turn)(pool.workers, lane, request)
+        if request.begun and lane.invoker.holds_stream and request.yields:
+            return pool.hold(TurnItems(request, held))
+        return request.result()
     finally:
-        held.pop()
-    return request.result()
+        if not request.kept:
+            del held[depth]
+        if request.begun and not request.kept:
+            pool.workers.done(request)
 
 
 def _beside(workers: "Any", lane: "Any", request: "Any") -> "None":
@@ -66,20 +72,19 @@ def _in_turn(workers: "Any", lane: "Any", request: "Any") -> "None":
         with workers.lock:
             if not request.begun and request in lane.waiting:
                 lane.withdraw(request)
-        if request.begun:
-            workers.done(request)
 
 
 class LocalRequest(Request):
     """A call made in this process: it runs on the calling thread, in its turn."""
 
-    __slots__ = ("begun", "_turn", "_done", "_value", "_error")
+    __slots__ = ("begun", "kept", "_turn", "_done", "_value", "_error")
     local = True
 
     def __init__(self, pool: "Any", call: "Any", name: "str") -> "None":
         super().__init__(pool, _Here(pool.kernel), call)
         self.name = name
-        self.begun = False
+        self.begun = False  # it has its turn, and keeps that for what it yields
+        self.kept = False
         self.silent = False
         self.own_thread = True
         self._turn = threading.Event()
@@ -115,7 +120,13 @@ class LocalRequest(Request):
             causes = tokens_of(self.call, self.pool.kernel.id) + list(tokens)
             if causes:
                 self.pool.waits.add(Wait(place, lock, self, causes))
-        wait_in_call(event.wait, None, tokens)
+        while not wait_in_call(event.wait, SETTLE_EVERY, tokens):
+            settle(self.router)  # what has the turn may have been let go of
+
+    @property
+    def yields(self) -> "bool":
+        """Has it returned a generator?"""
+        return self._error is None and yields(self._value)
 
     def result(self) -> "Any":
         """The value once it is there; raises its error."""
@@ -145,6 +156,71 @@ class LocalRequest(Request):
     def decode(self, encoded: "Any") -> "Any":
         """What another caller would get."""
         return self.router.codec.decode(encoded.data, encoded.blobs, encoded.tagged, self.router.bindings)
+
+
+class TurnItems(object):
+    """What a generator of this process yields, where the next call begins after its end: iterated by its caller, it has
+    the turn until it ends, is closed or let go of, or the pool closes."""
+
+    gi_frame = None  # as a generator has: who gets it may return it to a caller elsewhere
+
+    def __init__(self, request: "Any", held: "Any") -> "None":
+        from ..bootstrap.calls.unfold import from_async
+        items = request.result()
+        self._items: "Any" = from_async(items) if hasattr(type(items), "__anext__") else items
+        self._request = request
+        self._held = held  # of the thread that called: what else that calls of the service is part of this
+        self._steps = threading.RLock()
+        self._over: "Optional[BaseException]" = None  # what it ends with, once it is to
+        self._released = False
+        request.kept = True
+
+    def __iter__(self) -> "TurnItems":
+        return self
+
+    def __next__(self) -> "Any":
+        with self._steps:
+            if self._over is not None:
+                raise self._over
+            before = running()
+            try:
+                enter(self._request.call)
+                return next(self._items)
+            except BaseException:  # StopIteration as well
+                self._over = StopIteration()
+                raise
+            finally:
+                enter(before)
+                if self._over is not None:
+                    self._release()
+
+    def close(self) -> "None":
+        """End it: the next call has its turn."""
+        self.end(StopIteration())
+
+    def end(self, error: "BaseException") -> "None":
+        """The same, without waiting for a step on another thread; whoever goes on to iterate gets this error."""
+        self._over = self._over or error
+        if self._steps.acquire(False):
+            try:
+                self._release()
+            finally:
+                self._steps.release()
+
+    def _release(self) -> "None":
+        if self._released:
+            return
+        self._released = True
+        try:
+            self._items.close()
+        finally:
+            if self._request.lane in self._held:
+                self._held.remove(self._request.lane)
+            self._request.pool.let_go(self, self._request)
+
+    def __del__(self) -> "None":
+        if not self._released:  # no locks may be taken here
+            self._request.router.forgotten.append(self.close)
 
 
 class _Here(object):

@@ -2,10 +2,12 @@
 
 import collections
 import threading
+import weakref
 
 from ..bootstrap.calls.refusals import BEGUN, ServiceInactive
-from ..bootstrap.errors import UsageError
+from ..bootstrap.errors import Lost, UsageError
 from ..bootstrap.links import wire
+from ..bootstrap.links.patience import settle
 from ..messages.here import kernel_of
 from .activation import Activation, PoolTask
 from .activator import Activator
@@ -56,6 +58,7 @@ class Pool(object):
         self.workers = Workers(kernel, size, self._intake.take, self._intake.allow, self._shut_down)
         self.table = Table(self, self.workers)
         self._waits: "Any" = None
+        self._held: "weakref.WeakSet[Any]" = weakref.WeakSet()
         self._own = self.workers.lanes.add("")  # what `defer` is given
         self._ended = threading.Event()
         with kernel.lock:
@@ -146,6 +149,18 @@ class Pool(object):
 
     # -- what becomes of calls
 
+    def hold(self, items: "Any") -> "Any":
+        """Remember a generator of our own that has a turn; returns it."""
+        self._held.add(items)
+        if self.closed:
+            items.end(Lost(CLOSING))
+        return items
+
+    def let_go(self, items: "Any", request: "Any") -> "None":
+        """It has ended."""
+        self._held.discard(items)
+        self.workers.done(request)
+
     @property
     def waits(self) -> "Any":
         """The calls that wait and might wait for ever; most pools have none."""
@@ -220,6 +235,12 @@ class Pool(object):
                     work.lane.invoker.dropped(work, error)
                 work.hurry = True
                 work.fail(error, True)
+        settle(kernel)  # what was let go of still has a turn
+        for items in list(self._held):
+            try:
+                items.end(Lost(CLOSING))
+            except BaseException as error:  # what a generator does when it is told to end
+                kernel.report(error)
         for request in self.callers.streams():  # who iterates may take for ever
             request.call.cancel()
             self._dead(request.src, request.reply_to, BEGUN)

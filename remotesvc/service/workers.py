@@ -230,6 +230,7 @@ class Workers(object):
 
     def _perform(self, work: "Any") -> "None":
         held = self.held()
+        depth = len(held)
         held.append(work.lane)
         try:
             if isinstance(work, PoolTask) or self._allow(work):
@@ -237,7 +238,7 @@ class Workers(object):
         except BaseException as error:
             self._kernel.report(error)
         finally:
-            held.pop()
+            del held[depth:]
             with self.lock:
                 self.lanes.done(work)
 

@@ -178,6 +178,51 @@ class Deduplicated(Service):
         return value
 
 
+class Steps(Service):
+    """Yields, one caller after the other."""
+
+    invoker_class = SerializedInvoker
+
+    def __init__(self, router: "Any" = None) -> None:
+        super().__init__(router)
+        self.log = []  # type: list[Any]
+
+    @expose()
+    def items(self, n: int) -> "Iterator[int]":
+        try:
+            self.log.append("begun")
+            yield from range(n)
+            return n  # type: ignore[return-value]
+        finally:
+            self.log.append("ended")
+
+    @expose()
+    def seen(self) -> "list[Any]":
+        self.log.append("seen")
+        return list(self.log)
+
+
+def seen_between(how: str) -> "Any":
+    """What another thread of this process sees while this one iterates, and what this one does."""
+    seen = []  # type: list[Any]
+    items = call(Steps, "items", 3)
+    first = next(items)
+    thread = threading.Thread(target=lambda: seen.append(call(Steps, "seen")))
+    thread.start()
+    thread.join(0.3)
+    own, early = call(Steps, "seen"), list(seen)  # part of what this thread iterates
+    if how == "exhausted":
+        rest = list(items)
+    else:
+        rest = []
+        if how == "closed":
+            items.close()
+        else:
+            del items
+    thread.join()
+    return first, own, early, rest, seen[0][-2:]
+
+
 class Counted(Service):
     """Says how often it was asked."""
 

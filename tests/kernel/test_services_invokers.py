@@ -10,6 +10,7 @@ import pytest
 
 import remotesvc
 from remotesvc import Context, Router
+from remotesvc.service import Pool
 from tests import interpreters
 from tests.interpreters import Interpreter
 from tests.kernel import served, served_above, served_invokers
@@ -286,6 +287,38 @@ def test_who_wants_values_strictly_shares_no_reply_with_who_does_not(
     assert context.call_service(served_invokers.Deduplicated, "status", str(path)).type_name == "os.stat_result"
     with pytest.raises(remotesvc.EncodeError, match="strict_types"):
         strict.call_service(served_invokers.Deduplicated, "status", str(path))
+
+
+@pytest.mark.parametrize("how", ["exhausted", "closed", "dropped"])
+def test_a_generator_called_in_its_own_process_has_its_turn_until_its_end(context: Context, how: str) -> None:
+    first, own, early, rest, later = context.call(served_invokers.seen_between, how)
+    assert (first, own, early) == (0, ["begun", "seen"], [])
+    assert rest == ([1, 2] if how == "exhausted" else [])
+    assert later == ["ended", "seen"]
+    assert list(context.call_service(served_invokers.Steps, "items", 2)) == [0, 1]
+
+
+def test_a_generator_of_a_pool_that_closes_is_over(router: Router) -> None:
+    steps = served_invokers.Steps()
+    with Pool(router, services=[steps]) as pool:
+        items = pool.call(served_invokers.Steps, "items", 3)
+        assert next(items) == 0
+    assert steps.log == ["begun", "ended"]
+    with pytest.raises(remotesvc.Lost, match="closing"):
+        next(items)
+
+
+def test_what_a_generator_of_ones_own_process_returns_can_be_had(router: Router) -> None:
+    with Pool(router, services=[served_invokers.Steps]) as pool:
+
+        def all_of_it() -> Any:
+            return (yield from pool.call(served_invokers.Steps, "items", 2))
+
+        items = all_of_it()
+        assert [next(items), next(items)] == [0, 1]
+        with pytest.raises(StopIteration) as caught:
+            next(items)
+        assert caught.value.value == 2
 
 
 def test_a_generator_cannot_be_shared(context: Context) -> None:
