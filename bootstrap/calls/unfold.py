@@ -11,7 +11,7 @@ from .outcome import fail
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, List, Tuple
+    from typing import Any, Callable, Iterator, List, Tuple
 
 # Open generators; each has a thread of its own, which mostly waits for credit.
 MAX_OPEN = 64
@@ -165,7 +165,7 @@ class Tasks(object):
                 pass
 
 
-async def _outcome(awaitable: "Any") -> "Tuple[bool, Any]":
+async def outcome(awaitable: "Any") -> "Tuple[bool, Any]":
     """(True, what it comes to) or (False, its error), which asyncio is not to see: that asks errors what they are, and
     shows them, and one that raises then would end the loop. It is cancelled when the caller of the call that runs here
     gives up."""
@@ -192,9 +192,9 @@ def run(coroutine: "Any") -> "Any":
     """Run a coroutine to its end in an event loop of its own; returns or raises what it does."""
     loop = _begin()
     try:
-        returned, value = loop.run_until_complete(_outcome(coroutine))
+        returned, value = loop.run_until_complete(outcome(coroutine))
     finally:
-        _end(loop)
+        end_loop(loop)
     if not returned:
         raise value
     return value
@@ -203,19 +203,30 @@ def run(coroutine: "Any") -> "Any":
 def from_async(items: "Any") -> "Iterator[Any]":
     """Iterate an asynchronous generator from a thread without a loop."""
     loop = _begin()
+
+    def step(awaitable: "Any") -> "Any":
+        returned, value = loop.run_until_complete(outcome(awaitable))
+        if not returned:
+            raise value
+        return value
+
+    try:
+        yield from iterate_async(step, items)
+    finally:
+        end_loop(loop)
+
+
+def iterate_async(step: "Callable[[Any], Any]", items: "Any") -> "Iterator[Any]":
+    """Iterate an asynchronous generator; ``step(awaitable)`` runs each step to its end."""
     try:
         while True:
-            returned, item = loop.run_until_complete(_outcome(items.__anext__()))
-            if not returned:
-                if issubclass(type(item), StopAsyncIteration):
-                    return
-                raise item
+            try:
+                item = step(items.__anext__())
+            except StopAsyncIteration:
+                return
             yield item
     finally:
-        try:
-            loop.run_until_complete(items.aclose())
-        finally:
-            _end(loop)
+        step(items.aclose())
 
 
 def _begin() -> "Any":
@@ -225,7 +236,7 @@ def _begin() -> "Any":
     return loop
 
 
-def _end(loop: "Any") -> "None":
+def end_loop(loop: "Any") -> "None":
     """Close a loop, as `asyncio.run` does, whose own end an odd error of a task that is left over could prevent."""
     import asyncio
     try:

@@ -72,8 +72,8 @@ class Service(object):
         reported."""
         raise NotImplementedError("%s has a select and no on_message()" % type(self).name())
 
-    def on_shutdown(self) -> "None":
-        """The pool has ended: called once, after the last call, on one of its threads."""
+    def on_shutdown(self) -> "Any":
+        """The pool has ended: called once, after the last call, on one of its threads. It may be ``async``."""
 
 
 if TYPE_CHECKING:

@@ -165,9 +165,9 @@ class TurnItems(object):
     gi_frame = None  # as a generator has: who gets it may return it to a caller elsewhere
 
     def __init__(self, request: "Any", held: "Any") -> "None":
-        from ..bootstrap.calls.unfold import from_async
         items = request.result()
-        self._items: "Any" = from_async(items) if hasattr(type(items), "__anext__") else items
+        self._items: "Any" = request.pool.loop_of(request.lane).iterate(items) if hasattr(
+            type(items), "__anext__") else items
         self._request = request
         self._held = held  # of the thread that called: what else that calls of the service is part of this
         self._steps = threading.RLock()

@@ -37,6 +37,7 @@ class Lane(object):
         self.invoker: "Any" = None
         self.activation: "Any" = None
         self.listener: "Any" = None
+        self.loop: "Any" = None  # of its methods that await, once one has
         self.holder: "Any" = None  # the call that runs, where it is one at a time
         self.running = 0
         self.guests = 0  # calls of this process that run beside those, on their callers' threads

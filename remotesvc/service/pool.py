@@ -149,6 +149,15 @@ class Pool(object):
 
     # -- what becomes of calls
 
+    def loop_of(self, lane: "Any") -> "Any":
+        """The event loop of a service."""
+        if lane.loop is None:
+            from .loop import Loop
+            made = Loop(self.workers, lane.name)
+            with self.workers.lock:
+                lane.loop = lane.loop or made
+        return lane.loop
+
     def hold(self, items: "Any") -> "Any":
         """Remember a generator of our own that has a turn; returns it."""
         self._held.add(items)
@@ -259,9 +268,13 @@ class Pool(object):
                     lane.invoker.close()
                     if lane.listener is not None:
                         lane.service.select.close()
-                    lane.service.on_shutdown()
+                    last = lane.service.on_shutdown()
+                    if hasattr(type(last), "__await__"):
+                        self.loop_of(lane).run(last)
                 except BaseException as error:
                     self.kernel.report(error)
+                if lane.loop is not None:
+                    lane.loop.close()
         for request in self.callers.close():  # promised for later, and never given
             request.hurry = True
             request.fail(ServiceInactive(CLOSING), True)

@@ -147,8 +147,9 @@ class Request(object):
         method = types.MethodType(self.function, self.lane.service)
         value = self.signature.call(method, self.kwargs, self._given)
         if hasattr(type(value), "__await__"):
-            from ..bootstrap.calls.unfold import run
-            value = run(value)
+            value = self.pool.loop_of(self.lane).run(value)
+        if not self.local and hasattr(type(value), "__anext__") and yields(value):
+            value = self.pool.loop_of(self.lane).iterate(value)
         return value
 
     @property

@@ -1,0 +1,130 @@
+"""The event loop of one service, which all that its methods await shares: a service may keep what asyncio binds to one.
+
+It runs on a thread of its own. Who called waits on another, as for any method; what is asked there about the running
+call, and which turns are its own, holds for each step of the coroutine and of the tasks that it begins.
+"""
+
+import threading
+
+from ..bootstrap.calls.current import enter, running
+from ..bootstrap.calls.unfold import end_loop, iterate_async, outcome
+from ..bootstrap.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+# Seconds for which the end of the pool waits for what is left over: who blocks its loop holds up nothing else.
+FAREWELL = 0.5
+
+
+class Loop(object):
+    """It starts with the first coroutine, and ends with the pool."""
+
+    def __init__(self, workers: "Any", name: "str") -> "None":
+        self._workers = workers
+        self._name = name
+        self._lock = threading.Lock()
+        self._thread: "Any" = None
+        self._loop: "Any" = None
+
+    def run(self, awaitable: "Any") -> "Any":
+        """Await it there; returns or raises what it does. Raises UsageError on its own thread."""
+        loop = self._begun()
+        if threading.current_thread() is self._thread:
+            if hasattr(awaitable, "close"):
+                awaitable.close()
+            raise UsageError("an async method of %s is called where its loop runs, which would wait for itself: await "
+                             "self.method(), or asyncio.to_thread(call, ...)" % self._name)
+        done, tasks = threading.Event(), []  # type: Any, Any
+        steps = Steps(outcome(awaitable), running(), list(self._workers.held()), self._workers)
+
+        def begin() -> "None":
+            tasks.append(loop.create_task(steps))
+            tasks[0].add_done_callback(lambda task: done.set())
+
+        loop.call_soon_threadsafe(begin)
+        try:
+            done.wait()
+        except BaseException:  # Ctrl-C
+            loop.call_soon_threadsafe(lambda: tasks[0].cancel())
+            raise
+        returned, value = tasks[0].result()
+        if not returned:
+            raise value
+        return value
+
+    def iterate(self, items: "Any") -> "Iterator[Any]":
+        """Iterate an asynchronous generator from another thread."""
+        return iterate_async(self.run, items)
+
+    def close(self) -> "None":
+        """End it, and what is left over on it."""
+        if self._thread is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(FAREWELL)
+
+    def _begun(self) -> "Any":
+        with self._lock:
+            if self._thread is None:
+                import asyncio
+                loop = self._loop = asyncio.new_event_loop()
+                loop.set_task_factory(self._task)
+                thread = threading.Thread(target=self._serve, name="remotesvc-loop", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # this host has no room for another
+                    loop.close()
+                    raise
+                self._thread = thread
+        return self._loop
+
+    def _serve(self) -> "None":
+        import asyncio
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            end_loop(self._loop)
+
+    def _task(self, loop: "Any", coroutine: "Any", **options: "Any") -> "Any":
+        """A task: part of the call whose step begins it."""
+        import asyncio
+        call = running()
+        if call is not None:
+            coroutine = Steps(coroutine, call, list(self._workers.held()), self._workers)
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+
+class Steps(object):
+    """A coroutine each of whose steps is part of a call."""
+
+    def __init__(self, coroutine: "Any", call: "Any", held: "Any", workers: "Any") -> "None":
+        self._coroutine = coroutine
+        self._call = call
+        self._held = held
+        self._workers = workers
+
+    def send(self, value: "Any") -> "Any":
+        return self._step(self._coroutine.send, value)
+
+    def throw(self, *error: "Any") -> "Any":
+        return self._step(self._coroutine.throw, *error)
+
+    def close(self) -> "None":
+        self._step(self._coroutine.close)
+
+    def __await__(self) -> "Any":
+        return self._coroutine.__await__()  # for asyncio, which only asks whether it is there
+
+    def __getattr__(self, name: "str") -> "Any":
+        return getattr(self._coroutine, name)  # its frame and name, for whoever shows tasks
+
+    def _step(self, step: "Any", *args: "Any") -> "Any":
+        before, held = running(), self._workers.stand_in(self._held)
+        enter(self._call)
+        try:
+            return step(*args)
+        finally:
+            enter(before)
+            self._workers.stand_in(held)

@@ -1,0 +1,94 @@
+"""Services whose methods await. Python 3.6."""
+
+import asyncio
+import threading
+
+import remotesvc
+from remotesvc.service import SerializedInvoker, Service, call, expose
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from typing import Any
+
+
+class Keeper(Service):
+    """Keeps what asyncio binds to a loop."""
+
+    def __init__(self, router: "Any" = None) -> None:
+        super().__init__(router)
+        self.lock = None  # type: Any
+        self.queue = None  # type: Any
+        self.ended = None  # type: Any
+
+    @expose()
+    async def locked(self, seconds: float) -> bool:
+        if self.lock is None:
+            self.lock = asyncio.Lock()
+        async with self.lock:
+            await asyncio.sleep(seconds)
+        return True
+
+    @expose()
+    async def get(self) -> int:
+        if self.queue is None:
+            self.queue = asyncio.Queue()
+        return await self.queue.get()  # type: ignore[no-any-return]
+
+    @expose()
+    async def waits(self) -> bool:
+        return self.queue is not None and not self.queue.empty()
+
+    @expose()
+    async def put(self, value: int) -> None:
+        while self.queue is None:
+            await asyncio.sleep(0.01)
+        self.queue.put_nowait(value)
+
+    @expose()
+    async def drain(self, n: int) -> "AsyncIterator[int]":
+        for _ in range(n):
+            yield await self.get()
+
+    @expose()
+    async def names(self) -> "list[str]":
+        """The running call, as a coroutine and the tasks it begins know it."""
+
+        async def name() -> str:
+            await asyncio.sleep(0.05)
+            return remotesvc.current().name
+
+        tasks = [asyncio.ensure_future(name()), asyncio.ensure_future(name())]
+        return [await name(), *[await task for task in tasks]]
+
+    @expose()
+    async def other(self) -> "list[str]":
+        await asyncio.sleep(0.02)
+        return [remotesvc.current().name]
+
+    @expose()
+    async def blocks(self) -> "Any":
+        return call(Keeper, "other")
+
+    @expose()
+    async def thread(self) -> str:
+        return threading.current_thread().name
+
+    async def on_shutdown(self) -> None:
+        async with self.lock:
+            self.ended = threading.current_thread().name
+
+
+class InTurn(Service):
+    """The same, one after the other."""
+
+    invoker_class = SerializedInvoker
+
+    @expose()
+    async def outer(self) -> "Any":
+        await asyncio.sleep(0)
+        return call(InTurn, "inner")
+
+    @expose()
+    def inner(self) -> str:
+        return "part of it"
