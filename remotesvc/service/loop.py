@@ -21,8 +21,9 @@ FAREWELL = 0.5
 class Loop(object):
     """It starts with the first coroutine, and ends with the pool."""
 
-    def __init__(self, workers: "Any", name: "str") -> "None":
-        self._workers = workers
+    def __init__(self, pool: "Any", name: "str") -> "None":
+        self._pool = pool
+        self._workers = pool.workers
         self._name = name
         self._lock = threading.Lock()
         self._thread: "Any" = None
@@ -37,7 +38,8 @@ class Loop(object):
             raise UsageError("an async method of %s is called where its loop runs, which would wait for itself: await "
                              "self.method(), or asyncio.to_thread(call, ...)" % self._name)
         done, tasks = threading.Event(), []  # type: Any, Any
-        steps = Steps(outcome(awaitable), running(), list(self._workers.held()), self._workers)
+        call = running()
+        steps = Steps(outcome(self._ending(awaitable, call)), call, list(self._workers.held()), self._workers)
 
         def begin() -> "None":
             tasks.append(loop.create_task(steps))
@@ -53,6 +55,13 @@ class Loop(object):
         if not returned:
             raise value
         return value
+
+    async def _ending(self, awaitable: "Any", call: "Any") -> "Any":
+        try:
+            return await awaitable
+        finally:
+            if call is not None and self._pool.kernel.forked:  # it ends here: who waits for it is not there
+                self._pool.runner.drain(call.id)
 
     def iterate(self, items: "Any") -> "Iterator[Any]":
         """Iterate an asynchronous generator from another thread."""

@@ -153,7 +153,7 @@ class Pool(object):
         """The event loop of a service."""
         if lane.loop is None:
             from .loop import Loop
-            made = Loop(self.workers, lane.name)
+            made = Loop(self, lane.name)
             with self.workers.lock:
                 lane.loop = lane.loop or made
         return lane.loop

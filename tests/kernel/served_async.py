@@ -1,6 +1,7 @@
 """Services whose methods await. Python 3.6."""
 
 import asyncio
+import os
 import threading
 
 import remotesvc
@@ -73,6 +74,13 @@ class Keeper(Service):
     @expose()
     async def thread(self) -> str:
         return threading.current_thread().name
+
+    @expose()
+    async def forks(self) -> "Any":
+        process = os.fork()
+        if process:
+            return os.waitpid(process, 0)[1]
+        return None
 
     async def on_shutdown(self) -> None:
         async with self.lock:

@@ -59,6 +59,11 @@ def test_what_an_async_method_calls_of_its_service_is_part_of_its_turn(context: 
     assert context.options(timeout=LIMIT).call_service(served_async.InTurn, "outer") == "part of it"
 
 
+def test_a_fork_of_an_async_method_ends_where_that_does(context: Context) -> None:
+    assert context.options(timeout=LIMIT).call_service(KEEPER, "forks") == 0
+    assert context.options(timeout=LIMIT).call_service(KEEPER, "locked", 0.0)
+
+
 def test_the_loop_ends_with_the_pool_after_an_async_on_shutdown(router: Router) -> None:
     keeper = KEEPER()
     with Pool(router, services=[keeper]) as pool:
