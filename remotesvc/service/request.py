@@ -146,10 +146,12 @@ class Request(object):
         self._given = self.message if self.signature.message else False
         method = types.MethodType(self.function, self.lane.service)
         value = self.signature.call(method, self.kwargs, self._given)
-        if hasattr(type(value), "__await__"):
-            value = self.pool.loop_of(self.lane).run(value)
-        if not self.local and hasattr(type(value), "__anext__") and yields(value):
-            value = self.pool.loop_of(self.lane).iterate(value)
+        kind = type(value)
+        if kind not in PLAIN:
+            if hasattr(kind, "__await__"):
+                value = self.pool.loop_of(self.lane).run(value)
+            if not self.local and hasattr(type(value), "__anext__") and yields(value):
+                value = self.pool.loop_of(self.lane).iterate(value)
         return value
 
     @property
