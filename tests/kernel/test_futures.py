@@ -85,7 +85,7 @@ def test_a_callback_may_call_again(context: Context) -> None:
     assert results == list(range(1, 11))
 
 
-def test_a_callback_that_raises_hurts_nobody(context: Context) -> None:
+def test_a_callback_that_raises_hurts_nobody(context: Context, caplog: pytest.LogCaptureFixture) -> None:
     def bad(future: object) -> None:
         raise ValueError("from a callback")
 
