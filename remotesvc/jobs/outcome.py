@@ -6,7 +6,7 @@ perhaps behind the items that came before it. The sizes are those of one message
 
 import struct
 
-from ..bootstrap.data.limits import MAX_MESSAGE, MAX_STRUCTURED
+from ..bootstrap.data.limits import BESIDE, MAX_MESSAGE, MAX_STRUCTURED
 from ..bootstrap.errors import DecodeError, EncodeError
 from .record import HEAD
 
@@ -62,7 +62,7 @@ def _layout_untrusted(data: "bytes", at: "int") -> "Tuple[int, bool, List[int], 
         raise DecodeError("the result of the job is damaged")
     kind, tagged, count, size = _PART.unpack_from(data, at)
     at += _PART.size
-    if count * _BLOB.size > len(data) - at:
+    if count * (BESIDE + _BLOB.size) > len(data) - at:  # nothing smaller than BESIDE is ever a blob
         raise DecodeError("the result of the job is damaged")
     sizes = [size] + [_BLOB.unpack_from(data, at + _BLOB.size * each)[0] for each in range(count)]
     return kind, tagged, sizes, at + _BLOB.size * count

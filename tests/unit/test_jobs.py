@@ -6,6 +6,7 @@ import errno
 import os
 import pwd
 import random
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,14 @@ def test_sizes_that_a_target_claims_take_no_memory() -> None:
     for count, size in ((0xFFFFFFFF, 1), (0, 1 << 60), (1, 1 << 60)):
         with pytest.raises(DecodeError):
             outcome.parts_untrusted(head + outcome._PART.pack(1, False, count, size) + b"\xff" * 8, decode)
+    many = head + outcome._PART.pack(1, True, 1 << 20, 1) + bytes(8 << 20) + b"\xc0"
+    tracemalloc.start()
+    try:
+        with pytest.raises(DecodeError, match="damaged"):
+            outcome.parts_untrusted(many, decode)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 16
+    finally:
+        tracemalloc.stop()
     assert outcome.MOST < MAX_MESSAGE + 2 * MAX_STRUCTURED
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remotesvc.bootstrap.data.limits import BESIDE
 from remotesvc.bootstrap.errors import DecodeError, WireError
 from remotesvc.bootstrap.links import fragments, wire
 from remotesvc.bootstrap.links.assembly import Assembly
@@ -220,7 +221,8 @@ def test_frames_of_many_reads_cost_what_they_hold() -> None:
 
 
 @given(st.binary(max_size=50), st.lists(st.binary(min_size=1, max_size=50), max_size=5))
-def test_parts_undo_a_body(data: bytes, blobs: list[bytes]) -> None:
+def test_parts_undo_a_body(data: bytes, ends: list[bytes]) -> None:
+    blobs = [bytes(BESIDE - 1) + end for end in ends]
     flags, buffers = fragments.body(data, blobs)
     assert bool(flags) == bool(blobs)
     found, parts = fragments.parts_untrusted(flags, b"".join(buffers))
@@ -231,10 +233,23 @@ def test_parts_undo_a_body(data: bytes, blobs: list[bytes]) -> None:
 def test_blobs_of_any_format_travel_as_bytes() -> None:
     import array
 
-    numbers = array.array("d", [1.5, 2.5])
-    flags, buffers = fragments.body(b"x", [numbers, bytearray(b"ab"), memoryview(b"cd")])
+    numbers = array.array("d", [1.5, 2.5] * BESIDE)
+    flags, buffers = fragments.body(b"x", [numbers, bytearray(b"a" * BESIDE), memoryview(b"b" * BESIDE)])
     _, parts = fragments.parts_untrusted(flags, b"".join(buffers))
-    assert [bytes(part) for part in parts] == [numbers.tobytes(), b"ab", b"cd"]
+    assert [bytes(part) for part in parts] == [numbers.tobytes(), b"a" * BESIDE, b"b" * BESIDE]
+
+
+def test_more_blobs_than_a_message_has_room_for_take_no_memory() -> None:
+    """A message of zeros, which is a list of that many lengths, took 50 times its size."""
+    count = 1 << 20
+    payload = struct.pack(">I", count) + bytes(4 * count)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DecodeError, match="claims 1048576 blobs"):
+            fragments.parts_untrusted(wire.BLOBS, payload)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 16
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
