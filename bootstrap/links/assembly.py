@@ -3,7 +3,12 @@
 Each stream from wire.DYNAMIC up belongs to one large message, generator or channel of its sender. A message that does
 not fit into its stream's window waits, after the first of it, until there is room for all of it. There may be many such
 streams, each with messages that nobody reads yet, so their credit counts what a frame costs us besides its bytes.
+
+Room is given in turn by neighbour, so that none can keep the others from it: not by all that it begins, nor by how
+slowly that comes, nor by what is complete and waits for its reader. Nothing here looks at all streams, or at all that
+wait, for what one neighbour says.
 """
+import collections
 import struct
 import time
 
@@ -14,15 +19,20 @@ from .streams import MESSAGE_COST, hold, window_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Dict, List, Optional, Set, Tuple
 
     from .streams import Key, Owed, Streams
 
     Ready = Tuple[Key, "Incoming", int]
 
-# Bytes of messages that may be under assembly or waiting to be decoded here at once: one largest message and as much
-# again for all others.
+# Bytes of messages that may be under assembly here at once: one largest message and as much again for all others. No
+# more of one neighbour are, together with those that nobody has read; these take nothing from others.
 BUDGET = 2 * wire.MAX_MESSAGE
+# Bytes that one neighbour below us may have under assembly: there is room for a largest message of another beside it.
+MOST = BUDGET // 2
+# Bytes of a message that needs no such room, one at a time of each neighbour: so what most calls return waits for no
+# other target, and hundreds of them take no more than a few times what their windows do.
+OWN = 4 * WINDOW
 # Bytes that one neighbour below us may have sent of messages for which there is no room yet: each may bring its window
 # before it waits, and this is one window for each of several hundred contexts that answer at once.
 MAX_AHEAD = 512 * WINDOW
@@ -74,12 +84,13 @@ class Assembly(object):
 class Incoming(object):
     """A stream towards us: its credit, and the message being put together."""
 
-    __slots__ = ("credit", "assembly", "reserved", "held", "ahead", "touched", "unread", "link", "gone")
+    __slots__ = ("credit", "assembly", "reserved", "own", "held", "ahead", "touched", "unread", "link", "gone")
 
     def __init__(self, window: "int", link: "Any", small: "bool") -> "None":
         self.credit = Eager(window) if small else ReceiveCredit(window)
         self.assembly: "Optional[Assembly]" = None
         self.reserved = False
+        self.own = False  # what is reserved is not of the room that all share
         self.held = 0
         self.ahead = 0  # bytes of the assembly for which nothing is reserved
         self.touched = 0.0  # until then it brought what it should
@@ -93,12 +104,19 @@ class Assemblies(object):
 
     def __init__(self, streams: "Streams") -> "None":
         self.incoming: "Dict[Key, Incoming]" = {}
+        self.of: "Dict[int, Set[Key]]" = {}  # the same by context
         self.budget = BUDGET
-        self.waiting: "List[Ready]" = []
+        # By link, in turn: what waits for room, in its order.
+        self.waiting: "Dict[Any, Dict[Key, Incoming]]" = collections.OrderedDict()
         self.looked = 0.0
-        self.ahead: "Dict[Any, int]" = {}  # bytes for which nothing is reserved, by the link they came over
+        # Bytes by the link they came over: for which nothing is reserved; of the room that all share; that wait to be
+        # read. And the links that have a message under assembly which needs none of that room.
+        self.ahead: "Dict[Any, int]" = {}
+        self.reserved: "Dict[Any, int]" = {}
+        self.unread: "Dict[Any, int]" = {}
+        self.own: "Set[Any]" = set()
         self._streams = streams
-        self._lock = streams.lock
+        self.lock = streams.lock
 
     # -- on the reader thread
 
@@ -106,20 +124,21 @@ class Assemblies(object):
         """See ``Streams.arrived``."""
         key, size = (frame.src, frame.stream), len(frame.payload) + wire.SIZE + MESSAGE_COST
         last = frame.flags & wire.END and not frame.flags & wire.MORE
-        with self._lock:
+        with self.lock:
             incoming = self.incoming.get(key)
             if incoming is None:
                 incoming = self._streams.open(key, self.incoming, Incoming(
                     window_of(frame.stream), link, not frame.flags & wire.FIRST))
+                self.of.setdefault(frame.src, set()).add(key)
             ready: "List[Ready]" = []
             if frame.flags & wire.ABORT:  # beside all credit: the sender may be out of it
-                self._drop_assembly(incoming)
+                self._drop_assembly(key, incoming)
                 ready = self._admit() + [(key, incoming, incoming.held)]
                 incoming.held = 0
             else:
                 incoming.credit.arrived(size)
             if last:
-                self.incoming.pop(key, None)
+                self._close(key)
         self._grant(ready)
         if frame.flags & wire.ABORT:
             if link.pace is not None:
@@ -133,74 +152,120 @@ class Assemblies(object):
 
     def _assemble(self, key, incoming, frame, size):
         # type: (Key, Incoming, Any, int) -> bool
-        assembly, fresh = incoming.assembly, incoming.assembly is None
+        assembly, fresh, link = incoming.assembly, incoming.assembly is None, incoming.link
         if assembly is None:
             assembly = Assembly(frame)
         try:
             done = assembly.add(frame)
         except WireError:  # after the last frame nobody else knows of it
-            with self._lock:
-                self._drop_assembly(incoming)
+            with self.lock:
+                self._drop_assembly(key, incoming)
             raise
-        with self._lock:  # other threads admit what waits, and forget who is gone
+        with self.lock:  # other threads admit what waits, and forget who is gone
             if incoming.gone:
                 return False
             now = time.monotonic()
             incoming.touched = now if fresh else min(now, incoming.touched + size / LEAST_RATE)
             incoming.held += size
-            ahead = 0 if incoming.reserved else self._ahead(incoming, size)
+            ahead = 0 if incoming.reserved else self._count_ahead(incoming, size)
             ready: "List[Ready]" = []
             if fresh:
                 incoming.assembly, incoming.reserved = assembly, False
                 if not incoming.unread:
-                    self.waiting.append((key, incoming, assembly.total))
-                    ready = self._admit()
+                    ready = self._wait(key, incoming)
             elif incoming.reserved:
                 ready = [(key, incoming, incoming.held)]
                 incoming.held = 0
             if done:
                 # What fitted into its window may have had to wait: its reader grants that.
                 size, incoming.held = incoming.held, 0
-                self._drop_assembly(incoming)
-                self.budget -= assembly.total
+                self._drop_assembly(key, incoming)
+                _count(self.unread, link, assembly.total)
                 incoming.unread += 1
+                ready += self._admit()
         self._grant(ready)
-        if ahead > MAX_AHEAD and incoming.link.context is not None:
-            incoming.link.fail("it begins more large messages than there is room for")
+        if ahead > MAX_AHEAD and link.context is not None:
+            link.fail("it begins more large messages than there is room for")
         if done:
-            hold(incoming.link, assembly.total + MESSAGE_COST)
+            hold(link, assembly.total + MESSAGE_COST)
             frame.flags = assembly.flags & ~(wire.MORE | wire.FIRST) | frame.flags & wire.END
-            frame.payload, frame.owed = memoryview(assembly.body), (frame.stream, size, incoming.link, assembly.total)
+            frame.payload, frame.owed = memoryview(assembly.body), (frame.stream, size, link, assembly.total)
         return done
 
-    def _ahead(self, incoming: "Incoming", size: "int") -> "int":
-        """Book bytes for which nothing is reserved; with ``-incoming.ahead`` there are none any more. Returns what
-        there is of its link; the lock is held."""
-        incoming.ahead += size
-        ahead = self.ahead[incoming.link] = self.ahead.get(incoming.link, 0) + size
-        if not ahead:
-            del self.ahead[incoming.link]
-        return ahead
+    # -- with the lock
 
-    def _drop_assembly(self, incoming: "Incoming") -> "None":
-        if incoming.assembly is not None:
-            self._ahead(incoming, -incoming.ahead)
-            if incoming.reserved:
-                self.budget += incoming.assembly.total
-            self.waiting = [entry for entry in self.waiting if entry[1] is not incoming]
-            incoming.assembly = None
+    def _count_ahead(self, incoming: "Incoming", size: "int") -> "int":
+        """Book bytes for which nothing is reserved; with ``-incoming.ahead`` there are none any more. Returns what
+        there is of its link."""
+        incoming.ahead += size
+        return _count(self.ahead, incoming.link, size)
+
+    def _wait(self, key: "Key", incoming: "Incoming") -> "List[Ready]":
+        """A message waits for room. Returns what to grant."""
+        queue = self.waiting.setdefault(incoming.link, collections.OrderedDict())
+        queue[key] = incoming
+        return self._admit() if len(queue) == 1 else []  # behind others of its neighbour
+
+    def _drop_assembly(self, key: "Key", incoming: "Incoming") -> "None":
+        if incoming.assembly is None:
+            return
+        total, link, incoming.assembly = incoming.assembly.total, incoming.link, None
+        self._count_ahead(incoming, -incoming.ahead)
+        queue = self.waiting.get(link)
+        if incoming.reserved and incoming.own:
+            self.own.discard(link)
+        elif incoming.reserved:
+            self.budget += total
+            _count(self.reserved, link, -total)
+        elif queue and queue.pop(key, None) and not queue:
+            del self.waiting[link]
+
+    def unread_too_much(self, link: "Any", total: "int") -> "bool":
+        """Does a message wait for its neighbour's own messages to be read, rather than for others?"""
+        return self.unread.get(link, 0) + self.reserved.get(link, 0) + total > BUDGET
+
+    def has_most(self, link: "Any", total: "int") -> "bool":
+        """Does a message wait for others of its neighbour to come? Our parent speaks for all the rest of the world."""
+        reserved = self.reserved.get(link, 0)
+        return reserved > 0 and reserved + total > MOST and link.context is not None
 
     def _admit(self) -> "List[Ready]":
-        """Reserve room for those who wait for it, in their order; the lock is held. Returns what to grant."""
-        ready: "List[Ready]" = []
-        while self.waiting and self.waiting[0][2] <= self.budget:
-            key, incoming, total = self.waiting.pop(0)
-            self.budget -= total
-            self._ahead(incoming, -incoming.ahead)
+        """Reserve room for those who wait for it, one of each neighbour in turn. Returns what to grant."""
+        ready, turns, full = [], collections.deque(self.waiting), False  # type: List[Ready], Any, bool
+        while turns:
+            link = turns.popleft()
+            queue = self.waiting[link]
+            key, incoming = next(iter(queue.items()))
+            total: "int" = incoming.assembly.total  # type: ignore[union-attr]
+            if self.unread_too_much(link, total):
+                continue
+            incoming.own = total <= OWN and link not in self.own
+            if incoming.own:
+                self.own.add(link)
+            else:
+                if self.has_most(link, total):
+                    continue
+                full = full or total > self.budget  # nobody behind it overtakes, or it might wait for ever
+                if full:
+                    continue
+                self.budget -= total
+                _count(self.reserved, link, total)
+            self._count_ahead(incoming, -incoming.ahead)
             incoming.reserved, incoming.touched = True, time.monotonic()
             ready.append((key, incoming, incoming.held))
             incoming.held = 0
+            del queue[key], self.waiting[link]
+            if queue:  # behind the others
+                self.waiting[link] = queue
+                turns.append(link)
         return ready
+
+    def _close(self, key: "Key") -> "None":
+        if self.incoming.pop(key, None) is not None:
+            of = self.of[key[0]]
+            of.discard(key)
+            if not of:
+                del self.of[key[0]]
 
     # -- on any thread
 
@@ -209,35 +274,45 @@ class Assemblies(object):
         stream, size, link, room = owed
         key = src, stream
         incoming, ready = self.incoming.get(key), []  # type: Optional[Incoming], List[Ready]
-        with self._lock:
+        with self.lock:
             link.freed += room + MESSAGE_COST if room else size
             if room:
-                self.budget += room
+                _count(self.unread, link, -room)
                 if incoming is not None:
                     incoming.unread -= 1
                     if not incoming.unread and incoming.assembly is not None:
-                        self.waiting.append((key, incoming, incoming.assembly.total))
-                ready = self._admit()
+                        ready = self._wait(key, incoming)
+                ready += self._admit()
         if incoming is not None:
             ready.append((key, incoming, size))
         self._grant(ready)
 
     def _grant(self, ready: "List[Ready]") -> "None":
         for key, incoming, size in ready:
-            with self._lock:
+            with self.lock:
                 grant = incoming.credit.consumed(size)
             if grant:
                 self._streams.grant(key[0], key[1], grant)
 
     def forget(self, gone: "Any") -> "None":
         """See ``Streams.forget``: the room of what was on its way is free again."""
-        with self._lock:
-            for key in [key for key in self.incoming if gone is None or key[0] in gone]:
-                incoming = self.incoming.pop(key)
-                incoming.gone = True
-                self._drop_assembly(incoming)
+        with self.lock:
+            for src in list(self.of) if gone is None else gone:
+                for key in list(self.of.get(src, ())):
+                    incoming = self.incoming[key]
+                    incoming.gone = True
+                    self._close(key)
+                    self._drop_assembly(key, incoming)
             ready = self._admit()
         self._grant(ready)
+
+
+def _count(sums: "Dict[Any, int]", link: "Any", size: "int") -> "int":
+    """Add to the sum of a link; one of nothing is not kept."""
+    total = sums[link] = sums.get(link, 0) + size
+    if not total:
+        del sums[link]
+    return total
 
 
 def begin(router: "Any") -> "None":

@@ -6,7 +6,7 @@ from . import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Tuple
+    from typing import Any, Callable, Dict, List, Set, Tuple
 
 # Seconds that a message may bring less than LEAST_RATE.
 LATE = 20.0
@@ -23,14 +23,23 @@ FEW = 4
 def late(large: "Any", now: "float") -> "List[Tuple[Any, int]]":
     """(link, context) of those that reserved room, hardly fill it, and keep another context waiting for it."""
     begins, large.looked = now - large.looked > PAUSE, now
-    waiting = {key[0] for key, _incoming, _total in list(large.waiting)}
+    waiting: "Set[int]" = set()
+    behind: "Dict[Any, Set[int]]" = {}  # the same by link
+    with large.lock:
+        for link, queue in large.waiting.items():
+            total = next(iter(queue.values())).assembly.total
+            if not large.unread_too_much(link, total):  # that is for their reader here to end
+                contexts = {src for src, _stream in queue}
+                behind[link] = contexts
+                if not large.has_most(link, total):
+                    waiting |= contexts
     found = []
     for (src, _stream), incoming in list(large.incoming.items()):
-        if incoming.assembly is None or not incoming.reserved:
+        if incoming.assembly is None or not incoming.reserved or incoming.own:
             continue
         if begins:
             incoming.touched = now
-        if waiting - {src} and now - incoming.touched > LATE:
+        if (waiting | behind.get(incoming.link, waiting)) - {src} and now - incoming.touched > LATE:
             found.append((incoming.link, src))
     return found
 

@@ -50,7 +50,7 @@ def test_announcing_much_and_sending_little_costs_the_one_who_does_it(
     for peer in (raw, slow):
         announce(peer, wire.MAX_MESSAGE)
         peer.sync()
-    assert len(tree.root.context(node).call("operator:mul", b"x", 3 * MIB)) == 3 * MIB
+    assert len(tree.root.context(node).call("operator:mul", b"x", 30 * MIB)) == 30 * MIB
     assert {raw.link.closed, slow.link.closed} - {""}, "nobody made room"
     assert all("too slowly" in link.closed for link in (raw.link, slow.link) if link.closed)
     slow.close()
@@ -63,11 +63,11 @@ def test_a_grandchild_that_keeps_others_waiting_goes_alone(
     near = tree.add()
     node, slow = tree.add(near), RawPeer(near)
     near.ping(tree.root)
-    tree.root.streams.large.budget = 5 * MIB
-    announce(slow, 5 * MIB, dst=0)
+    tree.root.streams.large.budget = 10 * MIB
+    announce(slow, 10 * MIB, dst=0)
     incoming = tree.root.streams.large.incoming
     until(lambda: any(each.reserved for each in list(incoming.values())), what="the room is taken")
-    assert len(tree.root.context(node).call("operator:mul", b"x", 3 * MIB)) == 3 * MIB
+    assert len(tree.root.context(node).call("operator:mul", b"x", 9 * MIB)) == 9 * MIB
     assert slow.kind(wire.BYE).auth == 0
     slow.close()
 

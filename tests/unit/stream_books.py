@@ -41,15 +41,22 @@ class Books:
         self.streams = Streams(self._grant)
         self.streams.large, self.streams.early = Assemblies(self.streams), None
         self.link = Neighbour()
+        self.streams.large.own.add(self.link)  # as if it had one small message on its way: all others need room
 
     def _grant(self, src: int, stream: int, size: int) -> None:
         self.grants[src, stream] = self.grants.get((src, stream), 0) + size
 
-    def take(self, frame: Frame) -> Any:
+    def take(self, frame: Frame, link: Neighbour | None = None) -> Any:
         """(flags, body, what to release) of the message that a frame completes, or None."""
         message = Message(frame.kind, frame.flags, frame.stream, frame.dst, frame.src, frame.auth, frame.handle,
                           frame.reply_to, frame.payload)
-        return (message.flags, message.payload, message.owed) if self.streams.arrived(self.link, message) else None
+        whole = self.streams.arrived(link or self.link, message)
+        return (message.flags, message.payload, message.owed) if whole else None
+
+    @property
+    def unread(self) -> int:
+        """Bytes of large messages that wait for their reader."""
+        return sum(self.streams.large.unread.values())
 
     @property
     def room(self) -> int:
@@ -75,8 +82,9 @@ def cost(*frames: Frame) -> int:
 class Sender:
     """One large message under its credit: sends what it may, and takes grants."""
 
-    def __init__(self, books: Books, total: int, stream: int, src: int = SRC) -> None:
+    def __init__(self, books: Books, total: int, stream: int, src: int = SRC, link: Neighbour | None = None) -> None:
         self.books = books
+        self.link = link
         self.key = (src, stream)
         self.frames = cut(total, stream, src)
         self.out = 0
@@ -90,5 +98,5 @@ class Sender:
             return False
         frame = self.frames.pop(0)
         self.out += cost(frame)
-        self.whole = self.books.take(frame)
+        self.whole = self.books.take(frame, self.link)
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import struct
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,6 @@ from hypothesis import strategies as st
 
 from remotesvc.bootstrap.errors import WireError
 from remotesvc.bootstrap.links import assembly, patience, wire
-from remotesvc.bootstrap.links import streams as module
 from remotesvc.bootstrap.links.assembly import LEAST_RATE
 from remotesvc.bootstrap.links.credit import WINDOW
 from remotesvc.bootstrap.links.wire import Frame
@@ -23,17 +23,17 @@ from tests.unit.stream_books import MIB, OTHER, SRC, Books, Neighbour, Sender, c
 pytest_plugins = ("tests.unit.stream_fixtures",)
 
 
-def fill(books: Books, left: int) -> tuple[int, Any]:
-    """Have messages under way that leave so much room; returns what ``consumed`` takes to give it back."""
+def fill(books: Books, left: int) -> int:
+    """Have messages of other neighbours under way that leave so much room; returns how much they take."""
     taken = books.room - left
     books.streams.large.budget = left
-    return SRC, (wire.DYNAMIC, 0, _held(taken), taken)
+    return taken
 
 
-def _held(size: int) -> Neighbour:
-    link = Neighbour()
-    link.taken = size + module.MESSAGE_COST
-    return link
+def give_back(books: Books, size: int) -> None:
+    """Some of them are complete."""
+    books.streams.large.budget += size
+    books.streams.forget({OTHER + 1000}, "nobody: whoever leaves has room given to those who wait")
 
 
 def test_what_fits_into_its_window_waits_for_no_room(books: Books) -> None:
@@ -42,9 +42,9 @@ def test_what_fits_into_its_window_waits_for_no_room(books: Books) -> None:
     while sender.pump():
         pass
     assert sender.whole is not None
-    assert books.room == -900_000
+    assert (books.room, books.unread) == (0, 900_000)
     books.streams.consumed(SRC, sender.whole[2])
-    assert books.room == 0
+    assert (books.room, books.unread) == (0, 0)
 
 
 def test_a_large_message_waits_for_room_and_goes_on(books: Books) -> None:
@@ -54,7 +54,7 @@ def test_a_large_message_waits_for_room_and_goes_on(books: Books) -> None:
         pass
     assert sender.frames != [], "it must not have been granted anything"
     assert sender.out <= WINDOW
-    books.streams.consumed(*filled)
+    give_back(books, filled)
     while sender.pump():
         pass
     assert sender.whole is not None
@@ -87,11 +87,11 @@ def test_messages_that_wait_for_room_go_in_their_order(books: Books) -> None:
     first, second = Sender(books, 30 * MIB, 20), Sender(books, 2 * MIB, 21, OTHER)
     while first.pump() or second.pump():
         pass
-    books.streams.consumed(SRC, (wire.DYNAMIC, 0, _held(25 * MIB), 25 * MIB))
+    give_back(books, 25 * MIB)
     while first.pump() or second.pump():
         pass
     assert (first.whole, second.whole) == (None, None), "the small one must not overtake for ever"
-    books.streams.consumed(SRC, (wire.DYNAMIC, 0, _held(10 * MIB), 10 * MIB))
+    give_back(books, 10 * MIB)
     while first.pump() or second.pump():
         pass
     assert first.whole is not None
@@ -141,7 +141,7 @@ def test_an_abort_needs_no_credit(books: Books) -> None:
         books.take(sender.frames[0])
     assert books.take(Frame(wire.MESSAGE, wire.ABORT | wire.END, 20, 0, SRC)) is None
     assert books.room == 0
-    assert books.streams.large.waiting == []
+    assert not books.streams.large.waiting
     assert books.streams.large.incoming == {}
     assert books.streams.large.ahead == {}
 
@@ -157,7 +157,7 @@ def test_a_message_that_does_not_add_up_at_its_end_gives_its_room_back(books: Bo
     with pytest.raises(WireError, match="brought"):
         books.take(last)
     assert books.room == before
-    assert (books.streams.large.waiting, books.streams.large.ahead, books.streams.large.incoming) == ([], {}, {})
+    assert not (books.streams.large.waiting or books.streams.large.ahead or books.streams.large.incoming)
 
 
 def test_forgetting_gives_the_room_back(books: Books) -> None:
@@ -169,7 +169,7 @@ def test_forgetting_gives_the_room_back(books: Books) -> None:
     assert books.room == before - 40 * MIB
     books.streams.forget({OTHER}, "gone")
     assert books.room == before
-    assert books.streams.large.waiting == []
+    assert not books.streams.large.waiting
 
 
 def crowd(books: Books, monkeypatch: pytest.MonkeyPatch) -> tuple[Sender, Sender, Callable[[float], Any]]:
@@ -282,13 +282,13 @@ def test_a_generator_runs_ahead_by_one_large_item_and_a_window(books: Books, siz
         generator.pump()
         assert generator.unread, "its reader would wait for ever"
         assert generator.sent <= (count + 1) * (size + 100 * wire.SIZE) + WINDOW
-        assert before - books.room <= size + WINDOW
+        assert before - books.room + books.unread <= size + WINDOW
         generator.read()
     generator.pump()
     for owed in generator.unread:
         books.streams.consumed(SRC, owed)
     books.streams.forget({SRC}, "the end")
-    assert (books.room, books.streams.large.waiting, books.link.held) == (before, [], 0)
+    assert (books.room, books.unread, len(books.streams.large.waiting), books.link.held) == (before, 0, 0, 0)
 
 
 def test_there_is_room_for_a_large_reply_beside_a_generator_that_nobody_reads(books: Books) -> None:
@@ -349,7 +349,7 @@ def test_whatever_the_order_all_messages_arrive_and_the_room_is_whole(
         assert books.room >= -len(sizes) * WINDOW
     assert books.room == room * MIB
     assert books.link.held == 0
-    assert books.streams.large.waiting == []
+    assert not books.streams.large.waiting
     assert books.streams.large.incoming == {}
     assert books.streams.large.ahead == {}
 
@@ -384,5 +384,116 @@ def test_whatever_happens_the_room_comes_back(sequence: list[tuple[int, str]]) -
         books.streams.consumed(*entry)
     books.streams.forget({100 + who for who in range(4)}, "the end")
     assert books.room == 6 * MIB
-    assert books.streams.large.waiting == []
+    assert not books.streams.large.waiting
     assert books.streams.large.ahead == {}
+
+
+# -- several neighbours
+
+
+def child(books: Books, context: int, total: int, stream: int) -> tuple[Neighbour, Sender]:
+    """A neighbour below us that begins one message and brings what it may of it."""
+    link = Neighbour(context)
+    sender = Sender(books, total, stream, context, link)
+    while sender.pump():
+        pass
+    return link, sender
+
+
+def test_what_nobody_reads_of_one_neighbour_takes_no_room_of_another(books: Books) -> None:
+    link = Neighbour(SRC)
+    unread = [Sender(books, wire.MAX_MESSAGE, stream, SRC, link) for stream in (20, 21, 22)]
+    for sender in unread:
+        while sender.pump():
+            pass
+    assert [sender.whole is not None for sender in unread] == [True, True, False], "no more than that of its own"
+    assert link.failed == ""
+    _, other = child(books, OTHER, wire.MAX_MESSAGE, 20)
+    assert other.whole is not None
+    books.streams.consumed(SRC, unread[0].whole[2])
+    while unread[2].pump():
+        pass
+    assert unread[2].whole is not None
+
+
+def test_one_neighbour_leaves_room_for_a_largest_message_of_another(books: Books) -> None:
+    link = Neighbour(SRC)
+    for stream in range(20, 40):
+        books.take(cut(wire.MAX_MESSAGE // 2, stream, SRC)[0], link)
+    _, other = child(books, OTHER, wire.MAX_MESSAGE, 20)
+    assert other.whole is not None
+
+
+def test_a_small_message_of_a_neighbour_waits_for_no_other_neighbour(books: Books) -> None:
+    fill(books, 0)
+    _, small = child(books, OTHER, 3 * MIB, 20)
+    assert small.whole is not None
+    assert books.room == 0
+    link, large = child(books, OTHER, 5 * MIB, 21)
+    assert large.whole is None
+    first, second = [Sender(books, 3 * MIB, stream, SRC) for stream in (30, 31)]
+    first.link = second.link = Neighbour(SRC)
+    first.pump()
+    while second.pump():
+        pass
+    assert second.whole is None, "one at a time"
+    while first.pump():
+        pass
+    while second.pump():
+        pass
+    assert second.whole is not None
+
+
+def test_room_is_given_to_each_neighbour_in_turn(books: Books) -> None:
+    fill(books, 0)
+    many, one = Neighbour(SRC), Neighbour(OTHER)
+    books.streams.large.own |= {many, one}
+    for stream in range(20, 30):
+        books.take(cut(10 * MIB, stream, SRC)[0], many)
+    books.take(cut(10 * MIB, 20, OTHER)[0], one)
+    give_back(books, 20 * MIB)
+    assert books.streams.large.reserved == {many: 10 * MIB, one: 10 * MIB}
+
+
+def test_nobody_is_late_for_those_who_wait_for_their_own_reader(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+    link = Neighbour(OTHER)
+    for stream in (20, 21, 22):
+        sender = Sender(books, wire.MAX_MESSAGE, stream, OTHER, link)
+        while sender.pump():
+            pass
+    assert books.streams.large.waiting
+    books.take(cut(100 * MIB, 20, SRC)[0])
+    for _ in range(100):
+        clock += 1
+        assert patience.late(books.streams.large, clock) == []
+
+
+@pytest.mark.parametrize("how", ["abort", "forget"])
+def test_what_one_neighbour_has_begun_makes_no_end_of_it_slower(books: Books, how: str) -> None:
+    """Each looked at all that had been begun: tens of thousands of them took the time of all other targets."""
+
+    def begin(stream: int, src: int) -> None:
+        books.take(Frame(wire.MESSAGE, wire.FIRST | wire.MORE, stream, 0, src, payload=struct.pack(">I", 100 * MIB)))
+
+    def seconds(begun: int) -> float:
+        best = 1.0
+        for stream in range(20, 20 + begun):
+            begin(stream, SRC)
+        for each in range(20):
+            number = 200_000 + each
+            begin(number, number)
+            start = time.perf_counter()
+            if how == "abort":
+                books.take(Frame(wire.MESSAGE, wire.ABORT | wire.END, number, 0, number))
+            else:
+                books.streams.forget({number}, "gone")
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    few = seconds(10)
+    assert seconds(30_000) < 20 * few + 0.0002
+    books.streams.forget(None, "the end")
+    large = books.streams.large
+    assert not (large.incoming or large.of or large.waiting or large.ahead or large.reserved)
