@@ -9,7 +9,8 @@
     timeout = 60
 
 The project's file is ./remotesvc.toml, or the table [tool.remotesvc] of ./pyproject.toml; REMOTESVC_CONFIG names one
-file to be read instead of all three. A file that anybody could have put there is ignored, and that is said.
+file to be read instead of all three. A file that somebody else could have put there, or may change, is ignored,
+and that is said.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Defaults(dict[str, "_Values"]):
 
     def _read_files(self, found: dict[str, dict[str, Any]]) -> None:
         for path in _files(self._environment):
-            problem = _unsafe(path)
+            problem = _unsafe(path, bool(self._environment.get("REMOTESVC_CONFIG")))
             if problem:
                 self._notes.append(f"{path} is ignored: {problem}")
                 continue
@@ -139,12 +140,57 @@ def cache_file(environment: Mapping[str, str]) -> Path:
     return Path(home) / "remotesvc" / "pythons"
 
 
-def _unsafe(path: Path) -> str:
-    """Why not to trust a file; empty if we may."""
-    for place in (path, path.absolute().parent):
-        if place.stat().st_mode & stat.S_IWOTH:
-            return f"everybody may write to {'it' if place is path else 'its directory'}"
+def _unsafe(path: Path, named: bool) -> str:
+    """Why not to trust a file, and what to do; empty if we may. named: by the user, so its owner may be anybody."""
+    directory, real = path.absolute().parent, path.resolve().parent
+    places = ((path, "it"), (directory, "its directory"), (real, "its target's directory"))
+    return next(filter(None, (_unsafe_place(place, what, named) for place, what in places)), "")
+
+
+def _unsafe_place(place: Path, what: str, named: bool) -> str:
+    found = place.stat()
+    if found.st_mode & stat.S_IWOTH:
+        return f"everybody may write to {what}"
+    if named:
+        return ""
+    if found.st_uid not in _trusted():
+        return f"{what} belongs to {_user(found.st_uid)}; {_ALL_THE_SAME}"
+    if found.st_mode & stat.S_IWGRP and not _private(found.st_gid, found.st_uid):
+        return f"a group may write to {what}: chmod g-w; or {_ALL_THE_SAME}"
     return ""
+
+
+_ALL_THE_SAME = "to use it all the same, name it in REMOTESVC_CONFIG"
+
+
+def _trusted() -> set[int]:
+    """Users whose files may tell us what to do: we, root, and who made us root by sudo."""
+    own = os.geteuid()
+    caller = os.environ.get("SUDO_UID", "")
+    return {0, own, int(caller)} if own == 0 and caller.isdecimal() else {0, own}
+
+
+def _user(number: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:  # as in a container
+        return f"user {number}"
+
+
+def _private(group: int, owner: int) -> bool:
+    """Is it a group of that user alone? Many distributions make one for each, and let it write by default."""
+    import grp
+
+    if group == owner == 0:
+        return True
+    name = _user(owner)
+    try:
+        found = grp.getgrgid(group)
+    except KeyError:
+        return group == owner
+    return found.gr_name == name and set(found.gr_mem) <= {name}
 
 
 def _read(path: Path, group: click.Group) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,45 @@ def test_what_anybody_can_write_is_ignored_with_a_word(
     places["project"].chmod(0o666)
     assert user("run web1 m:f") is None
     assert "everybody may write to it" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("what", ["file", "directory", "target", "directory of the target"])
+def test_what_belongs_to_somebody_else_is_ignored_with_a_word(
+    places: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    there = places["project"]
+    if "target" in what:
+        there = places["user"]
+        places["project"].symlink_to(there)
+        monkeypatch.setenv("XDG_CONFIG_HOME", "/nonexistent")
+    there.write_text('user = "intruder"\n')
+    assert user("run web1 m:f") == "intruder"
+    os.chown(there.parent if "directory" in what else there, 4711, 4711)
+    assert user("run web1 m:f") is None
+    said = capsys.readouterr().err
+    assert "remotesvc.toml is ignored: " in said
+    assert "belongs to user 4711; to use it all the same, name it in REMOTESVC_CONFIG" in said
+    monkeypatch.setenv("SUDO_UID", "4711")
+    assert user("run web1 m:f") == "intruder"
+    monkeypatch.delenv("SUDO_UID")
+    monkeypatch.setenv("REMOTESVC_CONFIG", str(places["project"]))
+    assert user("run web1 m:f") == "intruder"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to any group")
+@pytest.mark.parametrize("what", ["file", "directory"])
+def test_what_a_group_may_write_is_ignored_unless_it_is_the_owners_own(
+    places: dict[str, Path], capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    places["project"].write_text('user = "member"\n')
+    place = places["project"] if what == "file" else places["project"].parent
+    place.chmod(0o775)
+    assert user("run web1 m:f") == "member"
+    os.chown(place, 0, 4711)
+    assert user("run web1 m:f") is None
+    assert "a group may write to it" in capsys.readouterr().err
 
 
 def origins(line: str) -> dict[str, str]:
