@@ -67,8 +67,32 @@ def test_a_file_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
 
     backend.answer = look
     assert main(["exec", "a", "--outdir", str(tmp_path), "--", "x"], backend) == 0
-    assert sorted(seen) == [f".a.{os.getpid()}.part", "a"]
+    part, whole = sorted(seen)
+    assert (part[:3], part[19:], whole) == (".a.", ".part", "a")
     assert os.listdir(tmp_path) == ["a"] and (tmp_path / "a").read_text().endswith("\na\n")
+
+
+def test_parts_of_files_go_through_no_link(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Others may write to the directory: what they plant there must not choose which file of ours is written to."""
+    victim, out = tmp_path / "victim", tmp_path / "out"
+    victim.write_text("mine\n")
+    out.mkdir()
+    (out / f".a.{os.getpid()}.part").symlink_to(victim)
+    backend = printing()
+    say = backend.answer
+
+    def swap(context: FakeContext, *args: Any) -> Any:
+        say(context)
+        part = next(name for name in os.listdir(out) if name.startswith(".b."))
+        (out / part).unlink()
+        (out / part).symlink_to(victim)
+        return say(context)
+
+    assert main(["exec", "a", "--outdir", str(out), "--", "x"], backend) == 0
+    backend.answer = swap
+    assert main(["exec", "b", "--outdir", str(out), "--", "x"], backend) == 1
+    assert f"cannot write {out}/b: Too many levels of symbolic links" in capsys.readouterr().err
+    assert victim.read_text() == "mine\n"
 
 
 def test_a_file_that_cannot_have_its_name_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,10 +26,11 @@ class Arriving:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # No host's file begins with a dot; and another run may be writing to the same directory.
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        # No host's file begins with a dot; and another run may be writing to the same directory, or another user, who
+        # must not know the name before it is ours.
+        self._part = path.with_name(f".{path.name}.{os.urandom(8).hex()}.part")
         self._waiting = bytearray()
-        self._mode = "wb"
+        self._how = os.O_CREAT | os.O_EXCL
         self._failure: OSError | None = None
 
     def add(self, data: bytes) -> None:
@@ -62,8 +63,9 @@ class Arriving:
         if self._failure is not None:
             return
         try:
-            with open(self._part, self._mode) as file:
-                self._mode = "ab"
+            fd = os.open(self._part, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | self._how, 0o666)
+            with open(fd, "wb") as file:
+                self._how = 0
                 file.write(self._waiting)
                 file.write(data)
         except OSError as error:
