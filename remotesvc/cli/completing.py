@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,6 +17,9 @@ Complete = Callable[[click.Context, click.Parameter, str], list[Any]]
 
 _OF_PATTERNS = ",:&!"
 """What stands between the terms of a pattern."""
+
+_HARMLESS = re.compile(r"[\w@%+=:,./\[\]-]+")
+"""Names that a shell takes as they are: an inventory may have any, and what is offered stands unquoted in the line."""
 
 _BASH = """\
 %(complete_func)s() {
@@ -90,7 +94,8 @@ def hosts(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> li
     before, last = incomplete[:at], incomplete[at:]
     if incomplete.startswith("@") and parameter.name == "limit" and os.path.sep in incomplete:
         return files(ctx, parameter, incomplete)
-    return [before + name for name in _names(ctx, last.startswith("@")) if name.startswith(last)]
+    names = _names(ctx, last.startswith("@"))
+    return [before + name for name in names if name.startswith(last) and _HARMLESS.fullmatch(name)]
 
 
 def _names(ctx: click.Context, only_groups: bool) -> list[str]:

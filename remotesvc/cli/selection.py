@@ -10,6 +10,7 @@ import click
 from remotesvc.cli.problems import BadUsage
 from remotesvc.cli.settings import Settings
 from remotesvc.cli.stdin import take_stdin
+from remotesvc.escape import neutralise
 from remotesvc.fleet.inventory.model import Inventory
 from remotesvc.fleet.matcher import Matcher, cluster_group
 from remotesvc.fleet.member import Member, members_of
@@ -24,13 +25,19 @@ def select_hosts(pattern: str, settings: Settings) -> list[Member]:
     """
     inventory = _inventory(settings)
     matcher = Matcher(inventory, bool(settings.inventory), _Reader(settings), cluster_group, os.path.exists,
-                      lambda text: click.echo(text, err=True))
+                      lambda text: say(text, err=True))
     entries = matcher.hosts(pattern, settings.limit, settings.exclude)
     members = members_of(entries, inventory)
     if settings.list_hosts:
-        click.echo(_listed(members, settings))
+        say(_listed(members, settings))
         raise click.exceptions.Exit(0)
     return members
+
+
+def say(text: str, err: bool = False) -> None:
+    """Print lines with what an inventory says, which may be a program's words: on a terminal they command nothing."""
+    stream = sys.stderr if err else sys.stdout
+    click.echo(neutralise(text) if stream is not None and stream.isatty() else text, err=err)
 
 
 def _listed(members: list[Member], settings: Settings) -> str:

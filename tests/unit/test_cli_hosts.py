@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+import click
 import pytest
 
 from remotesvc.cli.main import main
@@ -41,6 +43,39 @@ def test_hosts(hosts: Path, line: str, out: str, capsys: pytest.CaptureFixture[s
     assert main(line.split(), backend) == 0
     assert capsys.readouterr().out == out
     assert backend.opened == []
+
+
+EVIL = "g\x1b]0;owned\x07\x9b2J$(reboot)"
+
+
+def evil(hosts: Path) -> Path:
+    """An inventory that is a program, and has a group of that name."""
+    script = hosts / "evil"
+    script.write_text("#!/bin/sh\nprintf %s '" + json.dumps({EVIL: {"hosts": ["web1"]}}) + "'\n")
+    script.chmod(0o755)
+    return script
+
+
+@pytest.mark.parametrize(
+    "line", ["hosts --groups", "hosts --json", "hosts --jsonl", "hosts --fold", "ping all --list-hosts"]
+)
+def test_names_of_an_inventory_command_no_terminal(hosts: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    leader, follower = os.openpty()
+    with open(follower, "w") as file, monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", file)
+        assert main([*line.split(), "-i", str(evil(hosts))], FakeBackend()) == 0
+    shown = os.read(leader, 10_000)
+    os.close(leader)
+    assert b"web1" in shown
+    assert not any(bad.encode() in shown for bad in "\x1b\x07\x9b")
+
+
+def test_names_that_a_shell_would_run_are_not_offered(hosts: Path) -> None:
+    from remotesvc.cli.completing import hosts as complete
+
+    context = click.Context(click.Command("run"), info_name="run")
+    context.params = {"inventory": (str(evil(hosts)),)}
+    assert complete(context, click.Argument(["hosts"]), "") == ["all", "web1"]
 
 
 def test_hosts_as_json_without_passwords(hosts: Path, capsys: pytest.CaptureFixture[str]) -> None:

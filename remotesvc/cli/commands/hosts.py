@@ -24,7 +24,7 @@ def hosts(ctx: click.Context, /, hosts: str, groups: bool, fold: bool, **shared:
     PATTERN is Ansible's: names, groups, globs, ~regex, group[0:3], web[01-20], @file or @group, joined by , or : (and
     those that match), with & (only those that match, too) and ! (but not those). Passwords are not printed.
     """
-    from remotesvc.cli.selection import select_hosts
+    from remotesvc.cli.selection import say, select_hosts
 
     settings = Settings.take(shared)
     members = select_hosts(hosts, settings)
@@ -33,16 +33,16 @@ def hosts(ctx: click.Context, /, hosts: str, groups: bool, fold: bool, **shared:
 
         facts = {member.text: member.facts().fields for member in members}
         shown = {name: {"groups": each["groups"], "variables": each["variables"]} for name, each in facts.items()}
-        click.echo(json.dumps(shown, indent=1, default=str))
+        say(json.dumps(shown, indent=1, default=str))
     elif settings.jsonl:
         from remotesvc.cli.show.listed import hosts_as_json
 
-        click.echo(hosts_as_json(members, lines=True))
+        say(hosts_as_json(members, lines=True))
     elif fold:
         from remotesvc.fleet.results import fold_names
 
-        click.echo(fold_names(member.text for member in members))
+        say(fold_names(member.text for member in members))
     else:
         for member in members:
-            click.echo(f"{member.text}  {','.join(member.entry.groups)}".rstrip() if groups else member.text)
+            say(f"{member.text}  {','.join(member.entry.groups)}".rstrip() if groups else member.text)
     return 0
