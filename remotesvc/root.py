@@ -10,7 +10,7 @@ import logging
 import os
 from typing import Any
 
-from .bootstrap.errors import UsageError
+from .bootstrap.errors import DecodeError, UsageError
 from .bootstrap.failures.callerror import CallError
 from .bootstrap.routing.ids import IdPool
 from .bootstrap.routing.router import Router as KernelRouter
@@ -98,7 +98,10 @@ class MasterTree(Tree):
 
     def whole(self, context: Context, names: list[str]) -> tuple[bytes, str]:
         def lacking(guessed: list[str], standard: list[str]) -> Any:
-            return context.call("remotesvc.jobs.begin:lacking", guessed, standard)
+            answer = context.call("remotesvc.jobs.begin:lacking", guessed, standard)
+            if type(answer) is not list:
+                raise DecodeError(f"the answer of {context.name} is malformed: what it has not got is no list")
+            return answer
 
         info = context.info
         return self._modules.whole(context.id, names, tuple(info["version"][:2]), magic_in(info), lacking)

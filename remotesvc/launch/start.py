@@ -10,7 +10,7 @@ from _frozen_importlib_external import MAGIC_NUMBER
 
 from ..bootstrap.errors import DecodeError, Lost
 from ..bootstrap.links import wire
-from ..bootstrap.unreachable import ConnectError, ConnectTimeout
+from ..bootstrap.unreachable import BootstrapError, ConnectError, ConnectTimeout
 from ..calling.plain import FORMAT
 from .handshake import Handshake
 from .times import note_times
@@ -41,6 +41,11 @@ PLAIN = 512
 
 # How the kernel's last words begin, by the interpreter (`faulthandler`) or by itself.
 _KERNELS_WORDS = re.compile("^(?:Fatal Python error|remotesvc): ", re.M)
+
+# Fields of a HELLO besides the version; and characters of each, at most: as many as a path may have.
+_FIELDS: "Any" = (("magic", bytes), ("platform", str), ("pid", int), ("hostname", str), ("executable", str),
+                  ("uid", int))
+LONGEST = 4096
 
 
 class Start(object):
@@ -135,11 +140,12 @@ class Start(object):
 
     def _on_hello(self, frame: "wire.Frame") -> "None":
         try:
-            info = self._router.codec.decode(frame.payload, (), False)
-            if not isinstance(info, dict):
-                raise DecodeError("HELLO is a %s" % type(info).__name__)
+            info = info_untrusted(self._router.codec.decode(frame.payload, (), False))
         except DecodeError as error:
-            self.link.fail("the target introduced itself wrongly: %s" % error)
+            wrong = BootstrapError("the target introduced itself wrongly: %s" % error, host=self.host, stage="boot",
+                                   hint="Something there speaks our language and is no kernel of ours.")
+            self.note_times(wrong)
+            self.fail(wrong)
             return
         self.info = info
         self.magic = magic_in(info)
@@ -230,6 +236,22 @@ class Start(object):
         if self.error is None:
             self.error = self._why(reason)
         return self.error.again() if isinstance(self.error, ConnectError) else self.error
+
+
+def info_untrusted(info: "Any") -> "Dict[str, Any]":
+    """What a kernel says of itself, if all of it has the types that it should: nobody else looks. Raises
+    DecodeError."""
+    if type(info) is not dict:
+        raise DecodeError("HELLO is a %s" % type(info).__name__)
+    version = info.get("version")
+    if type(version) is not list or len(version) != 3 or not all(type(each) is int and each >> 10 == 0
+                                                                 for each in version):
+        raise DecodeError("its answer is malformed: the version of its Python")
+    for name, kind in _FIELDS:
+        value: "Any" = info.get(name)
+        if type(value) is not kind or (kind is not int and len(value) > LONGEST):
+            raise DecodeError("its answer is malformed: %s" % name)
+    return info
 
 
 def magic_in(info: "Dict[str, Any]") -> "bytes":

@@ -8,7 +8,7 @@ import sys
 from _frozen_importlib_external import MAGIC_NUMBER
 
 from ..bootstrap.calls.current import current
-from ..bootstrap.errors import WireError
+from ..bootstrap.errors import DecodeError, WireError
 from ..bootstrap.links import wire
 from ..bootstrap.routing.closing import part
 from ..bootstrap.routing.hub import Hub
@@ -25,7 +25,7 @@ from .ledger import Settled
 from .module_requests import ModuleRequests
 from .process import ProcessPath
 from .shared_reader import SharedPath, SharedReader
-from .start import Start
+from .start import Start, info_untrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +105,10 @@ class Tree(Caller):
         if type(number) is not int or type(info) is not dict or number in self.ledger.starts or (
                 towards(number) is None or towards(number) != towards(via.id)):
             raise WireError("%s did not name a new context of its own" % via.name)
-        return number, info
+        try:
+            return number, info_untrusted(info)
+        except DecodeError as error:
+            raise WireError("what %s started introduced itself wrongly: %s" % (via.name, error)) from None
 
     def adopt(self, connection: "Connection", settings: "Optional[Dict[str, Any]]" = None) -> "Context":
         """Make a context of a target that has been reached; returns without waiting for it. ``settings`` win over

@@ -177,3 +177,10 @@ def detach_below() -> None:
     import remotesvc
 
     remotesvc.current().router.tree().local().detach("os:getpid")
+
+
+def lie(name: str) -> None:
+    """Have this process answer nonsense where a job is to begin, as a hostile target may."""
+    from remotesvc.jobs import begin
+
+    setattr(begin, name, lambda *args: 4711)

@@ -13,6 +13,8 @@ import pytest
 
 from remotesvc import Router
 from remotesvc.bootstrap.calls.pending import Pending
+from remotesvc.bootstrap.data import codec
+from remotesvc.bootstrap.entry import hello_data
 from remotesvc.bootstrap.errors import CallTimeout, DecodeError, Error, Lost, NotSent
 from remotesvc.bootstrap.links import patience, streams, wire
 from remotesvc.bootstrap.links.stdio import FdPath
@@ -327,6 +329,49 @@ def test_a_chained_call_that_goes_to_the_main_thread_counts_once(
     until(lambda: node.dispatcher.extra == 0, what="as many given back as taken")
     parent.close()
     node.end()
+
+
+# -- what a target says of itself
+
+HELLO: dict[str, Any] = hello_data()
+INTRODUCES = """
+import os, sys, time
+said = b""
+while b"RSVCBOOT" not in said or len(said) < said.index(b"RSVCBOOT") + 24:
+    said += os.read(0, 65536)
+begin = said.index(b"RSVCBOOT") + 8
+os.write(1, said[begin:begin + 16] + bytes.fromhex(sys.argv[1]))
+while os.read(0, 65536):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what"),
+    [
+        ({"version": "3.11"}, "version"),
+        ({"version": [3, 11]}, "version"),
+        ({"version": [2**40, {}, []]}, "version"),
+        ({"magic": "text"}, "magic"),
+        ({"pid": None}, "pid"),
+        ({"hostname": "x" * 60_000}, "hostname"),
+        ({"executable": [1]}, "executable"),
+    ],
+)
+def test_a_target_that_introduces_itself_wrongly_is_given_up(wrong: dict[str, Any], what: str) -> None:
+    frame = Frame(wire.HELLO, payload=codec.encode({**HELLO, **wrong}).data).pack()
+    with Router() as router:
+        path = ProcessPath([sys.executable, "-c", INTRODUCES, frame.hex()], "there")
+        context = router._tree.adopt(Connection(path, "there", LIMIT))
+        with pytest.raises(BootstrapError, match=f"introduced itself wrongly: .*malformed: .*{what}"):
+            context.wait_ready()
+
+
+def test_a_target_that_introduces_itself_is_up() -> None:
+    frame = Frame(wire.HELLO, payload=codec.encode(HELLO).data).pack()
+    with Router() as router:
+        path = ProcessPath([sys.executable, "-c", INTRODUCES, frame.hex()], "there")
+        assert router._tree.adopt(Connection(path, "there", LIMIT)).info == HELLO
 
 
 # -- the end of a path

@@ -12,6 +12,8 @@ import pytest
 
 import remotesvc
 from remotesvc import Context, Job, Router
+from remotesvc.bootstrap.errors import DecodeError
+from remotesvc.jobs.errors import JobError
 from tests.interpreters import Interpreter
 from tests.kernel import called, called_failing, called_jobs, called_processes
 from tests.kernel.contexts import LIMIT, alive, appears, gone, until
@@ -58,6 +60,14 @@ def test_jobs_of_every_kind_of_callable(detaching: Context) -> None:
         detaching.detach(called_jobs.seen_only_here),
     ]
     assert [job.result(LIMIT) for job in values] == ["a/b", 3, 5, 13, [0, 1, 2], "tests.kernel.called"]
+
+
+@pytest.mark.parametrize("name", ["lacking", "begin"])
+def test_a_target_that_answers_nonsense_is_named(detaching: Context, name: str) -> None:
+    detaching.call(called_jobs.lie, name)
+    with pytest.raises((DecodeError, JobError), match="malformed") as caught:
+        detaching.detach(called.add, 1, 2)
+    assert detaching.name in str(caught.value)
 
 
 def test_an_error_comes_with_its_traceback_and_source(detaching: Context) -> None:
