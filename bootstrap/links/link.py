@@ -43,7 +43,7 @@ class Link(object):
         self.ping_after, self.lost_after, self.busy_lost_after = PING_AFTER, LOST_AFTER, BUSY_LOST_AFTER
         self.on_hello: "Optional[Callable[[wire.Frame], Any]]" = None
         self.make_error: "Optional[Callable[[str], BaseException]]" = None
-        self.pace: "Optional[Callable[[Link], bool]]" = None  # see `pace`
+        self.pace: "Any" = None  # see `pace`
         self._deliver = deliver
         self._lost = lost
         self.decoder = wire.Decoder(make)

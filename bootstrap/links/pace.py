@@ -7,6 +7,9 @@ allowance of them. What honest children say stays within it, for it has a cause:
 that we sent, a grant for an eighth of a window, a route for a process, an answer or a refusal for something we asked.
 Nobody is cut off for saying more, it is only read more slowly: user code may ping in a loop, and thousands of refusals
 may come at once. What it says meanwhile waits in its own pipe or window.
+
+Few of those frames take longer: that a context is gone is for all to hear who might wait for it. Such a one counts as
+many, by the time that it took.
 """
 import time
 
@@ -23,6 +26,8 @@ RATE = 5000.0
 BURST = 10000
 # And one frame more for so many bytes that we sent: twice what acknowledgements and grants add up to.
 SHARE = ACK_EVERY // 2
+# Frames that a second of our processor counts as: at RATE that is an eighth of it.
+SECOND = 8 * RATE
 # The books are kept for so many together; at RATE it is also what one pause is for, so no pause is noticed for long.
 TOGETHER = 100
 # Bytes of a frame that is not complete which are a sign of life together: no line that carries SSH takes long for them.
@@ -72,6 +77,10 @@ class Pace(object):
         self.trickle = Trickle()
         self._allowance = Allowance(time.monotonic())
         self._frames = 0
+
+    def took(self, seconds: "float") -> "None":
+        """The frame that was counted last took so much of our processor."""
+        self._frames += int(seconds * SECOND)
 
     def __call__(self, link: "Any") -> "bool":
         """Returns whether the link has been closed meanwhile."""

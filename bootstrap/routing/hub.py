@@ -31,6 +31,8 @@ MAX_FROM_ABOVE = 4 * MAX_QUEUE
 # Contexts that one neighbour has written to and will hear of the loss of; more push its own oldest out.
 MAX_SPOKEN = 4096
 
+# Seconds of this thread; a Python 3.6 does not tell.
+_clock: "Callable[[], float]" = getattr(time, "thread_time", float)
 _DEAF = "it does not read what it is sent"
 
 
@@ -176,6 +178,12 @@ class Hub(object):
 
     def on_route(self, link: "Link", frame: "wire.Frame") -> "None":
         """A neighbour tells of a context behind it, or of one that is gone."""
+        begun = _clock()
+        self._on_route(link, frame)
+        if link.pace is not None:
+            link.pace.took(_clock() - begun)
+
+    def _on_route(self, link: "Link", frame: "wire.Frame") -> "None":
         router, context = self._router, frame.handle
         if frame.kind == wire.ROUTE_DROP:
             if link.context is None or router.routes.towards(context) == link.context:

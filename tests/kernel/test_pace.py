@@ -74,6 +74,30 @@ def test_messages_that_nobody_takes_are_no_way_round_the_pace(slow_pace: None, t
     assert time.monotonic() - begun >= (FLOOD - 200 - sent / pace.SHARE - pace.TOGETHER) / SLOW
 
 
+def test_a_frame_that_takes_long_counts_as_many(
+    slow_pace: None, tree: MemoryTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss of a context is told to all who might wait for it, and a child may invent such."""
+    peer, forget = RawPeer(tree.root), tree.root.hub.forget
+
+    def long(*args: Any) -> None:
+        end = time.thread_time() + 0.002
+        while time.thread_time() < end:
+            pass
+        forget(*args)
+
+    monkeypatch.setattr(tree.root.hub, "forget", long)
+    tree.root.hub.routes.lease(peer.id, 5000, 1)
+    begun = time.monotonic()
+    for _ in range(20):
+        for kind in (wire.ROUTE_ADD, wire.ROUTE_DROP):
+            peer.send(Frame(kind, src=peer.id, auth=peer.id, handle=5000))
+    peer.sync()
+    assert time.monotonic() - begun >= (20 * 0.002 * pace.SECOND - 200 - 2 * pace.TOGETHER) / SLOW
+    assert peer.link.closed == ""
+    peer.close()
+
+
 def best_rate(context: Context, goes_on: Callable[[], bool]) -> float:
     """The most calls a second, of any quarter of a second: what else the machine does then takes least."""
     best = 0.0
