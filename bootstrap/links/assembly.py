@@ -108,6 +108,7 @@ class Assemblies(object):
         self.budget = BUDGET
         # By link, in turn: what waits for room, in its order.
         self.waiting: "Dict[Any, Dict[Key, Incoming]]" = collections.OrderedDict()
+        self.holding: "Dict[Key, Incoming]" = {}  # has reserved some of it
         self.looked = 0.0
         # Bytes by the link they came over: for which nothing is reserved; of the room that all share; that wait to be
         # read. And the links that have a message under assembly which needs none of that room.
@@ -216,6 +217,7 @@ class Assemblies(object):
             self.own.discard(link)
         elif incoming.reserved:
             self.budget += total
+            del self.holding[key]
             _count(self.reserved, link, -total)
         elif queue and queue.pop(key, None) and not queue:
             del self.waiting[link]
@@ -249,6 +251,7 @@ class Assemblies(object):
                 if full:
                     continue
                 self.budget -= total
+                self.holding[key] = incoming
                 _count(self.reserved, link, total)
             self._count_ahead(incoming, -incoming.ahead)
             incoming.reserved, incoming.touched = True, time.monotonic()

@@ -23,25 +23,24 @@ FEW = 4
 def late(large: "Any", now: "float") -> "List[Tuple[Any, int]]":
     """(link, context) of those that reserved room, hardly fill it, and keep another context waiting for it."""
     begins, large.looked = now - large.looked > PAUSE, now
-    waiting: "Set[int]" = set()
-    behind: "Dict[Any, Set[int]]" = {}  # the same by link
+    found = []
     with large.lock:
+        for (src, _stream), incoming in large.holding.items():
+            if begins:
+                incoming.touched = now
+            elif now - incoming.touched > LATE:
+                found.append((incoming.link, src))
+        if not found:  # as nearly always
+            return found
+        waiting: "Set[int]" = set()
+        behind: "Dict[Any, Set[int]]" = {}  # the same by link
         for link, queue in large.waiting.items():
             total = next(iter(queue.values())).assembly.total
             if not large.unread_too_much(link, total):  # that is for their reader here to end
-                contexts = {src for src, _stream in queue}
-                behind[link] = contexts
+                behind[link] = {src for src, _stream in queue}
                 if not large.has_most(link, total):
-                    waiting |= contexts
-    found = []
-    for (src, _stream), incoming in list(large.incoming.items()):
-        if incoming.assembly is None or not incoming.reserved or incoming.own:
-            continue
-        if begins:
-            incoming.touched = now
-        if (waiting | behind.get(incoming.link, waiting)) - {src} and now - incoming.touched > LATE:
-            found.append((incoming.link, src))
-    return found
+                    waiting |= behind[link]
+    return [(link, src) for link, src in found if (waiting | behind.get(link, waiting)) - {src}]
 
 
 def look(router: "Any", now: "float") -> "None":
