@@ -155,8 +155,9 @@ class Request(object):
 
     @property
     def key(self) -> "Tuple[Any, ...]":
-        """Equal for requests that have the same answer."""
-        return (self.kind, self.name, self.python, self.path, self.magic)
+        """Equal for requests that have the same answer. Who asks for itself may be told of more, which follows to it
+        alone."""
+        return (self.kind, self.name, self.python, self.path, self.magic, self.relayed)
 
 
 def check_request(value: "Any") -> "Request":

@@ -40,6 +40,31 @@ result += [served("shop", kind="resource", path="greeting.txt")["data"]]
     ]  # fmt: skip
 
 
+def test_what_a_grandchild_wants_is_asked_apart_from_what_is_wanted_here(child: Child) -> None:
+    """To this process more is announced, which then follows to it alone: the other waited half a minute for it."""
+    code = """
+import threading, time
+from importlib.util import MAGIC_NUMBER
+importer().relay()  # which asks for its own module
+theirs, both, asked = ask, threading.Event(), []
+def ask(request):
+    asked.append(request["relayed"])
+    if len(asked) == 2:
+        both.set()
+    both.wait(20)
+    return theirs(request)
+importing = threading.Thread(target=__import__, args=("later",))
+importing.start()
+while not asked:
+    time.sleep(0.001)
+wanted = {"kind": "module", "name": "later", "goal": "later", "python": sys.version_info[:2], "magic": MAGIC_NUMBER}
+reply = importer().serve(wanted)
+importing.join()
+result = [sorted(asked[:2]), reply["modules"][0][0], sys.modules["later"].VALUE]
+"""
+    assert child.run("import sys\n" + code) == [[False, True], "later", "later"]
+
+
 def test_code_comes_to_the_same_magic_and_source_to_others(child: Child, interpreter: Interpreter) -> None:
     code = "result = [importer().entries['shop.core'].magic, shop.total(1), shop.total.__code__.co_filename]"
     magic, value, file = child.run(f"import shop; {code}")
