@@ -91,7 +91,7 @@ def through(peer: Peer, host: ResolvedHost, deadline: float, release: Callable[[
         )
         raise Again(refused, host.connection_attempts if error.code == _UNREACHABLE else 1) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
-        if peer.transport.is_active():
+        if "Timeout" in str(error) and peer.transport.is_active():
             raise ConnectTimeout(
                 f"{jump_host} did not reach {host.hostname} port {host.port} within the time allowed",
                 host=host.name,

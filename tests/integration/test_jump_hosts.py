@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import pytest
 
 from remotesvc import Lost, Router, ssh
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, ConnectTimeout, HostKeyError
-from remotesvc.ssh import SSHOptions, jump_hosts
+from remotesvc.ssh import SSHOptions, jump_hosts, reach
 from remotesvc.ssh import connect as connecting
 from remotesvc.ssh.connect import Effort
 from remotesvc.ssh.jump_hosts import JumpHosts
@@ -268,6 +270,47 @@ def test_one_failure_of_a_jump_host_is_the_failure_of_all_behind_it(
     assert len(errors) == attempts == len(set(map(id, errors)))
     assert bastion.count("Connection from") < attempts
     assert not shared._bastions
+
+
+def test_hosts_that_fail_together_behind_a_jump_host_have_each_its_own_reason_and_its_retries(
+    config: Path, servers: dict[str, OpenSSHServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed_port, each = 1, 6
+    meeting, met = threading.Barrier(2 * each), threading.local()
+    through = reach.through
+
+    def at_once(*arguments: Any) -> Stream:
+        if not hasattr(met, "once"):
+            met.once = True
+            meeting.wait(LIMIT)
+        return through(*arguments)
+
+    monkeypatch.setattr(reach, "through", at_once)
+    reasons: list[tuple[int, str]] = []
+
+    def attempt(port: int) -> None:
+        target = options(config, "inner", port=port, jump="picky", extra_options=["ConnectionAttempts=2"])
+        with pytest.raises(ConnectError) as caught:
+            ssh.open(target, lambda peer: "true", jump_hosts=shared)
+        reasons.append((port, caught.value.reason))
+
+    with openssh_server(tmp_path / "picky", f"PermitOpen 127.0.0.1:{closed_port}") as picky:
+        with config.open("a") as file:
+            file.write(
+                f"Host picky\n HostName 127.0.0.1\n Port {picky.port}\n User {picky.user}\n"
+                f" IdentityFile {picky.key_file}\n IdentitiesOnly yes\n IdentityAgent none\n"
+                f" UserKnownHostsFile {picky.known_hosts_file}\n GlobalKnownHostsFile none\n"
+            )
+        shared, lines = JumpHosts(), Lines(picky)
+        prohibited = servers["inner"].port
+        together(partial(attempt, port) for port in (closed_port, prohibited) * each)
+        lines.wait(f"port {closed_port}: failed", 2 * each)
+    assert Counter(reasons) == {
+        (closed_port, f"jump host picky cannot reach 127.0.0.1 port {closed_port}: refused or unreachable from there, "
+         "or a name unknown there"): each,
+        (prohibited, f"jump host picky cannot reach 127.0.0.1 port {prohibited}: it does not forward this "
+         "connection"): each,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ["Host a\n ProxyJump b\nHost b\n ProxyJump a\n", "Host *\n ProxyJump b\n",

@@ -7,15 +7,19 @@ host, and do not come at all where none is.
 While keys are exchanged anew nothing else may be sent (RFC 4253, 7.1), and paramiko makes every sender wait. Its own
 thread answers what the server still says meanwhile, the end of a channel for one: it would wait 30 seconds for keys
 that only it could take, and then end the connection.
+
+Why a channel was refused paramiko keeps in one place for the whole connection. Behind a jump host many are opened at
+the same time: each has its own answer here.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import paramiko
-from paramiko.common import cMSG_CHANNEL_REQUEST
+from paramiko.common import CONNECTION_FAILED_CODE, cMSG_CHANNEL_REQUEST
 
 from ..hostkeys import certificate
 from .packets import GuardedPacketizer
@@ -40,6 +44,8 @@ class ClientTransport(paramiko.Transport):
         super().__init__(socket, packetizer_class=GuardedPacketizer)  # type: ignore[arg-type]
         self._algorithms = host_key_algorithms
         self._held_back: list[paramiko.Message] = []  # what this thread has to say once there are new keys
+        self._refused: dict[int, paramiko.ChannelException | None] = {}  # by the numbers of channels being opened
+        self._own = threading.local()  # `number` of the channel that a thread opens
         self.greeted: Callable[[], None] | None = None
         """Called by this thread once the server has said that it speaks SSH. What it raises ends the connection."""
 
@@ -64,6 +70,35 @@ class ClientTransport(paramiko.Transport):
         request.add_boolean(False)
         request.add_string("KILL")
         self._send_user_message(request)
+
+    def open_channel(self, *arguments: Any, **keywords: Any) -> paramiko.Channel:
+        """As paramiko's. Raises ChannelException for what the server has refused of this channel, and of no other."""
+        self._own.number = None
+        try:
+            return super().open_channel(*arguments, **keywords)
+        except paramiko.SSHException:
+            refused = self._refused.get(self._own.number)
+            if refused is not None:
+                raise refused from None
+            raise
+        finally:
+            with self.lock:
+                self._refused.pop(self._own.number, None)
+
+    def _next_channel(self) -> int:
+        number: int = super()._next_channel()  # type: ignore[misc]
+        self._own.number = number
+        self._refused[number] = None
+        return number
+
+    def _parse_channel_open_failure(self, m: paramiko.Message) -> None:
+        number, code = m.get_int(), m.get_int()
+        m.rewind()
+        with self.lock:
+            if number in self._refused:
+                self._refused[number] = paramiko.ChannelException(code, CONNECTION_FAILED_CODE.get(code, "unknown"))
+        super()._parse_channel_open_failure(m)  # type: ignore[misc]
+        self.saved_exception = None  # it is that of one channel, and would be given to whoever asks first
 
     def _check_banner(self) -> None:
         super()._check_banner()  # type: ignore[misc]
