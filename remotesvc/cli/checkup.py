@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.errors import OutcomeError
-from remotesvc.bootstrap.unreachable import ConnectError
+from remotesvc.bootstrap.unreachable import ConnectError, with_diagnostics
 from remotesvc.cli.hosts import ContextLike, RouterLike, open_context, peer_of, python_version
 from remotesvc.cli.settings import Settings
 
@@ -112,10 +113,14 @@ def _steps(
 
 
 def _problem(error: BaseException) -> str:
-    """The error's own text without its advice, which stands by itself."""
-    hint = getattr(error, "hint", "")
-    text = str(error)
-    return text.removesuffix(hint).rstrip() if hint else text
+    """The error's own text without its advice, which stands by itself; marked, what the target said."""
+    from remotesvc.cli.show.render import speaker
+
+    text = str(error).removesuffix(getattr(error, "hint", "")).rstrip()
+    said = with_diagnostics("", getattr(error, "diagnostics", ""))
+    if not said:
+        return text
+    return f"{text.removesuffix(said).rstrip()}\n{speaker(error)} said:\n{indent(said, '  ')}"
 
 
 def _of_connection(context: ContextLike) -> dict[str, str]:

@@ -22,6 +22,7 @@ from remotesvc.cli.show.collected import collecting
 from remotesvc.cli.show.console import Console
 from remotesvc.cli.show.jsonout import error_message
 from remotesvc.cli.show.live import Live, log_line, time_stamp
+from remotesvc.cli.show.render import below
 from remotesvc.cli.show.report import Reporter
 from remotesvc.cli.show.stream import Stream
 from remotesvc.fleet.attempt import Attempt
@@ -164,7 +165,7 @@ class Session:
 
         def retried(host: Member, tries: int, error: BaseException) -> None:
             if self.console.verbose:
-                self.console.note(f"{host.label}: try {tries} failed: {error_message(error)}")
+                self.console.note(f"{host.label}: {below(f'try {tries} failed: {error_message(error)}')}")
 
         unwritten: OurError | None = None
         self.stop.noticed = stopping

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+import struct
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from remotesvc.cli.main import main
 from tests.integration.ssh_servers import OpenSSHServer
+from tests.threads import beside
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
 
@@ -90,6 +95,45 @@ def test_trust_is_a_run_as_any_other(sshd: OpenSSHServer, tmp_path: Path, capfd:
     known.unlink()
     assert main([*line, "--fail-fast", "-q"]) == 4
     assert failed.read_text() == f"{wrong}\n{host}\n" and not known.exists()
+
+
+@contextlib.contextmanager
+def leaving_with(message: bytes) -> Iterator[int]:
+    """The port of an SSH server that leaves during the key exchange, with a message."""
+    packet = b"\x01" + struct.pack(">I", 2) + struct.pack(">I", len(message)) + message + struct.pack(">I", 0)
+    padding = 12 - (len(packet) + 1) % 8
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as connection:
+                connection.sendall(b"SSH-2.0-x\r\n")
+                connection.sendall(struct.pack(">IB", len(packet) + padding + 1, padding) + packet + bytes(padding))
+                while connection.recv(4096):
+                    pass
+
+        with beside([serve]):
+            yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("command", ["trust", "doctor"])
+def test_what_a_stranger_says_passes_for_no_other_host(
+    command: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    forged = "web2: ssh-ed25519 SHA256:AAAA (known)"
+    with leaving_with(f"bye\n{forged}".encode()) as port:
+        more = ["--yes"] if command == "trust" else []
+        assert main([command, *more, "-F", "none", "-p", str(port), "127.0.0.1", "-o",
+                     f"UserKnownHostsFile={tmp_path / 'known'}"]) == 4  # fmt: skip
+    lines = "".join(capfd.readouterr()).splitlines()
+    assert forged not in lines
+    (place,) = (index for index, line in enumerate(lines) if line.strip() == forged)
+    assert lines[place - 2].strip() == "the target said:" and lines[place - 1].strip() == "bye"
+
+
+def test_a_host_that_was_not_begun_is_told_of_in_words(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["trust", "--yes", "-F", "none", "127.0.0.1:1,127.0.0.2:1", "-f1", "--fail-fast"]) == 4
+    err = capfd.readouterr().err
+    assert "127.0.0.2:1: not run\n" in err and "not_run" not in err
 
 
 def test_a_key_is_new_though_it_cannot_be_noted(

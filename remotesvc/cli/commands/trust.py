@@ -82,6 +82,7 @@ class _ForPeople:
         self._console = console
 
     def outcome(self, outcome: Outcome, kept: Collected) -> None:
+        from remotesvc.cli.show.render import below, failure_text
         from remotesvc.fleet.member import shown_host
 
         label = shown_host(outcome.host)
@@ -92,8 +93,7 @@ class _ForPeople:
             for notice in learnt.notices:
                 self._console.note(f"{label}: {notice}")
         else:
-            named = f"{getattr(outcome.error, 'host', label)}: "  # the label says it already
-            self._console.error(label, str(outcome.error or outcome.status.value).removeprefix(named))
+            self._console.error(label, below(failure_text(outcome, self._console.verbose)))
 
     def end(self) -> None:
         pass

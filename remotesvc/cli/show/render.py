@@ -174,14 +174,18 @@ def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False, whol
     if isinstance(diagnostics, str) and diagnostics.strip():
         said = diagnostics.strip()
         stage = getattr(error, "stage", None) or ""
-        who = _SAYS.get(stage, "the target")
         # Without a stage it is how a process died, of which each line counts.
         lines = said.splitlines() if verbose else _last_said(said) if stage else said[-4000:].splitlines()
-        more.append(f"{who} said:\n" + "\n".join(f"  {line}" for line in lines))
+        more.append(f"{speaker(error)} said:\n" + "\n".join(f"  {line}" for line in lines))
     hint = getattr(error, "hint", "")
     if isinstance(hint, str) and hint:
         more.append(hint)
     return "\n".join([headline, *more])
+
+
+def speaker(error: BaseException) -> str:
+    """Who said what an error quotes as its `diagnostics`."""
+    return _SAYS.get(getattr(error, "stage", None) or "", "the target")
 
 
 def _last_said(said: str) -> list[str]:
