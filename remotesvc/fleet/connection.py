@@ -9,7 +9,7 @@ from typing import Any
 
 from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.errors import UsageError
-from remotesvc.ssh.configuration.hostspec import CONTAINERS
+from remotesvc.ssh.configuration.hostspec import CONTAINERS, check_user
 from remotesvc.ssh.configuration.options import TRANSPORTS
 
 from .container_variables import KINDS, container_of
@@ -82,7 +82,7 @@ class Connection:
         return cls(
             address=container or read.text("ansible_host", "ansible_ssh_host"),
             port=read.port("ansible_port", "ansible_ssh_port"),
-            user=read.text("ansible_user", "ansible_ssh_user"),
+            user=(read.user if transport is None else read.text)("ansible_user", "ansible_ssh_user"),
             private_key=read.text("ansible_ssh_private_key_file", "ansible_private_key_file"),
             python=_python(read),
             transport=transport,
@@ -100,7 +100,7 @@ class Connection:
 
 
 class WrongVariable(UsageError):
-    """A variable of a host cannot be what it is. `shown` is what the message quotes of its value, perhaps nothing."""
+    """A variable of a host cannot be what it is. `shown` is what of its value may be shown, perhaps nothing."""
 
     def __init__(self, message: str, variable: str, shown: str) -> None:
         super().__init__(message)
@@ -127,7 +127,11 @@ class _Reader:
             value = self._variables.get(name)
             if value is not None:
                 if isinstance(value, str) and ("{{" in value or "{%" in value):
-                    raise self.wrong(name, "a plain value; templates are Ansible's own")
+                    # Of its value, which may be a password, only that is looked for.
+                    raise WrongVariable(
+                        f"{name} of host {self._host} must be a plain value; templates are Ansible's own",
+                        name, "{{" if "{{" in value else "{%",
+                    )  # fmt: skip
                 return name, value
         return names[0], None
 
@@ -138,6 +142,16 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             raise self.wrong(name, "text", type(value).__name__)
         return str(value)
+
+    def user(self, *names: str) -> str | None:
+        value = self.text(*names)
+        if value is not None:
+            try:
+                check_user(value)
+            except UsageError as error:
+                name, _ = self._find(names)
+                raise WrongVariable(f"{name} of host {self._host}: {error}", name, value) from None
+        return value
 
     def secret(self, *names: str) -> Secret | None:
         name, value = self._find(names)

@@ -17,6 +17,8 @@ KINDS = {
 """Full names of Ansible's connection plugins, and the engines that they are for."""
 _NAMES = {"kubectl": "ansible_kubectl_pod", "lxd": "ansible_lxd_host", "incus": "ansible_incus_host"}
 """Variables that name the container, where `ansible_host` does not."""
+ADDRESSES = ("ansible_host", "ansible_ssh_host", *_NAMES.values())
+"""All variables that say where a host is."""
 _ALIASES = {"ansible_kubectl_config": "ansible_kubectl_kubeconfig"}
 
 

@@ -15,6 +15,7 @@ from remotesvc.launch.engines import ENGINES
 from remotesvc.ssh.configuration import hostspec
 
 from .connection import DEFAULT_METHOD, Become, Connection, WrongVariable
+from .container_variables import ADDRESSES
 from .inventory.model import HostEntry, Inventory, InventoryError
 
 NOBODY_ELSE = Become()
@@ -33,12 +34,16 @@ class Member:
     def of(cls, entry: HostEntry) -> Member:
         """The member an entry of an inventory stands for. Raises UsageError if it cannot be a host."""
         connection = Connection.of(entry.name, entry.variables)
-        if connection.transport == "local":
-            return cls(entry.name, hostspec.parse("local:"), entry, connection)
-        if connection.transport is not None:  # a container
-            spec = hostspec.parse(f"{connection.transport}:{connection.address or entry.name}")
-            return cls(entry.name, spec, entry, connection)
-        return cls(entry.name, hostspec.parse(connection.address or entry.name), entry, connection)
+        kind, address = connection.transport, connection.address or entry.name
+        try:
+            spec = hostspec.parse("local:" if kind == "local" else address if kind is None else f"{kind}:{address}")
+        except UsageError as error:
+            if connection.address is None:
+                raise
+            said = (name for name in ADDRESSES if str(entry.variables.get(name)) == address)
+            variable = next(said, ADDRESSES[0])
+            raise WrongVariable(f"{variable} of host {entry.name}: {error}", variable, address) from None
+        return cls(entry.name, spec, entry, connection)
 
     def __str__(self) -> str:
         return self.text
@@ -150,13 +155,19 @@ class Member:
 
 def members_of(entries: Iterable[HostEntry], inventory: Inventory) -> list[Member]:
     """The members that entries of an inventory stand for. Raises UsageError that says where the mistake is written."""
-    try:
-        return [Member.of(entry) for entry in entries]
-    except WrongVariable as error:
-        from .inventory.places import places
+    members = []
+    for entry in entries:
+        try:
+            members.append(Member.of(entry))
+        except UsageError as error:
+            from .inventory.places import places
 
-        where = places(inventory.files, error.variable, error.shown)
-        raise InventoryError(f"{error} ({where})" if where else str(error)) from None
+            wrong = error if isinstance(error, WrongVariable) else WrongVariable(str(error), entry.name, "")
+            where = places(inventory.files, wrong.variable, wrong.shown)
+            if not where and wrong is not error:  # the name was not read from a file
+                raise
+            raise InventoryError(f"{error} ({where})" if where else str(error)) from None
+    return members
 
 
 def nobody_logs_in(members: Iterable[Member]) -> bool:

@@ -320,6 +320,15 @@ def test_yaml_merges_keys(tmp_path: Path) -> None:
     ({"hosts.toml": '[hosts.w1]\n# port\nport = "x"\n'}, "not 'x' ({}/hosts.toml, line 3)"),
     ({"hosts": "[web]\nw1\n[web:vars]\nansible_password=[]\n"},
      "ansible_password of host w1 must be text ({}/hosts, line 4)"),
+    ({"hosts": "w0 ansible_host=w9\nw1 ansible_host=-oProxyCommand=x\n"},
+     "ansible_host of host w1: not a host name or address: '-oProxyCommand=x' ({}/hosts, line 2)"),
+    ({"hosts.toml": '[hosts.w1]\naddress = "a b"\n'},
+     "ansible_host of host w1: not a host name or address: 'a b' ({}/hosts.toml, line 2)"),
+    ({"h.yml": "all:\n hosts:\n  w0: {ansible_user: x}\n  w1: {ansible_user: a b}\n"},
+     "ansible_user of host w1: not a user name: 'a b': ' ' may not be in it ({}/h.yml, line 4)"),
+    ({"h.yml": "all:\n hosts:\n  w0: {ansible_host: x}\n  w1: {ansible_host: '{{ x }}'}\n"},
+     "ansible_host of host w1 must be a plain value; templates are Ansible's own ({}/h.yml, line 4)"),
+    ({"hosts": 'w0\n"quoted host" rack=1\n'}, "not a host name or address: 'quoted host' ({}/hosts, line 2)"),
 ])  # fmt: skip
 def test_a_variable_that_cannot_be_is_named_with_its_place(
     tmp_path: Path, files: dict[str, str], says: str
