@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import time
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from remotesvc.cli import exitcodes
+from remotesvc.cli import exitcodes, outfiles
 from remotesvc.cli.descriptors import forks_that_fit
 from remotesvc.cli.hosts import Backend, CallsLike, ContextLike, FutureLike, RouterLike, check, open_context
 from remotesvc.cli.interrupt import Interrupts
@@ -62,9 +61,7 @@ class Session:
         check(hosts, settings)
         if settings.write_result is not None and len(hosts) > 1:
             raise BadUsage("--write-result is for one host; for several, --outdir writes a file each")
-        for path in (settings.write_result, settings.failed_to):
-            if path is not None:
-                _check_writable(path)
+        outfiles.check(settings)
         settings = with_passwords(settings, any(host.spec.kind == "ssh" for host in hosts))
         stop = Stop()
         console = make_console(settings, progress=len(hosts) > 1, on_broken=stop.request)
@@ -167,6 +164,8 @@ class Session:
             if self.console.verbose:
                 self.console.note(f"{host.label}: {below(f'try {tries} failed: {error_message(error)}')}")
 
+        if settings.failed_to is not None and not outfiles.is_special(settings.failed_to):
+            self._write_failed(settings.failed_to)  # all: whoever leaves at once must leave no earlier run's hosts
         unwritten: OurError | None = None
         self.stop.noticed = stopping
         with _ended(reporter), Progress(self.console, [host.text for host in self.hosts]) as progress:
@@ -227,12 +226,11 @@ class Session:
         self.console.note(f"{len(self.hosts)} hosts: {', '.join(parts)}")
 
     def _write_failed(self, path: str) -> None:
-        """The hosts that were not fine, in their order, as a file of hosts; an empty one if all were."""
+        """The hosts that are not fine, in their order, as a file of hosts; an empty one if all are."""
         fine = {outcome.host for outcome in self.outcomes if outcome.ok}
         names = [host.text for host in self.hosts if host.text not in fine]
         try:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write("".join(f"{name}\n" for name in names))
+            outfiles.replace(path, "".join(f"{name}\n" for name in names))
         except OSError as error:
             raise OurError(f"cannot write the failed hosts to {path}: {error.strerror}") from None
 
@@ -249,21 +247,6 @@ def _ended(reporter: Reporter) -> Iterator[None]:
         yield
     finally:
         reporter.end()
-
-
-def _check_writable(path: str) -> None:
-    """Raise OurError for a file that cannot be written, before anything has been done whose outcome it is to hold."""
-    directory = os.path.dirname(path) or "."
-    if os.path.isdir(path):
-        code = errno.EISDIR
-    elif os.path.lexists(path):
-        code = 0 if os.access(path, os.W_OK) else errno.EACCES
-    elif not os.path.isdir(directory):
-        code = errno.ENOENT
-    else:
-        code = 0 if os.access(directory, os.W_OK | os.X_OK) else errno.EACCES
-    if code:
-        raise OurError(f"cannot write {path}: {os.strerror(code)}")
 
 
 def make_console(settings: Settings, progress: bool = False, on_broken: Callable[[], object] = lambda: None) -> Console:

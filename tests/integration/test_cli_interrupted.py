@@ -113,6 +113,21 @@ def test_a_second_ctrl_c_leaves_at_once(directory: Path) -> None:
     assert "Traceback" not in err
 
 
+def test_who_leaves_at_once_leaves_no_failed_hosts_of_an_earlier_run(directory: Path) -> None:
+    ready, again = directory / "ready", directory / "again"
+    words = ("run", "-i", "local:,", "all", "-l", f"@{again}", "--failed-to", str(again))
+    again.write_text("elsewhere\nlocal:\n")
+    with start(directory, *words, "tasks:sleep", "60", str(ready)) as process:
+        wait_for(ready, process)
+        assert again.read_text() == "local:\n"
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=LIMIT)
+    assert process.returncode == 130
+    assert again.read_text() == "local:\n"
+    assert [path.name for path in directory.glob("again*")] == ["again"]
+
+
 def test_ctrl_c_while_connecting(directory: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as tarpit:
         place = f"127.0.0.1:{tarpit.getsockname()[1]}"

@@ -63,6 +63,17 @@ def test_what_cannot_be_written_is_told_before_anything_is_done(
     assert not (tmp_path / "ran").exists()
 
 
+def test_failed_hosts_go_through_links_and_to_pipes(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "file").write_text("before")
+    (tmp_path / "file").chmod(0o640)
+    for place in ("link", "/dev/stdout", "/dev/null"):
+        done = shell(f"remotesvc run local: os:no_such_name --failed-to {place}", tmp_path)
+        assert (done.returncode, done.stdout) == (2, "local:\n" if "stdout" in place else "")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "file").read_text() == "local:\n"
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
 def test_a_line_that_no_shell_can_be_given(tmp_path: Path) -> None:
     # Together they are one argument, and longer than Linux lets one be.
     done = shell("remotesvc exec local: --shell -- echo $(seq 30000)", tmp_path)

@@ -1,0 +1,63 @@
+"""Files and directories here that a run is to write to: whether that can be, and writing one in a single step."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from contextlib import suppress
+
+from remotesvc.cli.problems import OurError
+from remotesvc.cli.settings import Settings
+
+
+def check(settings: Settings) -> None:
+    """Raise OurError for a file that cannot be written, before anything has been done whose outcome it is to hold."""
+    for path in (settings.write_result, settings.failed_to):
+        if path is not None:
+            _check_writable(path)
+
+
+def _check_writable(path: str) -> None:
+    directory = os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        code = errno.EISDIR
+    elif os.path.lexists(path):
+        code = 0 if os.access(path, os.W_OK) else errno.EACCES
+    elif not os.path.isdir(directory):
+        code = errno.ENOENT
+    else:
+        code = 0 if os.access(directory, os.W_OK | os.X_OK) else errno.EACCES
+    if code:
+        raise OurError(f"cannot write {path}: {os.strerror(code)}")
+
+
+def is_special(path: str) -> bool:
+    """Whether it is there and no plain file: a pipe, /dev/null."""
+    return os.path.exists(path) and not os.path.isfile(path)
+
+
+def replace(path: str, text: str) -> None:
+    """Write a file in one step: however this process ends, there is no part of it. Raises OSError.
+
+    What is no plain file, or may not have another beside it, is written to as it is.
+    """
+    place = os.path.realpath(path)
+    if is_special(path) or not os.access(os.path.dirname(place), os.W_OK | os.X_OK):
+        _write(path, text)
+        return
+    beside = f"{place}.{os.getpid()}"
+    try:
+        _write(beside, text)
+        if os.path.exists(place):
+            shutil.copymode(place, beside)
+        os.replace(beside, place)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(beside)
+        raise
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
