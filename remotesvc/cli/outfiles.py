@@ -7,12 +7,18 @@ import os
 import shutil
 from contextlib import suppress
 
-from remotesvc.cli.problems import OurError
+from remotesvc.cli.problems import BadUsage, OurError
 from remotesvc.cli.settings import Settings
 
 
 def check(settings: Settings) -> None:
-    """Raise OurError for a file that cannot be written, before anything has been done whose outcome it is to hold."""
+    """Raise BadUsage or OurError for what cannot be written, before anything has been done whose outcome it is to hold.
+    """
+    places = {"--write-result": settings.write_result, "--failed-to": settings.failed_to,
+              "--outdir": settings.outdir, "--errdir": settings.errdir}  # fmt: skip
+    for option, path in places.items():
+        if path == "-":
+            raise BadUsage(f"{option} is never standard output: - would be a name here; write ./- if you mean it")
     for path in (settings.write_result, settings.failed_to):
         if path is not None:
             _check_writable(path)

@@ -63,6 +63,14 @@ def test_what_cannot_be_written_is_told_before_anything_is_done(
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("option", ["--failed-to", "--write-result", "--outdir", "--errdir"])
+def test_a_file_that_is_to_be_written_is_not_standard_output(option: str, tmp_path: Path) -> None:
+    done = shell(f"remotesvc run local: os:mkdir ran {option} -", tmp_path)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert f"{option} is never standard output" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_failed_hosts_go_through_links_and_to_pipes(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "file").write_text("before")
