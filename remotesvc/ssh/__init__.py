@@ -44,6 +44,7 @@ def open(
     phases: dict[str, float] | None = None,
     keys: KeyRing | None = None,
     jump_hosts: JumpHosts | None = None,
+    called: str = "",
 ) -> ParamikoPath:
     """Connect, log in, run a program and send it its first input, in one go, before `deadline`.
 
@@ -52,7 +53,7 @@ def open(
     input: both may depend on what is remembered of the host's key. `phases` receives the seconds of "config",
     "jump", "tcp", "kex", "auth", "open" and "exec", and of "asked" if a person was. `keys` has the private keys
     that hosts share, and who may be asked (default: nobody); `jump_hosts` the connections to
-    these that they share.
+    these that they share; `called` is the host's name for questions.
     Raises a ConnectError that names the stage, or what the two callables raise; nothing is left open then.
     """
     started = time.monotonic()
@@ -66,7 +67,7 @@ def open(
     from .paths.session import open_path
 
     try:
-        peer = (jump_hosts or JumpHosts()).connect(options, Effort(deadline, keys or KeyRing(), phases=phases))
+        peer = (jump_hosts or JumpHosts()).connect(options, Effort(deadline, keys or KeyRing(), called, phases=phases))
     except ConnectError as error:
         note_times(error, started, phases)
         raise

@@ -60,6 +60,8 @@ class Effort:
     deadline: float
     """`time.monotonic()` until which to try, if nobody is asked anything."""
     keys: KeyRing
+    called: str = ""
+    """The host as its user named it, if that is known."""
     log_in: bool = True
     """If not, only the host's key is checked, and nothing is said of the user."""
     turn: Callable[[], Turn] | None = None
@@ -96,7 +98,8 @@ def connect(host: ResolvedHost, dial: Dial, effort: Effort) -> Peer:
         key = transport.get_remote_server_key()
         sock.deadline = deadline
         _check_size(key, host)
-        interview = Interview(None if host.batch_mode else effort.keys.questions, sock, effort.keys.asking)
+        interview = Interview(None if host.batch_mode else effort.keys.questions, sock, effort.keys.asking,
+                              effort.called)
         try:
             trusted.verify(key.get_name(), key.asbytes(), transport.host_certificate(), interview)
             verified, asked = time.monotonic(), interview.seconds

@@ -100,7 +100,7 @@ class SSHContexts:
                                     self._secretary(), lambda word: _LOG.warning("%s: %s", name, word), self._asked())
             else:
                 path = ssh.open(options, lambda peer: command_at(_place(peer)), (), deadline, phases, self._keys,
-                                self.jump_hosts())
+                                self.jump_hosts(), name)
         except ConnectError:
             self._tree.router.alive()  # closed meanwhile: that is why
             raise

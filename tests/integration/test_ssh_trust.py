@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,8 @@ from tests.integration.ssh_servers import (
     openssh_server,
     running,
 )
+from tests.kernel.contexts import until
+from tests.threads import together
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
 
@@ -172,6 +176,42 @@ def test_the_mode_ask_asks_about_an_unknown_key(sshd: OpenSSHServer, tmp_path: P
     open_with(False)  # known by now: not asked
     assert len(questions) == 2
     assert fingerprint(sshd.directory / "host_ed25519.pub") in questions[0]
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_of_hosts_at_one_address_the_first_is_asked_about_by_its_name_and_the_answer_is_for_all(
+    answer: bool, sshd: OpenSSHServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "known_hosts"
+    questions: list[str] = []
+    outcomes: list[tuple[str, ...] | None] = []
+
+    class Person(Silent):
+        def confirm(self, question: str) -> bool:
+            questions.append(question)
+            until(lambda: keys.asking._open == hosts)
+            return answer
+
+    hosts, keys = 4, KeyRing(Person())
+
+    def open_one(name: str) -> None:
+        options = sshd.options(known_hosts=file, host_keys="ask")
+        try:
+            path = ssh.open(options, lambda peer: "true", keys=keys, called=name)
+        except HostKeyError:
+            outcomes.append(None)
+            return
+        path.close()
+        path.join(10)
+        outcomes.append(path.peer.notices)
+
+    together(partial(open_one, f"web{number}") for number in range(hosts))
+    (question,) = questions
+    assert re.match(r"The authenticity of host web[0-3] \(\[127\.0\.0\.1\]:", question)
+    assert len(outcomes) == hosts and outcomes.count(None) == (0 if answer else hosts)
+    if answer:
+        assert sum("added to" in " ".join(notices or ()) for notices in outcomes) == 1
+        assert len(file.read_text().splitlines()) == 1
 
 
 def test_bad_lines_are_told_and_do_no_harm(sshd: OpenSSHServer, tmp_path: Path) -> None:

@@ -69,6 +69,15 @@ def test_a_person_is_asked_once_a_key_and_again_if_it_was_wrong() -> None:
     assert len(person.asked) == 2
 
 
+def test_a_key_that_a_person_accepted_is_not_asked_about_for_another_host_at_that_address() -> None:
+    person = Person("no", "yes")
+    secretary = Secretary(KeyRing(person))
+    unknown = "The authenticity of host '10.0.0.1' can't be established.\nED25519 key fingerprint is SHA256:x.\n"
+    unknown += "Are you sure you want to continue connecting (yes/no)? "
+    found = [ask(Replies(SSHOptions(f"web{number}"), secretary), unknown) for number in range(3)]
+    assert found == ["no", "yes", "yes"] and len(person.asked) == 2
+
+
 def test_whatever_else_ssh_asks_a_person_answers() -> None:
     person = Person("123456", "yes", "no")
     found = replies(person, password=Secret("p"))
@@ -76,7 +85,7 @@ def test_whatever_else_ssh_asks_a_person_answers() -> None:
     assert ask(found, "Enter PIN for ED25519-SK key /k: ") == "123456"
     unknown = "The authenticity of host 'x' can't be\x1b[2J established.\n"
     unknown += "Are you sure you want to continue connecting (yes/no)? "
-    assert [ask(found, unknown), ask(found, unknown)] == ["yes", "no"]
+    assert [ask(found, unknown), ask(found, unknown.replace("'x'", "'y'"))] == ["yes", "no"]
     assert "\x1b" not in person.asked[1]
     assert ask(replies(), "Enter PIN: ") is None
     assert ask(replies(), unknown) == "no"

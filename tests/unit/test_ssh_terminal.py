@@ -45,7 +45,7 @@ def test_the_time_an_answer_takes_does_not_count(monkeypatch: pytest.MonkeyPatch
         person = Slow(sock, clock)
         interview = Interview(person, sock)
         assert interview.possible
-        assert interview.confirm("really?")
+        assert interview.confirm("really?", "it")
         assert sock.deadline == 1110.0
         assert interview.secret("what?") == "yes"
         assert sock.deadline == 1210.0
@@ -56,7 +56,7 @@ def test_the_time_an_answer_takes_does_not_count(monkeypatch: pytest.MonkeyPatch
 def test_where_nobody_is_there_is_no_answer() -> None:
     interview = Interview(None)
     assert not interview.possible
-    assert not interview.confirm("really?")
+    assert not interview.confirm("really?", "it")
     assert interview.secret("what?") is None
 
 

@@ -51,8 +51,9 @@ def trust(ctx: click.Context, /, hosts: str, yes: bool, **shared: Any) -> int:
     from remotesvc.cli.show.report import AsJson
     from remotesvc.ssh import terminal
     from remotesvc.ssh.configuration.options import SSHOptions
-    from remotesvc.ssh.hostkeys.trusting import Nobody, learn
+    from remotesvc.ssh.hostkeys.trusting import Answers, Nobody, learn
     from remotesvc.ssh.jump_hosts import JumpHosts
+    from remotesvc.ssh.login.keyring import KeyRing
 
     settings = Settings.take(shared)
     members = select_hosts(hosts, settings)
@@ -62,11 +63,11 @@ def trust(ctx: click.Context, /, hosts: str, yes: bool, **shared: Any) -> int:
     as_json = settings.json or settings.jsonl
     session = Session.create(settings, members, ctx.obj)
     found = None if settings.no_stdin or as_json else terminal.find(session.console.asked)
-    somebody, jump_hosts = None if yes else found or Nobody(), JumpHosts()
+    jump_hosts, keys = JumpHosts(), KeyRing(Answers(None if yes else found or Nobody()))
 
     def work(member: Member, attempt: Attempt) -> Learnt:
         options = SSHOptions.parse(member.spec.host, **member.ssh_arguments(connection_arguments(settings)))
-        return learn(options, jump_hosts, somebody)
+        return learn(options, member.text, jump_hosts, keys)
 
     shown = _ForPrograms(AsJson(session.console, settings.jsonl)) if as_json else _ForPeople(session.console)
     try:

@@ -75,13 +75,13 @@ class HostKeys:
             raise self._refusal(verdict, key_type, key)
         mode = self.host.strict
         if mode == "ask":
-            name, at = self.host.name, self.names[0]
+            name, at = interview.called or self.host.name, self.names[0]
             question = (
                 f"The authenticity of host {name if name == at else f'{name} ({at})'} cannot be established.\n"
                 f"Its {key_type} key has the fingerprint {known_hosts.fingerprint(key)}.\n"
                 + ASKED
             )
-            if not interview.confirm(question):
+            if not interview.confirm(question, (at, key)):
                 raise self._refusal(verdict, key_type, key)
         elif mode == "yes":
             raise self._refusal(verdict, key_type, key)
@@ -137,6 +137,8 @@ class HostKeys:
             why = error.strerror or error
             self.notices.append(f"host key accepted, but not noted in {path} ({why}): {shown}")
         else:
+            if verdict.kind == "known":  # another connection has noted it meanwhile
+                return
             self.notices.append(f"host key of {self.names[0]} added to {path}: {shown}")
 
     def _bad_certificate(self, objection: str, key_type: str, key: bytes) -> HostKeyError:

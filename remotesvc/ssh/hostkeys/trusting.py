@@ -52,14 +52,15 @@ class Answers:
         return None if self._ask is None else self._ask.secret(prompt)
 
 
-def learn(options: SSHOptions, jump_hosts: JumpHosts, ask: Questions | None) -> Learnt:
-    """Connect as far as the host's key, and note it if it is new and `ask` agrees (None: whoever it is agrees).
+def learn(options: SSHOptions, called: str, jump_hosts: JumpHosts, keys: KeyRing) -> Learnt:
+    """Connect as far as the key of the host that its user has `called` so, and note it if it is new and who answers for
+    `keys`, an `Answers`, agrees.
 
     Jump hosts on the way are logged in to, as always, and their keys checked strictly. Raises HostKeyError for a key
     that changed, was revoked or is not wanted, and other ConnectErrors.
     """
     asked = replace(options, host_keys="ask", extra_options=("BatchMode=no", *options.extra_options))
-    effort = Effort(time.monotonic() + options.connect_timeout, KeyRing(Answers(ask)), log_in=False)
+    effort = Effort(time.monotonic() + options.connect_timeout, keys, called, log_in=False)
     peer = jump_hosts.connect(asked, effort)
     try:
         return Learnt(peer.host_key_type, peer.host_key, peer.notices, peer.new_key)

@@ -22,7 +22,7 @@ from remotesvc.escape import neutralise
 
 from ..configuration.options import SSHOptions
 from ..login.keyring import TRIES, KeyRing
-from ..terminal import Questions
+from ..terminal import Asking, Questions
 
 LONGEST = 16 * 1024
 """Bytes of a question; a server's part of one may be long."""
@@ -76,6 +76,11 @@ class Secretary:
         """Who may be asked; None: nobody."""
         return self._keys.questions
 
+    @property
+    def asking(self) -> Asking:
+        """What was answered."""
+        return self._keys.asking
+
     def passphrase(self, path: str, text: str, again: bool) -> str | None:
         """The passphrase of a key file; None if there is nobody who knows. `again`: the last one did not open it."""
         if self.questions is None:
@@ -123,7 +128,8 @@ class Replies:
         if questions is None:
             return False
         shown = neutralise(text).partition("Are you sure you want to")[0].rstrip()
-        return questions.confirm(f"{shown}\nConnect to {self._options.host}, and remember the key?")
+        question = f"{shown}\nConnect to {self._options.host}, and remember the key?"
+        return self._secretary.asking.once(shown, lambda: questions.confirm(question))
 
     def _passphrase(self, path: str, text: str) -> str | None:
         count = self._asked_for[path] = self._asked_for.get(path, 0) + 1
