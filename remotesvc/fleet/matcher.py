@@ -30,6 +30,7 @@ NEAREST = 3
 
 _SUBSCRIPT = re.compile(r"(.+)\[(-?[0-9]+)(?:(:)(-?[0-9]*))?\]\Z")
 _RANGES = re.compile(r"\[[^\]]*[-,]")
+_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 _OPEN_SUBSCRIPT = re.compile(r"(.+)\[:(-?[0-9]+)\]\Z")
 
 
@@ -59,7 +60,8 @@ class Matcher:
 
     closed: only hosts of the inventory count; otherwise a name it does not know is a host by itself. read_file gives
     the text of a file of patterns ("-" is standard input); cluster_group gives the hosts of a ClusterShell group, or
-    None. note is told of names that were to be left out, and that nobody has: they may be misspelt.
+    None. note is told of names that were to be left out, and of those of a node set, that nobody has: they may be
+    misspelt.
     """
 
     def __init__(self, inventory: Inventory, closed: bool, read_file: Callable[[str], str],
@@ -186,10 +188,16 @@ class Matcher:
     def _nearest(self, text: str) -> str:
         if not len(self._inventory):
             return " (the inventory has no hosts)" if self._closed else " (there is no inventory: give one with -i)"
+        words = text.split()
+        if len(words) > 1 and any(word in self._inventory or self._inventory.is_group(word) for word in words):
+            return f"; names are joined by commas: {','.join(words)}"
         known = [*islice(self._inventory, 20_000), *self._inventory.groups]  # of more, `difflib` takes seconds
-        import difflib  # most runs never need it
+        plainly = _plainly(text)
+        near = [name for name in known if _plainly(name) == plainly][:NEAREST]
+        if not near:
+            import difflib  # most runs never need it
 
-        near = difflib.get_close_matches(text, known, NEAREST, 0.5)
+            near = difflib.get_close_matches(text, known, NEAREST, 0.5)
         return f"; did you mean {' or '.join(near)}?" if near else ""
 
     def _by_glob(self, text: str) -> dict[str, None]:
@@ -244,6 +252,9 @@ class Matcher:
                 found = {} if _RANGES.search(text) else self._by_glob(text)
                 return self._found(text, found, may_be_empty)
             names = [name for name in names if name in self._inventory]
+            from .results import fold_names
+
+            self._note(f"{text!r}: the inventory has no {fold_names(unknown)}")
         return tuple(names)
 
     def _file_of(self, text: str) -> str | None:
@@ -282,6 +293,11 @@ class Matcher:
         if not found.united and (found.plain or not (found.wanted or found.unwanted)):
             raise NoMatch(f"{name} names no host")
         return found
+
+
+def _plainly(name: str) -> str:
+    """The same for names that differ in how they are written alone: n1, n01, N01."""
+    return _ZEROS.sub("", name.lower())
 
 
 def _slice(members: tuple[str, ...], first: int, last: int) -> tuple[str, ...]:

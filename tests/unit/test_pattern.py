@@ -156,6 +156,9 @@ def test_with_an_open_inventory_its_hosts_and_others_both_count(inventory: Inven
 @pytest.mark.parametrize(("pattern", "says"), [
     ("wbe01", r"'wbe01' matches no host or group; did you mean web0"),
     ("zzz", r"matches no host or group$"),
+    ("web4", r"did you mean web04\?"),
+    ("Web01", r"did you mean web01\?"),
+    ("web01 web02", r"; names are joined by commas: web01,web02$"),
     ("prdo", "did you mean prod"),
     ("nothing*", "matches no host"),
     ("web0[01-03]", r"'web0\[01-03\]' matches no host or group; did you mean web0"),  # as a glob it is web01 and web03
@@ -215,6 +218,14 @@ def test_a_name_to_leave_out_that_nobody_has_is_told(inventory: Inventory) -> No
     assert [entry.name for entry in hosts] == ["web01", "web02", "web04", "web05"]
     assert len(told) == 2 and told[0].startswith("'web09' matches no host or group; did you mean web0")
     assert told[1].startswith("'prdo' matches no host or group; did you mean prod")
+
+
+def test_the_names_of_a_node_set_that_nobody_has_are_told(inventory: Inventory) -> None:
+    told: list[str] = []
+    hosts = matcher(inventory, note=told.append).hosts("web0[1-9]", (), ["web0[1,7]"])
+    assert [entry.name for entry in hosts] == ["web02", "web03", "web04", "web05"]
+    assert told == ["'web0[1-9]': the inventory has no web[06-09]", "'web0[1,7]': the inventory has no web07"]
+    assert len(matcher(inventory, False, note=told.append).hosts("web0[1-9]")) == 9 and len(told) == 2
 
 
 def test_near_names_are_looked_for_of_the_first_only(inventory: Inventory) -> None:
