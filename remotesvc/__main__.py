@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from types import FrameType
 
 
 def main() -> int:
     """Run the command and return its exit code; Ctrl-C while the command is still being imported is one, too."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored on purpose
+        signal.signal(signal.SIGINT, _interrupted)
     try:
         from remotesvc.cli import main as command
+
+        return command.main()
     except KeyboardInterrupt:
         return 130
-    return command.main()
+    finally:
+        if signal.getsignal(signal.SIGINT) in (_interrupted, _leave):
+            # From here on Python would say that it ignored it, or at last die of it. There is little left to wait for.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """The first Ctrl-C ends what is under way; a second, by which that may be cut short, ends the process."""
+    signal.signal(signal.SIGINT, _leave)
+    raise KeyboardInterrupt
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os._exit(130)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,30 @@ def test_a_second_ctrl_c_leaves_at_once(directory: Path) -> None:
         out, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 130
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("when", ["while the first is dealt with", "at the very end"])
+def test_a_second_ctrl_c_before_or_after_the_run_is_no_death_by_a_signal(when: str) -> None:
+    script = f"""
+import atexit, os, signal, sys
+from remotesvc import __main__
+from remotesvc.cli import main
+
+def command():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        signal.pause()
+    finally:
+        if {when == "at the very end"}:
+            atexit.register(os.kill, os.getpid(), signal.SIGINT)
+        else:
+            os.kill(os.getpid(), signal.SIGINT)
+
+main.main = command
+sys.exit(__main__.main())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=LIMIT)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_who_leaves_at_once_leaves_no_failed_hosts_of_an_earlier_run(directory: Path) -> None:
