@@ -308,12 +308,15 @@ def _slice(members: tuple[str, ...], first: int, last: int) -> tuple[str, ...]:
 
 
 def cluster_group(name: str) -> list[str] | None:
-    """The hosts of a ClusterShell group (`@name`, `@source:name`), from the sources configured on this machine."""
-    from ClusterShell.NodeSet import NodeSet, NodeSetException
-    from ClusterShell.NodeUtils import GroupResolverError, GroupSourceError
+    """The hosts of a ClusterShell group (`@name`, `@source:name`), from the sources configured on this machine; None if
+    there is none. Raises UsageError for groups that cannot be read."""
+    from ClusterShell.NodeSet import NodeSet, NodeSetException, NodeSetParseError
+    from ClusterShell.NodeUtils import GroupResolverConfigError, GroupResolverError, GroupSourceError
 
     try:
         hosts = [str(node) for node in NodeSet(f"@{name}")]
+    except (GroupResolverConfigError, NodeSetParseError) as error:
+        raise UsageError(f"ClusterShell cannot read its groups, for @{name}: {error}") from None
     except (NodeSetException, GroupResolverError, GroupSourceError, OSError):
         return None
     return hosts or None

@@ -71,6 +71,23 @@ def test_a_file_that_is_to_be_written_is_not_standard_output(option: str, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("group", "why"), [
+    ('"n[1-2]', "unexpected end of stream"), ('"n[1-x]"', "1-x"), ('"n[1-2]"', ""),
+])  # fmt: skip
+def test_groups_of_clustershell_that_cannot_be_read_are_told(group: str, why: str, tmp_path: Path) -> None:
+    place = tmp_path / "clustershell"
+    place.mkdir()
+    (place / "groups.conf").write_text(f"[Main]\ndefault: mine\nautodir: {place}\n")
+    (place / "groups.yaml").write_text(f"mine:\n  rack: {group}\n")
+    done = shell(f"HOME={tmp_path} XDG_CONFIG_HOME={tmp_path} remotesvc hosts @rack --fold", tmp_path)
+    if why:
+        assert (done.returncode, done.stdout) == (64, "")
+        assert done.stderr.startswith("remotesvc: ClusterShell cannot read its groups, for @rack: ")
+        assert why in done.stderr
+    else:
+        assert (done.returncode, done.stdout) == (0, "n[1-2]\n")
+
+
 def test_failed_hosts_go_through_links_and_to_pipes(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "file").write_text("before")
