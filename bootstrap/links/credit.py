@@ -54,11 +54,6 @@ class ReceiveCredit(object):
         # An eighth: few grants (small replies need none), yet no sender runs dry, not even one that uses 2 * WINDOW.
         self._due = min(window, 4 * WINDOW) / 8.0
 
-    @property
-    def outstanding(self) -> "int":
-        """Bytes received and not granted again."""
-        return self._arrived - self._granted
-
     def arrived(self, size: "int") -> "None":
         """Book received bytes: for the reader, which alone does so and needs no lock. Raises WireError when the sender
         ignored its credit."""

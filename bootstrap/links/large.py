@@ -18,7 +18,7 @@ def post_large(router: "Any", dst: "int", handle: "int", encoded: "Any", reply_t
     link, flags, queue = router.link_to(dst), flags | extra, wire.queue_of(router.id, stream)
     if total > wire.FRAGMENT and not own_stream:
         # A large reply waits for what was printed before it; otherwise large messages take turns with the rest.
-        behind_output = stream == wire.REPLIES and link.waiting(queue)
+        behind_output = stream == wire.REPLIES and queue in link.queues
         stream, flags = router.streams.new() | (RESULT if stream == wire.REPLIES else 0), flags | wire.END
         queue = queue if behind_output else (router.id, stream)
     outgoing, last, begun = router.streams.out(dst, stream), flags & wire.END, False

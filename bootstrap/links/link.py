@@ -141,10 +141,6 @@ class Link(object):
                 self.wrote()
         return True
 
-    def waiting(self, key: "Any") -> "bool":
-        """Is something of this queue still to be written?"""
-        return key in self.queues
-
     def wake_writer(self) -> "None":
         """Something is to be written; the lock is held."""
         if self._thread is None:

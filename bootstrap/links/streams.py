@@ -70,6 +70,7 @@ class Streams(object):
         self.early: "Optional[List[Tuple[Any, wire.Frame]]]" = []
         self.booking = threading.Lock()  # while not only the reader books what arrives: see `assembly.begin`
         self._next = wire.DYNAMIC
+        self.on_full: "Callable[[Key, Any], bool]" = lambda key, streams: False  # True: another goes for it
 
     # -- towards others
 
@@ -128,13 +129,10 @@ class Streams(object):
 
     def open(self, key: "Key", streams: "Dict[Key, Any]", new: "Any") -> "Any":
         """Book a stream towards us, the lock is held. Raises WireError if there are too many."""
-        if len(streams) >= MAX_STREAMS:
-            self.full(key, streams)
+        if len(streams) >= MAX_STREAMS and not self.on_full(key, streams):
+            raise WireError("more than %d streams are open" % MAX_STREAMS)
         streams[key] = new
         return new
-
-    def full(self, key: "Key", streams: "Dict[Key, Any]") -> "None":
-        raise WireError("more than %d streams are open" % MAX_STREAMS)
 
     def consumed(self, src: "int", owed: "Owed") -> "None":
         """The user of a message is done with it: credit, and the room of a large one, are free again."""

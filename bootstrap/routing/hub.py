@@ -52,8 +52,7 @@ class Hub(object):
         self._spoken: "Dict[int, Dict[int, bool]]" = {}
         self._strikes: "Dict[int, int]" = {}
         self._children: "Dict[int, Link]" = {}
-        self._blame_opener, router.streams.full = router.streams.full, self._full  # type: ignore[method-assign]
-        self._refuse, router.refuse = router.refuse, self._refuse_in_turn  # type: ignore[method-assign]
+        router.streams.on_full = self._on_full
 
     def add_child(self, link: "Link") -> "None":
         """A neighbour below us; the router's lock is held."""
@@ -84,12 +83,11 @@ class Hub(object):
         if link.strikes >= STRIKES:
             link.fail("the peer broke the rules %d times, last: %s" % (link.strikes, what))
 
-    def _refuse_in_turn(self, frame: "wire.Frame", reason: "str") -> "None":
+    def on_refused(self, frame: "wire.Frame") -> "None":
         """A message that nobody takes gave its credit back at once: it counts as one that needed none."""
         link = self._router.links.get(self.routes.towards(frame.src))
         if link is not None and link.pace is not None:
             link.pace(link)
-        self._refuse(frame, reason)
 
     def blame(self, link: "Link", src: "int", reason: "str") -> "None":
         """A peer broke the protocol: its link is closed, or it alone given up where others share that link."""
@@ -101,18 +99,18 @@ class Hub(object):
             router.control(wire.Frame(wire.BYE, dst=src, payload=reason.encode("utf-8", "replace")[:512]))
         self.forget(src, reason)
 
-    def _full(self, key: "Any", streams: "Dict[Any, Any]") -> "None":
-        """One stream more than there may be, the lock of the books is held: the neighbour that has most of them goes,
-        be it not the one that opens this."""
+    def _on_full(self, key: "Any", streams: "Dict[Any, Any]") -> "bool":
+        """One stream more than there may be, the lock of the books is held: the neighbour that has most of them goes.
+        False if that is the one that opens this, or our parent."""
         towards = self._router.routes.towards
         counts = collections.Counter([towards(src) for src, _number in streams])
         neighbour, count = counts.most_common(1)[0]
         link = self._router.links.get(neighbour)
         if link is None or neighbour in (None, towards(key[0])):
-            self._blame_opener(key, streams)
-            return
+            return False
         reason = "it has %d streams open, of %d that there may be" % (count, MAX_STREAMS)
         self._router.timers.after(0, lambda: link.fail(reason))  # which takes that lock, too
+        return True
 
     def forbid(self, link: "Link", frame: "wire.Frame") -> "None":
         """What only an ancestor may say came from below: counted as the sender's, who may only share that link."""
@@ -139,10 +137,10 @@ class Hub(object):
         elif frame.kind == wire.MESSAGE:
             self._note(link, dst)
             size, queue = len(frame.payload), wire.queue_of(frame.src, frame.stream)
-            if frame.stream & RESULT and not out.waiting(queue):
+            if frame.stream & RESULT and queue not in out.queues:
                 replies = frame.src, wire.REPLIES
                 # Until all that is there has left, so no fragment overtakes another.
-                queue = replies if out.waiting(replies) else queue
+                queue = replies if replies in out.queues else queue
             out.send(queue, frame.reply_to or frame.handle,
                      [frame.header(size), frame.payload], size + wire.SIZE, False)
             if out.queued > MAX_QUEUE:

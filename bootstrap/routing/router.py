@@ -198,6 +198,8 @@ class Router(object):
 
     def refuse(self, frame: "wire.Frame", reason: "str") -> "None":
         """Tell who asked that nobody will answer."""
+        if self.hub is not None:
+            self.hub.on_refused(frame)
         if frame.kind == wire.MESSAGE and frame.reply_to:
             self.control(wire.Frame(wire.DEAD, dst=frame.src, handle=frame.reply_to, payload=reason.encode()[:512]))
 
