@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def complete(router: "Any") -> "None":
-    """Have all of a child's parts that must not depend on an import later, which may wait: the end of this process for
-    one. From now on output is live, even while the first call runs."""
+    """Import and make now the parts that must not have to be imported when they are needed, such as `leave` at the end
+    of this process: an import may wait for our parent. From now on output is live, even while the first call runs."""
     OF_CHILD.append(router)
     router.more().name_process()
     assembly.begin(router)
@@ -26,5 +26,5 @@ def complete(router: "Any") -> "None":
         link.flight.gauge = Gauge()
         with link.lock:
             link.wake_writer()  # while there may be threads: user code can use them all up
-        Workers(router.dispatcher, router.timers)
-        ReaderHandover(link.path, link, router.dispatcher, capture.never_wait)
+        Workers(router.dispatcher, router.timers).install()
+        ReaderHandover(link.path, link, router.dispatcher, capture.never_wait).install()

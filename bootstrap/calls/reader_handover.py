@@ -24,7 +24,7 @@ FEW = 2
 
 
 class ReaderHandover(object):
-    """The main thread's and the stand-in's turns. Made while the stand-in reads."""
+    """The main thread's and the stand-in's turns. Made and installed while the stand-in reads."""
 
     def __init__(self, path: "Any", link: "Any", dispatcher: "Any", never_wait: "Set[int]") -> "None":
         self._path = path
@@ -38,9 +38,13 @@ class ReaderHandover(object):
         self._asleep = self._over = self._polling = False
         self._seen = dispatcher.steps
         self._main = threading.main_thread().ident or 0
+
+    def install(self) -> "None":
+        """Be how the main thread waits and is woken, and what the path's reader does after each read."""
+        dispatcher = self._dispatcher
         dispatcher.wait, dispatcher.wake = self.wait, self.wake
         dispatcher.others.lend = self.lend
-        path.rest = self.rest
+        self._path.rest = self.rest
 
     # -- on the main thread
 

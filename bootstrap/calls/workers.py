@@ -33,9 +33,13 @@ class Workers(object):
         # Who works on the main thread, too, where that has just read something for it: the pool of services.
         self.guest: "Any" = None
         self.lend: "Callable[[Any], bool]" = lambda guest: False
-        with dispatcher.lock:
-            dispatcher.others = self
-            if dispatcher.backlog:
+
+    def install(self) -> "None":
+        """Be the dispatcher's other workers, and see to what waits already. The lock is not held."""
+        books = self._dispatcher
+        with books.lock:
+            books.others = self
+            if books.backlog:
                 self.grow()
 
     def _allowed(self) -> "int":

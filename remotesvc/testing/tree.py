@@ -70,7 +70,7 @@ class Node(Router):
         self.ids = ids
         self._tree = Tree(self, ids, {})
         self.dispatcher = Dispatcher(self, concurrency, Executor(self, lambda modules: None, lambda call: None))
-        Workers(self.dispatcher, self.timers)
+        Workers(self.dispatcher, self.timers).install()
         self._main = threading.Thread(target=self.dispatcher.serve, args=(Seat(True),), name="remotesvc-node-main",
                                       daemon=True)
         if ancestors:
