@@ -151,7 +151,7 @@ class Hub(object):
         elif len(out.controls) > MAX_CONTROL // 2:
             if link.context is not None:
                 link.fail("it floods context %d" % dst)
-            else:  # our parent speaks for many, and that one asked
+            else:  # our parent speaks for many, and what it says is what the child asked for
                 out.fail(_DEAF)
         else:
             if frame.kind == wire.GRANT:  # who reads what another writes hears of the loss of that, too
@@ -233,7 +233,8 @@ class Hub(object):
 
 
 def _release(link: "Optional[Link]") -> "None":
-    """Who waits for room on a link that is closed need not wait; here, since only large frames to children do."""
+    """Wake who waits for room on a link that is closed: no acknowledgement will. Here and not in the link, since a
+    process that has lost the one to its parent ends."""
     room = link and link.flight.gauge.room
     if link and room:
         with link.lock:
@@ -243,8 +244,9 @@ def _release(link: "Optional[Link]") -> "None":
 def _say_gone(link: "Link", frame: "wire.Frame") -> "None":
     """Tell a neighbour that a context is gone, after all that it said: what comes later would be nobody's.
 
-    That takes its place among what its parent says, who may have waited for it: so the reply of a call in a process of
-    its own does not overtake what that process printed. Here and not in the link, since only a hop needs it.
+    What still waits of it, and this, go behind the replies of its parent, which may have waited for it: so the reply of
+    a call in a process of its own does not overtake what that process printed. Here and not in the link, since only a
+    hop needs it.
     """
     said: "Deque[Any]" = collections.deque()
     with link.lock:
