@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import arguments, fastcodec
+from . import arguments as checked
+from . import fastcodec
 from .bootstrap.data.codec import Bindings
 from .bootstrap.data.secret import Secret
 from .bootstrap.failures import rebuild  # noqa: F401  # errors are rebuilt on reader threads, which must not import
@@ -66,9 +67,9 @@ class Router:
                  remember: str | os.PathLike[str] | None = None) -> None:
         chosen, locked = origins(imports)
         self.modules = ModuleServer(
-            path=arguments.several("path", path), allow=arguments.several("allow", allow),
-            deny=arguments.several("deny", deny), imports=chosen, locked=locked)
-        settings = {**arguments.settings(concurrency), "log_level": arguments.level(log_level)}
+            path=checked.several("path", path), allow=checked.several("allow", allow),
+            deny=checked.several("deny", deny), imports=chosen, locked=locked)
+        settings = {**checked.settings(concurrency), "log_level": checked.level(log_level)}
         if siblings:  # otherwise the first flight has no word of it
             settings["siblings"] = True
         bindings = Bindings(make_context=self._context, make_sender=self._sender)
@@ -76,7 +77,7 @@ class Router:
         self._tree = self._router.tree_of = MasterTree(self._router, settings, self.modules)
         bindings.home = self._router
         assembly.begin(self._router)
-        arguments.check_interactive(interactive)
+        checked.check_interactive(interactive)
         questions = (terminal.find() if interactive else None) if isinstance(interactive, bool) else interactive
         self._ssh = SSHContexts(self._tree, KeyRing(questions), Pythons(remember))
         self._outputs = Outputs(self._name_of, on_output, on_log)
@@ -116,7 +117,7 @@ class Router:
         Returns once the start is on its way; the first call, or ``wait_ready()``, raises the ConnectError if it fails.
         Raises BootstrapError if there is no such program.
         """
-        settings = arguments.settings(concurrency)
+        settings = checked.settings(concurrency)
         return self._tree.local(python, via, name, connect_timeout, **settings)
 
     def container(self, container: str, engine: str = "docker", *, via: Context | None = None,
@@ -144,7 +145,7 @@ class Router:
         """
         from .launch.container import container as start
 
-        settings = arguments.settings(concurrency)
+        settings = checked.settings(concurrency)
         wanted = {"user": user, "python": python, "name": name or container, "connect_timeout": connect_timeout,
                   "settings": settings, "engine": engine, "options": dict(options or {})}
         context: Context = start(self._tree, via, container, wanted)
@@ -196,7 +197,7 @@ class Router:
                 concurrency: int | None, close_via: bool, **given: Any) -> Context:
         from .launch.become import become
 
-        options = {"method": method, "user": user, "settings": arguments.settings(concurrency),
+        options = {"method": method, "user": user, "settings": checked.settings(concurrency),
                    "password": Secret(password) if isinstance(password, str) else password, **given}
         context: Context = become(self._tree, via, options)
         if close_via and via is not None:
@@ -244,7 +245,7 @@ class Router:
             passphrase=passphrase, certificate=certificate, known_hosts=known_hosts,
             host_keys=host_keys, ssh_config=ssh_config, python=python, connect_timeout=connect_timeout,
             extra_options=tuple(extra_options), jump=jump, transport=transport)
-        settings = arguments.settings(concurrency)
+        settings = checked.settings(concurrency)
         return self._ssh.context(options, name or host, settings, fresh)
 
     @property
