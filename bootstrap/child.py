@@ -34,8 +34,6 @@ def _provisions() -> "Any":
 
 
 class ChildRouter(Router):
-    """``more()`` is what only some children need; its code, like most of the kernel, follows the first call."""
-
     def __init__(self, config: "Dict[str, Any]", finder: "Any", stderr: "int") -> "None":
         super().__init__(config["id"], config["ancestors"], codec, Bindings(
             make_context=lambda number, name: self.tree().context(number, name),
@@ -66,7 +64,7 @@ class ChildRouter(Router):
         return self.routes.ancestors[0]
 
     def more(self) -> "Any":
-        """The parts that are made when they are first needed; see `lazy_parts`."""
+        """What only some children need: its code, like most of the kernel, follows the first call."""
         if self._more is None:
             make = whole(_provisions)  # no import under a lock that other imports wait for
             with self._parts:
@@ -166,7 +164,6 @@ class ChildRouter(Router):
 
 
 def _end_late() -> "None":
-    """Whatever hangs in this process, it does not outlive its parent for long."""
     time.sleep(LONGEST_END)
     _end()
 

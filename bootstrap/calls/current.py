@@ -19,8 +19,11 @@ class Call(object):
     name = "?"
     lineage: "List[int]" = []  # the contexts with a running call that waits for this one, outermost first
     deadline: "Optional[float]" = None
-    cancelled = abandoned = open = parked = False
+    cancelled = False
+    # Not for users: its thread is written off; a generator sends for it; it waits in its chain.
+    abandoned = open = parked = False
     in_turn, waits_for = False, ()  # type: bool, Any  # see `remotesvc.service.cycle`
+    tasks = activation = request = None  # type: Any  # its Tasks, Activation and Request
     _event: "Optional[threading.Event]" = None
 
     def __init__(self, router: "Any", handle: "int", caller: "int") -> "None":

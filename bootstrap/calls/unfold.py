@@ -169,15 +169,13 @@ async def outcome(awaitable: "Any") -> "Tuple[bool, Any]":
     """(True, what it comes to) or (False, its error), which asyncio is not to see: that asks errors what they are, and
     shows them, and one that raises then would end the loop. It is cancelled when the caller of the call that runs here
     gives up."""
-    call: "Any" = running()
+    call = running()
     tasks: "Any" = None
     entry: "Any" = None
     if call is not None:
         import asyncio
         current = getattr(asyncio, "current_task", None) or asyncio.Task.current_task  # type: ignore[attr-defined]
-        tasks = getattr(call, "tasks", None)
-        if tasks is None:
-            tasks = call.tasks = Tasks(call)
+        tasks = call.tasks = call.tasks or Tasks(call)
         entry = tasks.begin(asyncio.get_event_loop(), current())
     try:
         return True, await awaitable

@@ -29,11 +29,8 @@ class Timer(object):
 
 
 class Timers(object):
-    """A thread that runs short, non-blocking functions when their time has come.
-
-    It starts with the first timer. ``late`` is called first when the thread wakes more than STOPPED seconds late: who
-    measures silence has to start again.
-    """
+    """A thread, from the first timer on, that runs functions which must not block. ``late`` is called first when it
+    wakes more than STOPPED seconds late: who measures silence has to start again."""
 
     def __init__(self, late: "Callable[[], Any]", failed: "Callable[[BaseException], Any]") -> "None":
         self._late = late

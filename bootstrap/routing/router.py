@@ -1,8 +1,8 @@
 """The router: mailboxes and links of one context. ``routes`` decides, ``streams`` keeps the books, ``hub`` knows
 children.
 
-``_on_frame`` runs on the reader thread of the link that brought the frame: it never blocks and never writes itself.
-``post`` runs on the thread of whoever has something to say, and waits there for credit.
+``_on_frame`` runs on a link's reader thread: it never blocks and never writes. ``post`` runs on the thread of whoever
+has something to say, and waits there for credit.
 """
 import collections
 import os
@@ -167,7 +167,7 @@ class Router(object):
             from ..links.large import post_large
             post_large(self, dst, handle, encoded, reply_to, flags, stream, own_stream, deadline, given_up)
             return
-        # Nearly all: one frame on a stream that goes on, so there is nothing to abort and nothing to end.
+        # Nearly all: one frame on a stream that goes on.
         link, size = self.link_to(dst), total + wire.SIZE
         self.streams.out(dst, stream).acquire(size, deadline, given_up)
         own = self.id

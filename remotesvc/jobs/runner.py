@@ -112,7 +112,7 @@ class Running(object):
 
     def _terminated(self, *_signal: "Any") -> "None":
         self._call.cancel()
-        if getattr(self._call, "tasks", None) is None:  # coroutines are cancelled where they wait
+        if self._call.tasks is None:  # coroutines are cancelled where they wait
             raise SystemExit(128 + signal.SIGTERM)
 
     def run(self) -> "None":
