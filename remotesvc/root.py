@@ -10,6 +10,7 @@ import logging
 import os
 from typing import Any
 
+from .bootstrap.calls.dispatcher import ONLY_PARENTS
 from .bootstrap.errors import DecodeError, UsageError
 from .bootstrap.failures.callerror import CallError
 from .bootstrap.routing.ids import IdPool
@@ -186,7 +187,7 @@ class NoCalls:
         """On a reader thread."""
         message.release()
         self._router.dropped += 1
-        self._router.refuse(message, "only a parent may call functions here")
+        self._router.refuse(message, ONLY_PARENTS)
 
     def on_closed(self, error: BaseException) -> None:
         """There is nobody to be told."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_EARLY = 1024
 # What ``execute`` returns for a call that belongs on the main thread, and for one that another's thread will run.
 to_main, parked = object(), object()
+ONLY_PARENTS = "only a parent may call functions here"
 
 
 class Seat(object):
@@ -65,7 +66,7 @@ class Dispatcher(object):
     def on_message(self, message: "Any") -> "None":
         """A call arrived."""
         if not message.commands:
-            self.refuse(message, 0, "only a parent may call functions here")
+            self.refuse(message, 0, ONLY_PARENTS)
             return
         with self.lock:
             if self._early:

@@ -9,11 +9,16 @@
         ArgumentError      (a TypeError) the arguments do not fit the method
 """
 from ..errors import NotSent
+from ..links import wire
+from ..routing.router import NOBODY
+from .dispatcher import ONLY_PARENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, List, Optional
 
+# What callers are told while a pool ends.
+CLOSING = "the pool of services is closing"
 # The flag of a DEAD by which a pool says that a call had begun: that word goes ahead of all that is queued, also of
 # what would have told so. Where calls of functions wait, the same flag means Busy.
 BEGUN = 1
@@ -58,12 +63,12 @@ class ArgumentError(ServiceRefused, TypeError):
 _KINDS = {cls.code: cls for cls in (ServiceRefused, ActivationRefused, ServiceInactive, ServiceForbidden, NoSuchMethod,
                                     ArgumentError)}
 REFUSED = "service"
-# What a child says that has no pool yet, and a master that has none: see `dispatcher`, `router`.
-_NO_POOL = (("only a parent may call functions here", ActivationRefused,
+# What a child says that has no pool yet, a master that has none, and a pool that ends: they are known by their words.
+_NO_POOL = ((ONLY_PARENTS, ActivationRefused,
              "no services run there yet, and only its parents may start them by calling one"),
-            ("nobody listens at handle 6 ", ServiceInactive,
+            (NOBODY % wire.CALL_SERVICE, ServiceInactive,
              "no services run there: make a remotesvc.service.Pool in that process first"),
-            ("the pool of services is closing", ServiceInactive, "the pool of services there is closing"))
+            (CLOSING, ServiceInactive, "the pool of services there is closing"))
 
 
 def refusal(error: "ServiceRefused") -> "List[Any]":

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from ..links.streams import Owed
 
+NOBODY = "nobody listens at handle %d "
+
 
 class Message(wire.Frame):
     """A frame that a mailbox receives; of several frames the last, with what all of them carried.
@@ -141,7 +143,7 @@ class Router(object):
         return handle
 
     def drop(self, handle: "int") -> "Any":
-        """Forget a mailbox; what still arrives for it is dropped. Returns it, or None if there was none."""
+        """Forget a mailbox; what still arrives for it is dropped. Returns it, if there was one."""
         return self.mailboxes.pop(handle, None)
 
     def close_mailbox(self, handle: "int", error: "BaseException") -> "None":
@@ -259,7 +261,7 @@ class Router(object):
             self.lose({src}, reason)
 
     def on_cancel(self, call: "int") -> "None":
-        """An ancestor gives up a call; where calls run, this is overridden."""
+        """An ancestor gives up a call that runs here."""
 
     def on_orphaned(self, reason: "str") -> "None":
         """Our parent is gone, or an ancestor sends us away; a child's router ends the process."""
@@ -296,7 +298,7 @@ class Router(object):
             return
         message.release()
         self.dropped += 1
-        self.refuse(message, "nobody listens at handle %d of context %d" % (message.handle, self.id)
+        self.refuse(message, NOBODY % message.handle + "of context %d" % self.id
                     if mailbox is None else "only context %d may use this sender" % mailbox.source)
 
     # -- loss and end

@@ -7,6 +7,7 @@ import weakref
 from ..bootstrap.calls.current import running
 from ..bootstrap.calls.pending import LOOK_EVERY
 from ..bootstrap.errors import Error, NotSent, UsageError
+from ..bootstrap.routing.router import NOBODY
 from .errors import Closed, WaitTimeout
 from .line import CLOSED, GONE, LEAVE, VALUE, hang_up, refuse
 from .receiver import Gone, Receiver
@@ -182,7 +183,7 @@ def _unread(channel: "Optional[Channel]", error: "BaseException") -> "None":
     """The other side takes no more of what we send. What it has sent itself may still be on its way, unless it has
     never let us in."""
     if channel is not None and type(error) is NotSent and error.message not in (CLOSED, GONE):
-        gone = error.message.startswith("nobody listens")
+        gone = channel._other is not None and error.message.startswith(NOBODY % channel._other.handle)
         channel.refuse("the channel is closed" if gone else error.message)
 
 

@@ -4,7 +4,7 @@ import collections
 import threading
 import weakref
 
-from ..bootstrap.calls.refusals import BEGUN, ServiceInactive
+from ..bootstrap.calls.refusals import BEGUN, CLOSING, ServiceInactive
 from ..bootstrap.errors import Lost, UsageError
 from ..bootstrap.links import wire
 from ..bootstrap.links.patience import settle
@@ -16,7 +16,7 @@ from .callers import Callers
 from .intake import Intake
 from .runner import Runner
 from .table import Table
-from .workers import CLOSING, Workers
+from .workers import Workers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 import threading
 
+from ..bootstrap.calls.refusals import CLOSING
 from ..bootstrap.errors import Lost
-from .workers import CLOSING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import threading
 
 from ..bootstrap.calls.dispatcher import Seat
-from ..bootstrap.calls.refusals import ServiceInactive
+from ..bootstrap.calls.refusals import CLOSING, ServiceInactive
 from .activation import PoolTask
 from .lanes import Lanes
 
@@ -11,8 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Deque, List
 
-# What callers are told while the pool ends.
-CLOSING = "the pool of services is closing"
 # Seconds after which a thread that was not to be had is asked for again.
 AGAIN = 0.5
 
