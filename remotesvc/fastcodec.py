@@ -25,12 +25,12 @@ from typing import Any
 import msgpack
 from msgpack import Packer, unpackb
 
-from remotesvc.bootstrap.data import codec, limits, resolve
-from remotesvc.bootstrap.data.codec import NO_BINDINGS, Bindings, check_size
-from remotesvc.bootstrap.data.guard import check_plain
-from remotesvc.bootstrap.data.pack import Encoded
-from remotesvc.bootstrap.data.resolve import Unpacking
-from remotesvc.bootstrap.errors import DecodeError
+from .bootstrap.data import codec, limits, resolve
+from .bootstrap.data.codec import NO_BINDINGS, Bindings, check_size
+from .bootstrap.data.guard import check_plain
+from .bootstrap.data.pack import Encoded
+from .bootstrap.data.resolve import Unpacking
+from .bootstrap.errors import DecodeError
 
 if msgpack.Packer.__module__ != "msgpack._cmsgpack":  # pragma: no cover
     raise ImportError("the C extension of msgpack is needed; its pure Python fallback is ten times slower")

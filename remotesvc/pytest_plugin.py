@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from remotesvc.calling.context import Context
-    from remotesvc.router import Router
+    from .calling.context import Context
+    from .router import Router
 
 
 @pytest.fixture(scope="session")
 def remotesvc_router() -> Iterator[Router]:
     """One router for all tests; its contexts end with it."""
-    from remotesvc.router import Router
+    from .router import Router
 
     with Router() as router:
         yield router
@@ -76,7 +76,7 @@ def remotesvc_service_session(
 @pytest.fixture
 def remotesvc_embedded(remotesvc_router: Router) -> Iterator[Context]:
     """A context over SSH on a server of this process's own: the whole way of a real host, without one."""
-    from remotesvc.testing.sshd import EmbeddedServer
+    from .testing.sshd import EmbeddedServer
 
     with EmbeddedServer() as server, remotesvc_router.ssh(
         server.host, user=server.user, port=server.port, key_filename=server.key_file,
@@ -87,7 +87,7 @@ def remotesvc_embedded(remotesvc_router: Router) -> Iterator[Context]:
 
 @contextmanager
 def _connecting(router: Router) -> Iterator[Callable[..., Context]]:
-    from remotesvc.ssh.configuration import hostspec
+    from .ssh.configuration import hostspec
 
     with ExitStack() as stack:
         def connect(host: str, **arguments: Any) -> Context:
@@ -107,8 +107,8 @@ def _services(request: pytest.FixtureRequest, router: Router) -> Iterator[Callab
     except pytest.FixtureLookupError:
         pytest.fail(f"{request.fixturename} needs the plugin pytest-docker: pip install pytest-docker", pytrace=False)
     project = request.getfixturevalue("docker_compose_project_name")
-    from remotesvc.bootstrap.errors import Error
-    from remotesvc.testing.compose import container_of
+    from .bootstrap.errors import Error
+    from .testing.compose import container_of
 
     # Its own, and not that of remotesvc_connect, which may live longer than the containers.
     with _connecting(router) as connect:

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remotesvc.bootstrap.data.limits import MAX_MESSAGE
-from remotesvc.cli.options import option_table
-from remotesvc.cli.problems import BadUsage, NoSuchFunction, OurError
-from remotesvc.cli.settings import Settings
-from remotesvc.cli.stdin import take_stdin
+
+from .options import option_table
+from .problems import BadUsage, NoSuchFunction, OurError
+from .settings import Settings
+from .stdin import take_stdin
 
 if TYPE_CHECKING:
-    from remotesvc.cli.arguments.bind import Word
-    from remotesvc.cli.arguments.signature import Callee
-    from remotesvc.cli.arguments.target import Target
-    from remotesvc.cli.fanout import Session
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
+
+    from .arguments.bind import Word
+    from .arguments.signature import Callee
+    from .arguments.target import Target
+    from .fanout import Session
 
 _MOST = MAX_MESSAGE - (1 << 20)
 """Bytes of standard input that become an argument: one message, with room for the rest of the call."""
@@ -39,8 +41,8 @@ class RunCommand(click.Command):
     """A command whose target may be followed by options that are not ours but the function's."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        from remotesvc.cli.arguments.split import split_words
-        from remotesvc.cli.arguments.usage import wants_usage
+        from .arguments.split import split_words
+        from .arguments.usage import wants_usage
 
         ours, theirs, behind = split_words(args, option_table(self))
         ctx.meta[WORDS], ctx.meta[_BEHIND] = theirs, behind
@@ -54,8 +56,8 @@ class RunCommand(click.Command):
 
 def examine(target: Target, of_service: bool = False) -> Callee:
     """What this machine knows of the target's function; BadUsage if it knows that it cannot be called."""
-    from remotesvc.cli.arguments.signature import parse_source, read_callee, unchecked
-    from remotesvc.cli.arguments.target import find_source, module_finder
+    from .arguments.signature import parse_source, read_callee, unchecked
+    from .arguments.target import find_source, module_finder
 
     source = find_source(target)
     if source is None:
@@ -75,7 +77,7 @@ def examine(target: Target, of_service: bool = False) -> Callee:
 def settle_options(ctx: click.Context, callee: Callee) -> None:
     """What options of ours mean behind the target, now that the function is known: its own help, which ends the
     command; BadUsage where they are parameters of it, too."""
-    from remotesvc.cli.arguments.usage import check_names, usage_of, wants_usage
+    from .arguments.usage import check_names, usage_of, wants_usage
 
     behind = ctx.meta[_BEHIND]
     if wants_usage(behind):
@@ -88,7 +90,7 @@ def arguments_for(
     session: Session, callee: Callee, words: Sequence[Word], keywords: Sequence[str], all_json: bool
 ) -> tuple[list[Any], dict[str, Any]]:
     """The arguments of the call, from the words behind the target and those of --kw; see `bind`."""
-    from remotesvc.cli.arguments.bind import bind
+    from .arguments.bind import bind
 
     if not callee.checked and session.settings.verbose:
         session.console.note(f"{callee.name} is called unchecked: {callee.why}")
@@ -97,7 +99,7 @@ def arguments_for(
 
 def explain_type_errors(session: Session) -> None:
     """A hint where a call failed because its arguments were texts, perhaps: not because of how many they were."""
-    from remotesvc.cli.show.jsonout import error_message, error_type
+    from .show.jsonout import error_message, error_type
 
     errors = [outcome.error for outcome in session.outcomes if outcome.error is not None]
     if any(error_type(error) == "TypeError" and not _OF_ARITY.search(error_message(error)) for error in errors):
@@ -129,7 +131,7 @@ def exhaust(session: Session, host: Member, attempt: Attempt, items: Any) -> Any
 
     Raises Cancelled when the run is stopped before it has ended.
     """
-    from remotesvc.cli.show.report import Streamed
+    from .show.report import Streamed
 
     if session.settings.keeps_answers or session.settings.write_result is not None:
         return attempt.whole(items)

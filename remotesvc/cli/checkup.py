@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.errors import OutcomeError
 from remotesvc.bootstrap.unreachable import ConnectError, with_diagnostics
-from remotesvc.cli.hosts import ContextLike, RouterLike, open_context, peer_of, python_version
-from remotesvc.cli.settings import Settings
+
+from .hosts import ContextLike, RouterLike, open_context, peer_of, python_version
+from .settings import Settings
 
 if TYPE_CHECKING:
     from remotesvc.fleet.member import Member
@@ -114,7 +115,7 @@ def _steps(
 
 def _problem(error: BaseException) -> str:
     """The error's own text without its advice, which stands by itself; marked, what the target said."""
-    from remotesvc.cli.show.render import speaker
+    from .show.render import speaker
 
     text = str(error).removesuffix(getattr(error, "hint", "")).rstrip()
     said = with_diagnostics("", getattr(error, "diagnostics", ""))

@@ -135,20 +135,20 @@ def _modules(ctx: click.Context, incomplete: str) -> list[Any]:
 
 
 def _path(ctx: click.Context) -> tuple[str, ...]:
-    from remotesvc.cli.options import here
+    from .options import here
 
     return tuple(ctx.params.get("path") or here())
 
 
 def _tree(place: str, ctx: click.Context) -> ast.Module:
-    from remotesvc.cli.arguments.target import find_source, parse_target
+    from .arguments.target import find_source, parse_target
 
     source = find_source(parse_target(f"{place}:x", _path(ctx)))
     return ast.parse(source.text if source is not None and source.text is not None else b"")
 
 
 def _callables(tree: ast.Module, begun: str) -> Iterable[str]:
-    from remotesvc.cli.arguments.scope import Scope
+    from .arguments.scope import Scope
 
     top = Scope.of_module(tree)
     owner, dot, _ = begun.rpartition(".")

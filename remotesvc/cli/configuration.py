@@ -25,7 +25,8 @@ from typing import Any
 import click
 
 from remotesvc.bootstrap.errors import UsageError
-from remotesvc.cli.problems import BadUsage
+
+from .problems import BadUsage
 
 SYSTEM = Path("/etc/remotesvc/config.toml")
 _FILES = {"inventory", "private_key", "ssh_config", "path", "password_file", "become_password_file"}

@@ -7,15 +7,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.errors import Lost
-from remotesvc.cli.settings import Settings
+
+from .settings import Settings
 
 if TYPE_CHECKING:
-    from remotesvc.cli.fanout import Session
-    from remotesvc.cli.hosts import ContextLike
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
     from remotesvc.jobs.job import Job
     from remotesvc.jobs.record import JobInfo
+
+    from .fanout import Session
+    from .hosts import ContextLike
 
 Begin = Callable[["ContextLike", "Attempt", str, Any, "dict[str, Any]"], str]
 
@@ -55,7 +57,8 @@ def show(session: Session, host: Member, context: Any, attempt: Attempt, job: Jo
     wait: not before it has ended. follow: show what it prints meanwhile, too.
     """
     from remotesvc.bootstrap.failures.callerror import CallError
-    from remotesvc.cli.calls import exhaust
+
+    from .calls import exhaust
 
     attempt.on_stop(job.stop_waiting)
     try:

@@ -10,26 +10,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from remotesvc.cli import exitcodes, outfiles
-from remotesvc.cli.descriptors import forks_that_fit
-from remotesvc.cli.hosts import Backend, CallsLike, ContextLike, FutureLike, RouterLike, check, open_context
-from remotesvc.cli.interrupt import Interrupts
-from remotesvc.cli.problems import BadUsage, OurError
-from remotesvc.cli.secrets import with_passwords
-from remotesvc.cli.settings import Settings, use_color, use_progress
-from remotesvc.cli.show.collected import collecting
-from remotesvc.cli.show.console import Console
-from remotesvc.cli.show.jsonout import error_message
-from remotesvc.cli.show.live import Live, log_line, time_stamp
-from remotesvc.cli.show.render import below
-from remotesvc.cli.show.report import Reporter
-from remotesvc.cli.show.stream import Stream
 from remotesvc.fleet.attempt import Attempt
 from remotesvc.fleet.gather import Stop, gather
 from remotesvc.fleet.member import Member, shown_host
 from remotesvc.fleet.outcome import Outcome, Status
 from remotesvc.fleet.results import fold_names
 from remotesvc.fleet.schedule import Limits
+
+from . import exitcodes, outfiles
+from .descriptors import forks_that_fit
+from .hosts import Backend, CallsLike, ContextLike, FutureLike, RouterLike, check, open_context
+from .interrupt import Interrupts
+from .problems import BadUsage, OurError
+from .secrets import with_passwords
+from .settings import Settings, use_color, use_progress
+from .show.collected import collecting
+from .show.console import Console
+from .show.jsonout import error_message
+from .show.live import Live, log_line, time_stamp
+from .show.render import below
+from .show.report import Reporter
+from .show.stream import Stream
 
 if TYPE_CHECKING:
     from remotesvc.bootstrap.failures.callerror import CallError
@@ -110,7 +111,7 @@ class Session:
         self, work: Callable[[Member, Attempt], Any], reporter: Reporter, exit_code: ExitCode | None = None
     ) -> int:
         """Do `work` for every host, report each outcome as it comes; returns the exit code."""
-        from remotesvc.cli.show.logged import logged_on
+        from .show.logged import logged_on
 
         with Interrupts(self.stop, self.console.leave) as interrupts, logged_on(self.console):
             try:
@@ -142,7 +143,7 @@ class Session:
     def _gather(
         self, work: Callable[[Member, Attempt], Any], reporter: Reporter, interrupts: Interrupts
     ) -> None:
-        from remotesvc.cli.show.progress import Progress
+        from .show.progress import Progress
 
         settings = self.settings
         deadline = time.monotonic() + settings.deadline if settings.deadline else None
@@ -208,7 +209,7 @@ class Session:
 
     def _tell_left_out(self, size: int) -> None:
         if size:
-            from remotesvc.cli.show.meter import size_text
+            from .show.meter import size_text
 
             self.console.error("", f"interrupted: {size_text(size)} of what targets printed are left out")
 

@@ -10,12 +10,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.errors import Cancelled, Error
-from remotesvc.cli.stdin import StandardInput
+
+from .stdin import StandardInput
 
 if TYPE_CHECKING:
-    from remotesvc.cli.hosts import ContextLike, RouterLike
-    from remotesvc.cli.settings import Settings
     from remotesvc.fleet.attempt import Attempt
+
+    from .hosts import ContextLike, RouterLike
+    from .settings import Settings
 
 _FN = "remotesvc.shell:run_fed"
 _PIECE = 128 * 1024
@@ -39,9 +41,10 @@ class Feed:
         command: str | list[str],
     ) -> int:  # fmt: skip
         """The exit code of a command that is fed. Raises what its call does, and OSError if there is no reading on."""
-        from remotesvc.cli.fanout import wait_for
         from remotesvc.messages.channel import Channel
         from remotesvc.messages.errors import WaitTimeout
+
+        from .fanout import wait_for
 
         channel, ended = Channel(router, context), threading.Event()
         failures: list[OSError] = []

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
-from remotesvc.cli.problems import BadUsage
-from remotesvc.cli.settings import Settings, of_environment, typed
+from .problems import BadUsage
+from .settings import Settings, of_environment, typed
 
 if TYPE_CHECKING:
     from remotesvc.bootstrap.failures.callerror import CallError
@@ -120,9 +120,10 @@ class Backend:
     ) -> RouterLike:
         """A router that finds modules in `path` first, follows `imports` and `allow`, and asks a person only if
         `interactive`, with `alone` entered."""
-        from remotesvc.cli.configuration import cache_file
         from remotesvc.router import Router
         from remotesvc.ssh import terminal
+
+        from .configuration import cache_file
 
         router: Any = Router(
             path=list(path), imports=imports, allow=allow, log_level=log_level, on_output=on_output, on_log=on_log,

@@ -12,8 +12,9 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
-from remotesvc.cli.exitcodes import of_signal
 from remotesvc.fleet.gather import Stop
+
+from .exitcodes import of_signal
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C; `kill`, `timeout` and service managers; a terminal that was closed."""

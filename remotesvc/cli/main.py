@@ -12,13 +12,14 @@ import click
 from click.core import ParameterSource
 
 import remotesvc
-from remotesvc.cli import exitcodes
-from remotesvc.cli.configuration import Defaults
-from remotesvc.cli.hosts import Backend
-from remotesvc.cli.lazy import LazyGroup
-from remotesvc.cli.problems import BadUsage, OurError
-from remotesvc.cli.show.console import Console
-from remotesvc.cli.show.stream import Stream, leave_streams_quietly
+
+from . import exitcodes
+from .configuration import Defaults
+from .hosts import Backend
+from .lazy import LazyGroup
+from .problems import BadUsage, OurError
+from .show.console import Console
+from .show.stream import Stream, leave_streams_quietly
 
 _COMMANDS = "remotesvc.cli.commands."
 _PLACES = {
@@ -83,7 +84,7 @@ def _invoke(argv: Sequence[str] | None, backend: Backend) -> int:
     console = Console(Stream(sys.stdout, color=False), Stream(sys.stderr, color=False))
     default_map = Defaults(cli, os.environ, console.note)
     if "_REMOTESVC_COMPLETE" in os.environ:  # a shell asks
-        from remotesvc.cli import completing  # noqa: F401  # which has a bash of its own
+        from . import completing  # noqa: F401  # which has a bash of its own
     try:
         code = cli.main(args=argv, prog_name="remotesvc", standalone_mode=False, obj=backend, default_map=default_map)
         return code if isinstance(code, int) else exitcodes.OK

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import click
 
 from remotesvc.calling.options import LEAST_OUTPUT
-from remotesvc.cli.optiontypes import ImportsOption, Seconds, batches
 from remotesvc.fleet.schedule import Limits
+
+from .optiontypes import ImportsOption, Seconds, batches
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -24,7 +25,7 @@ def _completed(what: str) -> Callable[[click.Context, click.Parameter, str], lis
     """What completes a parameter: `what` of `completing`, imported when a shell asks."""
 
     def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
-        from remotesvc.cli import completing
+        from . import completing
 
         return getattr(completing, what)(ctx, parameter, incomplete)  # type: ignore[no-any-return]
 

@@ -7,8 +7,8 @@ import os
 import shutil
 from contextlib import suppress
 
-from remotesvc.cli.problems import BadUsage, OurError
-from remotesvc.cli.settings import Settings
+from .problems import BadUsage, OurError
+from .settings import Settings
 
 
 def check(settings: Settings) -> None:

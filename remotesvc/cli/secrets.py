@@ -8,9 +8,10 @@ import sys
 from typing import BinaryIO
 
 from remotesvc.bootstrap.data.secret import Secret
-from remotesvc.cli.problems import BadUsage, OurError
-from remotesvc.cli.settings import Settings
-from remotesvc.cli.stdin import take_stdin
+
+from .problems import BadUsage, OurError
+from .settings import Settings
+from .stdin import take_stdin
 
 # Longer than any password; a wrong file is noticed instead of sent to a server.
 _LONGEST = 1024

@@ -7,13 +7,14 @@ import sys
 
 import click
 
-from remotesvc.cli.problems import BadUsage
-from remotesvc.cli.settings import Settings
-from remotesvc.cli.stdin import take_stdin
 from remotesvc.escape import neutralise
 from remotesvc.fleet.inventory.model import Inventory
 from remotesvc.fleet.matcher import Matcher, cluster_group
 from remotesvc.fleet.member import Member, members_of
+
+from .problems import BadUsage
+from .settings import Settings
+from .stdin import take_stdin
 
 
 def select_hosts(pattern: str, settings: Settings) -> list[Member]:
@@ -43,7 +44,7 @@ def say(text: str, err: bool = False) -> None:
 def _listed(members: list[Member], settings: Settings) -> str:
     if not (settings.json or settings.jsonl):
         return "\n".join(member.text for member in members)
-    from remotesvc.cli.show.listed import hosts_as_json
+    from .show.listed import hosts_as_json
 
     return hosts_as_json(members, settings.jsonl)
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from remotesvc.cli.optiontypes import packages
 from remotesvc.fleet.schedule import Limits
+
+from .optiontypes import packages
 
 if TYPE_CHECKING:
     from remotesvc.bootstrap.data.secret import Secret

@@ -11,7 +11,8 @@ import threading
 import click
 
 from remotesvc.bootstrap.errors import Cancelled
-from remotesvc.cli.problems import BadUsage
+
+from .problems import BadUsage
 
 _TAKEN = "remotesvc.stdin"
 _CHUNK = 128 * 1024

@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from remotesvc.bootstrap.errors import Cancelled, Error
-from remotesvc.cli.options import COMPLETE_FILES, connection_options, here, hosts_argument, output_options
-from remotesvc.cli.problems import BadUsage
-from remotesvc.cli.settings import Settings, use_progress
-from remotesvc.cli.show.meter import Meter, size_text
-from remotesvc.cli.show.report import choose
 from remotesvc.escape import one_line
 from remotesvc.fleet.outcome import Outcome
 
+from .options import COMPLETE_FILES, connection_options, here, hosts_argument, output_options
+from .problems import BadUsage
+from .settings import Settings, use_progress
+from .show.meter import Meter, size_text
+from .show.report import choose
+
 if TYPE_CHECKING:
-    from remotesvc.cli.hosts import ContextLike
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
+
+    from .hosts import ContextLike
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 SKIPPED_SHOWN = 3
@@ -189,8 +191,8 @@ def run_transfers(ctx: click.Context, hosts: str, shared: dict[str, Any], check:
     `check(hosts)` may raise BadUsage before anything is connected; `options` are progress, stop and timeout. `names`
     and `planned` are as of `Moves.text`.
     """
-    from remotesvc.cli.fanout import Session
-    from remotesvc.cli.selection import select_hosts
+    from .fanout import Session
+    from .selection import select_hosts
 
     settings = Settings.take(shared)
     session = Session.create(settings.replace(path=here(), no_progress=True),

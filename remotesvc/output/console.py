@@ -7,7 +7,8 @@ import sys
 import threading
 from typing import TextIO
 
-from ..escape import neutralise
+from remotesvc.escape import neutralise
+
 from .events import LogEvent, OutputEvent
 
 LOGGER = "remotesvc.remote"

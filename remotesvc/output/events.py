@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..bootstrap.errors import WireError
-from ..bootstrap.output.logs import EXTRAS, TEXT
-from ..bootstrap.output.units import LINE
+from remotesvc.bootstrap.errors import WireError
+from remotesvc.bootstrap.output.logs import EXTRAS, TEXT
+from remotesvc.bootstrap.output.units import LINE
 
 MOST_TEXT = TEXT + 256  # the child cuts at TEXT and says how much is missing
 MOST_ITEMS = 8 * TEXT  # characters and items of extras: the child stops at TEXT, but has to say "..." for the rest

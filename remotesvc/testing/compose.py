@@ -6,8 +6,8 @@ import re
 import subprocess
 from dataclasses import dataclass
 
-from ..bootstrap.errors import UsageError
-from ..bootstrap.unreachable import ConnectError
+from remotesvc.bootstrap.errors import UsageError
+from remotesvc.bootstrap.unreachable import ConnectError
 
 _LABEL = "com.docker.compose."
 _ROW = "\t".join(["{{.ID}}", "{{.State}}", "{{.Status}}", *(

@@ -23,7 +23,8 @@ from types import TracebackType
 
 import paramiko
 
-from ..ssh.configuration.localuser import local_user
+from remotesvc.ssh.configuration.localuser import local_user
+
 from .programs import Program
 from .sessions import Packets, Session
 from .sessions import Stats as Stats

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from remotesvc.cli.arguments.convert import convert, convert_bytes, from_json
-from remotesvc.cli.arguments.scalars import FALSE, TRUE, Unconvertible
-from remotesvc.cli.arguments.signature import Callee, Parameter
-from remotesvc.cli.arguments.typespec import ANY, TypeSpec
-from remotesvc.cli.problems import BadUsage
+from ..problems import BadUsage
+from .convert import convert, convert_bytes, from_json
+from .scalars import FALSE, TRUE, Unconvertible
+from .signature import Callee, Parameter
+from .typespec import ANY, TypeSpec
 
 _PLAIN: tuple[str, ...] = ("true", "false")
 _VALUES = (*TRUE, *FALSE, "none", "null")

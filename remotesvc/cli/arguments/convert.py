@@ -29,11 +29,12 @@ from collections.abc import Callable
 from typing import Any
 
 from remotesvc.calling.construct import RECORD
-from remotesvc.cli.arguments import standard
-from remotesvc.cli.arguments.classes import UNKNOWN
-from remotesvc.cli.arguments.deferred import Made
-from remotesvc.cli.arguments.scalars import SCALARS, Unconvertible, quote
-from remotesvc.cli.arguments.typespec import ANY, TypeSpec
+
+from . import standard
+from .classes import UNKNOWN
+from .deferred import Made
+from .scalars import SCALARS, Unconvertible, quote
+from .typespec import ANY, TypeSpec
 
 _SEQUENCES: dict[str, Callable[[list[Any]], Any]] = {
     "list": list, "tuple": tuple, "set": set, "frozenset": frozenset,

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from remotesvc.calling.construct import FLAG
-from remotesvc.cli.arguments import standard
-from remotesvc.cli.arguments.classes import UNKNOWN
-from remotesvc.cli.arguments.deferred import Made
-from remotesvc.cli.arguments.typespec import TypeSpec
+
+from . import standard
+from .classes import UNKNOWN
+from .deferred import Made
+from .typespec import TypeSpec
 
 TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")

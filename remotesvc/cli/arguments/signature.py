@@ -12,10 +12,11 @@ import difflib
 import re
 from dataclasses import dataclass, replace
 
-from remotesvc.cli.arguments.scope import Scope
-from remotesvc.cli.arguments.typespec import ANY, Annotations, Find, Module, TypeSpec
-from remotesvc.cli.problems import BadUsage, NoSuchFunction
 from remotesvc.fleet.arguments import FactsPlace
+
+from ..problems import BadUsage, NoSuchFunction
+from .scope import Scope
+from .typespec import ANY, Annotations, Find, Module, TypeSpec
 
 
 @dataclass(frozen=True)

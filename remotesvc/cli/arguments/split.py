@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from remotesvc.cli.arguments.bind import Word
-from remotesvc.cli.problems import BadUsage
+from ..problems import BadUsage
+from .bind import Word
 
 _NUMBER = re.compile(r"-(\d|\.\d|inf\b|nan\b)", re.IGNORECASE)
 _OPERANDS = 2

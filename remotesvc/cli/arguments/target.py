@@ -14,10 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from remotesvc.cli.problems import BadUsage
+from ..problems import BadUsage
 
 if TYPE_CHECKING:
-    from remotesvc.cli.arguments.typespec import Module
+    from .typespec import Module
 
 LARGEST = 256 * 1024
 """Bytes of the largest module whose source is searched for classes: more would take over a tenth of a second."""
@@ -86,7 +86,7 @@ def _file_target(place: str) -> tuple[str, str]:
 
 def module_finder(target: Target) -> Callable[[str], Module | None]:
     """What finds other modules for `read_callee`, whose annotations may name classes of theirs."""
-    from remotesvc.cli.arguments.typespec import Module
+    from .typespec import Module
 
     def find(name: str) -> Module | None:
         source = find_source(Target(name, "", target.path))

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from remotesvc.cli.arguments.classes import TYPED_DICT, ClassSource, Field
-from remotesvc.cli.arguments.scope import Scope
-from remotesvc.cli.arguments.standard import KINDS
+from .classes import TYPED_DICT, ClassSource, Field
+from .scope import Scope
+from .standard import KINDS
 
 
 @dataclass(frozen=True)

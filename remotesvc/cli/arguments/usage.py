@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from remotesvc.cli.arguments.signature import Callee, Parameter
-from remotesvc.cli.problems import BadUsage
+from ..problems import BadUsage
+from .signature import Callee, Parameter
 
 _HELP = frozenset(("--help", "-h"))
 

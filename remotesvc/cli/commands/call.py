@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.calls import WORDS, RunCommand, arguments_for, examine, exhaust, explain_type_errors, settle_options
-from remotesvc.cli.options import (
+from ..calls import WORDS, RunCommand, arguments_for, examine, exhaust, explain_type_errors, settle_options
+from ..options import (
     COMPLETE_FUNCTIONS,
     argument_options,
     connection_options,
@@ -17,16 +17,17 @@ from remotesvc.cli.options import (
     output_options,
     result_option,
 )
-from remotesvc.cli.problems import BadUsage
-from remotesvc.cli.settings import Settings
+from ..problems import BadUsage
+from ..settings import Settings
 
 if TYPE_CHECKING:
-    from remotesvc.cli.arguments.target import Target
-    from remotesvc.cli.fanout import Session
-    from remotesvc.cli.hosts import ContextLike
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
+
+    from ..arguments.target import Target
+    from ..fanout import Session
+    from ..hosts import ContextLike
 
 
 @click.command(
@@ -54,10 +55,10 @@ def call(
     Exit code: 0 all fine, 2 a call failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed),
     64 wrong usage, 130 interrupted.
     """
-    from remotesvc.cli.arguments.deferred import as_records
-    from remotesvc.cli.fanout import Session, finish
-    from remotesvc.cli.selection import select_hosts
-    from remotesvc.cli.show.report import choose
+    from ..arguments.deferred import as_records
+    from ..fanout import Session, finish
+    from ..selection import select_hosts
+    from ..show.report import choose
 
     settings = Settings.take(shared)
     parsed = _parse(target, settings.path)
@@ -99,9 +100,9 @@ def services(ctx: click.Context, /, hosts: str, names: tuple[str, ...], **shared
 
     Exit code: as of `remotesvc call`.
     """
-    from remotesvc.cli.fanout import Session, wait_for
-    from remotesvc.cli.selection import select_hosts
-    from remotesvc.cli.show.report import choose
+    from ..fanout import Session, wait_for
+    from ..selection import select_hosts
+    from ..show.report import choose
 
     settings = Settings.take(shared)
     wanted = []
@@ -121,7 +122,7 @@ def services(ctx: click.Context, /, hosts: str, names: tuple[str, ...], **shared
 
 
 def _parse(text: str, path: tuple[str, ...]) -> Target:
-    from remotesvc.cli.arguments.target import parse_target
+    from ..arguments.target import parse_target
 
     parsed = parse_target(text, path or here())
     if "." not in parsed.qualname:
@@ -131,8 +132,8 @@ def _parse(text: str, path: tuple[str, ...]) -> Target:
 
 def _parse_service(text: str, path: tuple[str, ...]) -> Target:
     """What names a service; BadUsage if this machine knows that there is none of that name."""
-    from remotesvc.cli.arguments.signature import check_class, parse_source
-    from remotesvc.cli.arguments.target import find_source, parse_target
+    from ..arguments.signature import check_class, parse_source
+    from ..arguments.target import find_source, parse_target
 
     parsed = parse_target(text, path or here(), "service")
     source = find_source(parsed)

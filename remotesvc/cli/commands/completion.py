@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from remotesvc.cli.problems import OurError
+from ..problems import OurError
 
 
 @click.command("completion", epilog="Example:  eval \"$(remotesvc completion bash)\"   in ~/.bashrc")
@@ -14,7 +14,7 @@ def completion(ctx: click.Context, shell: str) -> int:
     """Print the completion script for SHELL."""
     from click.shell_completion import get_completion_class
 
-    from remotesvc.cli import completing  # noqa: F401  # which has a bash of its own
+    from .. import completing  # noqa: F401  # which has a bash of its own
 
     found = get_completion_class(shell)
     root = ctx.find_root()

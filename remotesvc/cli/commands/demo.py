@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.hosts import python_version
+from ..hosts import python_version
 
 if TYPE_CHECKING:
-    from remotesvc.cli.hosts import Backend, ContextLike, RouterLike
-    from remotesvc.cli.show.console import Console
     from remotesvc.output import OutputEvent
     from remotesvc.testing.sshd import EmbeddedServer
+
+    from ..hosts import Backend, ContextLike, RouterLike
+    from ..show.console import Console
 
 _TASKS = "demo_tasks"
 """A module beside `remotesvc.testing.sshd`, found by --path as one of the user's own would be."""
@@ -33,9 +34,10 @@ def demo(ctx: click.Context, color: str | None) -> int:
     Nothing outside this machine is contacted, nothing is left behind. Shows what each step returned and how
     long each phase took. Exit code 0 if everything went as it should, 1 if not.
     """
-    from remotesvc.cli.fanout import make_console
-    from remotesvc.cli.settings import Settings
     from remotesvc.testing import sshd
+
+    from ..fanout import make_console
+    from ..settings import Settings
 
     backend: Backend = ctx.obj
     console = make_console(Settings(color=color))
@@ -145,8 +147,9 @@ def _call(context: ContextLike, step: Step) -> Any:
 def _end_of(call: Callable[[], Any]) -> tuple[str | None, str]:
     """(None, the value as text) or (the name of the error, its text)."""
     from remotesvc.bootstrap.errors import Error
-    from remotesvc.cli.show.jsonout import error_message, error_type
-    from remotesvc.cli.show.render import pretty
+
+    from ..show.jsonout import error_message, error_type
+    from ..show.render import pretty
 
     try:
         return None, f"-> {pretty(call())}"

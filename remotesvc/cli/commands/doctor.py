@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.options import COMPLETE_HOSTS, login_options, plain_output_options, reaching_options
-from remotesvc.cli.settings import Settings
+from ..options import COMPLETE_HOSTS, login_options, plain_output_options, reaching_options
+from ..settings import Settings
 
 if TYPE_CHECKING:
-    from remotesvc.cli.checkup import Checkup
-    from remotesvc.cli.hosts import Backend
+    from ..checkup import Checkup
+    from ..hosts import Backend
 
 _MARKS = {"ok": "ok", "failed": "FAILED", "not reached": "-"}
 
@@ -29,13 +29,13 @@ def doctor(ctx: click.Context, /, hosts: str | None, **shared: Any) -> int:
     First come the versions of what takes part: paste all of it into a report. Exit code: 0 all fine, 4 a host was not
     reached.
     """
-    from remotesvc.cli import exitcodes
-    from remotesvc.cli.checkup import examine
-    from remotesvc.cli.fanout import make_console
-    from remotesvc.cli.hosts import check
-    from remotesvc.cli.secrets import with_passwords
-    from remotesvc.cli.selection import select_hosts
-    from remotesvc.cli.versions import version_block
+    from .. import exitcodes
+    from ..checkup import examine
+    from ..fanout import make_console
+    from ..hosts import check
+    from ..secrets import with_passwords
+    from ..selection import select_hosts
+    from ..versions import version_block
 
     settings = Settings.take(shared)
     members = [] if hosts is None else select_hosts(hosts, settings)

@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.options import connection_options, here, hosts_argument, option_table, output_options
-from remotesvc.cli.problems import BadUsage
-from remotesvc.cli.settings import Settings
-from remotesvc.cli.stdin import take_stdin
+from ..options import connection_options, here, hosts_argument, option_table, output_options
+from ..problems import BadUsage
+from ..settings import Settings
+from ..stdin import take_stdin
 
 if TYPE_CHECKING:
-    from remotesvc.cli.fanout import Session
-    from remotesvc.cli.feed import Feed
-    from remotesvc.cli.hosts import ContextLike
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
+
+    from ..fanout import Session
+    from ..feed import Feed
+    from ..hosts import ContextLike
 
 class ExecCommand(click.Command):
     """A command whose COMMAND keeps its options, with or without a -- ahead of it, as with ssh."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        from remotesvc.cli.arguments.split import command_at
+        from ..arguments.split import command_at
 
         at = command_at(args, option_table(self))
         return super().parse_args(ctx, args if at is None else [*args[:at], "--", *args[at:]])
@@ -58,10 +59,10 @@ def exec_(
     Exit code: one host: the command's own, 255 when the connection failed. Several: 0 all fine, 2 a command
     failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed); with -S the largest of all.
     """
-    from remotesvc.cli import exitcodes
-    from remotesvc.cli.fanout import Session
-    from remotesvc.cli.selection import select_hosts
-    from remotesvc.cli.show.report import choose
+    from .. import exitcodes
+    from ..fanout import Session
+    from ..selection import select_hosts
+    from ..show.report import choose
 
     settings = Settings.take(shared)
     settings = settings.replace(path=here())
@@ -70,8 +71,9 @@ def exec_(
     source = _feed(session, settings) if feed else None
 
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> None:
-        from remotesvc.cli.fanout import wait_for
         from remotesvc.fleet.outcome import Status
+
+        from ..fanout import wait_for
 
         if source is None:
             attempt.rc = wait_for(context, settings, attempt, "remotesvc.shell:run", what)
@@ -95,7 +97,7 @@ def exec_(
 
 
 def _feed(session: Session, settings: Settings) -> Feed:
-    from remotesvc.cli.feed import Feed
+    from ..feed import Feed
 
     if settings.no_stdin:
         raise BadUsage("--stdin and -n exclude each other")

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.options import connection_options, hosts_argument, output_options
-from remotesvc.cli.settings import Settings
+from ..options import connection_options, hosts_argument, output_options
+from ..settings import Settings
 
 if TYPE_CHECKING:
-    from remotesvc.cli.fanout import Session
-    from remotesvc.cli.hosts import ContextLike
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
+
+    from ..fanout import Session
+    from ..hosts import ContextLike
 
 
 @click.command("facts", epilog="Example:  remotesvc facts web --json")
@@ -26,9 +27,9 @@ def facts(ctx: click.Context, /, hosts: str, **shared: Any) -> int:
 
     Exit code: as of run.
     """
-    from remotesvc.cli.fanout import Session
-    from remotesvc.cli.selection import select_hosts
-    from remotesvc.cli.show.report import choose
+    from ..fanout import Session
+    from ..selection import select_hosts
+    from ..show.report import choose
 
     settings = Settings.take(shared)
     session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
@@ -36,6 +37,6 @@ def facts(ctx: click.Context, /, hosts: str, **shared: Any) -> int:
 
 
 def _work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
-    from remotesvc.cli.fanout import wait_for
+    from ..fanout import wait_for
 
     return wait_for(context, session.settings, attempt, "remotesvc.facts:gather")

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from remotesvc.cli.options import COMPLETE_HOSTS, selection_options
-from remotesvc.cli.settings import Settings
+from ..options import COMPLETE_HOSTS, selection_options
+from ..settings import Settings
 
 
 @click.command("hosts", epilog="Example:  remotesvc hosts -i inventory 'web:&prod'")
@@ -24,7 +24,7 @@ def hosts(ctx: click.Context, /, hosts: str, groups: bool, fold: bool, **shared:
     PATTERN is Ansible's: names, groups, globs, ~regex, group[0:3], web[01-20], @file or @group, joined by , or : (and
     those that match), with & (only those that match, too) and ! (but not those). Passwords are not printed.
     """
-    from remotesvc.cli.selection import say, select_hosts
+    from ..selection import say, select_hosts
 
     settings = Settings.take(shared)
     members = select_hosts(hosts, settings)
@@ -35,7 +35,7 @@ def hosts(ctx: click.Context, /, hosts: str, groups: bool, fold: bool, **shared:
         shown = {name: {"groups": each["groups"], "variables": each["variables"]} for name, each in facts.items()}
         say(json.dumps(shown, indent=1, default=str))
     elif settings.jsonl:
-        from remotesvc.cli.show.listed import hosts_as_json
+        from ..show.listed import hosts_as_json
 
         say(hosts_as_json(members, lines=True))
     elif fold:

@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remotesvc.bootstrap.errors import Error
-from remotesvc.cli.options import (
+
+from ..options import (
     connection_options,
     hosts_argument,
     jobs_dir_option,
     output_options,
     result_option,
 )
-from remotesvc.cli.problems import BadUsage
-from remotesvc.cli.settings import Settings
+from ..problems import BadUsage
+from ..settings import Settings
 
 if TYPE_CHECKING:
-    from remotesvc.cli.fanout import Session
-    from remotesvc.cli.hosts import ContextLike
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
+
+    from ..fanout import Session
+    from ..hosts import ContextLike
 
 
 @click.command(
@@ -56,12 +58,13 @@ def jobs(
 
     Exit code: that of run: 2 it failed, 4 it is lost, 8 it is still running, or was ended from outside.
     """
-    from remotesvc.cli.detached import calls_of, check_place, show
-    from remotesvc.cli.fanout import Session
-    from remotesvc.cli.selection import select_hosts
-    from remotesvc.cli.show.report import Text, choose
     from remotesvc.jobs.ids import check
     from remotesvc.jobs.job import forget_ended
+
+    from ..detached import calls_of, check_place, show
+    from ..fanout import Session
+    from ..selection import select_hosts
+    from ..show.report import Text, choose
 
     _check(ids, wait or follow, kill, forget)
     for each in ids:
@@ -103,7 +106,7 @@ def jobs(
 
 
 def _listing(outcome: Outcome) -> str | None:
-    from remotesvc.cli.detached import listing
+    from ..detached import listing
 
     return listing(outcome.value)
 

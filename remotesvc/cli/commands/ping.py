@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.hosts import python_version
-from remotesvc.cli.options import connection_options, hosts_argument, output_options
-from remotesvc.cli.settings import Settings
+from ..hosts import python_version
+from ..options import connection_options, hosts_argument, output_options
+from ..settings import Settings
 
 if TYPE_CHECKING:
-    from remotesvc.cli.fanout import Session
-    from remotesvc.cli.hosts import ContextLike
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
+
+    from ..fanout import Session
+    from ..hosts import ContextLike
 
 _PINGS = 3
 """The best of so many counts: during the first, both sides are still busy starting."""
@@ -31,9 +32,9 @@ def ping(ctx: click.Context, /, hosts: str, **shared: Any) -> int:
 
     Exit code: 0 all fine, 4 a host was unreachable, 8 stopped.
     """
-    from remotesvc.cli.fanout import Session
-    from remotesvc.cli.selection import select_hosts
-    from remotesvc.cli.show.report import choose
+    from ..fanout import Session
+    from ..selection import select_hosts
+    from ..show.report import choose
 
     settings = Settings.take(shared)
     session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)

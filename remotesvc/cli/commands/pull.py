@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.problems import BadUsage
-from remotesvc.cli.transfers import check_names, copy_command, run_transfers, take_options
 from remotesvc.fleet.member import check_file_names, file_name
+
+from ..problems import BadUsage
+from ..transfers import check_names, copy_command, run_transfers, take_options
 
 if TYPE_CHECKING:
     from remotesvc.fleet.member import Member

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.problems import BadUsage, OurError
-from remotesvc.cli.stdin import PatientInput, take_stdin
-from remotesvc.cli.transfers import check_names, copy_command, run_transfers, take_options
+from ..problems import BadUsage, OurError
+from ..stdin import PatientInput, take_stdin
+from ..transfers import check_names, copy_command, run_transfers, take_options
 
 if TYPE_CHECKING:
     from remotesvc.fleet.member import Member

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.calls import (
+from ..calls import (
     STDIN,
     WORDS,
     RunCommand,
@@ -20,7 +20,7 @@ from remotesvc.cli.calls import (
     settle_options,
     stdin_reader,
 )
-from remotesvc.cli.options import (
+from ..options import (
     COMPLETE_FUNCTIONS,
     argument_options,
     connection_options,
@@ -31,14 +31,15 @@ from remotesvc.cli.options import (
     output_options,
     result_option,
 )
-from remotesvc.cli.problems import BadUsage
-from remotesvc.cli.settings import Settings
+from ..problems import BadUsage
+from ..settings import Settings
 
 if TYPE_CHECKING:
-    from remotesvc.cli.fanout import Session
-    from remotesvc.cli.hosts import ContextLike
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
+
+    from ..fanout import Session
+    from ..hosts import ContextLike
 
 EXPLAIN_LIMIT = 10.0
 """Seconds for asking a target what it has imported."""
@@ -85,11 +86,11 @@ def run(
     Exit code: 0 all fine, 2 a call failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed),
     64 wrong usage, 130 interrupted.
     """
-    from remotesvc.cli.arguments.target import parse_target
-    from remotesvc.cli.detached import detacher
-    from remotesvc.cli.fanout import Session
-    from remotesvc.cli.selection import select_hosts
-    from remotesvc.cli.show.report import choose
+    from ..arguments.target import parse_target
+    from ..detached import detacher
+    from ..fanout import Session
+    from ..selection import select_hosts
+    from ..show.report import choose
 
     settings = Settings.take(shared)
     if detach and explain_imports:
@@ -108,7 +109,8 @@ def run(
 
     def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
         from remotesvc.bootstrap.failures.callerror import CallError
-        from remotesvc.cli.fanout import wait_for
+
+        from ..fanout import wait_for
 
         own, named = (args, kwargs) if facts is None else facts.fill(args, kwargs, host.facts())
         try:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli.options import COMPLETE_FILES, connection_options, hosts_argument, output_options
-from remotesvc.cli.problems import BadUsage
-from remotesvc.cli.transfers import DRY_RUN, run_transfers, take_options, transfer_options
+from ..options import COMPLETE_FILES, connection_options, hosts_argument, output_options
+from ..problems import BadUsage
+from ..transfers import DRY_RUN, run_transfers, take_options, transfer_options
 
 if TYPE_CHECKING:
     from remotesvc.fleet.member import Member

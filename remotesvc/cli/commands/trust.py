@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remotesvc.cli import exitcodes
-from remotesvc.cli.options import (
+from .. import exitcodes
+from ..options import (
     hosts_argument,
     pacing_options,
     plain_output_options,
     reaching_options,
 )
-from remotesvc.cli.problems import BadUsage
-from remotesvc.cli.settings import Settings
+from ..problems import BadUsage
+from ..settings import Settings
 
 if TYPE_CHECKING:
-    from remotesvc.cli.show.collected import Collected
-    from remotesvc.cli.show.console import Console
-    from remotesvc.cli.show.report import Reporter
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
     from remotesvc.ssh.hostkeys.trusting import Learnt
+
+    from ..show.collected import Collected
+    from ..show.console import Console
+    from ..show.report import Reporter
 
 
 @click.command("trust", epilog="Example:  remotesvc trust -i inventory web --yes")
@@ -45,15 +46,16 @@ def trust(ctx: click.Context, /, hosts: str, yes: bool, **shared: Any) -> int:
 
     Exit code: 0 all are trusted now, 4 one is not.
     """
-    from remotesvc.cli.fanout import Session
-    from remotesvc.cli.hosts import connection_arguments
-    from remotesvc.cli.selection import select_hosts
-    from remotesvc.cli.show.report import AsJson
     from remotesvc.ssh import terminal
     from remotesvc.ssh.configuration.options import SSHOptions
     from remotesvc.ssh.hostkeys.trusting import Answers, Nobody, learn
     from remotesvc.ssh.jump_hosts import JumpHosts
     from remotesvc.ssh.login.keyring import KeyRing
+
+    from ..fanout import Session
+    from ..hosts import connection_arguments
+    from ..selection import select_hosts
+    from ..show.report import AsJson
 
     settings = Settings.take(shared)
     members = select_hosts(hosts, settings)
@@ -83,8 +85,9 @@ class _ForPeople:
         self._console = console
 
     def outcome(self, outcome: Outcome, kept: Collected) -> None:
-        from remotesvc.cli.show.render import below, failure_text
         from remotesvc.fleet.member import shown_host
+
+        from ..show.render import below, failure_text
 
         label = shown_host(outcome.host)
         if outcome.ok:

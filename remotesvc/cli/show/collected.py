@@ -9,10 +9,11 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from remotesvc.cli.problems import OurError
-from remotesvc.cli.settings import Settings
 from remotesvc.fleet.member import file_name
 from remotesvc.fleet.printed import Kept
+
+from ..problems import OurError
+from ..settings import Settings
 
 _AT_ONCE = 64 * 1024
 """Bytes that wait to be written together: most hosts print less, and cost no file beside the one they end in."""

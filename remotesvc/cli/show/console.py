@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from remotesvc.cli.problems import OurError
-from remotesvc.cli.show.render import shortened, whole_text
-from remotesvc.cli.show.stream import Stream
 from remotesvc.escape import one_line
+
+from ..problems import OurError
+from .render import shortened, whole_text
+from .stream import Stream
 
 _RED, _BOLD, _DIM = "\x1b[31m", "\x1b[1m", "\x1b[2m"
 _ERASE_LINE = "\r\x1b[K"

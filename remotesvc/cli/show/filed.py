@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from remotesvc.cli.problems import BadUsage, OurError
-from remotesvc.cli.show.collected import Collected
-from remotesvc.cli.show.render import whole_text
-from remotesvc.cli.show.report import Reporter, Text
-from remotesvc.cli.show.stream import encoded
 from remotesvc.fleet.outcome import Outcome
+
+from ..problems import BadUsage, OurError
+from .collected import Collected
+from .render import whole_text
+from .report import Reporter, Text
+from .stream import encoded
 
 
 class Filed:

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from remotesvc.cli.show.collected import Collected
-from remotesvc.cli.show.console import Console
-from remotesvc.cli.show.render import below, failure_text
-from remotesvc.cli.show.report import Text, value_for, whole_value
 from remotesvc.fleet import printed as limits
 from remotesvc.fleet.member import Member, shown_host
 from remotesvc.fleet.outcome import Outcome
 from remotesvc.fleet.results import fold_names
+
+from .collected import Collected
+from .console import Console
+from .render import below, failure_text
+from .report import Text, value_for, whole_value
 
 NO_GROUPS: Mapping[str, frozenset[str]] = {}
 MOST_DIFFERENCES = 200

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from remotesvc.cli.show.jsonout import SCHEMA, dumps, encode
 from remotesvc.fleet.member import Member
+
+from .jsonout import SCHEMA, dumps, encode
 
 
 def hosts_as_json(members: Sequence[Member], lines: bool) -> str:

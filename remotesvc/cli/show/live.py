@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING
 
-from remotesvc.cli.show.collected import Collected
-from remotesvc.cli.show.console import Console
 from remotesvc.fleet.member import shown_host
+
+from .collected import Collected
+from .console import Console
 
 if TYPE_CHECKING:
     from remotesvc.output import LogEvent, OutputEvent

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from remotesvc.cli.show.console import Console
+from .console import Console
 
 
 class _Handler(logging.Handler):

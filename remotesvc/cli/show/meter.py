@@ -8,8 +8,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from remotesvc.cli.show.console import Console
 from remotesvc.escape import one_line
+
+from .console import Console
 
 EVERY = 10.0
 """Seconds between two lines where there is no terminal."""

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
 
-from remotesvc.cli.show.console import Console
-from remotesvc.cli.show.meter import time_text
 from remotesvc.escape import one_line
 from remotesvc.fleet.member import shown_host
+
+from .console import Console
+from .meter import time_text
 
 EVERY = 1.0
 """Seconds between two looks at the clock: the times shown count whole seconds, and a window may have changed."""

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from remotesvc.bootstrap.finder import ROOT
-from remotesvc.cli.show.jsonout import error_message, error_type, is_record
 from remotesvc.fleet.outcome import Outcome, Status
+
+from .jsonout import error_message, error_type, is_record
 
 WIDTH = 100
 DEEPEST = 12

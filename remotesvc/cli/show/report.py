@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from remotesvc.cli.settings import Settings
-from remotesvc.cli.show.collected import Collected
-from remotesvc.cli.show.console import Console
-from remotesvc.cli.show.jsonout import dumps, result_object
-from remotesvc.cli.show.render import below, failure_text, phases_text, whole_text
 from remotesvc.fleet.member import Member, check_file_names, shown_host
 from remotesvc.fleet.outcome import Outcome
+
+from ..settings import Settings
+from .collected import Collected
+from .console import Console
+from .jsonout import dumps, result_object
+from .render import below, failure_text, phases_text, whole_text
 
 
 class Streamed:
@@ -76,7 +77,7 @@ def choose(settings: Settings, console: Console, hosts: Sequence[Member], text: 
     if settings.json or settings.jsonl:
         reporter = AsJson(console, settings.jsonl)
     elif settings.gathers:
-        from remotesvc.cli.show.gathered import Gathered, groups_of
+        from .gathered import Gathered, groups_of
 
         reporter = Gathered(console, settings.diff, text, groups_of(hosts) if settings.regroup else {})
     else:
@@ -85,7 +86,7 @@ def choose(settings: Settings, console: Console, hosts: Sequence[Member], text: 
         reporter = ForPeople(console, len(hosts) > 1 and not settings.no_labels, shown)
     if settings.outdir is None and settings.errdir is None and settings.write_result is None:
         return reporter
-    from remotesvc.cli.show.filed import Filed, Written
+    from .filed import Filed, Written
 
     check_file_names(hosts)
 

@@ -18,7 +18,7 @@ import threading
 import time
 from typing import Protocol
 
-from ...launch.forks import watch
+from remotesvc.launch.forks import watch
 
 UNSENT = 128 * 1024
 """Bytes of ours the kernel may hold unsent. More would queue in front of a ping."""
