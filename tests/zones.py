@@ -128,6 +128,9 @@ FETCHED_BY_KERNEL = (
 # Stage 0 starts the kernel: it has no package yet to be relative to, and what it starts lies above it.
 STARTS = ("remotesvc.bootstrap.stage0", "remotesvc.bootstrap.entry")
 
+# Run by themselves, without a package to be relative to.
+SCRIPTS = ("remotesvc.__main__", "remotesvc.bootstrap.stage0", "remotesvc.jobs.start")
+
 # Imported by what travels, inside functions only: not of the standard library, sent like any other module; the last is
 # of the standard library from Python 3.14 on, where alone it is asked for.
 LENT = ("cloudpickle", "pathspec", "annotationlib")

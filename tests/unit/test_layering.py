@@ -63,6 +63,20 @@ def test_nothing_imports_the_kernel_under_a_second_name() -> None:
     assert wrong == []
 
 
+def test_imports_are_relative_within_a_part_and_between_parts_of_one_style() -> None:
+    """CONTRIBUTING.md, Style, says which are."""
+    wrong = []
+    for found in IMPORTS:
+        if not within(found.target, "remotesvc") or not found.names or found.importer in zones.SCRIPTS:
+            continue
+        own = ".".join(found.importer.split(".")[:2])
+        lies_in_a_part = MODULES[found.importer].parent != ROOT / "remotesvc"
+        to_another = not within(found.target, own)
+        if found.relative is (to_another and lies_in_a_part and zone(found.importer) != "P"):
+            wrong.append(place(found))
+    assert wrong == []
+
+
 def test_the_kernel_imports_nothing_of_ours_but_itself() -> None:
     wrong = [
         place(found)
