@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 # GCM first: twice as fast as paramiko's own first choice.
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
-# They matter for the CTR ciphers only. Encrypt-then-MAC last: see `connect._check_terrapin`.
+# They matter for the CTR ciphers only. Encrypt-then-MAC last: see `keyexchange._check_terrapin`.
 MACS = ("hmac-sha2-256", "hmac-sha2-512", "hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com")
 KEY_EXCHANGES = (
     "mlkem768x25519-sha256",
@@ -23,18 +23,17 @@ KEY_EXCHANGES = (
     "diffie-hellman-group-exchange-sha256",
     "diffie-hellman-group14-sha256",
 )
-SIGNATURES = (
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "rsa-sha2-512",
-    "rsa-sha2-256",
-)
+RSA = ("rsa-sha2-512", "rsa-sha2-256")
+"""By what a key of type "ssh-rsa" signs, best first. The algorithm of that name is SHA-1 and not among them."""
+
+SIGNATURES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", *RSA)
 SECURITY_KEYS = ("sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com")
 """For users only: the agent signs, with a device's help."""
 
-CERTIFICATES = tuple(name + "-cert-v01@openssh.com" for name in SIGNATURES)
+SUFFIX = "-cert-v01@openssh.com"
+"""Behind the name of an algorithm, or of a type of key: the same with a certificate."""
+
+CERTIFICATES = tuple(name + SUFFIX for name in SIGNATURES)
 USER_KEYS = (
     *CERTIFICATES,
     *(name.replace("@", "-cert-v01@") for name in SECURITY_KEYS),

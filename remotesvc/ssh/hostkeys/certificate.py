@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from .algorithms import SIGNATURES
+from .algorithms import RSA, SIGNATURES
+from .algorithms import SUFFIX as SUFFIX
 
-SUFFIX = "-cert-v01@openssh.com"
 USER, HOST = 1, 2
 FOR_EVER = 2**64 - 1
 
@@ -32,7 +32,7 @@ _SIGNATURES = {
     "ecdsa-sha2-nistp256": ("ecdsa-sha2-nistp256",),
     "ecdsa-sha2-nistp384": ("ecdsa-sha2-nistp384",),
     "ecdsa-sha2-nistp521": ("ecdsa-sha2-nistp521",),
-    "ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256"),
+    "ssh-rsa": RSA,
 }
 # OpenSSH's limit, too.
 _MOST_PRINCIPALS = 256

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from . import certificate
+from .algorithms import RSA
 from .host_names import decode, matches
 
-ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
+ALGORITHMS = {"ssh-rsa": RSA}
 """Key type in a file -> signature algorithms to ask the server for; the others have the type's own name."""
 
 # Types this build does not know cannot match, but are no mistake either.

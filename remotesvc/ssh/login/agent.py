@@ -12,6 +12,8 @@ from collections.abc import Callable
 import paramiko
 from paramiko.message import Message
 
+from ..hostkeys.algorithms import SUFFIX
+
 _REQUEST_IDENTITIES, _IDENTITIES_ANSWER, _SIGN_REQUEST, _SIGN_RESPONSE = 11, 12, 13, 14
 _FLAGS = {"rsa-sha2-256": 2, "rsa-sha2-512": 4}
 # OpenSSH's own limit for one message.
@@ -103,7 +105,7 @@ class AgentKey(paramiko.PKey):
         request.add_byte(bytes([_SIGN_REQUEST]))
         request.add_string(self.blob)
         request.add_string(data)  # type: ignore[arg-type]
-        request.add_int(_FLAGS.get((algorithm or "").replace("-cert-v01@openssh.com", ""), 0))
+        request.add_int(_FLAGS.get((algorithm or "").removesuffix(SUFFIX), 0))
         kind, answer = self.agent.ask(request.asbytes())
         if kind != _SIGN_RESPONSE:
             raise AgentError("the ssh-agent refused to sign")

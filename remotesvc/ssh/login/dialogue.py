@@ -27,7 +27,7 @@ from paramiko.common import (
 )
 from paramiko.message import Message
 
-from ..hostkeys import certificate
+from ..hostkeys.algorithms import RSA, SUFFIX
 
 Handler = Callable[[Message], None]
 Respond = Callable[[list[tuple[str, bool]]], list[str]]
@@ -41,9 +41,6 @@ _MOST_ROUNDS = 8
 _MOST_PROMPTS = 16
 _MOST_METHODS = 32
 _LONGEST_METHOD = 64
-
-_RSA = ("rsa-sha2-512", "rsa-sha2-256")
-"""Signatures by RSA keys, best first. "ssh-rsa" is SHA-1 and not among them."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +136,10 @@ class Login(AuthHandler):
 
         Which of those for RSA keys the server knows, it has said by the time it accepts the service.
         """
-        if key_type not in ("ssh-rsa", "ssh-rsa" + certificate.SUFFIX):
+        if key_type not in ("ssh-rsa", "ssh-rsa" + SUFFIX):
             return key_type if key_type in allowed else ""
-        suffix = certificate.SUFFIX if key_type.endswith(certificate.SUFFIX) else ""
-        ours = [name + suffix for name in _RSA if name + suffix in allowed]
+        suffix = SUFFIX if key_type.endswith(SUFFIX) else ""
+        ours = [name + suffix for name in RSA if name + suffix in allowed]
         if not ours:
             return ""
         if not self._extensions():
