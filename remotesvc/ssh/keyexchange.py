@@ -19,7 +19,7 @@ from .busy import BANNED, BUSY, RETRIES
 from .configuration.resolved import OTHER_TRANSPORT, ResolvedHost
 from .hostkeys.algorithms import SIGNATURES
 from .hostkeys.host_key import HostKeys
-from .paths.packets import GREETING_LIMIT, GuardedPacketizer
+from .paths.packets import GREETING_LIMIT, GuardedPacketizer, farewell_of
 from .paths.socket import Stream
 from .paths.transport import ClientTransport
 
@@ -195,7 +195,7 @@ def _explain(
         )
     if not greeted:
         return _no_greeting(sock, host, said)
-    farewell = packetizer.farewell if isinstance(packetizer, GuardedPacketizer) else ""
+    farewell = farewell_of(transport)
     why = "" if farewell else str(error)
     return ConnectError(
         f"the key exchange failed: {why or 'the server closed the connection'}",

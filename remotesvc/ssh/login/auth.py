@@ -16,7 +16,7 @@ import paramiko
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectTimeout
 
 from ..configuration.resolved import ResolvedHost
-from ..paths.packets import GuardedPacketizer
+from ..paths.packets import farewell_of
 from ..terminal import Interview
 from . import keyfile
 from .agent import Agent, AgentError, AgentKey
@@ -197,6 +197,4 @@ class _Attempts:
 
     def _said(self) -> str:
         """The server's own words, which may well explain it. ConnectError takes the escapes out."""
-        packetizer = self._transport.packetizer
-        farewell = packetizer.farewell if isinstance(packetizer, GuardedPacketizer) else ""
-        return "\n".join(filter(None, (self._login.said.strip(), farewell)))
+        return "\n".join(filter(None, (self._login.said.strip(), farewell_of(self._transport))))

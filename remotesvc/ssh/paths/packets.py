@@ -102,6 +102,12 @@ class GuardedPacketizer(Packetizer):
         message.rewind()
 
 
+def farewell_of(transport: paramiko.Transport) -> str:
+    """What the server said when it closed the connection; as it came, not escaped."""
+    packetizer = transport.packetizer
+    return packetizer.farewell if isinstance(packetizer, GuardedPacketizer) else ""
+
+
 def signal_number(name: str) -> int | None:
     """The number of a signal named as SSH does, without "SIG"; None if this system has no such signal."""
     found = signal.Signals.__members__.get("SIG" + name)

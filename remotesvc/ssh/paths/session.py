@@ -11,7 +11,7 @@ from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 
 from ..connect import Peer
 from .channel import WINDOW, ParamikoPath
-from .packets import GuardedPacketizer
+from .packets import farewell_of
 from .packing import Buffer
 
 
@@ -67,10 +67,9 @@ def _explain(peer: Peer, stage: str, error: Exception, reason: str) -> ConnectEr
         )
     if stage == "exec" and peer.transport.is_active():
         return ConnectError("the server does not let this user run a program", host=host, stage=stage)
-    packetizer = peer.transport.packetizer
     return ConnectError(
         f"the connection broke while {doing}: {reason or str(error) or type(error).__name__}",
         host=host,
         stage=stage,
-        diagnostics=packetizer.farewell if isinstance(packetizer, GuardedPacketizer) else "",
+        diagnostics=farewell_of(peer.transport),
     )
