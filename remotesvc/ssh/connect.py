@@ -70,6 +70,11 @@ class Effort:
     """Seconds by stage, filled in on the way; "asked" are those that a person took to answer, by which the deadline is
     later."""
 
+    def add_asked(self, seconds: float) -> None:
+        """A person took so many more to answer."""
+        if seconds:
+            self.phases["asked"] = self.phases.get("asked", 0.0) + seconds
+
 
 def connect(host: ResolvedHost, dial: Dial, effort: Effort) -> Peer:
     """Connect to a host, check its key, and log in.
@@ -108,8 +113,7 @@ def connect(host: ResolvedHost, dial: Dial, effort: Effort) -> Peer:
                 auth.authenticate(transport, host, deadline, effort.keys, interview)
                 phases["auth"] = time.monotonic() - verified - (interview.seconds - asked)
         finally:
-            if interview.seconds:
-                phases["asked"] = phases.get("asked", 0.0) + interview.seconds
+            effort.add_asked(interview.seconds)
         return Peer(
             host,
             transport,

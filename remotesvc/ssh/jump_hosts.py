@@ -180,8 +180,7 @@ class JumpHosts:
                 raise
 
         peer = bastion.opening.open(work)
-        if "asked" in own.phases:
-            effort.phases["asked"] = effort.phases.get("asked", 0.0) + own.phases["asked"]
+        effort.add_asked(own.phases.get("asked", 0.0))
         return tuple(f"jump host {options.host}: {notice}" for notice in peer.notices)
 
     def _release(self, bastion: _Bastion) -> None:
@@ -215,8 +214,7 @@ def _wait(bastion: _Bastion, effort: Effort) -> bool:
         if time.monotonic() >= effort.deadline + asked:
             break
     asked = asking.seconds() - before
-    if asked:
-        effort.phases["asked"] = effort.phases.get("asked", 0.0) + asked
+    effort.add_asked(asked)
     return done
 
 
