@@ -134,7 +134,7 @@ def _of_connection(context: ContextLike) -> dict[str, str]:
         "config": str(host),
         "tcp": f"by the command {host.proxy_command}" if host.proxy_command else "",
         "kex": peer.version,
-        "hostkey": f"{peer.host_key_type} {peer.host_key}",
+        "hostkey": f"{peer.host_key_type} {peer.fingerprint}",
         "auth": f"as {host.user}",
     }
     if host.jump is not None:

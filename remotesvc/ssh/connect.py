@@ -38,8 +38,8 @@ class Peer:
     transport: paramiko.Transport
     socket: Stream
     host_key_type: str
-    host_key: str
-    """Fingerprint, "SHA256:...": what facts about the target may be remembered under."""
+    fingerprint: str
+    """Of the host key, "SHA256:...": what facts about the target may be remembered under."""
     version: str
     """The server's greeting, for example "SSH-2.0-OpenSSH_9.2"; harmless to a terminal."""
     notices: tuple[str, ...]

@@ -161,8 +161,8 @@ class SSHContexts:
 
 
 def _place(peer: Peer) -> tuple[str, str]:
-    """What a host is known by: its key, and the user whose PATH was searched."""
-    return peer.host_key, peer.host.user
+    """What a host is known by: the fingerprint of its key, and the user whose PATH was searched."""
+    return peer.fingerprint, peer.host.user
 
 
 def _place_by_way(host: OpenSSHHost) -> tuple[str, str]:

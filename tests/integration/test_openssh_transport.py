@@ -43,7 +43,7 @@ def test_what_is_known_of_a_connection(connect: Connect, sshd: OpenSSHServer) ->
     assert all(context.phases[stage] > 0 for stage in ("config", "tcp", "exec", "boot"))
     assert all(seconds >= 0 for seconds in context.phases.values())
     peer = context.tree.start_of(context.id).path.peer
-    assert peer.host_key == fingerprint(sshd.directory / "host_ed25519.pub")
+    assert peer.fingerprint == fingerprint(sshd.directory / "host_ed25519.pub")
     assert peer.version.startswith("SSH-2.0-OpenSSH")
     words = Path(f"/proc/{ssh_of(context)}/cmdline").read_bytes().decode().split("\0")
     assert {"-T", "-x", "-a", "ClearAllForwardings=yes", "EscapeChar=none", "BatchMode=yes", "--"} <= set(words)

@@ -59,7 +59,7 @@ def test_output_errors_and_status_of_a_program(reach: Reach) -> None:
         assert path.diagnostics() == "problem\n"
         assert got.data == b"one flight\nmore\n"
         assert set(phases) == {"config", "tcp", "kex", "hostkey", "auth", "open", "exec"}
-        assert path.peer.host_key.startswith("SHA256:")
+        assert path.peer.fingerprint.startswith("SHA256:")
         assert path.name == f"ssh:{reach().user}@127.0.0.1:{reach().port}"
     finally:
         path.close()

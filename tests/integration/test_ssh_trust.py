@@ -231,7 +231,7 @@ def test_of_several_host_keys_the_one_on_file_is_asked_for(tmp_path: Path) -> No
             (tmp_path / "one").write_text(f"[127.0.0.1]:{server.port} {line}")
             with running(server.options(known_hosts=tmp_path / "one"), "true") as got:
                 assert got.path.peer.host_key_type == name
-                assert got.path.peer.host_key == fingerprint(tmp_path / f"host_{kind}.pub")
+                assert got.path.peer.fingerprint == fingerprint(tmp_path / f"host_{kind}.pub")
 
 
 def test_an_alias_stands_for_name_and_port(sshd: OpenSSHServer, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_the_stages_and_their_times() -> None:
         found.feed(line.encode() + b"\n", float(now))
     assert found.phases == {"tcp": 1.0, "kex": 2.0, "hostkey": 1.0, "auth": 1.0, "open": 1.0}
     assert (found.stage, found.running, found.shared) == ("boot", True, False)
-    assert (found.version, found.key_type, found.key) == ("SSH-2.0-OpenSSH_8.0", "ssh-ed25519", "SHA256:abc")
+    assert (found.version, found.key_type, found.fingerprint) == ("SSH-2.0-OpenSSH_8.0", "ssh-ed25519", "SHA256:abc")
 
 
 def test_a_shared_connection_has_no_stages() -> None:
@@ -114,7 +114,7 @@ def test_a_changed_key_in_a_certificate(on_file: str, says: str, tmp_path: Path)
                      "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nHost key verification failed.\n")
     error = openssh_errors.failure(progress(log), host(), KnownHosts([str(tmp_path / "known")]), 255, "", False)
     assert says in error.message and "ssh-ed25519 SHA256:abc" in error.message
-    assert progress(log).key == "SHA256:abc"
+    assert progress(log).fingerprint == "SHA256:abc"
 
 
 @pytest.mark.parametrize(("stderr", "kind", "stage", "says"), [

@@ -63,6 +63,6 @@ def learn(options: SSHOptions, called: str, jump_hosts: JumpHosts, keys: KeyRing
     effort = Effort(time.monotonic() + options.connect_timeout, keys, called, log_in=False)
     peer = jump_hosts.connect(asked, effort)
     try:
-        return Learnt(peer.host_key_type, peer.host_key, peer.notices, peer.new_key)
+        return Learnt(peer.host_key_type, peer.fingerprint, peer.notices, peer.new_key)
     finally:
         peer.close()

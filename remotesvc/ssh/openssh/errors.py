@@ -196,7 +196,7 @@ def _no_agreement(progress: Progress, host: OpenSSHHost) -> ConnectError:
 def _bad_key(progress: Progress, host: OpenSSHHost, known: KnownHosts) -> HostKeyError:
     # Of a certificate, ssh logs its type, but the fingerprint of the key in it.
     key_type = progress.key_type.removesuffix(SUFFIX)
-    name, shown = host.names[0], f"{key_type} {progress.key}"
+    name, shown = host.names[0], f"{key_type} {progress.fingerprint}"
     entries = [entry for entry in known.named(name) if not entry.marker]
     places = "; ".join(f"{e.place} has {e.key_type} {fingerprint(e.key)}" for e in entries[:4])
     replaced = "Somebody may be listening in. If the key was replaced on purpose"

@@ -50,7 +50,7 @@ class Progress:
         self.alone = False
         """It makes a connection of its own, or has begun to."""
         self.version = ""
-        self.key_type = self.key = ""
+        self.key_type = self.fingerprint = ""
         self.offered: tuple[str, ...] | None = None
         self.tried: list[str] = []
         self.welcome = ""
@@ -93,7 +93,7 @@ class Progress:
         elif found := _VERSION.match(line):
             self.version = f"SSH-{found[1]}-{found[2]}"
         elif found := _KEY.match(line):
-            self.key_type, self.key = found.groups()
+            self.key_type, self.fingerprint = found.groups()
         elif found := _TRIED.match(line):
             self._keep(self.tried, found[1])
         elif line.startswith(_METHOD):

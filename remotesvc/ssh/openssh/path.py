@@ -34,7 +34,7 @@ class OpenSSHPeer:
 
     host: OpenSSHHost
     host_key_type: str
-    host_key: str
+    fingerprint: str
     version: str
     notices: tuple[str, ...]
 
@@ -60,7 +60,7 @@ class OpenSSHPath(ProcessPath):
         """Whom we are connected to."""
         progress = self.progress
         notices = openssh_errors.notices(progress)
-        return OpenSSHPeer(self.host, progress.key_type, progress.key, progress.version, notices)
+        return OpenSSHPeer(self.host, progress.key_type, progress.fingerprint, progress.version, notices)
 
     @property
     def asked(self) -> float:
