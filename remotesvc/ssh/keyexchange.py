@@ -16,15 +16,13 @@ import paramiko
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 
 from .busy import BANNED, BUSY, RETRIES
+from .configuration.options import STAGE_TIMEOUT
 from .configuration.resolved import OTHER_TRANSPORT, ResolvedHost
 from .hostkeys.algorithms import SIGNATURES
 from .hostkeys.host_key import HostKeys
 from .paths.packets import GREETING_LIMIT, GuardedPacketizer, farewell_of
 from .paths.socket import Stream
 from .paths.transport import ClientTransport
-
-STAGE_TIMEOUT = 10.0
-"""Seconds for TCP, and again for greeting and key exchange, unless ssh_config has a ConnectTimeout."""
 
 _TICK = 0.1
 """Seconds after which a connection that waits for its turn looks whether it is still wanted."""

@@ -28,6 +28,10 @@ TRANSPORTS = ("paramiko", "openssh")
 CONNECT_TIMEOUT = 30.0
 """Seconds for everything from the first packet to a kernel that is ready."""
 
+STAGE_TIMEOUT = 10.0
+"""Seconds for TCP, and again for greeting and key exchange, unless ssh_config has a ConnectTimeout. The ssh program
+has them for each address of a host, greeting included."""
+
 LONGEST_TIMEOUT = 1e6
 """Seconds that stand for no limit at all: the system's own calls take little more."""
 

@@ -11,15 +11,10 @@ from ..configuration import hostspec
 from ..configuration.configfile import Values, read_files
 from ..configuration.hostspec import HostSpec
 from ..configuration.localuser import local_user
-from ..configuration.options import SSHOptions, host_key_mode
-from ..configuration.settings import several
-from ..configuration.tokens import number
+from ..configuration.options import STAGE_TIMEOUT, SSHOptions, host_key_mode
+from ..configuration.settings import Settings, several
 from ..hostkeys import host_names
 from ..hostkeys.known_hosts import KnownHosts
-
-STAGE_TIMEOUT = 10.0
-"""Seconds for each address of a host, greeting included, unless ssh_config has a ConnectTimeout: as the other
-transport."""
 
 GCM = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 """Ciphers that are several times as fast as the one OpenSSH likes best."""
@@ -68,31 +63,26 @@ class OpenSSHHost:
 
 def describe(options: SSHOptions, values: Values) -> OpenSSHHost:
     """Make sense of what `ssh -G` printed. Raises UsageError."""
-
-    def one(key: str, default: str = "") -> str:
-        found = values.get(key)
-        return found[0] if found and found[0].lower() != "none" else default
-
-    hostname = hostspec.check_host(one("hostname", options.host))
-    port = hostspec.check_port(number(one("port", "22")))
-    user = hostspec.check_user(one("user") or local_user())
-    alias = one("hostkeyalias") or None
+    said = Settings(values, True)
+    hostname = hostspec.check_host(said.text("hostname", options.host))
+    port = hostspec.check_port(said.number("port", 22))
+    user = hostspec.check_user(said.text("user") or local_user())
+    alias = said.text("hostkeyalias") or None
     if options.jump:
         jump = _last(str(options.jump[-1]))
     else:
-        jump = _last(one("proxyjump").rpartition(",")[2]) if options.jump is None else None
-    command = one("proxycommand") or None
+        jump = _last(said.text("proxyjump").rpartition(",")[2]) if options.jump is None else None
+    command = said.text("proxycommand") or None
     files = options.known_hosts or _files(options, values)
-    interval = number(one("serveraliveinterval", "0"))
-    mode = options.host_keys or host_key_mode(one("stricthostkeychecking", "ask"))
+    mode = options.host_keys or host_key_mode(said.text("stricthostkeychecking", "ask"))
     return OpenSSHHost(
         name=options.host, hostname=hostname, port=port, user=user, alias=alias, jump=jump,
         proxy_command=command if options.jump is None and jump is None else None,
         # "no" would let a changed key pass, which nothing here does.
         strict="accept-new" if mode == "no" else mode,
         known_hosts=tuple(os.path.expanduser(file) for file in files),
-        alive_interval=float(interval) if interval else None, alive_count=number(one("serveralivecountmax", "3")),
-        agent=_agent(values), control_path=one("controlpath"),
+        alive_interval=said.seconds("serveraliveinterval"), alive_count=said.number("serveralivecountmax", 3),
+        agent=_agent(values), control_path=said.text("controlpath"),
     )
 
 
