@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from .connect import Peer
     from .jump_hosts import JumpHosts
-    from .openssh.askpass import Secretary
     from .openssh.config import Answers
     from .openssh.path import OpenSSHPath
     from .openssh.plan import OpenSSHHost
+    from .openssh.replies import Secretary
     from .paths.channel import ParamikoPath
 
 _LOG = logging.getLogger("remotesvc")
@@ -125,7 +125,7 @@ class SSHContexts:
 
     def _secretary(self) -> Secretary:
         """Who answers the questions of `ssh` processes."""
-        from .openssh.askpass import Secretary
+        from .openssh.replies import Secretary
 
         with self._lock:
             if self._answering is None:

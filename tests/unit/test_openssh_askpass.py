@@ -11,7 +11,8 @@ import pytest
 from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.ssh.configuration.options import SSHOptions
 from remotesvc.ssh.login.keyring import KeyRing
-from remotesvc.ssh.openssh.askpass import Asked, AskpassServer, Replies, Secretary
+from remotesvc.ssh.openssh.askpass import AskpassServer
+from remotesvc.ssh.openssh.replies import Asked, Replies, Secretary
 
 
 class Person:

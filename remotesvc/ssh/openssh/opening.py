@@ -19,10 +19,11 @@ from ..hostkeys.known_hosts import KnownHosts
 from ..login.keyring import KeyRing
 from . import errors as openssh_errors
 from . import plan as openssh_plan
-from .askpass import AskpassServer, Replies, Secretary
+from .askpass import AskpassServer
 from .config import Answers
 from .path import OpenSSHPath
 from .plan import OpenSSHHost
+from .replies import Replies, Secretary
 
 FIRST_PAUSE = 0.2
 """Seconds before a busy server is asked again, at most; doubled each time."""

@@ -1,7 +1,7 @@
 """The byte path through the `ssh` program that is installed here: whatever that can do, this can.
 
 One process a context. Its log (`-E`, level DEBUG1) says how far it came, so the stages have their times and errors
-their types; its stdin and stdout are the byte path; what it asks, `askpass` answers.
+their types; its stdin and stdout are the byte path; what it asks, `askpass` takes and `replies` answers.
 """
 
 from __future__ import annotations
