@@ -6,6 +6,7 @@
     hostkeys        is it the right machine? known_hosts, certificates, revoked keys
     login           are we welcome? keys, agents, passwords
     terminal        questions to the person who sits there
+    interview       the questions of one connection, and the time that answers take
     connect         all of these after one another: an authenticated transport
     jump_hosts      the same for a host and for the jump hosts in front of it, which hosts share
     paths           streams and paramiko's transport, tamed; a program on the other side as a byte path

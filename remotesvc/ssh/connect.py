@@ -23,11 +23,11 @@ from .busy import LONGEST_PAUSE, patient_until
 from .configuration.resolved import ResolvedHost
 from .hostkeys import known_hosts
 from .hostkeys.host_key import HostKeys
+from .interview import Interview
 from .keyexchange import Again, Connected, Dial, Turn, handshake
 from .login import auth
 from .login.keyring import KeyRing
 from .paths.socket import Stream
-from .terminal import Interview
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from remotesvc.jobs import place, printed
 from remotesvc.jobs.folder import Folder, write_all
 from remotesvc.service import Pool
 from remotesvc.ssh.hostkeys import host_key
-from remotesvc.ssh.terminal import Interview
+from remotesvc.ssh.interview import Interview
 from tests.kernel.contexts import LIMIT
 from tests.kernel.filetrees import content
 

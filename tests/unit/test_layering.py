@@ -25,10 +25,15 @@ MODULES = zones.package_modules()
 
 
 @functools.cache
+def imports() -> list[Import]:
+    """Those of all modules; not made when tests are collected, for each process collects them all."""
+    return [found for module, path in MODULES.items() for found in imports_of(module, path)]
+
+
+@functools.cache
 def carried_out() -> list[Import]:
-    """The imports of all modules; not made when tests are collected, for each process collects them all."""
-    imports = [found for module, path in MODULES.items() for found in imports_of(module, path)]
-    return [found for found in imports if not found.typing_only and (found.importer, found.target) != zones.STARTS]
+    """The imports that are more than a checker's."""
+    return [found for found in imports() if not found.typing_only and (found.importer, found.target) != zones.STARTS]
 
 
 def targets(found: Import) -> list[str]:
@@ -66,7 +71,7 @@ def test_nothing_imports_the_kernel_under_a_second_name() -> None:
 def test_imports_are_relative_within_a_part_and_between_parts_of_one_style() -> None:
     """CONTRIBUTING.md, Style, says which are."""
     wrong = []
-    for found in IMPORTS:
+    for found in imports():
         if not within(found.target, "remotesvc") or not found.names or found.importer in zones.SCRIPTS:
             continue
         own = ".".join(found.importer.split(".")[:2])

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from remotesvc.ssh.interview import Interview
 from remotesvc.ssh.paths.socket import TunedSocket
-from remotesvc.ssh.terminal import Interview, Terminal, find
+from remotesvc.ssh.terminal import Terminal, find
 
 
 class Slow:

@@ -17,7 +17,7 @@ import time
 from remotesvc.bootstrap.unreachable import ConnectTimeout, HostKeyError
 
 from ..configuration.resolved import ResolvedHost
-from ..terminal import Interview
+from ..interview import Interview
 from . import certificate, host_names, known_hosts
 from .certificate import Certificate
 from .known_hosts import Entry, KnownHosts, Verdict

@@ -16,8 +16,8 @@ import paramiko
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectTimeout
 
 from ..configuration.resolved import ResolvedHost
+from ..interview import Interview
 from ..paths.packets import farewell_of
-from ..terminal import Interview
 from . import keyfile
 from .agent import Agent, AgentError, AgentKey
 from .candidates import MAX_TRIES, Candidate, arrange

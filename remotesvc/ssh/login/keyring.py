@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..terminal import Asking, Interview
+from ..interview import Asking, Interview
 
 if TYPE_CHECKING:
     import paramiko

@@ -18,7 +18,7 @@ from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.launch.process import STATUS_WAIT, ProcessPath
 
 from ..hostkeys.known_hosts import KnownHosts
-from ..terminal import MOST_PATIENCE
+from ..interview import MOST_PATIENCE
 from . import errors as openssh_errors
 from .askpass import AskpassServer
 from .log import Progress

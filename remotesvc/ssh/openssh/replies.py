@@ -10,8 +10,9 @@ from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.escape import neutralise
 
 from ..configuration.options import SSHOptions
+from ..interview import Asking
 from ..login.keyring import TRIES, KeyRing
-from ..terminal import Asking, Questions
+from ..terminal import Questions
 
 _PASSPHRASE = re.compile(r"Enter passphrase for (?:key )?'?(.*?)'?: ?\Z", re.S)
 _BY_PASSWORD = ("password", "keyboard-interactive")
