@@ -7,11 +7,13 @@
     login           are we welcome? keys, agents, passwords
     terminal        questions to the person who sits there
     interview       the questions of one connection, and the time that answers take
-    connect         all of these after one another: an authenticated transport
+    connect         all of these after one another: an authenticated transport, as a `peer`
     jump_hosts      the same for a host and for the jump hosts in front of it, which hosts share
     paths           streams and paramiko's transport, tamed; a program on the other side as a byte path
     once            what one thread opens and others wait for
     programs        short-lived programs of this machine that are asked on the way
+    busy            servers that turn us away because too many come at once: how often to try again
+    pythons         what is known of the Pythons of hosts
     openssh         everything by the ssh program instead
     contexts        contexts over either, for `Router.ssh`
 
@@ -30,11 +32,11 @@ from remotesvc.launch.times import note_times
 from .configuration.options import SSHOptions as SSHOptions
 
 if TYPE_CHECKING:
-    from .connect import Peer
     from .jump_hosts import JumpHosts
     from .login.keyring import KeyRing
     from .paths.channel import ParamikoPath
     from .paths.packing import Buffer
+    from .peer import Peer
 
 
 def open(

@@ -20,13 +20,13 @@ from .pythons import Pythons
 if TYPE_CHECKING:
     from remotesvc.calling.context import Context
 
-    from .connect import Peer
     from .jump_hosts import JumpHosts
     from .openssh.config import Answers
     from .openssh.path import OpenSSHPath
     from .openssh.plan import OpenSSHHost
     from .openssh.replies import Secretary
     from .paths.channel import ParamikoPath
+    from .peer import Peer
 
 _LOG = logging.getLogger("remotesvc")
 

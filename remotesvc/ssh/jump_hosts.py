@@ -19,11 +19,12 @@ from . import reach
 from .configuration.config import resolve
 from .configuration.options import MOST_HOPS, SSHOptions
 from .configuration.resolved import ResolvedHost
-from .connect import Effort, Peer, connect
+from .connect import Effort, connect
 from .keyexchange import Dial, Turn
 from .once import Once
 from .openssh.config import Answers
 from .paths.socket import Stream
+from .peer import Peer
 
 HANDSHAKES = 8
 """Hosts behind one jump host with which keys are exchanged at the same time. More is no faster: two cores do no more

@@ -13,11 +13,11 @@ from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout, Unknow
 
 from .configuration.hops import NO_FORWARDING
 from .configuration.resolved import ResolvedHost
-from .connect import Peer
 from .keyexchange import Again
 from .paths import dial, proxy
 from .paths.socket import Stream
 from .paths.tunnel import WINDOW, Tunnel
+from .peer import Peer
 
 _PROHIBITED, _UNREACHABLE = 1, 2
 """SSH_OPEN_ADMINISTRATIVELY_PROHIBITED and SSH_OPEN_CONNECT_FAILED of RFC 4254: the server does not do that for us;

@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 
 import paramiko
 
-from ..connect import Peer
 from ..noise import Noise
+from ..peer import Peer
 from .ending import end_program
 from .packets import GuardedPacketizer, signal_number
 from .packing import PACKET, Buffer, packed

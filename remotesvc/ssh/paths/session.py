@@ -9,7 +9,7 @@ import paramiko
 
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 
-from ..connect import Peer
+from ..peer import Peer
 from .channel import WINDOW, ParamikoPath
 from .packets import farewell_of
 from .packing import Buffer
