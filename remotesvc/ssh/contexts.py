@@ -44,7 +44,7 @@ class SSHContexts:
         self._lock = threading.Lock()
         self._jump_hosts: JumpHosts | None = None
         self._answers: Answers | None = None
-        self._answering: Secretary | None = None
+        self._shared_secretary: Secretary | None = None
         self._shared: dict[Asked, Once[Context]] = {}
 
     def context(self, options: SSHOptions, name: str, settings: dict[str, Any], fresh: bool = False) -> Context:
@@ -97,7 +97,8 @@ class SSHContexts:
                 from .openssh import opening as openssh
 
                 path = openssh.open(options, lambda host: command_at(_place_by_way(host)), deadline, phases,
-                                    self._secretary(), lambda word: _LOG.warning("%s: %s", name, word), self._asked())
+                                    self._secretary(), lambda word: _LOG.warning("%s: %s", name, word),
+                                    self._ssh_answers())
             else:
                 path = ssh.open(options, lambda peer: command_at(_place(peer)), (), deadline, phases, self._keys,
                                 self.jump_hosts(), name)
@@ -128,11 +129,11 @@ class SSHContexts:
         from .openssh.replies import Secretary
 
         with self._lock:
-            if self._answering is None:
-                self._answering = Secretary(self._keys)
-            return self._answering
+            if self._shared_secretary is None:
+                self._shared_secretary = Secretary(self._keys)
+            return self._shared_secretary
 
-    def _asked(self) -> Answers:
+    def _ssh_answers(self) -> Answers:
         """What ssh says of hosts."""
         from .openssh.config import Answers
 
@@ -148,7 +149,7 @@ class SSHContexts:
         load_paramiko()
         from .jump_hosts import JumpHosts
 
-        answers = self._asked()
+        answers = self._ssh_answers()
         with self._lock:
             if self._jump_hosts is None:
                 self._jump_hosts = JumpHosts(answers)
