@@ -16,6 +16,7 @@
     pythons         what is known of the Pythons of hosts
     openssh         everything by the ssh program instead
     contexts        contexts over either, for `Router.ssh`
+    trusting        a host's key learnt without logging in, for `remotesvc trust`
 
 `open` does it all. Nothing here imports paramiko before it is called.
 """

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from ..configuration.options import SSHOptions
-from ..connect import Effort
-from ..jump_hosts import JumpHosts
-from ..login.keyring import KeyRing
-from ..terminal import Questions
-from .host_key import ASKED
+from .configuration.options import SSHOptions
+from .connect import Effort
+from .hostkeys.host_key import ASKED
+from .jump_hosts import JumpHosts
+from .login.keyring import KeyRing
+from .terminal import Questions
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Nobody:
         return None
 
 
-class Answers:
+class Agreeing:
     """Says yes, or asks somebody, when a key is new."""
 
     def __init__(self, ask: Questions | None) -> None:
@@ -54,7 +54,7 @@ class Answers:
 
 def learn(options: SSHOptions, called: str, jump_hosts: JumpHosts, keys: KeyRing) -> Learnt:
     """Connect as far as the key of the host that its user has `called` so, and note it if it is new and who answers for
-    `keys`, an `Answers`, agrees.
+    `keys`, an `Agreeing`, agrees.
 
     Jump hosts on the way are logged in to, as always, and their keys checked strictly. Raises HostKeyError for a key
     that changed, was revoked or is not wanted, and other ConnectErrors.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
-    from remotesvc.ssh.hostkeys.trusting import Learnt
+    from remotesvc.ssh.trusting import Learnt
 
     from ..show.collected import Collected
     from ..show.console import Console
@@ -48,9 +48,9 @@ def trust(ctx: click.Context, /, hosts: str, yes: bool, **shared: Any) -> int:
     """
     from remotesvc.ssh import terminal
     from remotesvc.ssh.configuration.options import SSHOptions
-    from remotesvc.ssh.hostkeys.trusting import Answers, Nobody, learn
     from remotesvc.ssh.jump_hosts import JumpHosts
     from remotesvc.ssh.login.keyring import KeyRing
+    from remotesvc.ssh.trusting import Agreeing, Nobody, learn
 
     from ..fanout import Session
     from ..hosts import connection_arguments
@@ -65,7 +65,7 @@ def trust(ctx: click.Context, /, hosts: str, yes: bool, **shared: Any) -> int:
     as_json = settings.json or settings.jsonl
     session = Session.create(settings, members, ctx.obj)
     found = None if settings.no_stdin or as_json else terminal.find(session.console.asked)
-    jump_hosts, keys = JumpHosts(), KeyRing(Answers(None if yes else found or Nobody()))
+    jump_hosts, keys = JumpHosts(), KeyRing(Agreeing(None if yes else found or Nobody()))
 
     def work(member: Member, attempt: Attempt) -> Learnt:
         options = SSHOptions.parse(member.spec.host, **member.ssh_arguments(connection_arguments(settings)))
