@@ -45,6 +45,11 @@ class Distribution:
         return _text(self._metadata, name)
 
     @cached_property
+    def headers(self) -> str:
+        """What its metadata begin with, without the description that follows; empty if there are none."""
+        return (self.text("METADATA") or self.text("PKG-INFO") or "").partition("\n\n")[0]
+
+    @cached_property
     def files(self) -> frozenset[str]:
         """Paths relative to the site directory. Empty if it is not recorded."""
         record = self.text("RECORD") or ""

@@ -21,7 +21,7 @@ import remotesvc.bootstrap
 
 from .directories import modules_in
 from .distributions import Distribution, Distributions
-from .found import Found
+from .found import Found, is_own
 from .specs import content_of, modified_of, spec_in
 from .standins import STAND_INS, stand_in
 
@@ -197,7 +197,7 @@ class Finder:
         root = self._path_entry(origin, entry)
         stdlib = above.stdlib if above is not None else self._is_stdlib(name, origin)
         owner = None
-        if origin is not None and root is not None and not stdlib and name.partition(".")[0] != "remotesvc":
+        if origin is not None and root is not None and not stdlib and not is_own(name):
             owner = self._distributions.owner(origin, root)
         is_pkg = spec.submodule_search_locations is not None
         directories = tuple(spec.submodule_search_locations or ())

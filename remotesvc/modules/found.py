@@ -38,9 +38,14 @@ class Found:
     @property
     def own(self) -> bool:
         """Whether it is part of this package, which every child gets from its parent."""
-        return self.name.partition(".")[0] == "remotesvc"
+        return is_own(self.name)
 
     @property
     def first_party(self) -> bool:
         """Whether it is the user's own code: of no installed distribution, or of an editable one."""
         return not self.stdlib and not self.own and self.distribution is None and not self.installed
+
+
+def is_own(name: str) -> bool:
+    """Whether a module of this name is part of this package."""
+    return name.partition(".")[0] == "remotesvc"

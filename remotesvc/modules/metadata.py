@@ -11,14 +11,12 @@ from .policy import Ruling
 SERVED = ("METADATA", "PKG-INFO", "entry_points.txt", "top_level.txt", "WHEEL", "INSTALLER")
 """Not the list of files, which is long, nor where it was installed from, which may hold a password."""
 
-
 _HEADERS = re.compile(r"^(Name|Version):\s*(.*?)\s*$", re.M)
 
 
 def brief(distribution: Distribution, ruling: Ruling) -> dict[str, Any]:
     """What whoever goes through all distributions looks at, mostly for entry points: all else can be asked for."""
-    headers = distribution.text("METADATA") or distribution.text("PKG-INFO") or ""
-    said = dict(_HEADERS.findall(headers.partition("\n\n")[0]))
+    said = dict(_HEADERS.findall(distribution.headers))
     points = distribution.text("entry_points.txt")
     return {
         "files": {} if points is None else {"entry_points.txt": points},

@@ -12,7 +12,6 @@ _LEAST = re.compile(r"(?:>=|~=|==)\s*3\.(\d+)")
 
 def least_python(distribution: Distribution) -> tuple[int, int] | None:
     """The oldest minor version of Python 3 that a distribution is for; None if it does not say."""
-    metadata = distribution.text("METADATA") or distribution.text("PKG-INFO") or ""
-    said = _REQUIRES.search(metadata.partition("\n\n")[0])  # what follows is the description
+    said = _REQUIRES.search(distribution.headers)
     minors = [int(minor) for minor in _LEAST.findall(said[1])] if said else []
     return (3, max(minors)) if minors else None

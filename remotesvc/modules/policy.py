@@ -20,7 +20,7 @@ from typing import Literal, cast, get_args
 from remotesvc.bootstrap.errors import UsageError
 
 from .distributions import Distribution
-from .found import Found
+from .found import Found, is_own
 
 Verdict = Literal["master", "prefer-target", "target", "absent", "refused"]
 Origin = Literal["master", "target", "deny"]
@@ -97,7 +97,7 @@ class Policy:
 
     def origin(self, name: str, found: Found | None, python: tuple[int, int] = HERE) -> Ruling:
         """Where a module comes from, whoever asks. `python`: the version that will run it."""
-        if name.partition(".")[0] == "remotesvc":
+        if is_own(name):
             return _own(name, found)
         pattern = _match(name, self._deny)
         if pattern is not None:
