@@ -63,7 +63,8 @@ class Progress:
         """Of authentication, the one that is under way."""
         self.said: list[str] = []
         self.greeting: list[str] = []
-        self._since = now
+        self.since = now
+        """When the stage began."""
         self._partial = ""
 
     def feed(self, data: bytes, now: float) -> None:
@@ -114,14 +115,9 @@ class Progress:
             return
         if not (stage == "jump" and self.stage == "tcp"):  # only then is it known what the first step is
             # What a connection that was there took is the opening of a session on it.
-            self.phases["open" if self.shared else self.stage] = now - self._since
-            self._since = now
+            self.phases["open" if self.shared else self.stage] = now - self.since
+            self.since = now
         self.stage = stage
-
-    @property
-    def since(self) -> float:
-        """When the stage began."""
-        return self._since
 
     @staticmethod
     def _keep(lines: list[str], line: str) -> None:
