@@ -20,8 +20,8 @@ from .pythons import Pythons
 if TYPE_CHECKING:
     from remotesvc.calling.context import Context
 
+    from .configuration.ssh_says import Answers
     from .jump_hosts import JumpHosts
-    from .openssh.config import Answers
     from .openssh.path import OpenSSHPath
     from .openssh.plan import OpenSSHHost
     from .openssh.replies import Secretary
@@ -135,7 +135,7 @@ class SSHContexts:
 
     def _ssh_answers(self) -> Answers:
         """What ssh says of hosts."""
-        from .openssh.config import Answers
+        from .configuration.ssh_says import Answers
 
         with self._lock:
             if self._answers is None:

@@ -19,10 +19,10 @@ from . import reach
 from .configuration.config import resolve
 from .configuration.options import MOST_HOPS, SSHOptions
 from .configuration.resolved import ResolvedHost
+from .configuration.ssh_says import Answers
 from .connect import Effort, connect
 from .keyexchange import Dial, Turn
 from .once import Once
-from .openssh.config import Answers
 from .paths.socket import Stream
 from .peer import Peer
 

@@ -11,9 +11,9 @@ import pytest
 
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.ssh import SSHOptions
+from remotesvc.ssh.configuration import ssh_says
 from remotesvc.ssh.configuration.configfile import Values
-from remotesvc.ssh.openssh import config as openssh_config
-from remotesvc.ssh.openssh.config import Answers
+from remotesvc.ssh.configuration.ssh_says import Answers
 from tests.integration.ssh_config_files import FILES, PARTS
 from tests.scripts import shell_script
 
@@ -77,7 +77,7 @@ def test_what_ssh_says_of_one_host_holds_for_those_alike(name: str, tmp_path: Pa
     path.write_text({**FILES, **OWN}[name].replace("{d}", str(tmp_path)), newline="")
     program = shutil.which("ssh") or ""
     each = [SSHOptions.parse(host, ssh_config=path) for host in HOSTS]
-    alone = [told(openssh_config.ask(program, options, 30)) for options in each]
+    alone = [told(ssh_says.ask(program, options, 30)) for options in each]
     for order in (1, -1):
         answers = Answers()
         together = [told(answers.ask(program, options, 30)) for options in each[::order]]
@@ -94,7 +94,7 @@ def test_where_there_is_no_file_all_hosts_are_alike(asked: Path, way: dict[str, 
     each = [SSHOptions.parse(host, ssh_config="none", **way) for host in HOSTS]
     found = [answers.ask(program, options, 30) for options in each]
     assert runs(asked) == 1
-    assert found == [openssh_config.ask(program, options, 30) for options in each]
+    assert found == [ssh_says.ask(program, options, 30) for options in each]
 
 
 def test_hosts_of_a_few_blocks(asked: Path, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_what_is_included_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     program, answers = shutil.which("ssh") or "", Answers()
     for host, port in {"other": "9", "web1": "7", "web2": "8"}.items():
         options = SSHOptions.parse(host, ssh_config=path)
-        assert answers.ask(program, options, 30)["port"] == openssh_config.ask(program, options, 30)["port"] == [port]
+        assert answers.ask(program, options, 30)["port"] == ssh_says.ask(program, options, 30)["port"] == [port]
 
 
 def test_a_file_that_changes_is_read_again(asked: Path, tmp_path: Path) -> None:

@@ -18,8 +18,7 @@ from remotesvc.bootstrap.errors import UsageError
 from remotesvc.bootstrap.unreachable import ConnectError
 
 from ..hostkeys import known_hosts_command
-from ..openssh import config as openssh_config
-from . import hostspec, keywords
+from . import hostspec, keywords, ssh_says
 from .configfile import Unreadable, Values, read_files
 from .hops import last_hop
 from .localuser import has_entry, local_user, tilde
@@ -32,7 +31,7 @@ IDENTITY_FILES = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
 
 
 def resolve(
-    options: SSHOptions, timeout: float = 10.0, answers: openssh_config.Answers | None = None
+    options: SSHOptions, timeout: float = 10.0, answers: ssh_says.Answers | None = None
 ) -> ResolvedHost:
     """Find out all about `options.host`; runs `ssh -G` for at most `timeout` seconds, unless `answers` knows.
 
@@ -41,7 +40,7 @@ def resolve(
     options.check_files()
     program = shutil.which("ssh") if has_entry() else None
     try:
-        ask = openssh_config.ask if answers is None else answers.ask
+        ask = ssh_says.ask if answers is None else answers.ask
         values = ask(program, options, timeout) if program else read_files(options)
         _check(values, options, program)
         return _build(Settings(values, program is not None, lambda: read_files(options)), options)
@@ -53,7 +52,7 @@ def resolve(
 
 def _check(values: Values, options: SSHOptions, program: str | None) -> None:
     def default_of(key: str) -> str | None:
-        return openssh_config.defaults(program).get(key) if program else None
+        return ssh_says.defaults(program).get(key) if program else None
 
     problems = keywords.unsupported(values, default_of)
     if problems:

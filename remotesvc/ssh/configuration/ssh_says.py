@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout
 
 from .. import programs
-from ..configuration.alike import Alike
-from ..configuration.configfile import Values
-from ..configuration.localuser import has_entry
-from ..configuration.options import SSHOptions
+from .alike import Alike
+from .configfile import Values
+from .localuser import has_entry
+from .options import SSHOptions
 
 MOST_KNOWN = 256
 """Answers that are kept; each is 10 KiB, and a fleet needs a few."""

@@ -15,12 +15,12 @@ from remotesvc.launch.times import note_times
 
 from ..busy import BUSY, LONGEST_PAUSE, RETRIES, patient_until
 from ..configuration.options import SSHOptions
+from ..configuration.ssh_says import Answers
 from ..hostkeys.known_hosts import KnownHosts
 from ..login.keyring import KeyRing
 from . import errors as openssh_errors
 from . import plan as openssh_plan
 from .askpass import AskpassServer
-from .config import Answers
 from .path import OpenSSHPath
 from .plan import OpenSSHHost
 from .replies import Replies, Secretary
