@@ -155,21 +155,25 @@ class Tasks(object):
         return entry
 
     def end(self, entry: "Tuple[Any, Any]") -> "None":
-        self._running.remove(entry)
+        try:
+            self._running.remove(entry)
+        except ValueError:  # it was cancelled
+            pass
 
     def _cancel(self) -> "None":
-        for loop, task in list(self._running):
+        while self._running:
             try:
+                loop, task = self._running.pop()  # each once: a second time would end what it does when it is cancelled
                 loop.call_soon_threadsafe(task.cancel)
-            except RuntimeError:  # its loop has been closed meanwhile
+            except (IndexError, RuntimeError):  # another thread was faster; its loop has been closed meanwhile
                 pass
 
 
-async def outcome(awaitable: "Any") -> "Tuple[bool, Any]":
+async def outcome(awaitable: "Any", wanted: "bool" = True) -> "Tuple[bool, Any]":
     """(True, what it comes to) or (False, its error), which asyncio is not to see: that asks errors what they are, and
-    shows them, and one that raises then would end the loop. It is cancelled when the caller of the call that runs here
-    gives up."""
-    call = running()
+    shows them, and one that raises then would end the loop. If it is done because it is ``wanted``, it is cancelled
+    when the caller of the call that runs here gives up."""
+    call = running() if wanted else None
     tasks: "Any" = None
     entry: "Any" = None
     if call is not None:
@@ -202,8 +206,8 @@ def from_async(items: "Any") -> "Iterator[Any]":
     """Iterate an asynchronous generator from a thread without a loop."""
     loop = _begin()
 
-    def step(awaitable: "Any") -> "Any":
-        returned, value = loop.run_until_complete(outcome(awaitable))
+    def step(awaitable: "Any", wanted: "bool" = True) -> "Any":
+        returned, value = loop.run_until_complete(outcome(awaitable, wanted))
         if not returned:
             raise value
         return value
@@ -214,8 +218,8 @@ def from_async(items: "Any") -> "Iterator[Any]":
         end_loop(loop)
 
 
-def iterate_async(step: "Callable[[Any], Any]", items: "Any") -> "Iterator[Any]":
-    """Iterate an asynchronous generator; ``step(awaitable)`` runs each step to its end."""
+def iterate_async(step: "Callable[..., Any]", items: "Any") -> "Iterator[Any]":
+    """Iterate an asynchronous generator; ``step(awaitable, wanted)`` runs each step to its end, see ``outcome``."""
     try:
         while True:
             try:
@@ -224,7 +228,7 @@ def iterate_async(step: "Callable[[Any], Any]", items: "Any") -> "Iterator[Any]"
                 return
             yield item
     finally:
-        step(items.aclose())
+        step(items.aclose(), False)  # it may tidy up, above all when the caller has gone
 
 
 def _begin() -> "Any":

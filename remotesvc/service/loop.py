@@ -29,8 +29,9 @@ class Loop(object):
         self._thread: "Any" = None
         self._loop: "Any" = None
 
-    def run(self, awaitable: "Any") -> "Any":
-        """Await it there; returns or raises what it does. Raises UsageError on its own thread."""
+    def run(self, awaitable: "Any", wanted: "bool" = True) -> "Any":
+        """Await it there; returns or raises what it does. ``wanted``: see ``outcome``. Raises UsageError on its own
+        thread."""
         loop = self._begun()
         if threading.current_thread() is self._thread:
             if hasattr(awaitable, "close"):
@@ -39,7 +40,7 @@ class Loop(object):
                              "self.method(), or asyncio.to_thread(call, ...)" % self._name)
         done, tasks = threading.Event(), []  # type: Any, Any
         call = running()
-        steps = Steps(outcome(self._ending(awaitable, call)), call, list(self._workers.held()), self._workers)
+        steps = Steps(outcome(self._ending(awaitable, call), wanted), call, list(self._workers.held()), self._workers)
 
         def begin() -> "None":
             tasks.append(loop.create_task(steps))

@@ -140,6 +140,18 @@ async def async_count(n: int) -> "AsyncIterator[int]":
         yield number
 
 
+async def async_tidies_up(told: str) -> "AsyncIterator[bytes]":
+    """More than is sent ahead; what it does at its end takes a while."""
+    import asyncio
+
+    try:
+        while True:
+            yield bytes(1 << 19)
+    finally:
+        await asyncio.sleep(0.05)
+        open(told, "w").close()
+
+
 async def async_wait(begun: str, told: str) -> None:
     """Wait for something that never comes; make a file when that is cancelled."""
     import asyncio

@@ -6,6 +6,7 @@ import threading
 
 import remotesvc
 from remotesvc.service import SerializedInvoker, Service, call, expose
+from tests.kernel import called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class Keeper(Service):
     async def drain(self, n: int) -> "AsyncIterator[int]":
         for _ in range(n):
             yield await self.get()
+
+    @expose()
+    def tidies_up(self, told: str) -> "AsyncIterator[bytes]":
+        return called.async_tidies_up(told)
 
     @expose()
     async def names(self) -> "list[str]":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,8 @@ from remotesvc import Context, Router
 from remotesvc.service import Pool
 from tests import interpreters
 from tests.interpreters import Interpreter
-from tests.kernel import served_async
-from tests.kernel.contexts import LIMIT, until
+from tests.kernel import called, served_async
+from tests.kernel.contexts import LIMIT, appears, until
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -48,6 +49,20 @@ def test_who_gives_up_is_no_longer_waited_for(context: Context) -> None:
     context.call_service(KEEPER, "put", 7)
     assert got.result(LIMIT) == 7  # the one that was given up takes nothing
     assert not context.call_service(KEEPER, "waits")
+
+
+@pytest.mark.parametrize("interpreter", ENDS, ids=str)
+def test_an_async_generator_that_is_closed_tidies_up(
+    router: Router, interpreter: Interpreter, tmp_path: Path
+) -> None:
+    context = router.local(interpreter.path).options(timeout=LIMIT)
+    for number, items in enumerate((
+        context.call(called.async_tidies_up, str(tmp_path / "0")),
+        context.call_service(KEEPER, "tidies_up", str(tmp_path / "1")),
+    )):
+        next(items)
+        items.close()
+        appears(tmp_path / str(number))
 
 
 def test_an_async_method_that_blocks_for_another_of_its_service_is_refused(context: Context) -> None:
