@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Seconds for which the end of the pool waits for what is left over: who blocks its loop holds up nothing else.
 FAREWELL = 0.5
 
+_here = threading.local()  # `loop`: the Loop whose thread this is
+
 
 class Loop(object):
     """It starts with the first coroutine, and ends with the pool."""
@@ -28,16 +30,30 @@ class Loop(object):
         self._lock = threading.Lock()
         self._thread: "Any" = None
         self._loop: "Any" = None
+        self._over = False
+        self._awaited: "Any" = None  # the Loop that a blocking call on our thread waits for
 
     def run(self, awaitable: "Any", wanted: "bool" = True) -> "Any":
-        """Await it there; returns or raises what it does. ``wanted``: see ``outcome``. Raises UsageError on its own
-        thread."""
-        loop = self._begun()
-        if threading.current_thread() is self._thread:
-            if hasattr(awaitable, "close"):
-                awaitable.close()
-            raise UsageError("an async method of %s is called where its loop runs, which would wait for itself: await "
-                             "self.method(), or asyncio.to_thread(call, ...)" % self._name)
+        """Await it there; returns or raises what it does. ``wanted``: see ``outcome``. Raises UsageError where this
+        loop waits for the thread that calls."""
+        loop, here = self._begun(), getattr(_here, "loop", None)
+        if here is not None:
+            here._awaited = waits = self  # first: of two that do so at a time, one sees the other
+            while waits not in (None, here):
+                waits = waits._awaited
+            if waits is here:
+                here._awaited = None
+                if hasattr(awaitable, "close"):
+                    awaitable.close()
+                raise UsageError("an async method of %s is called by what its loop waits for, and would wait for "
+                                 "itself: await what an async method calls" % self._name)
+        try:
+            return self._run(loop, awaitable, wanted)
+        finally:
+            if here is not None:
+                here._awaited = None
+
+    def _run(self, loop: "Any", awaitable: "Any", wanted: "bool") -> "Any":
         done, tasks = threading.Event(), []  # type: Any, Any
         call = running()
         steps = Steps(outcome(self._ending(awaitable, call), wanted), call, list(self._workers.held()), self._workers)
@@ -70,8 +86,12 @@ class Loop(object):
 
     def close(self) -> "None":
         """End it, and what is left over on it."""
+        self._over = True
         if self._thread is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            try:
+                self._loop.call_soon_threadsafe(self._loop.stop)
+            except RuntimeError:  # it was ending just now
+                pass
             self._thread.join(FAREWELL)
 
     def _begun(self) -> "Any":
@@ -92,8 +112,13 @@ class Loop(object):
     def _serve(self) -> "None":
         import asyncio
         asyncio.set_event_loop(self._loop)
+        _here.loop = self
         try:
-            self._loop.run_forever()
+            while not self._over:  # a method may stop it, but it is not its own
+                try:
+                    self._loop.run_forever()
+                except BaseException as error:  # SystemExit of a task, which ends that alone
+                    self._pool.kernel.report(error)
         finally:
             end_loop(self._loop)
 

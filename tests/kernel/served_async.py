@@ -77,6 +77,16 @@ class Keeper(Service):
         return call(Keeper, "other")
 
     @expose()
+    async def ends_its_loop(self, how: str) -> None:
+        async def ends() -> None:
+            if how == "stop":
+                asyncio.get_event_loop().stop()
+            else:
+                raise SystemExit(3)
+
+        self.task = asyncio.ensure_future(ends())  # not awaited: its error is asyncio's, which ends its loop for that
+
+    @expose()
     async def thread(self) -> str:
         return threading.current_thread().name
 
@@ -90,6 +100,24 @@ class Keeper(Service):
     async def on_shutdown(self) -> None:
         async with self.lock:
             self.ended = threading.current_thread().name
+
+
+class Left(Service):
+    """It and the next block for one another."""
+
+    @expose()
+    async def outer(self) -> "Any":
+        return call(Right, "back")
+
+    @expose()
+    async def inner(self) -> str:
+        return "fine"
+
+
+class Right(Service):
+    @expose()
+    async def back(self) -> "Any":
+        return call(Left, "inner")
 
 
 class InTurn(Service):

@@ -70,6 +70,30 @@ def test_an_async_method_that_blocks_for_another_of_its_service_is_refused(conte
         context.options(timeout=LIMIT).call_service(KEEPER, "blocks")
 
 
+def test_async_methods_of_two_services_that_block_for_one_another_are_refused(context: Context) -> None:
+    with pytest.raises(remotesvc.CallError, match="would wait for itself"):
+        context.options(timeout=LIMIT).call_service(served_async.Left, "outer")
+    assert context.call_service(served_async.Left, "inner") == "fine"
+
+
+@pytest.mark.parametrize("how", ["stop", "exit"])
+@pytest.mark.parametrize("interpreter", ENDS, ids=str)
+def test_a_task_that_ends_the_loop_ends_no_call(router: Router, interpreter: Interpreter, how: str) -> None:
+    context = router.local(interpreter.path).options(timeout=LIMIT)
+    waiting = context.call_service_async(KEEPER, "get")
+    context.call_service(KEEPER, "ends_its_loop", how)
+    context.call_service(KEEPER, "put", 3)
+    assert waiting.result() == 3
+
+
+def test_a_pool_closes_after_a_task_that_ended_the_loop(router: Router) -> None:
+    with Pool(router, services=[KEEPER]) as pool:
+        pool.call(KEEPER, "ends_its_loop", "stop")
+        pool.call(KEEPER, "locked", 0.0)
+        pool.close()
+        assert pool.join(LIMIT)
+
+
 def test_what_an_async_method_calls_of_its_service_is_part_of_its_turn(context: Context) -> None:
     assert context.options(timeout=LIMIT).call_service(served_async.InTurn, "outer") == "part of it"
 
