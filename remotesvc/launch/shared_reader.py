@@ -38,26 +38,32 @@ class SharedReader(object):
         """Are there so many links that sharing a thread is quicker?"""
         return self._links() > FEW
 
-    def serve(self, path: "SharedPath", feed: "Callable[[bytes], None]") -> "None":
-        """Read this path; returns when its own thread is to go on. Raises what ``feed`` has raised, and RuntimeError
-        if there can be no thread."""
+    def serve(self, path: "SharedPath", feed: "Callable[[bytes], None]") -> "bool":
+        """Read this path; returns when its own thread is to go on, False at once if there is nothing to read it with.
+        Raises what ``feed`` has raised."""
         served = _Served(path, feed)
         with self._lock:
-            if self._selector is None:
-                selector = selectors.DefaultSelector()
-                try:
-                    threading.Thread(target=self._read, args=(selector,), name="remotesvc-shared-reader",
-                                     daemon=True).start()
-                except BaseException:
-                    selector.close()
-                    raise
-                self._selector = selector
+            if self._selector is None and not self._begin():
+                return False
             self._served += 1
             for fd in served.descriptors:
                 self._selector.register(fd, selectors.EVENT_READ, served)
         served.over.acquire()
         if served.error is not None:
             raise served.error
+        return True
+
+    def _begin(self) -> "bool":
+        selector = None
+        try:
+            selector = selectors.DefaultSelector()
+            threading.Thread(target=self._read, args=(selector,), name="remotesvc-shared-reader", daemon=True).start()
+        except (OSError, RuntimeError):  # no room for another descriptor or thread: that ends no link
+            if selector is not None:
+                selector.close()
+            return False
+        self._selector = selector
+        return True
 
     def _read(self, selector: "Any") -> "None":
         while True:
@@ -146,10 +152,9 @@ class SharedPath(FdPath):
         if reader is not None:
             def rest() -> "None":
                 self._calm = self._calm + 1 if self._size == READ else 0
-                if self._is_up and self._calm >= CALM and reader.worthwhile:
-                    reader.serve(self, feed)
-                    if self._size != READ:
-                        self._calm = 0
+                shared = self._is_up and self._calm >= CALM and reader.worthwhile
+                if shared and (not reader.serve(self, feed) or self._size != READ):
+                    self._calm = 0
 
             self.rest = rest
         super()._read(feed, ended)

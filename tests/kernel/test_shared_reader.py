@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import selectors
 import signal
 import threading
 import time
@@ -136,6 +138,20 @@ def test_an_error_while_it_is_delivered_ends_only_that_path() -> None:
         os.write(path.far, b"second")
         until(lambda: path.reasons == ["cannot read: no such thing"])
         assert other.bring(b"goes on") == SHARED
+
+
+def test_without_room_for_another_descriptor_paths_are_read_by_their_own_threads(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with ends(SharedReader(lambda: 1000)) as path, monkeypatch.context() as patch:
+        patch.setattr(selectors, "DefaultSelector", none_left)
+        path.path.settled()
+        assert {path.bring(b"hello") for _ in range(3)} == {"remotesvc-reader"}
+        patch.undo()
+        assert SHARED in [path.bring(b"hello") for _ in range(2 * shared_reader.CALM)]
 
 
 def test_many_children_answer_by_one_thread_and_each_its_own(router: Router) -> None:
