@@ -182,17 +182,28 @@ class TurnItems(object):
         with self._steps:
             if self._over is not None:
                 raise self._over
-            before = running()
             try:
-                enter(self._request.call)
-                return next(self._items)
+                return self._step(next, self._items)
             except BaseException:  # StopIteration as well
                 self._over = StopIteration()
                 raise
             finally:
-                enter(before)
                 if self._over is not None:
                     self._release()
+
+    def _step(self, step: "Any", *args: "Any") -> "Any":
+        """A step of the generator, on whatever thread: what that calls of its service is part of the turn."""
+        before, held, lane = running(), self._request.pool.workers.held(), self._request.lane
+        guest = lane not in held
+        try:
+            enter(self._request.call)
+            if guest:
+                held.append(lane)
+            return step(*args)
+        finally:
+            enter(before)
+            if guest:
+                held.remove(lane)
 
     def close(self) -> "None":
         """End it: the next call has its turn."""
@@ -212,7 +223,7 @@ class TurnItems(object):
             return
         self._released = True
         try:
-            self._items.close()
+            self._step(self._items.close)
         finally:
             if self._request.lane in self._held:
                 self._held.remove(self._request.lane)

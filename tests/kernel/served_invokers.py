@@ -197,6 +197,14 @@ class Steps(Service):
             self.log.append("ended")
 
     @expose()
+    def asking(self) -> "Iterator[list[Any]]":
+        try:
+            while True:
+                yield call(Steps, "seen")
+        finally:
+            call(Steps, "seen")
+
+    @expose()
     def seen(self) -> "list[Any]":
         self.log.append("seen")
         return list(self.log)
@@ -221,6 +229,17 @@ def seen_between(how: str) -> "Any":
             del items
     thread.join()
     return first, own, early, rest, seen[0][-2:]
+
+
+def asked_elsewhere() -> "Any":
+    """What a generator gets that another thread iterates and closes than the one that called it."""
+    got = []  # type: list[Any]
+    items = call(Steps, "asking")
+    for step in (lambda: got.append(next(items)), items.close):
+        thread = threading.Thread(target=step, daemon=True)
+        thread.start()
+        thread.join(10)
+    return got, call(Steps, "seen")
 
 
 class Counted(Service):

@@ -298,6 +298,11 @@ def test_a_generator_called_in_its_own_process_has_its_turn_until_its_end(contex
     assert list(context.call_service(served_invokers.Steps, "items", 2)) == [0, 1]
 
 
+def test_what_a_generator_calls_of_its_service_is_part_of_its_turn_on_any_thread(context: Context) -> None:
+    asked = context.options(timeout=LIMIT).call(served_invokers.asked_elsewhere)
+    assert asked == ([["seen"]], ["seen"] * 3)
+
+
 def test_a_generator_of_a_pool_that_closes_is_over(router: Router) -> None:
     steps = served_invokers.Steps()
     with Pool(router, services=[steps]) as pool:
