@@ -65,8 +65,9 @@ class Loop(object):
         loop.call_soon_threadsafe(begin)
         try:
             done.wait()
-        except BaseException:  # Ctrl-C
+        except BaseException:  # Ctrl-C: what it does then is still part of its turn; a second one does not wait for it
             loop.call_soon_threadsafe(lambda: tasks[0].cancel())
+            done.wait()
             raise
         returned, value = tasks[0].result()
         if not returned:

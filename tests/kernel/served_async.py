@@ -133,3 +133,12 @@ class InTurn(Service):
     @expose()
     def inner(self) -> str:
         return "part of it"
+
+    @expose()
+    async def tidies_up(self, told: "list[str]") -> None:
+        told.append("begun")
+        try:
+            await asyncio.sleep(600)
+        finally:
+            await asyncio.sleep(0.05)
+            told.append("ended")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from pathlib import Path
 
@@ -96,6 +98,22 @@ def test_a_pool_closes_after_a_task_that_ended_the_loop(router: Router) -> None:
 
 def test_what_an_async_method_calls_of_its_service_is_part_of_its_turn(context: Context) -> None:
     assert context.options(timeout=LIMIT).call_service(served_async.InTurn, "outer") == "part of it"
+
+
+def test_an_async_method_that_ctrl_c_ends_has_its_turn_until_its_end(router: Router) -> None:
+    told: list[str] = []
+
+    def interrupt() -> None:
+        until(lambda: told == ["begun"])
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with Pool(router, services=[served_async.InTurn]) as pool:
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            pool.call(served_async.InTurn, "tidies_up", told)
+        assert told == ["begun", "ended"]
+        thread.join()
 
 
 def test_a_fork_of_an_async_method_ends_where_that_does(context: Context) -> None:
