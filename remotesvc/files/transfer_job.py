@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from .options import Options
 
+# Seconds that a target gets to clear up after a source that failed here: it does so in a few writes, or is frozen, and
+# clears up when its link ends.
+SETTLES = 10.0
+
 
 class TransferJob(object):
     """The books of one transfer between us and a context; ``name`` is what errors call it, ``generators`` how many it
@@ -106,9 +110,9 @@ class TransferJob(object):
         return self.items is None or not self.items.wait(0)
 
     def settle(self) -> "None":
-        """Wait until the target has said the next, which is left to be taken, or did nothing for the idle timeout.
-        Raises CallTimeout, Cancelled."""
-        end = time.monotonic() + self.options.idle_timeout
+        """Wait until the target has said the next, which is left to be taken, or did nothing for a while. Raises
+        CallTimeout, Cancelled."""
+        end = time.monotonic() + min(self.options.idle_timeout, SETTLES)
         while not self.items.wait(self.LOOK) and time.monotonic() < end:  # type: ignore[union-attr]
             self.check()
 

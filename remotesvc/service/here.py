@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # Seconds between two looks at what finalisers left, as where there are links.
 SETTLE_EVERY = 1.0
 
+_NO_ITEM = object()
+
 
 def call_here(pool: "Any", service: "Any", method: "str", args: "Tuple[Any, ...]", kwargs: "Dict[str, Any]") -> "Any":
     """Call a service of this pool; see ``Pool.call``."""
@@ -159,8 +161,8 @@ class LocalRequest(Request):
 
 
 class TurnItems(object):
-    """What a generator of this process yields, where the next call begins after its end: iterated by its caller, it has
-    the turn until it ends, is closed or let go of, or the pool closes."""
+    """What a generator of this process yields, where the next call begins after its end: iterated by its caller, by
+    ``for`` or ``async for``, it has the turn until it ends, is closed or let go of, or the pool closes."""
 
     gi_frame = None  # as a generator has: who gets it may return it to a caller elsewhere
 
@@ -204,6 +206,16 @@ class TurnItems(object):
             enter(before)
             if guest:
                 held.remove(lane)
+
+    def __aiter__(self) -> "TurnItems":
+        return self
+
+    async def __anext__(self) -> "Any":
+        import asyncio
+        item = await asyncio.get_event_loop().run_in_executor(None, next, self, _NO_ITEM)
+        if item is _NO_ITEM:
+            raise StopAsyncIteration
+        return item
 
     def close(self) -> "None":
         """End it: the next call has its turn."""

@@ -21,7 +21,7 @@ from tests.kernel.served import Plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from typing import Any
 
 
@@ -195,6 +195,11 @@ class Steps(Service):
             return n  # type: ignore[return-value]
         finally:
             self.log.append("ended")
+
+    @expose()
+    async def async_items(self, n: int) -> "AsyncIterator[int]":
+        for number in range(n):
+            yield number
 
     @expose()
     def asking(self) -> "Iterator[list[Any]]":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 from typing import Any
@@ -324,6 +325,16 @@ def test_what_a_generator_of_ones_own_process_returns_can_be_had(router: Router)
         with pytest.raises(StopIteration) as caught:
             next(items)
         assert caught.value.value == 2
+
+
+@pytest.mark.parametrize("method", ["items", "async_items"])
+def test_what_has_its_turn_here_is_iterated_in_either_way(router: Router, method: str) -> None:
+    with Pool(router, services=[served_invokers.Steps]) as pool:
+
+        async def all_of_it() -> list[int]:
+            return [number async for number in pool.call(served_invokers.Steps, method, 3)]
+
+        assert asyncio.run(all_of_it()) == list(pool.call(served_invokers.Steps, method, 3)) == [0, 1, 2]
 
 
 def test_a_generator_cannot_be_shared(context: Context) -> None:
