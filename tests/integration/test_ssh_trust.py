@@ -214,6 +214,21 @@ def test_of_hosts_at_one_address_the_first_is_asked_about_by_its_name_and_the_an
         assert len(file.read_text().splitlines()) == 1
 
 
+def test_the_name_of_a_host_adds_no_line_to_the_question(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    """It may be a program's word: what prints an inventory could show another fingerprint over the right one."""
+    questions: list[str] = []
+
+    class Person(Silent):
+        def confirm(self, question: str) -> bool:
+            questions.append(question)
+            return False
+
+    with pytest.raises(HostKeyError):
+        ssh.open(sshd.options(known_hosts=tmp_path / "known_hosts", host_keys="ask"), lambda peer: "true",
+                 keys=KeyRing(Person()), called="web1\x1b[2K\rno\nIts key")
+    assert questions[0].startswith("The authenticity of host web1\\x1b[2K\\rno\\nIts key ([127.0.0.1]:")
+
+
 def test_bad_lines_are_told_and_do_no_harm(sshd: OpenSSHServer, tmp_path: Path) -> None:
     file = tmp_path / "known_hosts"
     file.write_text("web1 ssh-rsa nonsense\n" + Path(sshd.known_hosts_file).read_text())

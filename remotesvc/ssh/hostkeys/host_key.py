@@ -15,6 +15,7 @@ import shlex
 import time
 
 from remotesvc.bootstrap.unreachable import ConnectTimeout, HostKeyError
+from remotesvc.escape import one_line
 
 from ..configuration.resolved import ResolvedHost
 from ..interview import Interview
@@ -75,7 +76,7 @@ class HostKeys:
             raise self._refusal(verdict, key_type, key)
         mode = self.host.strict
         if mode == "ask":
-            name, at = interview.called or self.host.name, self.names[0]
+            name, at = one_line(interview.called) or self.host.name, self.names[0]
             question = (
                 f"The authenticity of host {name if name == at else f'{name} ({at})'} cannot be established.\n"
                 f"Its {key_type} key has the fingerprint {known_hosts.fingerprint(key)}.\n"
