@@ -32,6 +32,7 @@ SYSTEM = Path("/etc/remotesvc/config.toml")
 _FILES = {"inventory", "private_key", "ssh_config", "path", "password_file", "become_password_file"}
 _NEVER = {"help", "list_hosts", "json", "jsonl", "no_stdin"}
 """Options that concern one run only: a file that switched these on would surprise every script."""
+_TABLE = "[tool.remotesvc"
 
 
 class Defaults(dict[str, "_Values"]):
@@ -73,7 +74,8 @@ class Defaults(dict[str, "_Values"]):
         for path in _files(self._environment):
             problem = _unsafe(path, bool(self._environment.get("REMOTESVC_CONFIG")))
             if problem:
-                self._notes.append(f"{path} is ignored: {problem}")
+                if _concerns_us(path):
+                    self._notes.append(f"{path} is ignored: {problem}")
                 continue
             for name, values in _read(path, self._group).items():
                 _add(found[name], values)
@@ -125,14 +127,15 @@ def _files(environment: Mapping[str, str]) -> list[Path]:
         path = Path(named).expanduser()
         if path.is_char_device():  # /dev/null: no file at all
             return []
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise BadUsage(f"REMOTESVC_CONFIG names {named}, and there is no such file")
         return [path]
     home = environment.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     project = Path("remotesvc.toml")
-    if not project.is_file():
+    if not os.path.isfile(project):
         project = Path("pyproject.toml")
-    return [path for path in (SYSTEM, Path(home) / "remotesvc" / "config.toml", project) if path.is_file()]
+    # Unlike `Path.is_file`, this is no error in a directory that we may not search, as after `sudo -u`.
+    return [path for path in (SYSTEM, Path(home) / "remotesvc" / "config.toml", project) if os.path.isfile(path)]
 
 
 def cache_file(environment: Mapping[str, str]) -> Path:
@@ -149,7 +152,10 @@ def _unsafe(path: Path, named: bool) -> str:
 
 
 def _unsafe_place(place: Path, what: str, named: bool) -> str:
-    found = place.stat()
+    try:
+        found = place.stat()
+    except OSError as error:  # we stand in a directory to which no way leads for us
+        return f"cannot look at {what}: {error.strerror}"
     if found.st_mode & stat.S_IWOTH:
         return f"everybody may write to {what}"
     if named:
@@ -194,13 +200,21 @@ def _private(group: int, owner: int) -> bool:
     return found.gr_name == name and set(found.gr_mem) <= {name}
 
 
+def _concerns_us(path: Path) -> bool:
+    """Whether a file that is ignored would have said anything: most pyproject.toml do not."""
+    try:
+        return path.name != "pyproject.toml" or _TABLE in path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError:
+        return False
+
+
 def _read(path: Path, group: click.Group) -> dict[str, dict[str, Any]]:
     from remotesvc.fleet.inventory.model import InventoryError
     from remotesvc.fleet.inventory.toml_file import parse_toml
 
     try:
         text = path.read_text(encoding="utf-8-sig")
-        if path.name == "pyproject.toml" and "[tool.remotesvc" not in text:
+        if path.name == "pyproject.toml" and _TABLE not in text:
             return {}  # most have nothing to say, and reading TOML costs a start 10 ms
         table = parse_toml(text, str(path))
     except (OSError, UnicodeDecodeError) as error:

@@ -240,9 +240,46 @@ def test_a_byte_order_mark_is_no_part_of_an_option(places: dict[str, Path]) -> N
     assert user("run web1 m:f") == "deploy"
 
 
-def test_a_pyproject_of_somebody_else_says_nothing(places: dict[str, Path]) -> None:
+@pytest.mark.parametrize("owner", [None, 4711])
+def test_a_pyproject_of_somebody_else_says_nothing(
+    places: dict[str, Path], owner: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
     places["pyproject"].write_text("[project]\nname = 'x'\n")
+    if owner is not None:  # as in a container, of each project that lies outside
+        if os.geteuid():
+            pytest.skip("only root gives files away")
+        os.chown(places["pyproject"], owner, owner)
     assert user("run web1 m:f") is None
+    assert "ignored" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+@pytest.mark.parametrize("closed", ["", ".."])
+def test_who_may_not_look_where_the_command_stands_has_no_file_there(
+    closed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `sudo -u`: the directory is another user's, or one above it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nonexistent")
+    there = tmp_path / "home" / "project"
+    there.mkdir(parents=True)
+    (there / "remotesvc.toml").write_text('user = "intruder"\n')
+    (there / closed).resolve().chmod(0o700)
+
+    def run() -> int:
+        os.chdir(there)
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+        return 1 if user("run web1 m:f") is not None else 0
+
+    child = os.fork()
+    if not child:
+        code = 2
+        try:
+            code = run()
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_wrong_value_in_the_environment_is_traced(
