@@ -46,24 +46,25 @@ def is_special(path: str) -> bool:
 def replace(path: str, text: str) -> None:
     """Write a file in one step: however this process ends, there is no part of it. Raises OSError.
 
-    What is no plain file, or may not have another beside it, is written to as it is.
+    What is no plain file, may not have another beside it, or is another user's, who would lose it, is written to as it
+    is.
     """
     place = os.path.realpath(path)
-    if is_special(path) or not os.access(os.path.dirname(place), os.W_OK | os.X_OK):
-        _write(path, text)
+    there = os.path.exists(place)
+    if is_special(path) or not os.access(os.path.dirname(place), os.W_OK | os.X_OK) or (
+            there and os.stat(place).st_uid != os.geteuid()):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
         return
-    beside = f"{place}.{os.getpid()}"
+    # Nobody knows the name before it is ours, and could plant a link there.
+    beside = f"{place}.{os.urandom(8).hex()}"
     try:
-        _write(beside, text)
-        if os.path.exists(place):
+        with open(beside, "x", encoding="utf-8") as file:
+            file.write(text)
+        if there:
             shutil.copymode(place, beside)
         os.replace(beside, place)
     except BaseException:
         with suppress(OSError):
             os.unlink(beside)
         raise
-
-
-def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)

@@ -99,6 +99,14 @@ def test_failed_hosts_go_through_links_and_to_pipes(tmp_path: Path) -> None:
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_of_failed_hosts_stays_its_owners(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    os.chown(tmp_path / "file", 4711, 4711)  # as under sudo
+    assert shell("remotesvc run local: os:no_such_name --failed-to file", tmp_path).returncode == 2
+    assert (tmp_path / "file").read_text() == "local:\n" and (tmp_path / "file").stat().st_uid == 4711
+
+
 def test_a_line_that_no_shell_can_be_given(tmp_path: Path) -> None:
     # Together they are one argument, and longer than Linux lets one be.
     done = shell("remotesvc exec local: --shell -- echo $(seq 30000)", tmp_path)
