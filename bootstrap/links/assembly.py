@@ -134,7 +134,7 @@ class Assemblies(object):
             ready: "List[Ready]" = []
             if frame.flags & wire.ABORT:  # beside all credit: the sender may be out of it
                 self._drop_assembly(key, incoming)
-                ready = self._admit() + [(key, incoming, incoming.held)]
+                ready = self._admit(incoming.link) + [(key, incoming, incoming.held)]
                 incoming.held = 0
             else:
                 incoming.credit.arrived(size)
@@ -183,7 +183,7 @@ class Assemblies(object):
                 self._drop_assembly(key, incoming)
                 _count(self.unread, link, assembly.total)
                 incoming.unread += 1
-                ready += self._admit()
+                ready += self._admit(link)
         self._grant(ready)
         if ahead > MAX_AHEAD and link.context is not None:
             link.fail("it begins more large messages than there is room for")
@@ -205,7 +205,7 @@ class Assemblies(object):
         """A message waits for room. Returns what to grant."""
         queue = self.waiting.setdefault(incoming.link, collections.OrderedDict())
         queue[key] = incoming
-        return self._admit() if len(queue) == 1 else []  # behind others of its neighbour
+        return self._admit(incoming.link) if len(queue) == 1 else []  # behind others of its neighbour
 
     def _drop_assembly(self, key: "Key", incoming: "Incoming") -> "None":
         if incoming.assembly is None:
@@ -231,37 +231,53 @@ class Assemblies(object):
         reserved = self.reserved.get(link, 0)
         return reserved > 0 and reserved + total > MOST and link.context is not None
 
-    def _admit(self) -> "List[Ready]":
-        """Reserve room for those who wait for it, one of each neighbour in turn. Returns what to grant."""
-        ready, turns, full = [], collections.deque(self.waiting), False  # type: List[Ready], Any, bool
+    def _admit(self, *changed: "Any") -> "List[Ready]":
+        """Reserve room for those who wait for it, one of each neighbour in turn, after something of these neighbours
+        came, ended or was read. Returns what to grant.
+
+        Only they may have a message now that needs no room of all. So who waits behind the first for which there is
+        none need not be looked at: there may be hundreds.
+        """
+        ready: "List[Ready]" = []
+        for link in changed:
+            self._admit_own(link, ready)
+        turns = collections.deque(self.waiting)
         while turns:
             link = turns.popleft()
-            queue = self.waiting[link]
-            key, incoming = next(iter(queue.items()))
+            key, incoming = next(iter(self.waiting[link].items()))
             total: "int" = incoming.assembly.total  # type: ignore[union-attr]
-            if self.unread_too_much(link, total):
+            if self.unread_too_much(link, total) or self.has_most(link, total):
                 continue
-            incoming.own = total <= OWN and link not in self.own
-            if incoming.own:
-                self.own.add(link)
-            else:
-                if self.has_most(link, total):
-                    continue
-                full = full or total > self.budget  # nobody behind it overtakes, or it might wait for ever
-                if full:
-                    continue
-                self.budget -= total
-                self.holding[key] = incoming
-                _count(self.reserved, link, total)
-            self._count_ahead(incoming, -incoming.ahead)
-            incoming.reserved, incoming.touched = True, time.monotonic()
-            ready.append((key, incoming, incoming.held))
-            incoming.held = 0
-            del queue[key], self.waiting[link]
-            if queue:  # behind the others
-                self.waiting[link] = queue
+            if total > self.budget:
+                break  # nobody behind it overtakes, or it might wait for ever
+            self.budget -= total
+            self.holding[key] = incoming
+            _count(self.reserved, link, total)
+            self._reserve(key, incoming, False, ready)
+            self._admit_own(link, ready)
+            if link in self.waiting:
                 turns.append(link)
         return ready
+
+    def _admit_own(self, link: "Any", ready: "List[Ready]") -> "None":
+        """The same for the first that waits of one neighbour, if it needs no room of all."""
+        queue = self.waiting.get(link)
+        if queue and link not in self.own:
+            key, incoming = next(iter(queue.items()))
+            total: "int" = incoming.assembly.total  # type: ignore[union-attr]
+            if total <= OWN and not self.unread_too_much(link, total):
+                self.own.add(link)
+                self._reserve(key, incoming, True, ready)
+
+    def _reserve(self, key: "Key", incoming: "Incoming", own: "bool", ready: "List[Ready]") -> "None":
+        self._count_ahead(incoming, -incoming.ahead)
+        incoming.reserved, incoming.own, incoming.touched = True, own, time.monotonic()
+        ready.append((key, incoming, incoming.held))
+        incoming.held = 0
+        queue = self.waiting.pop(incoming.link)
+        del queue[key]
+        if queue:  # behind the others
+            self.waiting[incoming.link] = queue
 
     def _close(self, key: "Key") -> "None":
         if self.incoming.pop(key, None) is not None:
@@ -285,7 +301,7 @@ class Assemblies(object):
                     incoming.unread -= 1
                     if not incoming.unread and incoming.assembly is not None:
                         ready = self._wait(key, incoming)
-                ready += self._admit()
+                ready += self._admit(link)
         if incoming is not None:
             ready.append((key, incoming, size))
         self._grant(ready)
@@ -299,14 +315,16 @@ class Assemblies(object):
 
     def forget(self, gone: "Any") -> "None":
         """See ``Streams.forget``: the room of what was on its way is free again."""
+        links: "Set[Any]" = set()
         with self.lock:
             for src in list(self.of) if gone is None else gone:
                 for key in list(self.of.get(src, ())):
                     incoming = self.incoming[key]
                     incoming.gone = True
+                    links.add(incoming.link)
                     self._close(key)
                     self._drop_assembly(key, incoming)
-            ready = self._admit()
+            ready = self._admit(*links)
         self._grant(ready)
 
 
