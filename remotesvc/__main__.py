@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -20,14 +21,20 @@ def main() -> int:
         return 130
     finally:
         if signal.getsignal(signal.SIGINT) in (_interrupted, _leave):
-            # From here on Python would say that it ignored it, or at last die of it. There is little left to wait for.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            # From here on Python would say that it ignored it, or at last die of it.
+            signal.signal(signal.SIGINT, _done)
+            atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
     """The first Ctrl-C ends what is under way; a second, by which that may be cut short, ends the process."""
     signal.signal(signal.SIGINT, _leave)
     raise KeyboardInterrupt
+
+
+def _done(number: int, frame: FrameType | None) -> None:
+    """There is little left to wait for; if that hangs, a second Ctrl-C ends the process."""
+    signal.signal(signal.SIGINT, _leave)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
