@@ -47,9 +47,11 @@ def test_the_engine_beside_a_bare_loop(busy: OpenSSHServer, report: Report) -> N
         work()
         samples[name].append(time.perf_counter() - begun)
 
-    for _ in range(3):
+    def by_fleet() -> None:
         with fleet_of(busy, HOSTS, AT_ONCE) as fleet:
-            timed("fleet", lambda: fleet.run(os.getpid).raise_for_errors())  # called at once
+            timed("fleet", lambda: fleet.run(os.getpid).raise_for_errors())
+
+    def by_loop() -> None:
         with remotesvc.Router() as router, ThreadPoolExecutor(AT_ONCE) as pool:
             def one(number: int) -> int:
                 context = router.ssh(**{**peers.ssh_settings(busy), "name": f"n{number}", "fresh": True})
@@ -57,6 +59,10 @@ def test_the_engine_beside_a_bare_loop(busy: OpenSSHServer, report: Report) -> N
                 return found
 
             timed("loop", lambda: list(pool.map(one, range(HOSTS))))
+
+    for first, second in 3 * [(by_fleet, by_loop), (by_loop, by_fleet)]:
+        first()
+        second()
     rates = ", ".join(f"{name} {HOSTS / median(samples, name):.1f}" for name in samples)
     report(f"{HOSTS} hosts on loopback by Fleet.run, {AT_ONCE} at once: time of a bare connect-and-call loop",
            "<= 1.05 x", f"{ratio(samples, 'fleet', 'loop'):.2f} x (hosts/s: {rates})")
