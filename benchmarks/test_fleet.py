@@ -39,17 +39,19 @@ def fleet_of(server: OpenSSHServer, count: int, forks: int) -> remotesvc.Fleet:
     return remotesvc.Fleet("all", inventory=inventory, forks=forks, **settings)
 
 
+def timed(taken: list[float], work: Callable[[], object]) -> None:
+    """Do it, and note the seconds that took."""
+    begun = time.perf_counter()
+    work()
+    taken.append(time.perf_counter() - begun)
+
+
 def test_the_engine_beside_a_bare_loop(busy: OpenSSHServer, report: Report) -> None:
     samples: dict[str, list[float]] = {"fleet": [], "loop": []}
 
-    def timed(name: str, work: Callable[[], object]) -> None:
-        begun = time.perf_counter()
-        work()
-        samples[name].append(time.perf_counter() - begun)
-
     def by_fleet() -> None:
         with fleet_of(busy, HOSTS, AT_ONCE) as fleet:
-            timed("fleet", lambda: fleet.run(os.getpid).raise_for_errors())
+            timed(samples["fleet"], lambda: fleet.run(os.getpid).raise_for_errors())
 
     def by_loop() -> None:
         with remotesvc.Router() as router, ThreadPoolExecutor(AT_ONCE) as pool:
@@ -58,7 +60,7 @@ def test_the_engine_beside_a_bare_loop(busy: OpenSSHServer, report: Report) -> N
                 found: int = context.call(os.getpid)
                 return found
 
-            timed("loop", lambda: list(pool.map(one, range(HOSTS))))
+            timed(samples["loop"], lambda: list(pool.map(one, range(HOSTS))))
 
     for first, second in 3 * [(by_fleet, by_loop), (by_loop, by_fleet)]:
         first()
@@ -77,22 +79,17 @@ def test_200_hosts_beside_peers(home: str, request: pytest.FixtureRequest, repor
 
     def ours() -> None:
         with fleet_of(server, MANY, AT_ONCE) as fleet:
-            timed("ours", lambda: fleet.run(os.getpid).raise_for_errors())
+            timed(seconds["ours"], lambda: fleet.run(os.getpid).raise_for_errors())
 
     def mitogen() -> None:
         with peers.mitogen_router() as router, ThreadPoolExecutor(AT_ONCE) as pool:
             def one(number: int) -> None:
                 assert peers.mitogen_ssh(router, server).call(os.getpid)
 
-            timed("mitogen", lambda: list(pool.map(one, range(MANY))))
+            timed(seconds["mitogen"], lambda: list(pool.map(one, range(MANY))))
 
     def parallel_ssh() -> None:
-        timed("parallel-ssh", lambda: peers.parallel_ssh(server, NOTHING, MANY, AT_ONCE))
-
-    def timed(name: str, work: Callable[[], object]) -> None:
-        begun = time.perf_counter()
-        work()
-        seconds[name].append(time.perf_counter() - begun)
+        timed(seconds["parallel-ssh"], lambda: peers.parallel_ssh(server, NOTHING, MANY, AT_ONCE))
 
     for _ in range(3 if home == "an empty home" else 1):
         for side in (ours, mitogen, parallel_ssh):

@@ -64,7 +64,7 @@ def replace(path: str, text: str) -> None:
         if there:
             shutil.copymode(place, beside)
         os.replace(beside, place)
-    except BaseException:
+    except BaseException:  # Ctrl-C, too: nobody else knows of that file
         with suppress(OSError):
             os.unlink(beside)
         raise

@@ -35,3 +35,14 @@ def context(router: Router) -> Context:
 def interpreter(request: pytest.FixtureRequest) -> Interpreter:
     found: Interpreter = request.param
     return found
+
+
+CASES = [*((each, "unknown") for each in interpreters.found()), *((each, "known") for each in interpreters.outer())]
+
+
+@pytest.fixture(params=CASES, ids="{0[0]}-{0[1]}".format)
+def case(request: pytest.FixtureRequest) -> tuple[Interpreter, str]:
+    """A Python there, each that is here, and whether it is known when a call is made. That decides when its maker looks
+    for a source, not how, and is tried with the oldest, the newest and the master's version."""
+    given: tuple[Interpreter, str] = request.param
+    return given

@@ -22,21 +22,11 @@ CLOUDPICKLE = (3, 8)
 
 Below = Callable[..., dict[str, Any]]
 
-CASES = [*((each, "unknown") for each in interpreters.found()), *((each, "known") for each in interpreters.outer())]
-"""The Python of the child, each that is here, and whether it knows that of its own child when it makes the call. That
-decides when it looks for the source, not how, and is tried with the oldest, the newest and the master's version."""
-
 
 def ends(middle: Interpreter) -> list[Interpreter]:
     """What is below a Python: the oldest, the newest, and itself."""
     found = interpreters.found()
     return sorted({found[0], found[-1], middle})
-
-
-@pytest.fixture(params=CASES, ids="{0[0]}-{0[1]}".format)
-def case(request: pytest.FixtureRequest) -> tuple[Interpreter, str]:
-    given: tuple[Interpreter, str] = request.param
-    return given
 
 
 @pytest.fixture

@@ -23,17 +23,6 @@ HERE = sys.version_info[:2]
 Connected = Callable[[], Context]
 
 
-CASES = [*((each, "unknown") for each in interpreters.found()), *((each, "known") for each in interpreters.outer())]
-"""The Python there, each that is here, and whether it is known when the call is made. The master alone looks at that:
-it is tried with the oldest, the newest and the master's version."""
-
-
-@pytest.fixture(params=CASES, ids="{0[0]}-{0[1]}".format)
-def case(request: pytest.FixtureRequest) -> tuple[Interpreter, str]:
-    given: tuple[Interpreter, str] = request.param
-    return given
-
-
 @pytest.fixture
 def interpreter(case: tuple[Interpreter, str]) -> Interpreter:
     return case[0]
