@@ -136,9 +136,16 @@ class Host:
 
     @functools.cached_property
     def ip(self) -> str:
-        """The address in its network: reached without the engine's proxy in between."""
-        networks = self.inspect()["NetworkSettings"]["Networks"].values()
-        return str(next(network["IPAddress"] for network in networks if network["IPAddress"]))
+        """The address in its network: reached without the engine's proxy in between. One that restarts has none yet."""
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            networks = self.inspect()["NetworkSettings"]["Networks"].values()
+            address = next((network["IPAddress"] for network in networks if network["IPAddress"]), None)
+            if address is not None:
+                return str(address)
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name} has no address\n{self.logs()}")
+            time.sleep(0.05)
 
     @functools.cached_property
     def port(self) -> int | None:
