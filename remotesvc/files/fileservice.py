@@ -11,9 +11,9 @@ from ..bootstrap.errors import Cancelled, Error
 from ..calling.waiting import wait_in_call
 from ..messages.here import context_id, kernel_of
 from ..service.base import Service, expose
+from ..service.callers import payer_of
 from ..service.message import CALLER, Message
 from ..service.policy import AllowAny
-from ..service.request import payer_of
 from .destination import file_sink
 from .errors import RAISES, TransferBusy, TransferError, about, refusing_here
 from .grants import Grants, components, open_plainly

@@ -4,6 +4,7 @@ import threading
 
 from ..bootstrap.calls.current import Call, enter, running
 from ..bootstrap.errors import UsageError
+from .lanes import Work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,20 +18,15 @@ def holding_call(kernel: "Any", name: "str") -> "Any":
     return call
 
 
-class PoolTask(object):
+class PoolTask(Work):
     """A function in a lane. What it raises is reported."""
 
-    payer = -1
-    cost = 0
-    own_thread = caused = on_pool = abandoned = quick = False
-
     def __init__(self, lane: "Any", function: "Callable[..., Any]", *args: "Any") -> "None":
-        self.lane = lane
+        super().__init__(lane)
         self._function = function
         self._args = args
 
     def perform(self) -> "None":
-        """Run it on this thread."""
         self._function(*self._args)
 
 
@@ -83,7 +79,6 @@ class Activation(PoolTask):
         finally:
             mine._awaits = None
 
-    def fail(self, error: "BaseException") -> "None":
-        """The pool ends before it came to that."""
+    def drop(self, error: "BaseException") -> "None":
         self.error = error
         self.done.set()

@@ -20,6 +20,12 @@ DEAF = 60.0
 MAX_IDLE = 256
 
 
+def payer_of(router: "Any", src: "int") -> "int":
+    """On whose account a caller calls: of our children whoever leads to it, which may have made it up."""
+    child = router.routes.towards(src)
+    return src if child is None else child
+
+
 class Caller(object):
     """One calling context. As a mailbox that nobody writes to, it hears when that context is lost."""
 

@@ -101,8 +101,7 @@ class Waits(object):
             request.name, place.held % (holder.name if holder else "another"), _what(wait)))
         if request.lane is not None:  # else its service is being made, and nobody has let it in
             request.lane.invoker.dropped(request, error)
-        request.hurry = True  # others wait for this look
-        request.fail(error, True)
+        request.refuse(error)
 
 
 def tokens_of(call: "Any", here: "int") -> "List[int]":

@@ -83,12 +83,10 @@ class LocalRequest(Request):
     local = True
 
     def __init__(self, pool: "Any", call: "Any", name: "str") -> "None":
-        super().__init__(pool, _Here(pool.kernel), call)
+        super().__init__(pool, call, pool.kernel.id, pool.kernel.id)
         self.name = name
         self.begun = False  # it has its turn, and keeps that for what it yields
         self.kept = False
-        self.silent = False
-        self.own_thread = True
         self._turn = threading.Event()
         self._done = threading.Event()
         self._value: "Any" = None
@@ -244,19 +242,3 @@ class TurnItems(object):
     def __del__(self) -> "None":
         if not self._released:  # no locks may be taken here
             self._request.router.forgotten.append(self.close)
-
-
-class _Here(object):
-    """What stands for the message of a call of our own."""
-
-    flags = reply_to = 0
-    commands = True
-    given_up = False
-
-    def __init__(self, router: "Any") -> "None":
-        self.router = router
-        self.src = self.auth = router.id
-        self.payload = b""
-
-    def release(self) -> "None":
-        """It has no credit."""

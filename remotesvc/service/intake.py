@@ -9,7 +9,7 @@ from ..bootstrap.errors import Busy, DecodeError, Error
 from ..bootstrap.links import wire
 from .callers import MAX_OPEN
 from .methods import method_of
-from .request import UNPACKED, Request
+from .remote import RemoteRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Calls in one lineage, each waiting for the next, at most: what they are, a peer says.
 MAX_LINEAGE = 256
+# What a byte of structured arguments may cost as objects; see `limits.MAX_NODES`.
+UNPACKED = 32
 # Stands for the parts of a call that are left out; nobody changes it.
 _EMPTY: "Any" = ((), (), ({}, {}, []), ({}, []), ([],), ())
 
@@ -32,7 +34,7 @@ class Intake(object):
     def take(self, message: "Any") -> "None":
         """Deal with a message; never raises."""
         call = Call(self._router, message.reply_to, message.src)
-        request = Request(self._pool, message, call)
+        request = RemoteRequest(self._pool, message, call)
         try:
             self._take(message, call, request)
         except BaseException as error:  # nothing a peer sends may end the thread; it is told

@@ -13,15 +13,44 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Deque, Dict, List, Optional, Tuple
 
-# Calls that may wait for one service, and what their arguments cost in bytes (see `Request`); any one caller, with all
-# behind it, may have half of that. A caller of ours has at most 10,000 calls under way to a context (see `invocation`),
-# and a message has at most 128 MiB.
+# Calls that may wait for one service, and what their arguments cost in bytes (see `intake.UNPACKED`); any one caller,
+# with all behind it, may have half of that. A caller of ours has at most 10,000 calls under way to a context (see
+# `invocation`), and a message has at most 128 MiB.
 MAX_CALLS = 20000
 MAX_COST = 256 << 20
 # Services of one pool: each may need a thread of its own.
 MAX_LANES = 256
 # Pieces of work that go on though their callers gave up, and in whose place another thread may be used.
 MAX_ABANDONED = 32
+
+
+class Work(object):
+    """What waits in a lane and is then run: a request, or something of the pool's own.
+
+    payer      context on whose account it waits; -1 for the pool itself
+    cost       bytes that it takes while it waits
+    quick      whether a thread that must not be kept may run it
+    caused     whether a call that runs here waits for it: then it need not wait for a free thread
+    local      whether it was made in this process and runs on the thread that made it: ``begin`` tells that thread
+    on_pool    whether it runs on one of the pool's threads
+    abandoned  whether another thread took the place of that one, since nobody waits any more
+    """
+
+    __slots__ = ("lane", "payer", "cost", "quick", "caused", "on_pool", "abandoned")
+    local = False
+
+    def __init__(self, lane: "Any", payer: "int" = -1) -> "None":
+        self.lane = lane
+        self.payer = payer
+        self.cost = 0
+        self.quick = self.caused = self.on_pool = self.abandoned = False
+
+    def perform(self) -> "None":
+        """Run it on this thread; never raises."""
+        raise NotImplementedError
+
+    def drop(self, error: "BaseException") -> "None":
+        """The pool closes before it has begun; no lock is held."""
 
 
 class Lane(object):
@@ -114,7 +143,7 @@ class Lanes(object):
 
     def begin(self, lane: "Lane", work: "Any") -> "bool":
         """Work that need not be queued, since nothing waits before it and it may run at once: it is running now."""
-        if work.own_thread or self._turn or lane.waiting or not lane.free or (
+        if work.local or self._turn or lane.waiting or not lane.free or (
                 lane.running and self.busy >= self.size and not work.caused):
             return False
         lane.running += 1
@@ -127,7 +156,7 @@ class Lanes(object):
 
     def touch(self, lane: "Lane") -> "None":
         """Something changed that may let the next work of a lane begin."""
-        while lane.waiting and lane.waiting[0].own_thread and lane.free:
+        while lane.waiting and lane.waiting[0].local and lane.free:
             lane.take().begin()
         if lane.waiting and lane.free and not lane.in_turn:
             lane.in_turn = True

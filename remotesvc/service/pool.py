@@ -9,7 +9,7 @@ from ..bootstrap.errors import Lost, UsageError
 from ..bootstrap.links import wire
 from ..bootstrap.links.patience import settle
 from ..messages.here import kernel_of
-from .activation import Activation, PoolTask
+from .activation import PoolTask
 from .activator import Activator
 from .base import Service
 from .callers import Callers
@@ -54,8 +54,8 @@ class Pool(object):
         self.activator = self.activator_class()
         self.callers = Callers(kernel, self.gave_up)
         self.runner = Runner(self)
-        self._intake = Intake(self)
-        self.workers = Workers(kernel, size, self._intake.take, self._intake.allow, self._shut_down)
+        self.intake = Intake(self)
+        self.workers = Workers(kernel, size, self.intake.take, self._shut_down)
         self.table = Table(self, self.workers)
         self._waits: "Any" = None
         self._held: "weakref.WeakSet[Any]" = weakref.WeakSet()
@@ -128,7 +128,7 @@ class Pool(object):
 
     def check(self, lane: "Any", request: "Any") -> "None":
         """Check a call of our own: is there such a method, do the arguments fit? Raises NoSuchMethod, ArgumentError."""
-        self._intake.check(lane, request, False)
+        self.intake.check(lane, request, False)
 
     def listen(self, service: "Service") -> "None":
         """Listen to a service's own select from now on."""
@@ -192,12 +192,6 @@ class Pool(object):
         if not lane.invoker.wanted(request):
             self.workers.abandon(request)
 
-    def answered(self, request: "Any") -> "None":
-        """A request has its answer, or needs none."""
-        caller = self.callers.get(request.src)
-        if caller is not None and request.reply_to:
-            caller.open.pop(request.reply_to, None)
-
     # -- as a mailbox: on the reader thread
 
     def on_message(self, message: "Any") -> "None":
@@ -237,13 +231,7 @@ class Pool(object):
             self._refuse(message)
         error = ServiceInactive(CLOSING)
         for work in left[1]:
-            if isinstance(work, Activation):
-                work.fail(error)
-            elif not isinstance(work, PoolTask):
-                if work.function is not None:
-                    work.lane.invoker.dropped(work, error)
-                work.hurry = True
-                work.fail(error, True)
+            work.drop(error)
         settle(kernel)  # what was let go of still has a turn
         for items in list(self._held):
             try:
@@ -276,8 +264,7 @@ class Pool(object):
                 if lane.loop is not None:
                     lane.loop.close()
         for request in self.callers.close():  # promised for later, and never given
-            request.hurry = True
-            request.fail(ServiceInactive(CLOSING), True)
+            request.refuse(ServiceInactive(CLOSING))
         self._ended.set()
 
     def __enter__(self) -> "Pool":

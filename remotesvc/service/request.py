@@ -1,4 +1,4 @@
-"""One call to a service, from its arrival to its one answer."""
+"""One call to a service: what it runs, and its one answer."""
 
 import threading
 import time
@@ -7,30 +7,15 @@ import weakref
 
 from ..bootstrap.calls.current import enter, running
 from ..bootstrap.calls.execute import PLAIN
-from ..bootstrap.calls.refusals import BEGUN, ServiceRefused, refusal
-from ..bootstrap.data.codec import Bindings
 from ..bootstrap.data.pack import Encoded
-from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, Error, Lost
-from ..bootstrap.links import wire
-from ..bootstrap.links.assembly import LEAST_RATE
+from ..bootstrap.errors import Cancelled, EncodeError, Lost
+from .lanes import Work
 from .message import Message
 from .methods import NO_REPLY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Optional
-
-# Seconds for which an answer waits until its caller takes it, unless that is a parent: one that stopped reading must
-# not hold a thread. A large answer has the time it takes at LEAST_RATE.
-PATIENCE = 20.0
-# What a byte of structured arguments may cost as objects; see `limits.MAX_NODES`.
-UNPACKED = 32
-
-
-def payer_of(router: "Any", src: "int") -> "int":
-    """On whose account a caller calls: of our children whoever leads to it, which may have made it up."""
-    child = router.routes.towards(src)
-    return src if child is None else child
+    from typing import Any, Optional
 
 
 def yields(value: "Any") -> "bool":
@@ -41,43 +26,42 @@ def yields(value: "Any") -> "bool":
     return iterates(value)
 
 
-class Request(object):
-    """A call. ``own_thread`` is true for one of this process, which runs on the thread that made it."""
+class Request(Work):
+    """A call. Whoever makes it says where its answer goes: ``RemoteRequest``, ``LocalRequest``.
 
-    __slots__ = ("pool", "router", "lane", "name", "target", "method", "marks", "quick", "function", "signature",
-                 "args", "kwargs", "call", "src", "payer", "auth", "commands", "cost", "caused", "strict", "silent",
-                 "own_thread", "on_pool", "abandoned", "given_up", "hurry", "key", "flight", "_given", "_message",
+    src       context id of its caller
+    auth      context id in whose name it is made
+    commands  whether its caller is a parent of this context, or this context itself
+    silent    whether nobody wants an answer
+    hurry     whether whoever answers it must not wait: so it is until it has been let in
+    given_up  whether its caller waits no more
+    flight    where one computation answers several, that which this one shares
+    """
+
+    __slots__ = ("pool", "router", "name", "target", "method", "marks", "function", "signature", "args", "kwargs",
+                 "call", "src", "auth", "commands", "strict", "silent", "given_up", "hurry", "key", "flight", "_given",
                  "_later", "_answered", "_lock", "_seen")
-    local = False
 
-    def __init__(self, pool: "Any", message: "Any", call: "Any") -> "None":
+    def __init__(self, pool: "Any", call: "Any", src: "int", payer: "int") -> "None":
+        super().__init__(None, payer)
         self.pool = pool
         self.router = pool.kernel
-        self.lane: "Any" = None
         self.call = call
         self.name = call.name
         self.target = ""
         self.method = ""
         self.marks: "Any" = None  # of the method, see `methods`
-        self.quick = False
         self.function: "Any" = None
         self.signature: "Any" = None
         self.args: "Any" = ()
         self.kwargs: "Any" = {}
-        self.src: "int" = message.src
-        self.payer = payer_of(self.router, self.src)
-        self.auth: "int" = message.auth
-        self.commands: "bool" = message.commands or message.src == pool.kernel.id
-        self.cost = 0
-        self.caused = False
-        self.strict = False
-        self.silent = not message.reply_to
-        self.own_thread = self.on_pool = self.abandoned = self.given_up = False
-        # True while it is being let in: the thread that may refuse it then lets others in, too, and must not wait.
+        self.src = src
+        self.auth = src
+        self.commands = True
+        self.strict = self.silent = self.given_up = False
         self.hurry = True
         self.key: "Any" = None
         self.flight: "Any" = None
-        self._message = message
         self._given: "Any" = None
         self._seen: "Optional[weakref.ReferenceType[Message]]" = None
         self._later = False
@@ -91,15 +75,9 @@ class Request(object):
         self.lane = lane
         self.marks, self.quick = method, method.quick
         self.function = method.function
-        self.signature = signature = method.signature
-        if signature.classes and self._message.flags & wire.TAGGED:
-            own = self.router.bindings
-            said = self._message.decode(
-                Bindings(dict(own.classes, **signature.classes), own.make_context, own.make_sender))
-            self.args, self.kwargs = (said + [{}])[1:3]  # without keywords, that part may have been left out
-        self.kwargs = signature.bind(self.args, self.kwargs, self.name)
+        self.signature = method.signature
+        self.kwargs = self.signature.bind(self.args, self.kwargs, self.name)
         self.args = ()
-        self._message.payload = b""
 
     # -- on the thread that runs it
 
@@ -177,7 +155,6 @@ class Request(object):
             if self._answered:
                 return False
             self._answered = True
-        self.pool.answered(self)
         return True
 
     def encode(self, value: "Any") -> "Any":
@@ -185,75 +162,31 @@ class Request(object):
         return self.router.codec.encode(value, self.router.bindings, self.strict, "return value")
 
     def answer(self, value: "Any") -> "bool":
-        """Answer with a value. Raises EncodeError."""
-        return self.send(None if self.silent else self.encode(value))
+        """Answer with a value; False if it had an answer. Raises EncodeError."""
+        raise NotImplementedError
 
     def send(self, encoded: "Any") -> "bool":
-        """Answer with what is encoded already."""
-        if not self.take_answer():
-            return False
-        return self._post(encoded, 0)
+        """Answer with what is encoded already; False if it had an answer."""
+        raise NotImplementedError
 
     def fail(self, error: "BaseException", ours: "bool" = False) -> "bool":
-        """Answer with an error, which is ``ours`` if it does not come from the method."""
-        answered = not self.take_answer()
-        if self.silent:
-            from ..bootstrap.output.logs import report_failed_cast
-            report_failed_cast(self.name, error)
-        if answered or self.silent:
-            return False
-        from ..bootstrap.calls.outcome import encoded, error_reply
-        if ours and issubclass(type(error), ServiceRefused):
-            reply: "List[Any]" = refusal(error)  # type: ignore[arg-type]
-        else:
-            reply = error_reply(error, None if ours else 0)
-        return self._post(encoded(self.router, reply), wire.ERROR)
+        """Answer with an error, which is ``ours`` if it does not come from the method; False if it had an answer."""
+        raise NotImplementedError
 
     def accept(self) -> "None":
         """Answer at once: its method is ``@no_reply``, and its caller waits all the same, for it does not know that."""
         self.answer(None)
         self.silent = True
 
-    def _post(self, encoded: "Any", flags: "int") -> "bool":
-        if self.silent or self.given_up:
-            return False
-        caller = self.pool.callers.get(self.src)
-        deadline: "Optional[float]" = 0.0
-        if not self.hurry:
-            self.pool.runner.drain(self.call.id)
-            deadline = None  # a parent is trusted
-            if not self.commands:
-                size = len(encoded.data) + sum(map(len, encoded.blobs))
-                patience = PATIENCE + size / LEAST_RATE
-                deadline = time.monotonic() + (patience if caller is None else caller.patience(patience))
-        try:
-            # While other calls wait to be run, it is better that replies go together than at once.
-            alone = not self.pool.workers.arrived and (self.lane is None or not self.lane.waiting)
-            self.router.post(self.src, self._message.reply_to, encoded, 0, flags, wire.REPLIES, False, alone, deadline,
-                             lambda: self.given_up)
-            return True
-        except CallTimeout:
-            self.router.control(wire.Frame(wire.DEAD, BEGUN, dst=self.src, handle=self.reply_to,
-                                           payload=b"there is an answer, and you take none"))
-            if caller is not None and not self.hurry:
-                caller.deaf()
-        except EncodeError:
-            raise
-        except Error:
-            pass  # it is gone
-        return False
+    def refuse(self, error: "BaseException") -> "None":
+        """Answer with an error of ours, at once: whoever says it has others to see to."""
+        self.hurry = True
+        self.fail(error, True)
 
-    # -- its caller
-
-    @property
-    def reply_to(self) -> "int":
-        """Where the caller waits; 0 if it does not."""
-        return self._message.reply_to  # type: ignore[no-any-return]
-
-    @property
-    def wire_message(self) -> "Any":
-        """The message that brought it."""
-        return self._message
+    def drop(self, error: "BaseException") -> "None":
+        if self.function is not None:
+            self.lane.invoker.dropped(self, error)
+        self.refuse(error)
 
     def forgotten(self) -> "None":
         """The method's Message is gone, so a later answer that was promised cannot be given any more. Takes no lock."""

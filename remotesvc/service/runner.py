@@ -48,8 +48,8 @@ class Runner(object):
                 self._unfolder = Unfolder(self.router, self)
         request.call.request = request
         if self._pool.closed:  # it may have listed the open generators before this one was among them
-            request.call.open, request.hurry = False, True
-            request.fail(Lost(CLOSING), True)
+            request.call.open = False
+            request.refuse(Lost(CLOSING))
             return
         if hold:
             try:

@@ -4,7 +4,6 @@ import threading
 
 from ..bootstrap.calls.dispatcher import Seat
 from ..bootstrap.calls.refusals import CLOSING, ServiceInactive
-from .activation import PoolTask
 from .lanes import Lanes
 
 TYPE_CHECKING = False
@@ -19,14 +18,12 @@ class Workers(object):
     """Threads that take work from lanes and, one at a time, messages from the queue of what has arrived.
 
     take_in(message)  makes work of a message
-    allow(request)    tells, on the thread that is to run it, whether a request is to be run
     end()             is called on the last thread when it has nothing left to do
 
     Whoever changes ``lanes`` holds ``lock`` and calls ``call_others`` before letting go of it.
     """
 
-    def __init__(self, kernel: "Any", size: "int", take_in: "Callable[[Any], Any]", allow: "Callable[[Any], bool]",
-                 end: "Callable[[], Any]") -> "None":
+    def __init__(self, kernel: "Any", size: "int", take_in: "Callable[[Any], Any]", end: "Callable[[], Any]") -> "None":
         self.lanes = Lanes(size)
         self.lock = threading.Lock()
         # Set by the pool: a child's doorway has begun the queue, and goes on filling it.
@@ -34,7 +31,6 @@ class Workers(object):
         self.state = "open"
         self._kernel = kernel
         self._take_in = take_in
-        self._allow = allow
         self._end = end
         self._idle: "List[Seat]" = []
         self._threads = 0
@@ -236,8 +232,7 @@ class Workers(object):
         depth = len(held)
         held.append(work.lane)
         try:
-            if isinstance(work, PoolTask) or self._allow(work):
-                work.perform()
+            work.perform()
         except BaseException as error:
             self._kernel.report(error)
         finally:

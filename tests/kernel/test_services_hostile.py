@@ -13,9 +13,8 @@ import remotesvc
 from remotesvc.bootstrap.calls.unfold import Unfolder
 from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.links import wire
-from remotesvc.service import CALLER, AllowAny, Message, Pool, Service, expose
+from remotesvc.service import CALLER, AllowAny, Message, Pool, Service, expose, remote
 from remotesvc.service import callers as callers_module
-from remotesvc.service import request as request_module
 from remotesvc.service import runner as runner_module
 from remotesvc.testing.tree import MemoryTree, Node
 from tests.kernel.contexts import LIMIT, until
@@ -158,7 +157,7 @@ def test_a_caller_that_takes_no_replies_harms_only_itself(
     root: Node, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It grants nothing: once its window is full its threads are free again after a moment, and others are served."""
-    monkeypatch.setattr(request_module, "PATIENCE", 0.2)
+    monkeypatch.setattr(remote, "PATIENCE", 0.2)
     deaf, other = RawPeer(root, capacity=1 << 24, reads=False), RawPeer(root)
     for number in range(400):  # 24 MB of replies
         ask(deaf, call("large"), 100 + number)

@@ -92,9 +92,9 @@ def test_the_environment_names_several_paths(
     assert backend.made["path"] == (str(tmp_path), "/usr")
     monkeypatch.setenv("REMOTESVC_PATH", f":{tmp_path}")  # as of $NOT_SET:DIR
     assert main(["run", "h", "m:f"], backend) == 0
-    monkeypatch.setenv("REMOTESVC_PATH", f"{tmp_path}:/nonexistent")
+    monkeypatch.setenv("REMOTESVC_PATH", f"{tmp_path}:{tmp_path}/none")
     assert main(["run", "h", "m:f"], backend) == 64
-    assert "there is no /nonexistent, which REMOTESVC_PATH names" in capsys.readouterr().err
+    assert f"there is no {tmp_path}/none, which REMOTESVC_PATH names" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("variable", "value", "expected"), [

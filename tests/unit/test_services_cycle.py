@@ -46,11 +46,11 @@ class Request:
     def __init__(self, number: int) -> None:
         self.name = str(number)
         self.call = SimpleNamespace(lineage=[0, -number, 5, 0])
-        self.refused = self.hurry = False
+        self.refused = False
 
-    def fail(self, error: BaseException, ours: bool) -> None:
+    def refuse(self, error: BaseException) -> None:
         assert "contexts 0 -> 5 -> 0" in str(error)
-        self.refused = self.hurry
+        self.refused = True
 
 
 class Place:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from remotesvc.bootstrap.errors import Busy
-from remotesvc.service.lanes import MAX_ABANDONED, MAX_CALLS, MAX_COST, MAX_LANES, Lanes
+from remotesvc.service.lanes import MAX_ABANDONED, MAX_CALLS, MAX_COST, MAX_LANES, Lanes, Work
 
 
-class Work:
-    def __init__(self, payer: int = 0, cost: int = 0, caused: bool = False, own_thread: bool = False) -> None:
-        self.payer, self.cost, self.caused, self.own_thread = payer, cost, caused, own_thread
-        self.on_pool = self.abandoned = self.begun = False
-        self.lane: Any = None
+class Made(Work):
+    """Work of any kind."""
+
+    __slots__ = ("begun", "local")
+
+    def __init__(self, payer: int = 0, cost: int = 0, caused: bool = False, local: bool = False) -> None:
+        super().__init__(None, payer)
+        self.cost, self.caused, self.local = cost, caused, local
+        self.begun = False
 
     def begin(self) -> None:
         self.begun = True
@@ -23,7 +25,7 @@ class Work:
 def test_lanes_take_turns() -> None:
     lanes = Lanes(2)
     one, two = lanes.add("one"), lanes.add("two")
-    works = [Work() for _ in range(6)]
+    works = [Made() for _ in range(6)]
     for work in works[:4]:
         lanes.put(one, work)
     for work in works[4:]:
@@ -39,7 +41,7 @@ def test_lanes_take_turns() -> None:
 def test_a_lane_where_nothing_runs_may_always_begin() -> None:
     lanes = Lanes(1)
     one, two = lanes.add("one"), lanes.add("two")
-    first, second, third, fourth = Work(), Work(), Work(), Work()
+    first, second, third, fourth = Made(), Made(), Made(), Made()
     for lane, work in ((one, first), (one, second), (two, third), (two, fourth)):
         lanes.put(lane, work)
     assert {lanes.take(), lanes.take()} == {first, third}
@@ -52,7 +54,7 @@ def test_a_lane_where_nothing_runs_may_always_begin() -> None:
 def test_a_limited_lane_keeps_its_order() -> None:
     lanes = Lanes(8)
     lane = lanes.add("one", 1)
-    works = [Work() for _ in range(3)]
+    works = [Made() for _ in range(3)]
     for work in works:
         lanes.put(lane, work)
     for work in works:
@@ -65,7 +67,7 @@ def test_a_limited_lane_keeps_its_order() -> None:
 def test_own_threads_begin_in_their_turn() -> None:
     lanes = Lanes(1)
     lane = lanes.add("one", 1)
-    first, mine, last = Work(), Work(own_thread=True), Work()
+    first, mine, last = Made(), Made(local=True), Made()
     for work in (first, mine, last):
         work.lane = lane
         lanes.put(lane, work)
@@ -83,7 +85,7 @@ def test_abandoned_work_makes_room_up_to_a_limit() -> None:
     lane = lanes.add("one")
     running = []
     for _ in range(MAX_ABANDONED + 2):
-        work = Work()
+        work = Made()
         lanes.put(lane, work)
         taken = lanes.take()
         if taken is None:
@@ -101,7 +103,7 @@ def test_abandoned_work_makes_room_up_to_a_limit() -> None:
 def test_what_a_running_call_waits_for_needs_no_free_thread() -> None:
     lanes = Lanes(1)
     lane = lanes.add("one")
-    first, plain, caused = Work(), Work(), Work(caused=True)
+    first, plain, caused = Made(), Made(), Made(caused=True)
     lanes.put(lane, first)
     assert lanes.take() is first
     lanes.put(lane, caused)
@@ -114,21 +116,21 @@ def test_a_lane_is_bounded_by_callers_number_and_cost() -> None:
     lanes = Lanes(1)
     lane = lanes.add("one", 0)
     for _ in range(MAX_CALLS // 2):
-        lanes.put(lane, Work(payer=1))
+        lanes.put(lane, Made(payer=1))
     with pytest.raises(Busy, match="10000 of them of context 1"):
-        lanes.put(lane, Work(payer=1))
+        lanes.put(lane, Made(payer=1))
     for _ in range(MAX_CALLS // 2):
-        lanes.put(lane, Work(payer=2))
+        lanes.put(lane, Made(payer=2))
     with pytest.raises(Busy):
-        lanes.put(lane, Work(payer=3))
+        lanes.put(lane, Made(payer=3))
     costly = lanes.add("two", 0)
-    lanes.put(costly, Work(payer=1, cost=MAX_COST))  # one is always taken
+    lanes.put(costly, Made(payer=1, cost=MAX_COST))  # one is always taken
     with pytest.raises(Busy):
-        lanes.put(costly, Work(payer=1, cost=1))
+        lanes.put(costly, Made(payer=1, cost=1))
     with pytest.raises(Busy):
-        lanes.put(costly, Work(payer=2, cost=1))
+        lanes.put(costly, Made(payer=2, cost=1))
     assert len(lanes.drop_waiting()) == MAX_CALLS + 1
-    lanes.put(costly, Work(payer=2, cost=1))
+    lanes.put(costly, Made(payer=2, cost=1))
 
 
 def test_there_are_only_so_many_lanes() -> None:
