@@ -96,9 +96,23 @@ def target_of(fn: "Any") -> "Target":
     if named and module == MAIN:
         named, module = has_text() and not typed_in(fn), main_name()
     if named:
+        _refuse_shadowed(module, qualname)
         address = "%s:%s" % _public(module, qualname, fn)
         return Target(address, address, function=fn)
     return Target(None, "%s:%s" % (module or "?", qualname or type(fn).__name__), function=fn)
+
+
+def _refuse_shadowed(module: "str", qualname: "str") -> "None":
+    """Raise UsageError for what lies in a module that is named like one of the standard library: a target would run
+    what its own has under that name."""
+    top = module.partition(".")[0]
+    file = getattr(sys.modules.get(top), "__file__", None)
+    if top not in getattr(sys, "stdlib_module_names", ()) or not file:
+        return
+    parts = os.path.relpath(file, os.path.dirname(os.__file__)).split(os.sep)
+    if os.pardir in parts or "site-packages" in parts:
+        raise UsageError("%s:%s is of %s, which is named like a module of the standard library: targets have that one "
+                         "under this name. Rename yours" % (module, qualname, file))
 
 
 def _names(fn: "Any") -> "Tuple[str, str]":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 import zipfile
@@ -48,6 +49,22 @@ def test_module_targets(text: str, module: str, qualname: str) -> None:
 def test_text_that_is_no_target_is_refused(text: str) -> None:
     with pytest.raises(BadUsage):
         parse_target(text, PATH)
+
+
+@pytest.mark.parametrize("place", ["random.py", "code/t.py"])
+def test_a_file_that_is_named_like_the_standard_librarys_is_refused(tmp_path: Path, place: str) -> None:
+    """Targets ran their own module of that name."""
+    file = tmp_path / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("def f(): pass\n")
+    if file.parent != tmp_path:
+        (file.parent / "__init__.py").touch()
+    with pytest.raises(BadUsage, match="a module of the standard library, .* would run instead; rename yours"):
+        parse_target(f"{file}:f", PATH)
+
+
+def test_a_file_of_the_standard_library_is_taken() -> None:
+    assert parse_target(f"{ast.__file__}:parse", PATH).call == "ast:parse"
 
 
 def test_a_service_is_asked_for_as_one() -> None:

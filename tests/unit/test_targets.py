@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import datetime
 import functools
+import importlib
 import math
 import operator
 import os
@@ -105,6 +106,19 @@ def test_a_cached_function_keeps_its_name_only_where_it_has_it() -> None:
 def test_a_function_of_a_module_that_is_gone_is_pickled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, HERE)
     assert target_of(callables.plain).address is None
+
+
+def test_a_function_of_a_module_that_is_named_like_the_standard_librarys_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The target ran its own module's of that name."""
+    (tmp_path / "statistics.py").write_text("def mean(numbers): return 'mine'\n")
+    importlib.import_module("statistics")
+    monkeypatch.delitem(sys.modules, "statistics")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    mine = importlib.import_module("statistics")
+    with pytest.raises(UsageError, match=r"statistics:mean is of .*/statistics.py, which is named like a module of"):
+        target_of(mine.mean)
 
 
 @pytest.fixture

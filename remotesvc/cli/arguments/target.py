@@ -8,6 +8,8 @@ the user's modules belong on the target.
 from __future__ import annotations
 
 import ast
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -81,6 +83,9 @@ def _file_target(place: str) -> tuple[str, str]:
         directory = directory.parent
     if not all(name.isidentifier() for name in names):
         raise BadUsage(f"{place}: a module that travels needs a name Python can import; {file.stem!r} is none")
+    if names[0] in sys.stdlib_module_names and Path(os.__file__).parent not in file.parents:
+        raise BadUsage(f"{place} would be imported as {'.'.join(names)}, and {names[0]} is a module of the standard "
+                       "library, which targets would run instead; rename yours")
     return str(directory), ".".join(names)
 
 
