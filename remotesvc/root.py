@@ -120,8 +120,9 @@ class MasterTree(Tree):
         """See ``Router.explain_error``."""
         self.own(context)
         if error.attrs.get("strerror") == os.strerror(errno.ENOENT):
-            package = self._modules.sent.package_around(str(error.attrs.get("filename", "")))
-            return "" if package is None else _in_no_file(package, context.name)
+            labels = [str(frame[0]) for frame in error.frames]
+            owner = self._modules.sent.owner_of(str(error.attrs.get("filename", "")), labels)
+            return "" if owner is None else _in_no_file(owner, context.name)
         if not _OF_AN_OLD_PYTHON.intersection(error.mro):
             return ""
         python = tuple(context.info["version"][:2])
@@ -197,10 +198,11 @@ def _no_more_ids() -> list[int]:
     raise UsageError("all context ids of this router are used")
 
 
-def _in_no_file(package: Found, host: str) -> str:
+def _in_no_file(owner: Found, host: str) -> str:
     """What to do about code that opens a file beside it by its path."""
-    why = f"What {package.name} opened by its path lies beside code that was sent, which is in no file there: "
-    if package.distribution is None:
-        return why + "read it with importlib.resources, or copy it there."
-    return (f"{why}install {package.distribution.name} on {host}, and say that it comes from there: "
-            f'imports={{"{package.name}": "target"}} (--imports {package.name}=target).')
+    why = f"What {owner.name} opened by its path lies beside code that was sent, which is in no file there: "
+    if owner.distribution is None:
+        resources = "read it with importlib.resources, " if owner.is_pkg else ""
+        return f"{why}{resources}hand over what is in it as an argument, or push it there."
+    return (f"{why}install {owner.distribution.name} on {host}, and say that it comes from there: "
+            f'imports={{"{owner.name}": "target"}} (--imports {owner.name}=target).')

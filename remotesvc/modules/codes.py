@@ -89,9 +89,11 @@ def _relabelled(data: bytes, origin: str, label: str) -> bytes | None:
     The name stands there once, as a short ASCII string: its type, its length in one byte, itself. All code objects
     refer to that one, and nothing in the format counts bytes.
     """
+    if not (origin.isascii() and label.isascii()):
+        return None
     path, new = origin.encode(), label.encode()
     at = data.find(path)
-    plain = origin.isascii() and label.isascii() and 0 < len(path) < 256 and len(new) < 256
+    plain = 0 < len(path) < 256 and len(new) < 256
     if not plain or at < 2 or data.find(path, at + 1) >= 0 or data[at - 1] != len(path):
         return None
     if data[at - 2] & 0x7F not in b"zZ":

@@ -68,6 +68,8 @@ class Finder:
                 unique = {name for directory in found.directories for name in modules_in(directory)}
                 if not found.own and not found.stdlib:
                     unique |= _mapped_below(found.name)
+                if not found.directories:
+                    unique |= _made_below(found.name)
                 names = self._submodules[found.name] = tuple(sorted(unique))
             return names
 
@@ -246,6 +248,12 @@ def _mapped_below(package: str) -> set[str]:
                 is_pkg = os.path.isdir(path) or os.path.basename(path).startswith("__init__.")
                 names.add(tail + "/" * is_pkg)
     return names
+
+
+def _made_below(package: str) -> set[str]:
+    """The parts that this program has of a package which it made in memory."""
+    parts = [(*name.rpartition("."), module) for name, module in list(sys.modules.items())]
+    return {tail + "/" * hasattr(module, "__path__") for above, _, tail, module in parts if above == package}
 
 
 def is_site(directory: str | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import tokenize
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from remotesvc.bootstrap.finder import ROOT
@@ -49,10 +49,13 @@ class Sent:
         needs = {shown: least_python(owner) for shown, owner in owners.items()}
         return {shown: least for shown, least in needs.items() if least is not None and least > python}
 
-    def package_around(self, path: str) -> Found | None:
-        """The top-level package that a file would lie in, if what was sent had files; None for any other path."""
-        name = path[len(ROOT) :].partition("/")[0] if path.startswith(ROOT) else ""
-        return self._finder.snapshot(name)
+    def owner_of(self, path: str, labels: Sequence[str]) -> Found | None:
+        """The top-level package or module that a file would belong to, if what was sent had files; None for any other
+        path. What lies beside single modules is of the innermost of these labels that is one's."""
+        if not path.startswith(ROOT):
+            return None
+        names = [path[len(ROOT) :].partition("/")[0], *(self._name_of(label) for label in reversed(labels))]
+        return next(filter(None, (self._finder.snapshot(name.partition(".")[0]) for name in names)), None)
 
     def skewed(self, theirs: Mapping[str, str]) -> dict[str, tuple[str, str]]:
         """Of the versions that a target has, those that differ from the ones here: name -> (there, here)."""

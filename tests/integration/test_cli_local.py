@@ -101,6 +101,9 @@ def test_a_package_that_opens_its_files_by_their_path_is_to_be_installed_there(d
     code, _, err = cli(directory, *words, "olden:read")
     assert code == 2 and "install Old_Lib on local," in err and "(--imports olden=target)" in err
     assert "importlib.resources" in cli(directory, *words, "mine:read")[2]
+    (directory / "single.py").write_text(text)
+    code, _, err = cli(directory, *words, "single:read")
+    assert code == 2 and "What single opened by its path lies beside code" in err and "as an argument" in err
     assert "in no file" not in cli(directory, *words, "mine:read", "/nowhere/at/all")[2]
 
 

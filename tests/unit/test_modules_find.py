@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -244,6 +245,26 @@ def test_module_made_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         assert space["MADE"] == "ü coding: x"
     text = '"""Text,\n# whose coding: is no matter."""\n'
     assert located(Finder(), "made_up").source.decode() == text
+
+
+def test_parts_of_a_package_made_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The target asks for none that the package is not said to have."""
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+    class Loader:
+        def get_source(self, name: str) -> str:
+            return f"NAME = {name!r}"
+
+    for name, is_package in (("virtual", True), ("virtual.part", False), ("virtual.below", True)):
+        module: Any = ModuleType(name)
+        module.__spec__ = ModuleSpec(name, Loader(), is_package=is_package)  # type: ignore[arg-type]
+        if is_package:
+            module.__path__ = []
+        monkeypatch.setitem(sys.modules, name, module)
+    finder = Finder()
+    assert finder.submodules(located(finder, "virtual")) == ("below/", "part")
+    assert located(finder, "virtual.part").source == b"NAME = 'virtual.part'"
 
 
 def test_native_module_with_and_without_python_beside(site: Path) -> None:
