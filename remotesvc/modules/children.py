@@ -36,17 +36,24 @@ class Children:
 
     def grant(self, children: Iterable[int], name: str) -> None:
         """A module is called on children: from now on they may ask for all that it imports."""
-        own, distributions = self._plans.grants(name)
         for child in map(self.of, children):
-            child.granted |= own
-            child.distributions |= distributions
+            child.granted |= self._plans.own(name)
+            child.unread.add(name)
+
+    def distributions(self, child: Child) -> set[str]:
+        """Keys of the distributions of which a child may ask for any module. No call waits for this to be worked out:
+        it matters to those who ask for metadata, or where imports are locked."""
+        for name in list(child.unread):
+            child.distributions |= self._plans.distributions(name)
+            child.unread.remove(name)
+        return child.distributions
 
     def ruling(self, child: Child, name: str, python: tuple[int, int]) -> Ruling:
         """Whether a child of such a Python is given a module, and why."""
         if name == MAIN and MAIN not in child.granted:
             return Ruling("refused", "no function of the master's script was called", "closed set")
         found = self._finder.locate(name)
-        ruling = self._policy.decide(name, found, python, child.granted, child.distributions)
+        ruling = self._policy.decide(name, found, python, child.granted, lambda: self.distributions(child))
         if ruling.verdict == "refused" and found is not None and "." in name and self._only_data(found):
             above = self.ruling(child, name.rpartition(".")[0], python)
             return above if above.served else ruling

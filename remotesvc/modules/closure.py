@@ -139,7 +139,8 @@ class Plans:
         self._finder = finder
         self._scanner = Scanner(finder, codes)
         self._closures: dict[tuple[str, bool], Closure] = {}
-        self._grants: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+        self._own: dict[str, frozenset[str]] = {}
+        self._distributions: dict[str, frozenset[str]] = {}
 
     @property
     def scanner(self) -> Scanner:
@@ -167,21 +168,27 @@ class Plans:
             self._closures[name, called] = known
         return known
 
-    def grants(self, name: str) -> tuple[frozenset[str], frozenset[str]]:
-        """What a child may have once a module was called there: names of own modules, keys of distributions.
-
-        Own modules are all that it imports, and what these import, functions included: those may be called there.
-        """
-        known = self._grants.get(name)
+    def own(self, name: str) -> frozenset[str]:
+        """Names of the own modules that a child may have once this one was called there: all that it imports, and what
+        these import, functions included, since those may be called there."""
+        known = self._own.get(name)
         if known is None:
             own = self._scanner.closure(name, lambda each: each.first_party, lambda each: each.first_party).whole()
+            known = self._own[name] = frozenset(own.names)
+        return known
+
+    def distributions(self, name: str) -> frozenset[str]:
+        """Keys of the distributions of which a child may have any module then. All that the module imports has to be
+        looked through for that, which takes seconds for large packages."""
+        known = self._distributions.get(name)
+        if known is None:
             keys: set[str] = set()
-            for reached in {*own.names, *self.closure(name, called=True).whole().names}:
+            for reached in {*self.own(name), *self.closure(name, called=True).whole().names}:
                 found = self._finder.locate(reached)
                 for module in (each.module for each in self._all_imports(found)):
                     keys |= self._keys(module)
                 keys |= self._keys(reached)
-            known = self._grants[name] = (frozenset(own.names), frozenset(keys))
+            known = self._distributions[name] = frozenset(keys)
         return known
 
     def _all_imports(self, found: Found | None) -> tuple[Imported, ...]:

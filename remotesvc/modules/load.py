@@ -66,7 +66,9 @@ class Child:
     granted: set[str] = field(default_factory=set)
     """Modules that it may ask for: what called code imports."""
     distributions: set[str] = field(default_factory=set)
-    """Keys of the distributions of which it may ask for any module."""
+    """Keys of the distributions of which it may ask for any module, as far as that was worked out."""
+    unread: set[str] = field(default_factory=set)
+    """Called modules whose distributions come to these, once somebody asks; see `Children.distributions`."""
     called: set[str] = field(default_factory=set)
     """Modules with a function that was called there."""
 

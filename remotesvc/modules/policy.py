@@ -12,7 +12,7 @@ unless `locked`. A child gets nothing merely because it asks for it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, cast, get_args
@@ -125,9 +125,10 @@ class Policy:
         found: Found | None,
         python: tuple[int, int],
         granted: Collection[str],
-        distributions: Collection[str],
+        distributions: Callable[[], Collection[str]],
     ) -> Ruling:
-        """Where a module comes from for one child, which was granted these own modules and distributions."""
+        """Where a module comes from for one child, which was granted these own modules and distributions; the latter
+        are asked for only where they matter."""
         ruling = self.origin(name, found, python)
         if not ruling.served or found is None or found.own or found.stdlib:
             return ruling
@@ -136,13 +137,13 @@ class Policy:
         if found.first_party:
             reason = f"on the master, but nothing that was called imports it; {_remedy(name)}"
             return Ruling("refused", reason, "closed set")
-        if self._locked and found.distribution is not None and found.distribution.key not in distributions:
+        if self._locked and found.distribution is not None and found.distribution.key not in distributions():
             reason = f"nothing that was called imports {found.distribution.name}, and imports are locked"
             return Ruling("refused", f"{reason}; {_remedy(name)}", "locked")
         return ruling
 
     def distribution(
-        self, owner: Distribution, parts: Collection[str], distributions: Collection[str]
+        self, owner: Distribution, parts: Collection[str], distributions: Callable[[], Collection[str]]
     ) -> Ruling:
         """Whether a child may have the metadata of a distribution; the same rules as for its modules.
 
@@ -156,7 +157,7 @@ class Policy:
                 return Ruling("target", f"the master leaves {owner.name} to the target", "target")
         if owner.editable and not parts:
             return Ruling("refused", f"nothing that was called imports {owner.name}", "closed set")
-        if self._locked and not owner.editable and owner.key not in distributions:
+        if self._locked and not owner.editable and owner.key not in distributions():
             return Ruling("refused", f"nothing that was called imports {owner.name}, and imports are locked", "locked")
         return Ruling("prefer-target" if owner.of_the_system or owner.needs_native else "master")
 

@@ -223,7 +223,7 @@ class ModuleServer:
     def distributions(self, child_id: int) -> list[str]:
         """The distributions of which a child was sent modules, or may be."""
         with self._lock:
-            return sorted(self._children.of(child_id).distributions)
+            return sorted(self._children.distributions(self._children.of(child_id)))
 
     def explain(self, child_id: int, report: Any) -> list[ImportOrigin]:
         """Where what a child says it has imported came from, and why; then what it was refused."""
@@ -286,13 +286,13 @@ class ModuleServer:
 
     def _metadata_ruling(self, child: Child, distribution: Distribution) -> Ruling:
         parts = self._finder.parts(distribution, child.granted)
-        return self._policy.distribution(distribution, parts, child.distributions)
+        return self._policy.distribution(distribution, parts, lambda: self._children.distributions(child))
 
     def _all_metadata(self, child: Child) -> dict[str, Any]:
         """Of the distributions that a child was given modules of."""
         editable = {each.key for each in self._finder.editable() if self._finder.parts(each, child.granted)}
         briefs = {}
-        for name in sorted(child.distributions | editable):
+        for name in sorted(self._children.distributions(child) | editable):
             distribution = self._finder.distribution(name)
             ruling = None if distribution is None else self._metadata_ruling(child, distribution)
             if distribution is not None and ruling is not None and ruling.served:

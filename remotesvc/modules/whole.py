@@ -157,7 +157,7 @@ class Whole:
         ]
         owners = {owner.key: owner for owner in all_owners if owner is not None}
         parts_of = {key: self._finder.parts(owner, seen.modules) for key, owner in owners.items()}
-        metadata_of = {key: metadata(owner, self._policy.distribution(owner, parts_of[key], list(owners)))
+        metadata_of = {key: metadata(owner, self._policy.distribution(owner, parts_of[key], owners.keys))
                        for key, owner in owners.items()}  # fmt: skip
         served = {key: reply for key, reply in metadata_of.items() if "files" in reply}
         names = [METADATA, "", "", {"names": sorted(served)}]

@@ -102,7 +102,7 @@ def test_an_error_of_ours_tells_the_child_to_ask(
     pusher = Pusher(router, server, lambda child: b"")
     pusher.wake(1)
     ended()
-    assert router.posted == [(1, wire.PUSH_MODULES, ["one", "task", "two"])]
+    assert router.posted == [(1, wire.PUSH_MODULES, ["task"])]
     assert router.kinds == {REFUSED}
     assert "the disk is on fire" in caplog.text
     assert not server.waiting(1)

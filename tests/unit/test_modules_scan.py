@@ -186,9 +186,11 @@ class TestClosure:
         assert names == ["lib", "lib.helpers", "lib.deep", "lib.deep.thing"]
 
     def test_grants_follow_functions(self, finder: Finder) -> None:
-        own, distributions = Plans(finder, Codes()).grants("task")
-        assert own == {"task", "lib", "lib.helpers", "lib.deep", "lib.deep.thing", "lazy", "rare", "rarest"}
-        assert distributions == set()
+        plans = Plans(finder, Codes())
+        assert plans.own("task") == {
+            "task", "lib", "lib.helpers", "lib.deep", "lib.deep.thing", "lazy", "rare", "rarest"
+        }
+        assert plans.distributions("task") == set()
 
     def test_the_closure_of_a_standard_module_stays_in_its_package(self, finder: Finder) -> None:
         names = set(Plans(finder, Codes()).closure("json").whole().names)
@@ -209,7 +211,7 @@ def test_modules_hidden_by_the_standard_library_are_told_of(tmp_path: Path, capl
         "json.md": "",
         "site-packages/lib.py": "import heapq", "site-packages/lib-1.dist-info/RECORD": "lib.py,,\n",
     })  # fmt: skip
-    Plans(Finder([str(tmp_path), str(tmp_path / "site-packages")]), Codes()).grants("task")
+    Plans(Finder([str(tmp_path), str(tmp_path / "site-packages")]), Codes()).own("task")
     told = [record.getMessage() for record in caplog.records]
     assert sorted(text.split(":")[0] for text in told) == ["task imports code", "task imports queue"]
     assert any(str(tmp_path / "queue.py") in text for text in told)

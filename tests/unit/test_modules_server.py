@@ -41,6 +41,13 @@ class TestAhead:
         assert names(server.ahead(1, "task", 600)) == ["task", "helper"]
         assert ask(server, "lazy")[0].kind == SOURCE
 
+    def test_a_call_waits_for_no_more_than_goes_with_it(self, server: ModuleServer) -> None:
+        """All that the module may lead to was read before the call left: seconds, for large packages."""
+        server.ahead(1, "task", 600, follow=True)
+        begun = server.statistics()["scanned"]
+        assert server.distributions(1)
+        assert server.statistics()["scanned"] > begun
+
     def test_the_server_announces_what_does_not_fit_and_brings_it_later(self, server: ModuleServer) -> None:
         items = server.ahead(1, "task", 600, magic=b"", follow=True)
         assert names(items) == ["task", "helper"]
