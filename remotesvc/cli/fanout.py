@@ -19,7 +19,7 @@ from remotesvc.fleet.schedule import Limits
 
 from . import exitcodes, outfiles
 from .descriptors import forks_that_fit
-from .hosts import Backend, CallsLike, ContextLike, FutureLike, RouterLike, check, open_context
+from .hosts import CallsLike, ContextLike, FutureLike, MakeRouter, RouterLike, check, open_context, settle
 from .interrupt import Interrupts
 from .problems import BadUsage, OurError
 from .secrets import with_passwords
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 Work = Callable[["Session", Member, ContextLike, Attempt], Any]
 ExitCode = Callable[[list[Outcome]], int]
 _WARNING, _INFO, _DEBUG = 30, 20, 10
+_AFTER_INTERRUPT = 128 * 1024
+"""Bytes of output still shown after a Ctrl-C, of all hosts together. Each may have more than a mebibyte waiting, which
+takes seconds to show where the lines are short."""
 
 
 @dataclass
@@ -47,7 +50,7 @@ class Session:
 
     settings: Settings
     hosts: Sequence[Member]
-    backend: Backend
+    make_router: MakeRouter
     console: Console
     live: Live
     stop: Stop
@@ -56,7 +59,7 @@ class Session:
 
     @classmethod
     def create(
-        cls, settings: Settings, hosts: Sequence[Member], backend: Backend, own_streams: bool = False
+        cls, settings: Settings, hosts: Sequence[Member], make_router: MakeRouter, own_streams: bool = False
     ) -> Session:
         """A session that writes to this process's stdout and stderr. UsageError if the options make no sense."""
         check(hosts, settings)
@@ -69,7 +72,7 @@ class Session:
         labels = len(hosts) > 1 and not settings.no_labels
         live = Live(console, keep=settings.kept_streams, labels=labels, own_streams=own_streams,
                     stamp=time_stamp if settings.timestamps else None, collect=collecting(settings))
-        return cls(settings, hosts, backend, console, live, stop)
+        return cls(settings, hosts, make_router, console, live, stop)
 
     @property
     def several(self) -> bool:
@@ -78,7 +81,7 @@ class Session:
     def run(self, work: Work, reporter: Reporter, exit_code: ExitCode | None = None) -> int:
         """Do `work` for every host over a connection to it, report each outcome as it comes; returns the exit code."""
         settings = self.settings
-        router = self.backend.router(
+        router = self.make_router(
             path=settings.path,
             imports=settings.origins,
             allow=settings.allow,
@@ -100,7 +103,7 @@ class Session:
                     context.wait_ready()
                 return work(self, host, context, attempt)
             finally:
-                self.backend.settle(router, context)
+                settle(router, context)
                 attempt.phases.update(context.phases)
                 if self.several:  # a thousand hosts must not mean a thousand open connections
                     context.close()
@@ -135,10 +138,10 @@ class Session:
 
     def explain(self, context: ContextLike, error: CallError) -> None:
         """Have an error say what is known here of its reason."""
-        error.hint = self.backend.explain_error(self.router, context, error)
+        error.hint = self.router.explain_error(context, error)
 
     def _left_out(self) -> Mapping[int, int]:
-        return {} if self._router is None else self.backend.left_out(self._router)
+        return {} if self._router is None else self._router.output_left_out
 
     def _gather(
         self, work: Callable[[Member, Attempt], Any], reporter: Reporter, interrupts: Interrupts
@@ -152,7 +155,7 @@ class Session:
             self.console.give_up_question()
             if interrupts.count:
                 if self._router is not None:
-                    self.backend.interrupted(self._router)
+                    self._router.limit_output(_AFTER_INTERRUPT)
                 again = "; Ctrl-C again leaves at once" if self.console.err.is_terminal else ""
                 names = fold_names(map(shown_host, progress.hosts))
                 self.console.note(f"interrupted; not finished: {names}{again}")

@@ -1,7 +1,6 @@
 """From a host to its context: the one place where commands meet the Router. `selection` says which hosts there are.
 
-`Backend` is the seam: commands see only these protocols, and tests of the command line bring a backend of
-their own.
+`make_router` is the seam: commands see only these protocols, and tests of the command line bring a router of their own.
 """
 
 from __future__ import annotations
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
 _SETTLING = 60.0
 """Seconds to wait for output that is on its way: a pager that nobody scrolls must not hold a run for ever."""
-_AFTER_INTERRUPT = 128 * 1024
-"""Bytes of output still shown after a Ctrl-C, of all hosts together. Each may have more than a mebibyte waiting, which
-takes seconds to show where the lines are short."""
 _OF_SSH = {
     "port": "-p", "ssh_options": "-o", "ssh_config": "-F", "private_key": "--private-key", "host_keys": "--host-keys",
     "transport": "--transport", "ask_pass": "-k", "password_file": "--password-file",
@@ -103,57 +99,42 @@ class RouterLike(Protocol):
     def close(self) -> Any: ...
 
 
-class Backend:
-    """Makes the router. Replaced in tests."""
+MakeRouter = Callable[..., RouterLike]
+"""`make_router`, or what stands for it in tests."""
 
-    def router(
-        self,
-        *,
-        path: Sequence[str],
-        log_level: int,
-        on_output: Callable[[OutputEvent], object],
-        on_log: Callable[[LogEvent], object],
-        interactive: bool,
-        alone: Alone = nullcontext,
-        imports: Mapping[str, str] | None = None,
-        allow: Sequence[str] = (),
-    ) -> RouterLike:
-        """A router that finds modules in `path` first, follows `imports` and `allow`, and asks a person only if
-        `interactive`, with `alone` entered."""
-        from remotesvc.router import Router
-        from remotesvc.ssh import terminal
 
-        from .configuration import cache_file
+def make_router(
+    *,
+    path: Sequence[str],
+    log_level: int,
+    on_output: Callable[[OutputEvent], object],
+    on_log: Callable[[LogEvent], object],
+    interactive: bool,
+    alone: Alone = nullcontext,
+    imports: Mapping[str, str] | None = None,
+    allow: Sequence[str] = (),
+) -> RouterLike:
+    """A router that finds modules in `path` first, follows `imports` and `allow`, and asks a person only if
+    `interactive`, with `alone` entered."""
+    from remotesvc.router import Router
+    from remotesvc.ssh import terminal
 
-        router: Any = Router(
-            path=list(path), imports=imports, allow=allow, log_level=log_level, on_output=on_output, on_log=on_log,
-            interactive=interactive and (terminal.find(alone) or False), remember=cache_file(os.environ),
-        )  # fmt: skip
-        return router  # type: ignore[no-any-return]
+    from .configuration import cache_file
 
-    def settle(self, router: RouterLike, context: ContextLike) -> None:
-        """Return when `on_output` has been given all that targets printed before the answers we have, of `context`,
-        whose call is over, to the last byte.
+    router: Any = Router(
+        path=list(path), imports=imports, allow=allow, log_level=log_level, on_output=on_output, on_log=on_log,
+        interactive=interactive and (terminal.find(alone) or False), remember=cache_file(os.environ),
+    )  # fmt: skip
+    return router  # type: ignore[no-any-return]
 
-        The router hands output over on a thread of its own, which may be behind the one that brought an answer.
-        """
-        router.flush_output(_SETTLING, ended=context)
 
-    def explain_error(self, router: RouterLike, context: ContextLike, error: CallError) -> str:
-        """What is known here of an error's reason."""
-        return router.explain_error(context, error)
+def settle(router: RouterLike, context: ContextLike) -> None:
+    """Return when `on_output` has been given all that targets printed before the answers we have, of `context`,
+    whose call is over, to the last byte.
 
-    def explain_imports(self, router: RouterLike, context: ContextLike, timeout: float) -> list[ImportOrigin]:
-        """Where each module came from that a context has imported. Raises what calls raise."""
-        return router.explain_imports(context.options(timeout=timeout))
-
-    def interrupted(self, router: RouterLike) -> None:
-        """Show no more than the beginning of the output that is waiting."""
-        router.limit_output(_AFTER_INTERRUPT)
-
-    def left_out(self, router: RouterLike) -> Mapping[int, int]:
-        """Bytes that were not shown because of that, by context id."""
-        return router.output_left_out
+    The router hands output over on a thread of its own, which may be behind the one that brought an answer.
+    """
+    router.flush_output(_SETTLING, ended=context)
 
 
 def open_context(router: RouterLike, host: Member, settings: Settings) -> ContextLike:

@@ -15,7 +15,7 @@ import remotesvc
 
 from . import exitcodes
 from .configuration import Defaults
-from .hosts import Backend
+from .hosts import MakeRouter, make_router
 from .lazy import LazyGroup
 from .problems import BadUsage, OurError
 from .show.console import Console
@@ -65,19 +65,17 @@ def cli() -> None:
     """
 
 
-def main(argv: Sequence[str] | None = None, backend: Backend | None = None) -> int:
-    """Run the command line and return the exit code (`exitcodes`). `backend` makes the router; tests bring
-    their own.
-    """
+def main(argv: Sequence[str] | None = None, make_router: MakeRouter = make_router) -> int:
+    """Run the command line and return the exit code (`exitcodes`). Tests make a router of their own."""
     try:
-        return _invoke(argv, backend or Backend())
+        return _invoke(argv, make_router)
     except KeyboardInterrupt:
         return exitcodes.INTERRUPTED
     finally:
         leave_streams_quietly()
 
 
-def _invoke(argv: Sequence[str] | None, backend: Backend) -> int:
+def _invoke(argv: Sequence[str] | None, make_router: MakeRouter) -> int:
     from remotesvc.bootstrap.errors import UsageError
     from remotesvc.bootstrap.unreachable import ConnectError
 
@@ -86,7 +84,8 @@ def _invoke(argv: Sequence[str] | None, backend: Backend) -> int:
     if "_REMOTESVC_COMPLETE" in os.environ:  # a shell asks
         from . import completing  # noqa: F401  # which has a bash of its own
     try:
-        code = cli.main(args=argv, prog_name="remotesvc", standalone_mode=False, obj=backend, default_map=default_map)
+        code = cli.main(args=argv, prog_name="remotesvc", standalone_mode=False, obj=make_router,
+                        default_map=default_map)
         return code if isinstance(code, int) else exitcodes.OK
     except click.UsageError as error:
         error.show()

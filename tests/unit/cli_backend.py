@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from remotesvc.bootstrap import unreachable
-from remotesvc.cli.hosts import Backend
 
 
 class FakeContext:
@@ -49,8 +48,8 @@ class FakeContext:
         self.backend.closed.append(self.host)
 
 
-class FakeBackend(Backend):
-    """A router without a network; `refuse` names hosts that cannot be reached."""
+class FakeBackend:
+    """A router without a network, and what makes it; `refuse` names hosts that cannot be reached."""
 
     def __init__(self, answer: Callable[..., Any] = lambda context: None, refuse: str = "") -> None:
         self.answer = answer
@@ -62,20 +61,21 @@ class FakeBackend(Backend):
         self.became: list[tuple[str, dict[str, Any]]] = []
         self.sudo_refuses = False
 
-    def router(self, **options: Any) -> Any:
+    def __call__(self, **options: Any) -> Any:
         self.made = options
         return self
 
-    def settle(self, router: Any, context: Any) -> None:
-        pass
+    def flush_output(self, timeout: float, ended: Any) -> bool:
+        return True
 
-    def explain_error(self, router: Any, context: Any, error: Any) -> str:
+    def explain_error(self, context: Any, error: Any) -> str:
         return ""
 
-    def interrupted(self, router: Any) -> None:
+    def limit_output(self, most: int) -> None:
         pass
 
-    def left_out(self, router: Any) -> dict[int, int]:
+    @property
+    def output_left_out(self) -> dict[int, int]:
         return {}
 
     def local(self, **options: Any) -> FakeContext:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..hosts import python_version
+from ..hosts import MakeRouter, python_version, settle
 
 if TYPE_CHECKING:
     from remotesvc.output import OutputEvent
     from remotesvc.testing.sshd import EmbeddedServer
 
-    from ..hosts import Backend, ContextLike, RouterLike
+    from ..hosts import ContextLike, RouterLike
     from ..show.console import Console
 
 _TASKS = "demo_tasks"
@@ -39,13 +39,13 @@ def demo(ctx: click.Context, color: str | None) -> int:
     from ..fanout import make_console
     from ..settings import Settings
 
-    backend: Backend = ctx.obj
+    make_router: MakeRouter = ctx.obj
     console = make_console(Settings(color=color))
     began = time.monotonic()
     with sshd.EmbeddedServer() as server:
         show = _Show(console)
         show.line(f"An SSH server of our own listens on {server.host}:{server.port}; its key was made for this run.")
-        router = backend.router(
+        router = make_router(
             path=[os.path.dirname(sshd.__file__)],
             log_level=30,
             on_output=show.output,
@@ -56,7 +56,7 @@ def demo(ctx: click.Context, color: str | None) -> int:
             context, seconds = _connect(router, server)
             show.connected(context, seconds)
             for step in _STEPS:
-                show.step(step, context, lambda: backend.settle(router, context))
+                show.step(step, context, lambda: settle(router, context))
         finally:
             router.close()
     show.line(f"\n{show.good} of {len(_STEPS)} calls did as they should, {time.monotonic() - began:.2f} s in all.")

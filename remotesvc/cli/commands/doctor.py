@@ -12,7 +12,7 @@ from ..settings import Settings
 
 if TYPE_CHECKING:
     from ..checkup import Checkup
-    from ..hosts import Backend
+    from ..hosts import MakeRouter
 
 _MARKS = {"ok": "ok", "failed": "FAILED", "not reached": "-"}
 
@@ -46,11 +46,11 @@ def doctor(ctx: click.Context, /, hosts: str | None, **shared: Any) -> int:
     as_json = settings.json or settings.jsonl
     if not as_json:
         console.result("".join(f"{name:<13} {version}\n" for name, version in versions.items()))
-    backend: Backend = ctx.obj
+    make_router: MakeRouter = ctx.obj
     code = exitcodes.OK
     reports = []
     for member in members:
-        router = backend.router(
+        router = make_router(
             path=settings.path, log_level=30, on_output=lambda event: None, on_log=lambda event: None,
             interactive=not as_json and not settings.no_stdin,
         )  # fmt: skip

@@ -135,7 +135,7 @@ def _explain_imports(session: Session, host: Member, context: ContextLike) -> No
     from remotesvc.bootstrap.errors import Error
 
     try:
-        origins = session.backend.explain_imports(session.router, context, EXPLAIN_LIMIT)
+        origins = session.router.explain_imports(context.options(timeout=EXPLAIN_LIMIT))
     except Error as error:  # what the call itself ended with matters more
         session.console.note(f"{host.label}: nothing is known of its imports: {error}")
         return
