@@ -1,10 +1,11 @@
-"""What `run` and `call` share: words that belong to a function, what is known of it here, and its generators."""
+"""What `run` and `call` share: words that belong to a function, and what is known of it here."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,13 +18,13 @@ from .settings import Settings
 from .stdin import take_stdin
 
 if TYPE_CHECKING:
-    from remotesvc.fleet.attempt import Attempt
+    from remotesvc.fleet.arguments import FactsPlace
     from remotesvc.fleet.member import Member
 
     from .arguments.bind import Word
     from .arguments.signature import Callee
     from .arguments.target import Target
-    from .fanout import Session
+    from .fanout import Session, Work
 
 _MOST = MAX_MESSAGE - (1 << 20)
 """Bytes of standard input that become an argument: one message, with room for the rest of the call."""
@@ -54,7 +55,49 @@ class RunCommand(click.Command):
         return [*super().collect_usage_pieces(ctx), "[ARG]...", "[--NAME VALUE]..."]
 
 
-def examine(target: Target, of_service: bool = False) -> Callee:
+@dataclass(frozen=True)
+class Prepared:
+    """A session whose hosts are to run one function, and the arguments of it."""
+
+    session: Session
+    args: list[Any]
+    kwargs: dict[str, Any]
+    facts: FactsPlace | None
+    all_json: bool
+
+    def arguments(self, host: Member) -> tuple[Sequence[Any], dict[str, Any]]:
+        """Those for one host: with what is known of it, where the function takes that."""
+        return (self.args, self.kwargs) if self.facts is None else self.facts.fill(self.args, self.kwargs, host.facts())
+
+    def run(self, work: Work) -> int:
+        """As of the session; with a hint where a call failed because its arguments were texts, perhaps."""
+        code = self.session.run(work)
+        if not self.all_json and any(isinstance(value, str) for value in (*self.args, *self.kwargs.values())):
+            _explain_type_errors(self.session)
+        return code
+
+
+def prepare(
+    ctx: click.Context, hosts: str, target: Target, settings: Settings, keywords: Sequence[str], all_json: bool,
+    of_service: bool = False,
+) -> Prepared:  # fmt: skip
+    """What is to be run on the hosts of a pattern: the target's function, with the words behind it and those of --kw.
+
+    Raises BadUsage for what this machine knows that it cannot work. Ends the command where its options only ask.
+    """
+    from .arguments.deferred import as_records
+    from .fanout import Session
+
+    callee = _examine(target, of_service)
+    _settle_options(ctx, callee)
+    session = Session.of(ctx, hosts, settings.replace(path=target.path))
+    args, kwargs = _arguments_for(session, callee, ctx.meta[WORDS], keywords, all_json)
+    if of_service:
+        args, kwargs = as_records(args), as_records(kwargs)
+    return Prepared(session, args, kwargs, callee.facts, all_json)
+
+
+def _examine(target: Target, of_service: bool) -> Callee:
     """What this machine knows of the target's function; BadUsage if it knows that it cannot be called."""
     from .arguments.signature import parse_source, read_callee, unchecked
     from .arguments.target import find_source, module_finder
@@ -74,7 +117,7 @@ def examine(target: Target, of_service: bool = False) -> Callee:
         return unchecked(target.call, f"{target.module} of this machine has no such function")
 
 
-def settle_options(ctx: click.Context, callee: Callee) -> None:
+def _settle_options(ctx: click.Context, callee: Callee) -> None:
     """What options of ours mean behind the target, now that the function is known: its own help, which ends the
     command; BadUsage where they are parameters of it, too."""
     from .arguments.usage import check_names, usage_of, wants_usage
@@ -86,7 +129,7 @@ def settle_options(ctx: click.Context, callee: Callee) -> None:
     check_names(callee, behind)
 
 
-def arguments_for(
+def _arguments_for(
     session: Session, callee: Callee, words: Sequence[Word], keywords: Sequence[str], all_json: bool
 ) -> tuple[list[Any], dict[str, Any]]:
     """The arguments of the call, from the words behind the target and those of --kw; see `bind`."""
@@ -97,7 +140,7 @@ def arguments_for(
     return bind(callee, words, keywords, stdin_reader(session.settings), all_json=all_json)
 
 
-def explain_type_errors(session: Session) -> None:
+def _explain_type_errors(session: Session) -> None:
     """A hint where a call failed because its arguments were texts, perhaps: not because of how many they were."""
     from .show.jsonout import error_message, error_type
 
@@ -124,21 +167,3 @@ def stdin_reader(settings: Settings, what: str = "an argument") -> Callable[[], 
         return data
 
     return read
-
-
-def exhaust(session: Session, host: Member, attempt: Attempt, items: Any) -> Any:
-    """The value of a generator function: a list where it is kept for later, else each item is printed as it comes.
-
-    Raises Cancelled when the run is stopped before it has ended.
-    """
-    from .show.report import Streamed
-
-    if session.settings.keeps_answers or session.settings.write_result is not None:
-        return attempt.whole(items)
-    for item in attempt.each(items):
-        text = session.console.value(item)
-        if session.several:
-            session.console.labelled_result(host.label, text)
-        else:
-            session.console.result(text if text.endswith("\n") else text + "\n")
-    return Streamed()

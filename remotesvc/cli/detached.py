@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.errors import Lost
 
-from .settings import Settings
-
 if TYPE_CHECKING:
-    from remotesvc.fleet.attempt import Attempt
-    from remotesvc.fleet.member import Member
     from remotesvc.jobs.job import Job
     from remotesvc.jobs.record import JobInfo
 
-    from .fanout import Session
-    from .hosts import ContextLike
+    from .visit import Visit
 
-Begin = Callable[["ContextLike", "Attempt", str, Any, "dict[str, Any]"], str]
+Begin = Callable[["Visit", str, "Sequence[Any]", "dict[str, Any]"], str]
 
 
-def detacher(settings: Settings, jobs_dir: str | None, output_limit: int | None) -> Begin:
+def detacher(jobs_dir: str | None, output_limit: int | None) -> Begin:
     """What begins a job on a host and returns its id. The ids of one run have their first half in common."""
     from remotesvc.jobs.ids import new_run
     from remotesvc.jobs.job import detach
@@ -30,9 +25,9 @@ def detacher(settings: Settings, jobs_dir: str | None, output_limit: int | None)
     check_place(jobs_dir)
     run = new_run()
 
-    def begin(context: ContextLike, attempt: Attempt, call: str, args: Any, kwargs: dict[str, Any]) -> str:
-        calls: Any = calls_of(context, settings, jobs_dir, output_limit=output_limit)
-        job: Job = attempt.wait(lambda: detach(calls, call, tuple(args), kwargs, run))
+    def begin(visit: Visit, call: str, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
+        calls: Any = visit.calls(jobs_dir=jobs_dir, output_limit=output_limit)
+        job: Job = visit.attempt.wait(lambda: detach(calls, call, tuple(args), kwargs, run))
         return job.id
 
     return begin
@@ -45,31 +40,24 @@ def check_place(jobs_dir: str | None) -> None:
     Options().replace({"jobs_dir": jobs_dir})
 
 
-def calls_of(context: ContextLike, settings: Settings, jobs_dir: str | None, **options: Any) -> Any:
-    """The context with what the command line says of jobs, and of time for questions."""
-    return context.options(timeout=settings.timeout or None, jobs_dir=jobs_dir, **options)
-
-
-def show(session: Session, host: Member, context: Any, attempt: Attempt, job: Job, wait: bool, follow: bool,
-         timeout: float | None) -> Any:  # fmt: skip
+def show(visit: Visit, job: Job, wait: bool, follow: bool) -> Any:
     """Show what a job has printed, and return its value or raise its error, as `remotesvc run` would have.
 
-    wait: not before it has ended. follow: show what it prints meanwhile, too.
+    wait: not before it has ended, or -T is over. follow: show what it prints meanwhile, too.
     """
     from remotesvc.bootstrap.failures.callerror import CallError
 
-    from .calls import exhaust
-
-    attempt.on_stop(job.stop_waiting)
+    timeout = visit.session.settings.timeout or None
+    visit.attempt.on_stop(job.stop_waiting)
     try:
         if wait and not follow:
             job.wait(timeout)
-        _print(session, context, host, job.raw(follow, timeout))
+        _print(visit, job.raw(follow, timeout))
     except Lost as error:  # the connection: what became of a job is told below
-        told = f"The job needs no connection and may go on: remotesvc jobs {host.text} {job.id}"
+        told = f"The job needs no connection and may go on: remotesvc jobs {visit.host.text} {job.id}"
         error.hint = told  # type: ignore[attr-defined]  # what is shown of any error that has one
         raise
-    if attempt.stopped:
+    if visit.attempt.stopped:
         from remotesvc.futures import Cancelled
 
         raise Cancelled("nobody waits any more; the job goes on")
@@ -78,11 +66,11 @@ def show(session: Session, host: Member, context: Any, attempt: Attempt, job: Jo
     except BaseException as error:
         given: list[Any] | None = getattr(error, "items", None)
         if given is not None:
-            exhaust(session, host, attempt, _one_by_one(given))
+            visit.exhaust(_one_by_one(given))
         if isinstance(error, CallError):
-            session.explain(context, error)
+            visit.explain(error)
         raise
-    return exhaust(session, host, attempt, _one_by_one(value)) if several else value
+    return visit.exhaust(_one_by_one(value)) if several else value
 
 
 def _one_by_one(items: Iterable[Any]) -> Iterator[Any]:
@@ -90,12 +78,13 @@ def _one_by_one(items: Iterable[Any]) -> Iterator[Any]:
     yield from items
 
 
-def _print(session: Session, context: Any, host: Member, printed: Iterable[tuple[str, bytes]]) -> None:
+def _print(visit: Visit, printed: Iterable[tuple[str, bytes]]) -> None:
     from remotesvc.output import OutputEvent
 
     for stream, data in printed:
         text, name = data.decode("utf-8", "replace"), "stderr" if stream == "stderr" else "stdout"
-        session.live(OutputEvent(context.id, host.text, name, text, 0, data))  # type: ignore[arg-type]
+        event = OutputEvent(visit.context.id, visit.host.text, name, text, 0, data)  # type: ignore[arg-type]
+        visit.session.live(event)
 
 
 def listing(jobs: Iterable[JobInfo]) -> str:

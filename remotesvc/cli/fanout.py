@@ -19,24 +19,27 @@ from remotesvc.fleet.schedule import Limits
 
 from . import exitcodes, outfiles
 from .descriptors import forks_that_fit
-from .hosts import CallsLike, ContextLike, FutureLike, MakeRouter, RouterLike, check, open_context, settle
+from .hosts import MakeRouter, RouterLike, check, open_context, settle
 from .interrupt import Interrupts
 from .problems import BadUsage, OurError
 from .secrets import with_passwords
+from .selection import select_hosts
 from .settings import Settings, use_color, use_progress
 from .show.collected import collecting
 from .show.console import Console
 from .show.jsonout import error_message
 from .show.live import Live, log_line, time_stamp
 from .show.render import below
-from .show.report import Reporter
+from .show.report import Reporter, Text, choose
 from .show.stream import Stream
+from .visit import Visit
 
 if TYPE_CHECKING:
-    from remotesvc.bootstrap.failures.callerror import CallError
+    import click
+
     from remotesvc.output import LogEvent
 
-Work = Callable[["Session", Member, ContextLike, Attempt], Any]
+Work = Callable[[Visit], Any]
 ExitCode = Callable[[list[Outcome]], int]
 _WARNING, _INFO, _DEBUG = 30, 20, 10
 _AFTER_INTERRUPT = 128 * 1024
@@ -56,6 +59,11 @@ class Session:
     stop: Stop
     outcomes: list[Outcome] = field(default_factory=list)
     _router: RouterLike | None = None
+
+    @classmethod
+    def of(cls, ctx: click.Context, pattern: str, settings: Settings, own_streams: bool = False) -> Session:
+        """The session of a command that works on the hosts of PATTERN. Raises what `select_hosts` and `create` do."""
+        return cls.create(settings, select_hosts(pattern, settings), ctx.obj, own_streams)
 
     @classmethod
     def create(
@@ -78,9 +86,13 @@ class Session:
     def several(self) -> bool:
         return len(self.hosts) > 1
 
-    def run(self, work: Work, reporter: Reporter, exit_code: ExitCode | None = None) -> int:
-        """Do `work` for every host over a connection to it, report each outcome as it comes; returns the exit code."""
+    def run(self, work: Work, text: Text | None = None, exit_code: ExitCode | None = None) -> int:
+        """Do `work` for every host over a connection to it, show each outcome as it comes; returns the exit code.
+
+        `text` makes the text of a value where that is not simply the value.
+        """
         settings = self.settings
+        reporter = choose(settings, self.console, self.hosts, text)
         router = self.make_router(
             path=settings.path,
             imports=settings.origins,
@@ -101,7 +113,7 @@ class Session:
                 self.live.name(context.id, host.text)
                 if settings.limits.only_when_up:
                     context.wait_ready()
-                return work(self, host, context, attempt)
+                return work(Visit(self, host, context, attempt))
             finally:
                 settle(router, context)
                 attempt.phases.update(context.phases)
@@ -135,10 +147,6 @@ class Session:
         """What connects the hosts: for the work of `run`."""
         assert self._router is not None
         return self._router
-
-    def explain(self, context: ContextLike, error: CallError) -> None:
-        """Have an error say what is known here of its reason."""
-        error.hint = self.router.explain_error(context, error)
 
     def _left_out(self) -> Mapping[int, int]:
         return {} if self._router is None else self._router.output_left_out
@@ -267,16 +275,3 @@ def make_console(settings: Settings, progress: bool = False, on_broken: Callable
         progress=progress and use_progress(settings, os.environ, streams[1].is_terminal),
         on_broken=on_broken,
     )
-
-
-def wait_for(context: ContextLike, settings: Settings, attempt: Attempt, fn: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call `fn` there within -T; a stop of the run cancels the call."""
-    return finish(context, settings, attempt, lambda calls: calls.submit(fn, *args, **kwargs))
-
-
-def finish(
-    context: ContextLike, settings: Settings, attempt: Attempt, start: Callable[[CallsLike], FutureLike]
-) -> Any:
-    """Start a call within -T and wait for it; a stop of the run cancels it."""
-    options = {"timeout": settings.timeout} if settings.timeout else {}
-    return attempt.wait(lambda: start(context.options(**options)))

@@ -14,10 +14,7 @@ from remotesvc.bootstrap.errors import Cancelled, Error
 from .stdin import StandardInput
 
 if TYPE_CHECKING:
-    from remotesvc.fleet.attempt import Attempt
-
-    from .hosts import ContextLike, RouterLike
-    from .settings import Settings
+    from .visit import Visit
 
 _FN = "remotesvc.shell:run_fed"
 _PIECE = 128 * 1024
@@ -36,22 +33,18 @@ class Feed:
         self._source = StandardInput()
         self._kept = _Kept(self._source) if again else None
 
-    def run(
-        self, router: RouterLike, context: ContextLike, settings: Settings, attempt: Attempt,
-        command: str | list[str],
-    ) -> int:  # fmt: skip
+    def run(self, visit: Visit, command: str | list[str]) -> int:
         """The exit code of a command that is fed. Raises what its call does, and OSError if there is no reading on."""
         from remotesvc.messages.channel import Channel
         from remotesvc.messages.errors import WaitTimeout
 
-        from .fanout import wait_for
-
-        channel, ended = Channel(router, context), threading.Event()
+        router: Any = visit.session.router
+        channel, ended = Channel(router, visit.context), threading.Event()
         failures: list[OSError] = []
         pieces = self._kept.pieces(ended.is_set) if self._kept is not None else iter(self._source.read, b"")
         threading.Thread(target=_pour, args=(pieces, channel, failures), name="remotesvc-stdin", daemon=True).start()
         try:
-            code: int = wait_for(context, settings, attempt, _FN, command, channel.invitation)
+            code: int = visit.call(_FN, command, channel.invitation)
         finally:
             ended.set()
             if self._kept is None:

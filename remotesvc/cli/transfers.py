@@ -19,13 +19,11 @@ from .options import COMPLETE_FILES, connection_options, here, hosts_argument, o
 from .problems import BadUsage
 from .settings import Settings, use_progress
 from .show.meter import Meter, size_text
-from .show.report import choose
 
 if TYPE_CHECKING:
-    from remotesvc.fleet.attempt import Attempt
     from remotesvc.fleet.member import Member
 
-    from .hosts import ContextLike
+    from .visit import Visit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 SKIPPED_SHOWN = 3
@@ -192,24 +190,22 @@ def run_transfers(ctx: click.Context, hosts: str, shared: dict[str, Any], check:
     and `planned` are as of `Moves.text`.
     """
     from .fanout import Session
-    from .selection import select_hosts
 
     settings = Settings.take(shared)
-    session = Session.create(settings.replace(path=here(), no_progress=True),
-                             select_hosts(hosts, settings), ctx.obj)
+    session = Session.of(ctx, hosts, settings.replace(path=here(), no_progress=True))
     check(session.hosts)
     as_json = settings.json or settings.jsonl
     meter = Meter(session.console, use_progress(settings, os.environ, session.console.err.is_terminal), session.several)
     if to_stdout and as_json:
         raise BadUsage("standard output can be the file or JSON, not both")
 
-    def for_host(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Moves | dict[str, Any]:
-        stop, moves = threading.Event(), Moves()
-        attempt.on_stop(stop.set)
-        options = {"progress": meter.progress(host.label), "stop": stop, "timeout": settings.timeout or None}
+    def for_host(visit: Visit) -> Moves | dict[str, Any]:
+        stop, moves, label = threading.Event(), Moves(), visit.host.label
+        visit.attempt.on_stop(stop.set)
+        options = {"progress": meter.progress(label), "stop": stop, "timeout": settings.timeout or None}
         try:
-            for copied in work(context, host.text, options):
-                meter.ended(host.label)
+            for copied in work(visit.context, visit.host.text, options):
+                meter.ended(label)
                 moves.copied.append(copied)
         except OSError as error:
             if isinstance(error, Error):  # the target's: ours are nothing but what the system says
@@ -227,4 +223,4 @@ def run_transfers(ctx: click.Context, hosts: str, shared: dict[str, Any], check:
         return str(outcome.value.text(names, planned))
 
     with meter:
-        return session.run(for_host, choose(settings, session.console, session.hosts, text))
+        return session.run(for_host, text)

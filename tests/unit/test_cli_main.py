@@ -252,6 +252,13 @@ def test_only_the_target_has_the_module(capsys: pytest.CaptureFixture[str]) -> N
     assert "h: ok in " in err and "tcp 1.0" in err
 
 
+@pytest.mark.parametrize("name", ["fn", "self", "context", "host", "attempt", "settings"])
+def test_a_parameter_may_have_any_name(name: str) -> None:
+    backend = FakeBackend(lambda context, /, **kwargs: None)
+    assert main(["run", "h", "nowhere.at_all:f", f"--{name}=1"], backend) == 0
+    assert backend.calls[0][3] == {name: "1"}
+
+
 def test_a_missing_function_of_the_standard_library_is_the_targets_business() -> None:
     assert main(["run", "h", "shutil:made_up_in_3_20"], FakeBackend()) == 0
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..calls import WORDS, RunCommand, arguments_for, examine, exhaust, explain_type_errors, settle_options
+from ..calls import RunCommand, prepare
 from ..options import (
     COMPLETE_FUNCTIONS,
     argument_options,
@@ -21,13 +21,10 @@ from ..problems import BadUsage
 from ..settings import Settings
 
 if TYPE_CHECKING:
-    from remotesvc.fleet.attempt import Attempt
-    from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
 
     from ..arguments.target import Target
-    from ..fanout import Session
-    from ..hosts import ContextLike
+    from ..visit import Visit
 
 
 @click.command(
@@ -55,35 +52,19 @@ def call(
     Exit code: 0 all fine, 2 a call failed, 4 a host was unreachable, 8 timed out or stopped (bits, or-ed),
     64 wrong usage, 130 interrupted.
     """
-    from ..arguments.deferred import as_records
-    from ..fanout import Session, finish
-    from ..selection import select_hosts
-    from ..show.report import choose
-
     settings = Settings.take(shared)
     parsed = _parse(target, settings.path)
-    settings = settings.replace(path=parsed.path)
-    callee = examine(parsed, of_service=True)
-    settle_options(ctx, callee)
-    session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
-    args, kwargs = arguments_for(session, callee, ctx.meta[WORDS], keywords, json_args)
-    args, kwargs = as_records(args), as_records(kwargs)
+    prepared = prepare(ctx, hosts, parsed, settings, keywords, json_args, of_service=True)
     cls, _, method = parsed.qualname.rpartition(".")
     service = f"{parsed.module}.{cls}"
 
-    facts = callee.facts
-
-    def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
-        own, named = (args, kwargs) if facts is None else facts.fill(args, kwargs, host.facts())
-        value = finish(
-            context, settings, attempt, lambda calls: calls.call_service_async(service, method, *own, **named)
+    def work(visit: Visit) -> Any:
+        args, kwargs = prepared.arguments(visit.host)
+        return visit.exhaust(
+            visit.attempt.wait(lambda: visit.calls().call_service_async(service, method, *args, **kwargs))
         )
-        return exhaust(session, host, attempt, value) if hasattr(value, "__next__") else value
 
-    code = session.run(work, choose(settings, session.console, session.hosts))
-    if not json_args and any(isinstance(value, str) for value in (*args, *kwargs.values())):
-        explain_type_errors(session)
-    return code
+    return prepared.run(work)
 
 
 @click.command("services", epilog="Example:  remotesvc services web1 disks.py:DiskUsage")
@@ -100,9 +81,7 @@ def services(ctx: click.Context, /, hosts: str, names: tuple[str, ...], **shared
 
     Exit code: as of `remotesvc call`.
     """
-    from ..fanout import Session, wait_for
-    from ..selection import select_hosts
-    from ..show.report import choose
+    from ..fanout import Session
 
     settings = Settings.take(shared)
     wanted = []
@@ -110,15 +89,13 @@ def services(ctx: click.Context, /, hosts: str, names: tuple[str, ...], **shared
         parsed = _parse_service(name, settings.path)
         settings = settings.replace(path=parsed.path)
         wanted.append(parsed.call)
-    session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
 
-    def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
+    def work(visit: Visit) -> Any:
         for name in wanted:  # only the class knows its name, and asking for it brings its module along
-            wait_for(context, settings, attempt, f"{name}.name")
-        names = [name.replace(":", ".") for name in wanted]
-        return wait_for(context, settings, attempt, "remotesvc.service.local:active", names)
+            visit.call(f"{name}.name")
+        return visit.call("remotesvc.service.local:active", [name.replace(":", ".") for name in wanted])
 
-    return session.run(work, choose(settings, session.console, session.hosts, _text))
+    return Session.of(ctx, hosts, settings).run(work, _text)
 
 
 def _parse(text: str, path: tuple[str, ...]) -> Target:

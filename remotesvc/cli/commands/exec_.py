@@ -13,13 +13,12 @@ from ..settings import Settings
 from ..stdin import take_stdin
 
 if TYPE_CHECKING:
-    from remotesvc.fleet.attempt import Attempt
-    from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
 
     from ..fanout import Session
     from ..feed import Feed
-    from ..hosts import ContextLike
+    from ..visit import Visit
+
 
 class ExecCommand(click.Command):
     """A command whose COMMAND keeps its options, with or without a -- ahead of it, as with ssh."""
@@ -61,28 +60,18 @@ def exec_(
     """
     from .. import exitcodes
     from ..fanout import Session
-    from ..selection import select_hosts
-    from ..show.report import choose
 
-    settings = Settings.take(shared)
-    settings = settings.replace(path=here())
-    session = Session.create(settings, select_hosts(hosts, settings), ctx.obj, own_streams=True)
+    session = Session.of(ctx, hosts, Settings.take(shared).replace(path=here()), own_streams=True)
     what: Any = " ".join(command) if shell or len(command) == 1 else list(command)
-    source = _feed(session, settings) if feed else None
+    source = _feed(session) if feed else None
 
-    def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> None:
+    def work(visit: Visit) -> None:
         from remotesvc.fleet.outcome import Status
 
-        from ..fanout import wait_for
-
-        if source is None:
-            attempt.rc = wait_for(context, settings, attempt, "remotesvc.shell:run", what)
-        else:
-            attempt.rc = source.run(session.router, context, settings, attempt, what)
-        if attempt.rc:
-            attempt.status = Status.FAILED
-
-    reporter = choose(settings, session.console, session.hosts, lambda outcome: None)
+        code = visit.call("remotesvc.shell:run", what) if source is None else source.run(visit, what)
+        visit.attempt.rc = code
+        if code:
+            visit.attempt.status = Status.FAILED
 
     def exit_code(outcomes: list[Outcome]) -> int:
         if maxrc or not session.several:
@@ -90,15 +79,16 @@ def exec_(
         return exitcodes.combine(outcomes)
 
     try:
-        return session.run(work, reporter, exit_code)
+        return session.run(work, lambda outcome: None, exit_code)
     finally:
         if source is not None:
             source.close()
 
 
-def _feed(session: Session, settings: Settings) -> Feed:
+def _feed(session: Session) -> Feed:
     from ..feed import Feed
 
+    settings = session.settings
     if settings.no_stdin:
         raise BadUsage("--stdin and -n exclude each other")
     if sys.stdin is None:

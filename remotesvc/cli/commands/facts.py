@@ -10,11 +10,7 @@ from ..options import connection_options, hosts_argument, output_options
 from ..settings import Settings
 
 if TYPE_CHECKING:
-    from remotesvc.fleet.attempt import Attempt
-    from remotesvc.fleet.member import Member
-
-    from ..fanout import Session
-    from ..hosts import ContextLike
+    from ..visit import Visit
 
 
 @click.command("facts", epilog="Example:  remotesvc facts web --json")
@@ -28,15 +24,9 @@ def facts(ctx: click.Context, /, hosts: str, **shared: Any) -> int:
     Exit code: as of run.
     """
     from ..fanout import Session
-    from ..selection import select_hosts
-    from ..show.report import choose
 
-    settings = Settings.take(shared)
-    session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
-    return session.run(_work, choose(settings, session.console, session.hosts))
+    return Session.of(ctx, hosts, Settings.take(shared)).run(_work)
 
 
-def _work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
-    from ..fanout import wait_for
-
-    return wait_for(context, session.settings, attempt, "remotesvc.facts:gather")
+def _work(visit: Visit) -> Any:
+    return visit.call("remotesvc.facts:gather")

@@ -20,12 +20,10 @@ from ..problems import BadUsage
 from ..settings import Settings
 
 if TYPE_CHECKING:
-    from remotesvc.fleet.attempt import Attempt
-    from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
 
-    from ..fanout import Session
-    from ..hosts import ContextLike
+    from ..show.report import Text
+    from ..visit import Visit
 
 
 @click.command(
@@ -61,20 +59,18 @@ def jobs(
     from remotesvc.jobs.ids import check
     from remotesvc.jobs.job import forget_ended
 
-    from ..detached import calls_of, check_place, show
+    from ..detached import check_place, show
     from ..fanout import Session
-    from ..selection import select_hosts
-    from ..show.report import Text, choose
 
     _check(ids, wait or follow, kill, forget)
     for each in ids:
         check(each)
     check_place(jobs_dir)
-    settings = Settings.take(shared)
-    session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
+    session = Session.of(ctx, hosts, Settings.take(shared))
 
-    def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
-        calls = calls_of(context, settings, jobs_dir)
+    def work(visit: Visit) -> Any:
+        calls: Any = visit.calls(jobs_dir=jobs_dir)
+        attempt = visit.attempt
         if not ids:
             return attempt.wait(lambda: forget_ended(calls) if forget else calls.jobs())
         handles = [calls.job(each) for each in ids]
@@ -84,9 +80,9 @@ def jobs(
             found = list(ids)
         else:
             # Its time is for waiting, which may be as long as the job takes.
-            job = context.options(jobs_dir=jobs_dir).job(ids[0])
+            job = visit.context.options(jobs_dir=jobs_dir).job(ids[0])
             try:
-                found = show(session, host, context, attempt, job, wait, follow, settings.timeout or None)
+                found = show(visit, job, wait, follow)
             except Exception:
                 if forget:
                     with suppress(Error):  # it is running, or is none, or its host is gone
@@ -102,7 +98,7 @@ def jobs(
         text = _listing
     elif forget and not (wait or follow):
         text = _forgotten
-    return session.run(work, choose(settings, session.console, session.hosts, text))
+    return session.run(work, text)
 
 
 def _listing(outcome: Outcome) -> str | None:

@@ -11,12 +11,9 @@ from ..options import connection_options, hosts_argument, output_options
 from ..settings import Settings
 
 if TYPE_CHECKING:
-    from remotesvc.fleet.attempt import Attempt
-    from remotesvc.fleet.member import Member
     from remotesvc.fleet.outcome import Outcome
 
-    from ..fanout import Session
-    from ..hosts import ContextLike
+    from ..visit import Visit
 
 _PINGS = 3
 """The best of so many counts: during the first, both sides are still busy starting."""
@@ -33,15 +30,12 @@ def ping(ctx: click.Context, /, hosts: str, **shared: Any) -> int:
     Exit code: 0 all fine, 4 a host was unreachable, 8 stopped.
     """
     from ..fanout import Session
-    from ..selection import select_hosts
-    from ..show.report import choose
 
-    settings = Settings.take(shared)
-    session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
-    return session.run(_work, choose(settings, session.console, session.hosts, _text))
+    return Session.of(ctx, hosts, Settings.take(shared)).run(_work, _text)
 
 
-def _work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> dict[str, Any]:
+def _work(visit: Visit) -> dict[str, Any]:
+    context = visit.context
     info = context.info
     round_trip = min(context.ping() for _ in range(_PINGS))
     return {

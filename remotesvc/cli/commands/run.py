@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..calls import (
-    STDIN,
-    WORDS,
-    RunCommand,
-    arguments_for,
-    examine,
-    exhaust,
-    explain_type_errors,
-    settle_options,
-    stdin_reader,
-)
+from ..calls import STDIN, RunCommand, prepare, stdin_reader
 from ..options import (
     COMPLETE_FUNCTIONS,
     argument_options,
@@ -35,11 +25,7 @@ from ..problems import BadUsage
 from ..settings import Settings
 
 if TYPE_CHECKING:
-    from remotesvc.fleet.attempt import Attempt
-    from remotesvc.fleet.member import Member
-
-    from ..fanout import Session
-    from ..hosts import ContextLike
+    from ..visit import Visit
 
 EXPLAIN_LIMIT = 10.0
 """Seconds for asking a target what it has imported."""
@@ -88,9 +74,6 @@ def run(
     """
     from ..arguments.target import parse_target
     from ..detached import detacher
-    from ..fanout import Session
-    from ..selection import select_hosts
-    from ..show.report import choose
 
     settings = Settings.take(shared)
     if detach and explain_imports:
@@ -99,49 +82,39 @@ def run(
         target = ctx.with_resource(_module_of_stdin(settings)) + target.removeprefix(STDIN)
         settings = settings.replace(no_stdin=True)  # it has been read
     parsed = parse_target(target, settings.path or here())
-    settings = settings.replace(path=parsed.path)
-    callee = examine(parsed)
-    settle_options(ctx, callee)
-    session = Session.create(settings, select_hosts(hosts, settings), ctx.obj)
-    args, kwargs = arguments_for(session, callee, ctx.meta[WORDS], keywords, json_args)
-    facts = callee.facts
-    begin = detacher(settings, jobs_dir, output_limit) if detach else None
+    prepared = prepare(ctx, hosts, parsed, settings, keywords, json_args)
+    begin = detacher(jobs_dir, output_limit) if detach else None
 
-    def work(session: Session, host: Member, context: ContextLike, attempt: Attempt) -> Any:
+    def work(visit: Visit) -> Any:
         from remotesvc.bootstrap.failures.callerror import CallError
 
-        from ..fanout import wait_for
-
-        own, named = (args, kwargs) if facts is None else facts.fill(args, kwargs, host.facts())
+        args, kwargs = prepared.arguments(visit.host)
         try:
             if begin is not None:
-                return begin(context, attempt, parsed.call, own, named)
-            value = wait_for(context, settings, attempt, parsed.call, *own, **named)
-            return exhaust(session, host, attempt, value) if hasattr(value, "__next__") else value
+                return begin(visit, parsed.call, args, kwargs)
+            return visit.exhaust(visit.call(parsed.call, *args, **kwargs))
         except CallError as error:
-            session.explain(context, error)
+            visit.explain(error)
             raise
         finally:
             if explain_imports:
-                _explain_imports(session, host, context)
+                _explain_imports(visit)
 
-    code = session.run(work, choose(settings, session.console, session.hosts))
-    if not json_args and any(isinstance(value, str) for value in (*args, *kwargs.values())):
-        explain_type_errors(session)
-    return code
+    return prepared.run(work)
 
 
-def _explain_imports(session: Session, host: Member, context: ContextLike) -> None:
+def _explain_imports(visit: Visit) -> None:
     from remotesvc.bootstrap.errors import Error
 
+    console, label = visit.session.console, visit.host.label
     try:
-        origins = session.router.explain_imports(context.options(timeout=EXPLAIN_LIMIT))
+        origins = visit.session.router.explain_imports(visit.context.options(timeout=EXPLAIN_LIMIT))
     except Error as error:  # what the call itself ended with matters more
-        session.console.note(f"{host.label}: nothing is known of its imports: {error}")
+        console.note(f"{label}: nothing is known of its imports: {error}")
         return
     total = sum(each.bytes for each in origins)
-    lines = [f"{host.label}: {len(origins)} modules, {total} bytes", *(f"  {each}" for each in origins)]
-    session.console.note("\n".join(lines))
+    lines = [f"{label}: {len(origins)} modules, {total} bytes", *(f"  {each}" for each in origins)]
+    console.note("\n".join(lines))
 
 
 @contextmanager
