@@ -15,6 +15,11 @@ DIAGNOSTICS_SHOWN = 2000
 """How many characters of what the target said `str()` of an error shows; the attribute keeps all of it."""
 
 
+def headline(error: "Any") -> "str":
+    """The text of an error that has a host, without what it quotes and advises."""
+    return f"{error.host}: {error.message}" if error.host else error.message
+
+
 def with_diagnostics(headline: "str", said: "str", hint: "str" = "") -> "str":
     """The text of an error that quotes the target. Much of it is by an unknown program: no escape sequence of it
     reaches a terminal by way of us."""
@@ -50,8 +55,7 @@ class ConnectError(Error):
         return own
 
     def __str__(self) -> "str":
-        headline = f"{self.host}: {self.message}" if self.host else self.message
-        return with_diagnostics(headline, self.diagnostics, self.hint)
+        return with_diagnostics(headline(self), self.diagnostics, self.hint)
 
 
 class UnknownHost(ConnectError):

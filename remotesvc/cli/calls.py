@@ -142,10 +142,10 @@ def _arguments_for(
 
 def _explain_type_errors(session: Session) -> None:
     """A hint where a call failed because its arguments were texts, perhaps: not because of how many they were."""
-    from .show.jsonout import error_message, error_type
+    from .show.told import Told
 
-    errors = [outcome.error for outcome in session.outcomes if outcome.error is not None]
-    if any(error_type(error) == "TypeError" and not _OF_ARITY.search(error_message(error)) for error in errors):
+    errors = [Told.of(outcome.error) for outcome in session.outcomes if outcome.error is not None]
+    if any(error.type == "TypeError" and not _OF_ARITY.search(error.message) for error in errors):
         session.console.note(
             "Arguments without an annotation travel as strings; --json-args reads 4 as a number and [1, 2] as a list."
         )

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
-from remotesvc.bootstrap.errors import OutcomeError
-from remotesvc.bootstrap.unreachable import ConnectError, with_diagnostics
+from remotesvc.bootstrap.errors import Lost, OutcomeError
+from remotesvc.bootstrap.unreachable import ConnectError, headline, with_diagnostics
 
 from .hosts import ContextLike, RouterLike, open_context, peer_of, python_version
 from .settings import Settings
+from .show.told import Told
 
 if TYPE_CHECKING:
     from remotesvc.fleet.member import Member
@@ -113,15 +114,12 @@ def _steps(
     return steps
 
 
-def _problem(error: BaseException) -> str:
+def _problem(error: ConnectError | OutcomeError) -> str:
     """The error's own text without its advice, which stands by itself; marked, what the target said."""
-    from .show.render import speaker
-
-    text = str(error).removesuffix(getattr(error, "hint", "")).rstrip()
-    said = with_diagnostics("", getattr(error, "diagnostics", ""))
-    if not said:
-        return text
-    return f"{text.removesuffix(said).rstrip()}\n{speaker(error)} said:\n{indent(said, '  ')}"
+    if not isinstance(error, (ConnectError, Lost)):
+        return str(error)
+    text, said = with_diagnostics(headline(error), ""), with_diagnostics("", error.diagnostics)
+    return f"{text}\n{Told.of(error).speaker} said:\n{indent(said, '  ')}" if said else text
 
 
 def _of_connection(context: ContextLike) -> dict[str, str]:

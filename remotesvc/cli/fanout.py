@@ -27,11 +27,11 @@ from .selection import select_hosts
 from .settings import Settings, use_color, use_progress
 from .show.collected import collecting
 from .show.console import Console
-from .show.jsonout import error_message
 from .show.live import Live, log_line, time_stamp
 from .show.render import below
 from .show.report import Reporter, Text, choose
 from .show.stream import Stream
+from .show.told import Told
 from .visit import Visit
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Session:
 
         def retried(host: Member, tries: int, error: BaseException) -> None:
             if self.console.verbose:
-                self.console.note(f"{host.label}: {below(f'try {tries} failed: {error_message(error)}')}")
+                self.console.note(f"{host.label}: {below(f'try {tries} failed: {Told.of(error).message}')}")
 
         if settings.failed_to is not None and not outfiles.is_special(settings.failed_to):
             self._write_failed(settings.failed_to)  # all: whoever leaves at once must leave no earlier run's hosts

@@ -172,6 +172,14 @@ def test_connection_errors_say_where_and_what_to_do() -> None:
     }  # fmt: skip
 
 
+def test_attributes_of_a_users_error_that_are_no_texts_say_nothing() -> None:
+    error = ValueError("x")
+    error.__dict__ = {"message": b"m", "stage": ["s"], "hint": 1, "diagnostics": ["d"], "reason": {}, "frames": [1]}
+    assert jsonout.describe_error(error) == {"type": "ValueError", "message": "x", "frames": []}
+    for of_many in (False, True):
+        assert render.failure_text(Outcome("h", Status.FAILED, error=error), of_many=of_many) == "ValueError: x"
+
+
 def test_an_encode_error_is_not_taken_for_the_type_it_is_about() -> None:
     error = errors.EncodeError("cannot travel", where="args[0]", type_name="_thread.lock")
     assert jsonout.describe_error(error)["type"] == "EncodeError"

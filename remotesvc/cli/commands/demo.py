@@ -147,13 +147,14 @@ def _call(context: ContextLike, step: Step) -> Any:
 def _end_of(call: Callable[[], Any]) -> tuple[str | None, str]:
     """(None, the value as text) or (the name of the error, its text)."""
     from remotesvc.bootstrap.errors import Error
+    from remotesvc.bootstrap.failures.callerror import CallError
 
-    from ..show.jsonout import error_message, error_type
     from ..show.render import pretty
+    from ..show.told import Told
 
     try:
         return None, f"-> {pretty(call())}"
     except Error as error:
-        render = getattr(error, "render", None)
-        trace = f"\n{render()}" if render is not None else ""
-        return error_type(error), f"!! {error_type(error)}: {error_message(error)}{trace}"
+        told = Told.of(error)
+        trace = f"\n{error.render()}" if isinstance(error, CallError) else ""
+        return told.type, f"!! {told.type}: {told.message}{trace}"

@@ -38,7 +38,7 @@ from remotesvc.fleet.outcome import Outcome
 SCHEMA = 1
 """Raised when a field changes its meaning; fields may be added without."""
 
-_HUGE_BITS = 14_000
+HUGE_BITS = 14_000
 """Python refuses to write longer integers in decimal (4,300 digits)."""
 _AS_TEXT = frozenset((
     ("decimal", "Decimal"), ("fractions", "Fraction"), ("uuid", "UUID"), ("ipaddress", "IPv4Address"),
@@ -92,29 +92,14 @@ def dumps(value: Any) -> str:
 
 def describe_error(error: BaseException) -> dict[str, Any]:
     """`type`, `message`, `frames`; and of a connection error its `stage`, `hint`, `diagnostics`."""
-    result: dict[str, Any] = {
-        "type": error_type(error),
-        "message": error_message(error),
-        "frames": [_frame(frame) for frame in getattr(error, "frames", None) or ()],
-    }
-    for name in ("stage", "hint", "diagnostics"):
-        text = getattr(error, name, "")
-        if isinstance(text, str) and text:
-            result[name] = text
-    return result
+    from .told import Told
 
-
-def error_type(error: BaseException) -> str:
-    """The class raised on the target, or the class of an error of our own, which has one name on both sides."""
-    remote = getattr(error, "remote", False) is True
-    name = str(getattr(error, "type_name", "") or type(error).__name__) if remote else type(error).__name__
-    return name.rpartition(".")[2] if name.startswith("remotesvc.") else name
-
-
-def error_message(error: BaseException) -> str:
-    """The message without the host in front of it: who shows it has a label."""
-    message = getattr(error, "message", None)
-    return message if isinstance(message, str) else str(error)
+    told = Told.of(error)
+    more = {"stage": told.stage, "hint": told.hint, "diagnostics": told.diagnostics}
+    return {
+        "type": told.type, "message": told.message, "frames": [_frame(frame) for frame in told.frames],
+        **{name: text for name, text in more.items() if text},
+    }  # fmt: skip
 
 
 def _frame(frame: Any) -> dict[str, Any]:
@@ -130,10 +115,10 @@ def encode(value: Any) -> Any:
     if value is None or kind is bool or kind is str:
         return value
     if kind is int:
-        return value if value.bit_length() < _HUGE_BITS else {"$int": hex(value)}
+        return value if value.bit_length() < HUGE_BITS else {"$int": hex(value)}
     if kind is float:
         return value if math.isfinite(value) else {"$float": repr(value)}
-    fields = _fields(value)
+    fields = fields_of(value)
     if fields is not None:
         # Loops, not comprehensions: before Python 3.12 those are stack frames of their own.
         encoded = {}
@@ -166,7 +151,7 @@ def _key(key: Any) -> str | None:
         return key
     if key is None or type(key) is bool:
         return json.dumps(key)
-    if (type(key) is int and key.bit_length() < _HUGE_BITS) or (type(key) is float and math.isfinite(key)):
+    if (type(key) is int and key.bit_length() < HUGE_BITS) or (type(key) is float and math.isfinite(key)):
         return repr(key)
     return None
 
@@ -179,7 +164,8 @@ def is_record(value: Any) -> bool:
     )
 
 
-def _fields(value: Any) -> dict[str, Any] | None:
+def fields_of(value: Any) -> dict[str, Any] | None:
+    """The fields of a Record, dataclass or namedtuple; None of anything else."""
     if is_record(value):
         return dict(value.fields)
     names = getattr(type(value), "_fields", None) or getattr(type(value), "__dataclass_fields__", None)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.finder import ROOT
 from remotesvc.fleet.outcome import Outcome, Status
 
-from .jsonout import error_message, error_type, is_record
+from .jsonout import HUGE_BITS, fields_of, is_record
+
+if TYPE_CHECKING:
+    from remotesvc.bootstrap.failures.callerror import CallError
 
 WIDTH = 100
 DEEPEST = 12
@@ -18,11 +21,6 @@ MOST_CHARACTERS = 256 * 1024
 _LONGEST_LEAF = 16 * 1024
 SAID_LINES, SAID_WIDTH = 20, 300
 """Of what a target said before a failure, so many last lines are shown, and so many characters of each."""
-_SAYS = {
-    "config": "ssh", "tcp": "what was to connect us", "become": "what was to let us in", "exec": "what was to start it",
-}  # fmt: skip
-"""Whose words an error quotes, by the stage that failed; after these stages they are the target's."""
-_HUGE_BITS = 14_000
 _QUICK = frozenset([str, bytes, float, bool, type(None)])
 _BRACKETS: dict[type, Sequence[str]] = {
     list: "[]",
@@ -95,7 +93,7 @@ class _Printer:
         if isinstance(value, memoryview):  # its repr is an address
             return f"memoryview({self._leaf(value.tobytes() if value.format == 'B' else value.tolist())})"
         left_out = 0
-        if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > _HUGE_BITS:
+        if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > HUGE_BITS:
             text = hex(value)  # Python refuses to write it in decimal
         elif isinstance(value, (str, bytes, bytearray)) and len(value) > _LONGEST_LEAF and not self._whole:
             left_out = len(value) - _LONGEST_LEAF
@@ -111,18 +109,10 @@ class _Printer:
 
     def _parts(self, value: Any) -> tuple[str, str, Any, int] | None:
         """(opening, closing, (prefix, item) pairs, how many) of a container, None for a leaf."""
-        if is_record(value):
-            fields = value.fields
-            return (
-                f"{value.type_name}(",
-                ")",
-                ((f"{name}=", item) for name, item in fields.items()),
-                len(fields),
-            )
-        names = getattr(type(value), "_fields", None) or getattr(type(value), "__dataclass_fields__", None)
-        if names is not None:
-            pairs = ((f"{name}=", getattr(value, name, None)) for name in names)
-            return f"{type(value).__name__}(", ")", pairs, len(names)
+        fields = fields_of(value)
+        if fields is not None:
+            name = value.type_name if is_record(value) else type(value).__name__
+            return f"{name}(", ")", ((f"{name}=", item) for name, item in fields.items()), len(fields)
         brackets = _BRACKETS.get(type(value))
         if brackets is None or (not value and isinstance(value, (set, frozenset))):
             return None
@@ -134,7 +124,7 @@ class _Printer:
 def _is_quick(value: Any) -> bool:
     """Whether its repr is all there is to it."""
     kind = type(value)
-    return kind in _QUICK or (kind is int and value.bit_length() <= _HUGE_BITS)
+    return kind in _QUICK or (kind is int and value.bit_length() <= HUGE_BITS)
 
 
 _STORY = {
@@ -153,40 +143,32 @@ def failure_text(outcome: Outcome, verbose: int = 0, of_many: bool = False, whol
     of_many: without the host's name, its address and how long it took, so that the same failure is the same text.
     whole: nothing is left out of what it gave before.
     """
+    from remotesvc.bootstrap.failures.callerror import CallError
+
+    from .told import Told
+
     error = outcome.error
     if error is None:
         return "\n".join([_STORY.get(outcome.status, "failed"), *_items_text(outcome, whole)])
-    headline = _headline(outcome, error)
-    if of_many:
-        reason = getattr(error, "reason", None)
-        if isinstance(reason, str):  # around it, the message has the address and the times
-            headline = headline.replace(error_message(error), reason)
+    told = Told.of(error)
+    headline = _headline(outcome.status, told.type, told.reason if of_many else told.message)
     more = []
-    render = getattr(error, "render", None)
-    if render is not None and (verbose or not _is_ours(error)):
-        trace = str(render())
+    if isinstance(error, CallError) and (verbose or not _is_ours(error)):
+        trace = error.render()
         if of_many:
-            trace = trace.replace(f"Remote traceback on {getattr(error, 'host', '')}", "Remote traceback")
+            trace = trace.replace(f"Remote traceback on {error.host}", "Remote traceback")
         # The traceback ends with the headline; without frames it is nothing but that.
         if trace.strip() and trace.strip() != headline.strip():
             more.append(trace)
     more += _items_text(outcome, whole)
-    diagnostics = getattr(error, "diagnostics", "")
-    if isinstance(diagnostics, str) and diagnostics.strip():
-        said = diagnostics.strip()
-        stage = getattr(error, "stage", None) or ""
+    said = told.diagnostics.strip()
+    if said:
         # Without a stage it is how a process died, of which each line counts.
-        lines = said.splitlines() if verbose else _last_said(said) if stage else said[-4000:].splitlines()
-        more.append(f"{speaker(error)} said:\n" + "\n".join(f"  {line}" for line in lines))
-    hint = getattr(error, "hint", "")
-    if isinstance(hint, str) and hint:
-        more.append(hint)
+        lines = said.splitlines() if verbose else _last_said(said) if told.stage else said[-4000:].splitlines()
+        more.append(f"{told.speaker} said:\n" + "\n".join(f"  {line}" for line in lines))
+    if told.hint:
+        more.append(told.hint)
     return "\n".join([headline, *more])
-
-
-def speaker(error: BaseException) -> str:
-    """Who said what an error quotes as its `diagnostics`."""
-    return _SAYS.get(getattr(error, "stage", None) or "", "the target")
 
 
 def _last_said(said: str) -> list[str]:
@@ -214,23 +196,20 @@ def _items_text(outcome: Outcome, whole: bool) -> list[str]:
     return [f"before that it gave {(whole_text if whole else pretty)(outcome.items)}"] if outcome.items else []
 
 
-def _is_ours(error: BaseException) -> bool:
+def _is_ours(error: CallError) -> bool:
     """Whether no code of the user's failed: what was called is ours, and it failed there or in the standard library."""
-    files = [str(frame[0]) for frame in getattr(error, "frames", ())]
+    files = [frame[0] for frame in error.frames]
     sent = [file for file in files if file.startswith(ROOT)]
     return bool(sent) and sent[0] == files[0] and all(file.startswith(ROOT + "remotesvc/") for file in sent)
 
 
-def _headline(outcome: Outcome, error: BaseException) -> str:
-    message = error_message(error)
-    if outcome.status is Status.FAILED:
-        name = error_type(error)
-        return f"{name}: {message}" if message else name
-    story = _STORY.get(outcome.status, "failed")
-    kind = type(error).__name__
+def _headline(status: Status, kind: str, message: str) -> str:
+    if status is Status.FAILED:
+        return f"{kind}: {message}" if message else kind
+    story = _STORY.get(status, "failed")
     if message == story:
         return story
-    return f"{story}: {kind}: {message}" if outcome.status is Status.UNREACHABLE else f"{story}: {message or kind}"
+    return f"{story}: {kind}: {message}" if status is Status.UNREACHABLE else f"{story}: {message or kind}"
 
 
 def phases_text(outcome: Outcome) -> str:
