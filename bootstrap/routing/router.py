@@ -203,7 +203,8 @@ class Router(object):
         if self.hub is not None:
             self.hub.on_refused(frame)
         if frame.kind == wire.MESSAGE and frame.reply_to:
-            self.control(wire.Frame(wire.DEAD, dst=frame.src, handle=frame.reply_to, payload=reason.encode()[:512]))
+            self.control(wire.Frame(wire.DEAD, dst=frame.src, handle=frame.reply_to,
+                                    payload=reason.encode("utf-8", "replace")[:512]))
 
     # -- receiving: on the reader thread of the link
 

@@ -120,6 +120,14 @@ def test_unknown_contexts_are_answered_as_dead(tree: MemoryTree, raw: RawPeer) -
     assert b"no route to context 12345" in raw.kind(wire.DEAD, handle=RANDOM | 3).payload
 
 
+def test_a_context_is_answered_as_dead_whose_loss_has_a_reason_with_surrogates(tree: MemoryTree, raw: RawPeer) -> None:
+    gone = tree.add()
+    link = tree.root.links[gone.id]
+    link.fail("/tmp/\udcff is gone")  # as Python reads the name of a file that is not UTF-8
+    raw.message(ECHO, "hello", dst=gone.id, reply_to=RANDOM | 3)
+    assert b"/tmp/? is gone" in raw.kind(wire.DEAD, handle=RANDOM | 3).payload
+
+
 def test_dead_and_busy_are_told_apart(tree: MemoryTree, raw: RawPeer) -> None:
     for flags, kind in ((0, NotSent), (1, Busy)):
         pending = tree.root.expect(raw.id)
