@@ -1,4 +1,4 @@
-"""The errors this package raises on purpose, one tree below `Error`: docs/errors.md. Zone K, imports nothing.
+"""The errors this package raises on purpose, one tree below `Error`: docs/errors.md. Imports nothing.
 
 All take a message first and keep everything else as plain attributes, so they pickle. Messages do not repeat the host:
 `str()` puts it in front. No message or attribute ever holds a password.

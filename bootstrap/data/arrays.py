@@ -1,4 +1,4 @@
-"""Buffers of numbers: memoryview, array.array, numpy arrays (zone K, imported on first need).
+"""Buffers of numbers: memoryview, array.array, numpy arrays (imported on first need).
 
 On the wire: what it was, byte order and format ("<d"; for numpy its own "<f8"), item size, shape, bytes.
 numpy is never imported: an array of it is known by its class's name and read through the buffer protocol, and

@@ -1,4 +1,4 @@
-"""Objects of classes, both ways (zone K, imported on first need).
+"""Objects of classes, both ways (imported on first need).
 
 Going out, a class only has to be of a known kind: Enum, namedtuple, struct sequence, dataclass, exception, or
 a relative of a builtin type, which then travels as that type. Coming in, a class is one the receiver

@@ -1,10 +1,10 @@
-"""Values to bytes and back: closed and data only (zone K; the C version of the same is `remotesvc.fastcodec`).
+"""Values to bytes and back: closed and data only. `remotesvc.fastcodec` is its version in C.
 
 The wire is MessagePack with the extensions of `tags`. What a peer sends can make the values listed in the user's
 documentation and nothing else: no name in it is looked up but in the tables the receiver gave, and no method of a
 user's class runs. The parts: `pack` and `values`/`classes` one way; `unpack`, `resolve` (tags) and `guard` (keys) back.
-A value without tags needs `pack` and `unpack` alone; the rest is imported when first met. So is `unpack`, which the
-first call can mostly do without: what it says is marshalled.
+All but `pack` is imported when first met: a value without tags needs no more than `unpack`, and the first call mostly
+not even that, for what it says is marshalled.
 """
 from ..errors import DecodeError
 from .limits import MAX_MESSAGE, MAX_STRUCTURED

@@ -1,4 +1,4 @@
-"""Dict keys and set elements chosen by somebody who is not trusted (zone K, pure).
+"""Dict keys and set elements chosen by somebody who is not trusted (pure).
 
 str and bytes have seeded hashes; numbers and what is made of them do not. One million 64-bit integers chosen
 for the order in which CPython probes its tables keep `dict()` busy for a minute, in C and holding the GIL;

@@ -1,4 +1,4 @@
-"""Rare values of the standard library on their way in (zone K, imported on first need).
+"""Rare values of the standard library on their way in (imported on first need).
 
 Only modules named here are imported, never one that a peer names; where this Python lacks one
 (python3-minimal), the value becomes a Record. """

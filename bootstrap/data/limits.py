@@ -1,4 +1,4 @@
-"""What the codec's two implementations hold messages to (zone K, pure); those of rare types stand in `tags`."""
+"""What the codec's two implementations hold messages to (pure); those of rare types stand in `tags`."""
 
 MAX_STRUCTURED = 8 << 20
 """Bytes of a message but its blobs."""

@@ -1,4 +1,4 @@
-"""Values to MessagePack (zone K, pure): one loop over a list of what is still to do, never recursion.
+"""Values to MessagePack (pure): one loop over a list of what is still to do, never recursion.
 
 A value may be nested deeper than the stack of the thread that sends it is large. What is not a plain and short value
 is left to `values`, imported when that first happens.

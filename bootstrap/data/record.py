@@ -1,4 +1,4 @@
-"""`Record`: what a named structure arrives as where its class is not known (zone K)."""
+"""`Record`: what a named structure arrives as where its class is not known."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""From what a MessagePack parser returns to values: extensions, and the one pass over tags (zone K, pure)."""
+"""From what a MessagePack parser returns to values: extensions, and the one pass over tags (pure)."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""A value that must not be seen by accident (zone K)."""
+"""A value that must not be seen by accident."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

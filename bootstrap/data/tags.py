@@ -1,4 +1,4 @@
-"""The codes of extensions, and the limits of rare types (zone K, pure; all else is in `limits`).
+"""The codes of extensions, and the limits of rare types (pure; all else is in `limits`).
 
 A *tag* is an extension with empty payload that stands first in an array and says what the array is; a *leaf*
 is an extension whose payload is the value. Nothing is ever unpacked out of a payload: that is what lets every

@@ -1,4 +1,4 @@
-"""MessagePack to values (zone K, pure): accepts and refuses what the C package does, as `fastcodec` sets it up.
+"""MessagePack to values (pure): accepts and refuses what the C package does, as `fastcodec` sets it up.
 
 One loop and a list of open containers, so no input can exhaust the stack; nothing is set aside for what a length only
 claims.

@@ -1,4 +1,4 @@
-"""What `pack` does not know, on its way out (zone K, imported on first need; `leaves` and `classes` are the
+"""What `pack` does not know, on its way out (imported on first need; `leaves` and `classes` are the
 way in).
 
 A value becomes a leaf (bytes), the items of a tagged array, or a plain value that takes its place. Types of

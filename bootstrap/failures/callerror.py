@@ -1,4 +1,4 @@
-"""CallError, and how a remote traceback looks (zone K)."""
+"""CallError, and how a remote traceback looks."""
 
 from ..errors import OutcomeError
 

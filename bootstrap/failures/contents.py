@@ -1,4 +1,4 @@
-"""What an exception holds besides texts (zone K): arguments and attributes as plain data, and what of that is taken at
+"""What an exception holds besides texts: arguments and attributes as plain data, and what of that is taken at
 the other end. Bounded in size and depth; of what does not travel, a text says what it was.
 """
 

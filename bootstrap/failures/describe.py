@@ -1,4 +1,4 @@
-"""An exception as plain data (zone K): what `failures.rebuild` makes a `CallError` of at the other end.
+"""An exception as plain data: what `failures.rebuild` makes a `CallError` of at the other end.
 
 The exception is somebody else's code: its `__str__`, its properties and its notes may raise, recurse, lie or
 be huge. So nothing is taken for what it should be, everything is measured, and what fails is left out.

@@ -1,4 +1,4 @@
-"""Rebuilds a `CallError` from what `describe` made of an exception on a target (zone K).
+"""Rebuilds a `CallError` from what `describe` made of an exception on a target.
 
 A target is not trusted. It may choose among the builtin exceptions and the classes its caller allowed; no constructor,
 property or setter of them runs, and all it sends is measured.
