@@ -120,8 +120,7 @@ class LazyParts(object):
     def _open(self, doorway: "Any") -> "None":
         try:
             first = doorway.waiting[0]
-            # The pool's own code comes with the first call.
-            self.importer().deliver(parts(first)[4])  # where there are none, there is nothing to wait for
+            self.importer().deliver(parts(first)[4])  # the pool's own code comes with the first call
         except Exception:
             pass  # taken by the pool already, or malformed: the pool will say so
         try:

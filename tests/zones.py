@@ -37,7 +37,8 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
     # Values in, values out: no descriptor, thread, clock or logging.
     "pure": (
         "errors", "public_names", "unreachable",
-        "data.arrays", "data.classes", "data.codec", "data.guard", "data.leaves", "data.limits", "data.pack",
+        "data.arrays", "data.classes", "data.codec", "data.guard", "data.leaves", "data.limits", "data.marshalled",
+        "data.pack",
         "data.places", "data.record", "data.resolve", "data.secret", "data.tags", "data.unpack", "data.values",
         "failures.callerror", "failures.contents", "failures.describe", "failures.rebuild",
         "imports.modules",

@@ -28,10 +28,11 @@ class Chains(object):
 
     def __init__(self, router: "Any", executor: "Any") -> "None":
         self._dispatcher = router.dispatcher
+        self._executor = executor
         self._lock = threading.Lock()
         self._chains: "Dict[Tuple[int, int], Chain]" = collections.OrderedDict()
 
-    def run(self, executor: "Any", call: "Any", message: "Any", work: "Tuple[Any, Any, Any, Dict[str, Any]]") -> "Any":
+    def run(self, call: "Any", message: "Any", work: "Tuple[Any, Any, Any, Dict[str, Any]]") -> "Any":
         """Run a call of a chain and those that wait for it; returns ``parked`` if it is left for the one before it."""
         number, turn = work[3]["chain"]
         with self._lock:
@@ -43,7 +44,7 @@ class Chains(object):
                 chain.parked[turn] = (call, message, work)
                 return parked
         while True:
-            self._one(executor, chain, call, message, work)
+            self._one(chain, call, message, work)
             if not call.open:
                 self._dispatcher.finished(call)
             with self._lock:
@@ -58,9 +59,8 @@ class Chains(object):
                 self._dispatcher.others.hand_to_main(message, call)
                 return None
 
-    def _one(self, executor: "Any", chain: "Chain", call: "Any", message: "Any", work: "Any") -> "None":
-        target, args, kwargs, options = work
+    def _one(self, chain: "Chain", call: "Any", message: "Any", work: "Any") -> "None":
         if chain.error is None:
-            chain.error = executor.run(call, message, target, args, kwargs, options)
+            chain.error = self._executor.run(call, message, *work)
         else:
-            fail_with(executor, call, message, chain.error)
+            fail_with(self._executor, call, message, chain.error)

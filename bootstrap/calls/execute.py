@@ -36,8 +36,7 @@ class Executor(object):
     def __call__(self, call: "Call", message: "Any") -> "Any":
         """Run one message; returns ``to_main`` when it belongs on the main thread, ``parked`` when it waits."""
         try:
-            said = parts(message)
-            target, args, kwargs, options, modules = said if len(said) > 4 else said + [{}, {}, []][len(said) - 2:]
+            target, args, kwargs, options, modules = parts(message)
             call.name = target or options["name"]
             call.lineage = [self.router.id]
             if options:
@@ -54,15 +53,15 @@ class Executor(object):
             self.fail(call, message, error)
             return None
         if "chain" in options:
-            return self._lazy("chains", ".chain", "Chains").run(self, call, message, (target, args, kwargs, options))
+            return self._lazy(".chain", "Chains").run(call, message, (target, args, kwargs, options))
         self.run(call, message, target, args, kwargs, options)
         return None
 
-    def _lazy(self, name: "str", module: "str", cls: "str") -> "Any":
-        """A part of ours that most targets never need: compiled and made at its first use."""
+    def _lazy(self, module: "str", name: "str") -> "Any":
+        """A part of ours that most targets never need: fetched and made at its first use."""
         if name not in self._parts:
             import importlib
-            make = getattr(importlib.import_module(module, __package__), cls)
+            make = getattr(importlib.import_module(module, __package__), name)
             with self._lock:
                 if name not in self._parts:
                     self._parts[name] = make(self.router, self)
@@ -77,12 +76,14 @@ class Executor(object):
         try:
             if target is not None and not options:  # nearly all
                 value = resolve(target, self.router)(*args, **kwargs)
+            elif options.get("isolation") == "process":
+                value = self._lazy("...calling.isolation", "Isolation")(call, target, args, kwargs, options)
             else:
-                value = self._value(call, target, args, kwargs, options)
+                value = run_function(self.router, target, args, kwargs, options)
             kind = type(value)
             if kind not in PLAIN and (
                     hasattr(kind, "__await__") or hasattr(kind, "__anext__") or hasattr(kind, "gi_frame")):
-                done, value = self._lazy("unfolder", ".unfold", "Unfolder")(call, message, value)
+                done, value = self._lazy(".unfold", "Unfolder")(call, message, value)
                 if not done:
                     return None
         except Cancelled as error:
@@ -92,18 +93,6 @@ class Executor(object):
         finally:
             enter(None)
         return self.finish(call, message, value, options.get("strict_types", False))
-
-    def _value(self, call, target, args, kwargs, options):
-        # type: (Call, Optional[str], List[Any], Dict[str, Any], Dict[str, Any]) -> Any
-        if options.get("isolation") == "process":
-            # Fetched from the parent: most calls never need it.
-            return self._lazy("isolation", "...calling.isolation", "Isolation")(call, target, args, kwargs, options)
-        if target is None:
-            from .pickled import unpickle
-            function, args, kwargs = unpickle(options["pickle"], self.router)
-        else:
-            function = resolve(target, self.router)
-        return function(*args, **kwargs)
 
     def finish(self, call: "Call", message: "Any", value: "Any", strict: "bool") -> "Optional[List[Any]]":
         """Send the value a call returned, after all it printed."""
@@ -140,12 +129,26 @@ class Full(Busy):
     ours = True
 
 
-def parts(message: "Any") -> "Any":
-    """What a call says: see `pending`. Marshalled, as plain values of a parent are, it is read in one step: to trust
-    that is no more than to run what it says. Nothing else that stands for a call begins like a marshalled list."""
+def parts(message: "Any", bindings: "Any" = None) -> "Any":
+    """What a call says, all five parts: see `pending`. Marshalled, as plain values of a parent are, it is read in one
+    step: to trust that is no more than to run what it says. Nothing else begins like a marshalled list."""
     if message.commands and message.payload[:1] == b"[":
-        return marshal.loads(message.payload)
-    return message.decode()
+        said = marshal.loads(message.payload)
+    else:
+        said = message.decode(bindings)
+    if type(said) is list and 1 < len(said) < 5:
+        said += ({}, {}, [])[len(said) - 2:]
+    return said
+
+
+def run_function(router, target, args, kwargs, options):
+    # type: (Any, Optional[str], List[Any], Dict[str, Any], Dict[str, Any]) -> Any
+    """Run the function that a call names, or brings pickled; returns or raises what it does."""
+    if target is not None:
+        return resolve(target, router)(*args, **kwargs)
+    from .pickled import unpickle
+    function, args, kwargs = unpickle(options["pickle"], router)
+    return function(*args, **kwargs)
 
 
 def resolve(target: "str", router: "Any") -> "Any":

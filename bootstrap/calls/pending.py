@@ -1,7 +1,8 @@
 """The shapes of a call and its reply, and the latch that waits for one.
 
     call    [target, args, kwargs, options, modules]     target "module:qualname", or None: options hold all, pickled;
-                                                         from kwargs on, what is empty at the end is left out;
+                                                         from kwargs on, what is empty at the end is left out, see
+                                                         `brief`, and filled in by `execute.parts`;
                                                          a parent may marshal it
     reply   the value; with ERROR [kind, detail...]; with STREAM the first of many, closed by END
 """
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 # once. A hook in each call would have to be taken back after each call that it makes. What it calls afterwards, to tidy
 # up, has so long, too.
 LOOK_EVERY = 0.5
+
+
+def brief(target: "Any", args: "Any", kwargs: "Any", options: "Any", modules: "Any") -> "Any":
+    """A call as it is sent: without what is empty at its end."""
+    if modules:
+        return [target, args, kwargs, options, modules]
+    if options:
+        return [target, args, kwargs, options]
+    return [target, args, kwargs] if kwargs else [target, args]
 
 
 class Pending(object):

@@ -119,8 +119,8 @@ class Streams(object):
         return True
 
     def arrived_early(self, link: "Any", frame: "wire.Frame") -> "bool":
-        """The same on a child until its whole kernel is here: what is neither a small call nor a reply waits for that,
-        bounded by the windows our parent keeps to."""
+        """``arrived`` until the whole kernel is here: what is neither a small call nor a reply waits for that, bounded
+        by the windows our parent keeps to."""
         with self.booking:
             if self.early is not None and (frame.stream >= wire.DYNAMIC or wire.CALL < frame.handle < wire.RANDOM):
                 self.early.append((link, frame))

@@ -5,7 +5,7 @@ import time
 
 from ..bootstrap.calls.ask import discard, error_untrusted, withdraw
 from ..bootstrap.calls.current import running
-from ..bootstrap.calls.pending import Pending
+from ..bootstrap.calls.pending import Pending, brief
 from ..bootstrap.calls.workers import ON_MAIN
 from ..bootstrap.data.places import FOREIGN
 from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, NotSent, UsageError, VersionSkewError
@@ -182,9 +182,7 @@ class Invocation(Pending):
         router, address = self.router, self.target.address
         if address is not None:
             try:
-                parts = [address, self.args, self.kwargs, options, modules]
-                if not modules:
-                    del parts[4 if options else 3 if self.kwargs else 2:]
+                parts = brief(address, self.args, self.kwargs, options, modules)
                 return marshalled(parts) or router.codec.encode(
                     parts, self.tree.sending, self.options.strict_types or OWN, "call")
             except EncodeError as error:
@@ -195,8 +193,8 @@ class Invocation(Pending):
             unable = None
         try:
             pickles, named = self._pickled((self.target.function or address, self.args, self.kwargs))
-            return router.codec.encode([None, [], {}, dict(options, pickle=pickles, name=self.call), modules + named],
-                                       None, False, "call")
+            options = dict(options, pickle=pickles, name=self.call)
+            return router.codec.encode(brief(None, [], {}, options, modules + named), None, False, "call")
         except Exception as error:  # pickle fails with whatever the object raises
             if unable is not None and not self.options.strict_types:
                 try:

@@ -7,8 +7,7 @@ such call does not wait for a start. A cancelled call is killed with everything 
 import os
 import threading
 
-from ..bootstrap.calls.execute import resolve
-from ..bootstrap.calls.pickled import unpickle
+from ..bootstrap.calls.execute import run_function
 from ..bootstrap.errors import Cancelled
 from ..bootstrap.routing.closing import ENDED
 from ..bootstrap.unreachable import ConnectError
@@ -89,11 +88,7 @@ def run_here(target: "Optional[str]", args: "List[Any]", kwargs: "Dict[str, Any]
     """In the fresh process: make it what was asked for, then run the function."""
     from ..bootstrap.calls.current import current
     adapt(settings)
-    if target is None:
-        function, args, kwargs = unpickle(options["pickle"], current().router)
-    else:
-        function = resolve(target, current().router)
-    return function(*args, **kwargs)
+    return run_function(current().router, target, args, kwargs, options)
 
 
 def adapt(settings: "Dict[str, Any]") -> "None":

@@ -7,6 +7,7 @@ that all arrive as they would by the codec.
 
 import marshal
 
+from ..bootstrap.data.marshalled import FORMAT
 from ..bootstrap.data.pack import Encoded
 from ..bootstrap.links.wire import FRAGMENT
 
@@ -19,8 +20,6 @@ _SCALARS = frozenset([str, bytes, int, float, bool, type(None)])
 MAX_NODES = 500
 # Below so many bytes there is no int that the codec would refuse; above, only those of 64 bits are let through.
 SMALL = 4096
-# What every Python since 2.5 reads, 3.6 included: later formats only save bytes.
-FORMAT = 2
 
 
 def marshalled(parts: "List[Any]") -> "Optional[Encoded]":

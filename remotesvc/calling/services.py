@@ -2,6 +2,7 @@
 
 import time
 
+from ..bootstrap.calls.pending import brief
 from ..bootstrap.calls.refusals import from_reply_untrusted, without_pool
 from ..bootstrap.errors import Busy, EncodeError, Error, Lost, UsageError
 from ..bootstrap.imports.modules import MAIN
@@ -64,9 +65,7 @@ class ServiceInvocation(Invocation):
         super().__init__(context, context.tree.targets.method(service, method, ServiceTarget), args, kwargs, options)
 
     def _encoded(self, options: "Dict[str, Any]", modules: "List[Any]") -> "Any":
-        parts = [self.target.address, self.args, self.kwargs, options, modules]
-        if not modules:
-            del parts[4 if options else 3 if self.kwargs else 2:]
+        parts = brief(self.target.address, self.args, self.kwargs, options, modules)
         below = self.context.id in self.router.routes.via  # those read what only a parent may write
         try:
             return (below and marshalled(parts)) or self.router.codec.encode(

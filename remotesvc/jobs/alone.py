@@ -58,6 +58,6 @@ class Said(object):
         self.payload = data
         self._rest = blobs, tagged
 
-    def decode(self) -> "Any":
+    def decode(self, bindings: "Any" = None) -> "Any":
         """The value it carries. Raises DecodeError."""
-        return codec.decode(self.payload, self._rest[0], self._rest[1], BINDINGS)
+        return codec.decode(self.payload, self._rest[0], self._rest[1], bindings or BINDINGS)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from ..bootstrap.calls.current import current
+from ..bootstrap.data.marshalled import FORMAT
 from ..bootstrap.finder import ROOT, from_parent
 from ..bootstrap.imports.modules import pack as packed
 from ..launch.bundle import BARE, FLAGS, pack, safe_name
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 COMMAND = BARE + "import marshal;parcel=marshal.load(sys.stdin.buffer);exec(parcel['start'])"
 # Seconds a job gets to say that it has begun: as long as a kernel.
 LIMIT = 60.0
-# Of the standard formats the one that every Python since 2.5 reads.
-FORMAT = 2
 
 
 def lacking(guessed: "List[str]", standard: "List[str]") -> "List[str]":

@@ -8,12 +8,12 @@ import sys
 import time
 
 from ..bootstrap.calls.current import Call, enter
-from ..bootstrap.calls.execute import Refused, parts, resolve
+from ..bootstrap.calls.execute import Refused, parts, run_function
 from ..bootstrap.calls.outcome import error_reply
-from ..bootstrap.calls.pickled import unpickle
 from ..bootstrap.calls.unfold import from_async, iterates, run
 from ..bootstrap.data import codec
 from ..bootstrap.data.limits import MAX_NODES
+from ..bootstrap.data.marshalled import FORMAT
 from ..bootstrap.errors import EncodeError, Error
 from ..bootstrap.output.capture import Capture
 from ..bootstrap.shutdown import end_group
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from .folder import Folder
 
-FORMAT = 2  # of marshal, for whoever started us
 _ENDED = "the job was ended from outside"
 
 
@@ -73,11 +72,11 @@ class Running(object):
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         os.close(null)
-        target, args, kwargs, options, modules = _whole(parts(Said(*parcel["call"])))
+        target, args, kwargs, options, modules = parts(Said(*parcel["call"]))
         importer.deliver(modules)
         self._alone = Alone(importer)
-        self._called = target, args, kwargs
-        self._options = options
+        self._called = target, args, kwargs, options
+        self._strict = options.get("strict_types", False)
         self._name = parcel["id"]
         self._call = Call(self._alone, 0, 0)
         self._call.name = parcel["name"]
@@ -148,12 +147,7 @@ class Running(object):
 
     def _value(self, items: "List[Any]") -> "Tuple[int, Any]":
         """What the function returned; of a generator all its ``items``, which are those up to an error otherwise."""
-        target, args, kwargs = self._called
-        if target is None:
-            function, args, kwargs = unpickle(self._options["pickle"], self._alone)
-        else:
-            function = resolve(target, self._alone)
-        value = function(*args, **kwargs)
+        value = run_function(self._alone, *self._called)
         if hasattr(type(value), "__await__"):
             return outcome.VALUE, run(value)
         if not iterates(value):
@@ -166,7 +160,7 @@ class Running(object):
         return outcome.ITEMS, items
 
     def _encoded(self, value: "Any") -> "Any":
-        return outcome.open_value(codec.encode(value, None, self._options.get("strict_types", False), "return value"))
+        return outcome.open_value(codec.encode(value, None, self._strict, "return value"))
 
     def _failure(self, reply: "List[Any]", items: "List[Any]") -> "List[bytes]":
         fill_in(reply, self._alone.importer())
@@ -186,11 +180,6 @@ class Running(object):
             reply = ["refused", "it has ended, but its result could not be kept: %s" % error.strerror]
             head = HEAD.pack(MAGIC, False, time.time(), time.monotonic() - self._began)
             self._folder.write("result", [head] + outcome.pieces(outcome.ERROR, codec.encode(reply)))
-
-
-def _whole(said: "List[Any]") -> "List[Any]":
-    """A call's parts, with those that were left out because they are empty."""
-    return said + [{}, {}, []][len(said) - 2:]
 
 
 def _exit_functions() -> "None":

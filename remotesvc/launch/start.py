@@ -8,10 +8,10 @@ import threading
 import time
 from _frozen_importlib_external import MAGIC_NUMBER
 
+from ..bootstrap.data.marshalled import FORMAT
 from ..bootstrap.errors import DecodeError, Lost
 from ..bootstrap.links import wire
 from ..bootstrap.unreachable import BootstrapError, ConnectError, ConnectTimeout
-from ..calling.plain import FORMAT
 from .handshake import Handshake
 from .times import note_times
 

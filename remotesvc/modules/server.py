@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from remotesvc.bootstrap.data.marshalled import FORMAT
 from remotesvc.bootstrap.imports.modules import (
     LISTING,
     MAIN,
@@ -37,7 +38,7 @@ from .policy import HERE, Origin, Policy, Ruling
 from .refusals import Refusals
 from .script import check_guard, is_program, main_script
 from .sent import Sent
-from .whole import ALONE, FORMAT, Lacking, Whole
+from .whole import ALONE, Lacking, Whole
 
 log = logging.getLogger("remotesvc.modules")
 

@@ -28,8 +28,6 @@ from .policy import Policy, Ruling
 ALONE = ("this job is detached: it has what its modules can be seen to import, and cannot ask for more; write an import"
          " of it into the called module, in a function or at the top")
 
-FORMAT = 2
-"""Of marshal, in which a parcel travels: what every Python since 2.5 reads."""
 MOST_FILES = 1000
 """Data files of one package that go along: a longer list is that of a collection, which code seldom needs whole."""
 MOST_DATA = 16 << 20

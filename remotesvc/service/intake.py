@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 MAX_LINEAGE = 256
 # What a byte of structured arguments may cost as objects; see `limits.MAX_NODES`.
 UNPACKED = 32
-# Stands for the parts of a call that are left out; nobody changes it.
-_EMPTY: "Any" = ((), (), ({}, {}, []), ({}, []), ([],), ())
 
 
 class Intake(object):
@@ -176,10 +174,9 @@ class Intake(object):
 
 
 def _checked(value: "Any") -> "Any":
-    """A service call's five parts; what is empty at the end is left out. Raises DecodeError."""
-    if type(value) is not list or not 2 <= len(value) <= 5:
+    """The five parts of a service call, if that is what it is. Raises DecodeError."""
+    if type(value) is not list or len(value) != 5:
         raise DecodeError("this is no service call")
-    value += _EMPTY[len(value)]
     target, args, kwargs, options, modules = value
     if not (type(target) is str and type(args) is type(modules) is list and type(kwargs) is type(options) is dict):
         raise DecodeError("this is no service call")

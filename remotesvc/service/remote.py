@@ -2,6 +2,7 @@
 
 import time
 
+from ..bootstrap.calls.execute import parts
 from ..bootstrap.calls.refusals import BEGUN, ServiceRefused, refusal
 from ..bootstrap.data.codec import Bindings
 from ..bootstrap.errors import CallTimeout, EncodeError, Error
@@ -37,12 +38,13 @@ class RemoteRequest(Request):
         self.wire_message = message
 
     def prepare(self, lane: "Any", method: "Any") -> "None":
-        """The same; arguments of classes that the method's annotations name are decoded as these."""
+        """Fit its arguments to the method it names, those of classes that its annotations name decoded as these. Raises
+        ArgumentError."""
         message, classes = self.wire_message, method.signature.classes
         if classes and message.flags & wire.TAGGED:
             own = self.router.bindings
-            said = message.decode(Bindings(dict(own.classes, **classes), own.make_context, own.make_sender))
-            self.args, self.kwargs = (said + [{}])[1:3]  # without keywords, that part may have been left out
+            bindings = Bindings(dict(own.classes, **classes), own.make_context, own.make_sender)
+            self.args, self.kwargs = parts(message, bindings)[1:3]
         super().prepare(lane, method)
         message.payload = b""
 

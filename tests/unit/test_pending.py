@@ -1,7 +1,10 @@
-"""The latch of one reply: whatever two threads do at once, it is settled once, and what nobody takes is given back."""
+"""The shape of a call, and the latch of one reply: whatever two threads do at once, it is settled once, and what nobody
+takes is given back.
+"""
 
 from __future__ import annotations
 
+import itertools
 import sys
 from types import FrameType
 from typing import Any
@@ -9,11 +12,36 @@ from typing import Any
 import pytest
 
 from remotesvc.bootstrap.calls import ask
-from remotesvc.bootstrap.calls.pending import Pending
+from remotesvc.bootstrap.calls.execute import parts
+from remotesvc.bootstrap.calls.pending import Pending, brief
+from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.links import wire
+from remotesvc.jobs.alone import Said
 
 # Steps of `settle`; at each of them another thread may have its turn.
 STEPS = 12
+
+
+def _arrived(call: Any) -> Any:
+    encoded = codec.encode(call)
+    return parts(Said(encoded.data, encoded.blobs, encoded.tagged))
+
+
+def test_what_is_empty_at_the_end_of_a_call_does_not_travel_and_is_there_again() -> None:
+    for kwargs, options, modules in itertools.product(({}, {"a": 1}), ({}, {"timeout": 1.0}), ([], [b"module"])):
+        sent = brief("module:function", [1], kwargs, options, modules)
+        assert len(sent) == 2 or sent[-1]
+        assert _arrived(sent) == ["module:function", [1], kwargs, options, modules]
+
+
+def test_two_calls_have_no_container_in_common() -> None:
+    for one, other in zip(_arrived(["module:function", []])[1:], _arrived(["module:function", []])[1:], strict=True):
+        assert one is not other
+
+
+@pytest.mark.parametrize("value", [None, 1, "text", {}, {"a": 1, "b": 2}, [], [1], [1, 2, 3, 4, 5, 6]], ids=repr)
+def test_what_is_no_call_stays_as_it_is(value: Any) -> None:
+    assert _arrived(value) == value
 
 
 class Answer:
