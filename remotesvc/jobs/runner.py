@@ -7,10 +7,11 @@ import signal
 import sys
 import time
 
+from ..bootstrap.calls.awaiting import from_async, run
 from ..bootstrap.calls.current import Call, enter
 from ..bootstrap.calls.execute import Refused, parts, run_function
 from ..bootstrap.calls.outcome import error_reply
-from ..bootstrap.calls.unfold import from_async, iterates, run
+from ..bootstrap.calls.unfold import iterates
 from ..bootstrap.data import codec
 from ..bootstrap.data.limits import MAX_NODES
 from ..bootstrap.data.marshalled import FORMAT

@@ -6,8 +6,8 @@ call, and which turns are its own, holds for each step of the coroutine and of t
 
 import threading
 
+from ..bootstrap.calls.awaiting import end_loop, iterate_async, settled
 from ..bootstrap.calls.current import enter, running
-from ..bootstrap.calls.unfold import end_loop, iterate_async, outcome
 from ..bootstrap.errors import UsageError
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ class Loop(object):
         self._awaited: "Any" = None  # the Loop that a blocking call on our thread waits for
 
     def run(self, awaitable: "Any", wanted: "bool" = True) -> "Any":
-        """Await it there; returns or raises what it does. ``wanted``: see ``outcome``. Raises UsageError where this
+        """Await it there; returns or raises what it does. ``wanted``: see ``settled``. Raises UsageError where this
         loop waits for the thread that calls."""
         loop, here = self._begun(), getattr(_here, "loop", None)
         if here is not None:
@@ -56,7 +56,7 @@ class Loop(object):
     def _run(self, loop: "Any", awaitable: "Any", wanted: "bool") -> "Any":
         done, tasks = threading.Event(), []  # type: Any, Any
         call = running()
-        steps = Steps(outcome(self._ending(awaitable, call), wanted), call, list(self._workers.held()), self._workers)
+        steps = Steps(settled(self._ending(awaitable, call), wanted), call, list(self._workers.held()), self._workers)
 
         def begin() -> "None":
             tasks.append(loop.create_task(steps))

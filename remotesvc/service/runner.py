@@ -32,8 +32,9 @@ class Runner(object):
 
     def stream(self, request: "Any", items: "Any", hold: "bool") -> "None":
         """Send what a generator yields: on this thread if ``hold``, else on one of its own. Raises Full."""
+        from ..bootstrap.calls.awaiting import from_async
         from ..bootstrap.calls.execute import Full
-        from ..bootstrap.calls.unfold import Unfolder, from_async
+        from ..bootstrap.calls.unfold import Unfolder
         if request.silent:
             for _ in from_async(items) if hasattr(type(items), "__anext__") else items:
                 pass
