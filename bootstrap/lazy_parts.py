@@ -29,10 +29,11 @@ class LazyParts(object):
         self._importer: "Any" = None
         self._loading: "Set[int]" = set()
         self._tree: "Any" = None
-        self._arrived = router.mailboxes[wire.PUSH_MODULES] = Doorway(
-            router, "take_modules", lambda: self._importer is not None)
         self._taking = threading.Lock()
-        router.mailboxes[wire.CALL_SERVICE] = Doorway(router, "open")
+        self._arrived = Doorway(router, self.take_modules, lambda: self._importer is not None)
+        # Last: what comes then may use all of this.
+        router.mailboxes[wire.PUSH_MODULES] = self._arrived
+        router.mailboxes[wire.CALL_SERVICE] = Doorway(router, self.open)
 
     def name_process(self) -> "None":
         """Have the system call us what our parent does: cosmetic, and Linux only."""
@@ -204,14 +205,18 @@ def _call_id() -> "int":
 
 
 class Doorway(object):
-    """Where messages wait for a part that is fetched and made when the first one comes."""
+    """Where messages wait for a part that is fetched and made when the first one comes.
+
+    ``open(doorway)`` has the part take what waits; ``made()``: is it there? Then no message waits for the timer thread.
+    """
 
     source = None
 
-    def __init__(self, router: "Any", opened: "str", made: "Callable[[], bool]" = lambda: False) -> "None":
+    def __init__(self, router: "Any", open: "Callable[[Any], Any]", made: "Callable[[], bool]" = lambda: False
+                 ) -> "None":
         self._router = router
-        self._opened = opened
-        self._made = made  # is the part there? Then a message need not wait for the timer thread
+        self._open = open
+        self._made = made
         self.waiting: "Deque[Any]" = collections.deque()  # the part goes on with it, so nothing is lost or overtaken
 
     def on_message(self, message: "Any") -> "None":
@@ -220,12 +225,9 @@ class Doorway(object):
             return
         self.waiting.append(message)  # as many as the senders' credit allows
         if self._made():
-            self._open()
+            self._open(self)
         elif len(self.waiting) == 1:
-            self._router.timers.after(0, self._open)
-
-    def _open(self) -> "None":
-        getattr(self._router.more(), self._opened)(self)
+            self._router.timers.after(0, lambda: self._open(self))
 
     def on_closed(self, error: "BaseException") -> "None":
         pass

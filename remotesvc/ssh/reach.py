@@ -14,7 +14,8 @@ from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout, Unknow
 from .configuration.hops import NO_FORWARDING
 from .configuration.resolved import ResolvedHost
 from .keyexchange import Again
-from .paths import dial, proxy
+from .paths import dial
+from .paths.proxy import CommandSocket
 from .paths.socket import Stream
 from .paths.tunnel import WINDOW, Tunnel
 from .peer import Peer
@@ -38,7 +39,7 @@ def directly(host: ResolvedHost, deadline: float) -> Stream:
     where = f"port {host.port}" if host.hostname == host.name else f"{host.hostname} port {host.port}"
     try:
         if host.proxy_command is not None:
-            return proxy.start(host.proxy_command, deadline)
+            return CommandSocket.start(host.proxy_command, deadline)
         return dial.connect(
             host.hostname, host.port, deadline, host.address_family, host.bind_address, host.bind_interface
         )

@@ -19,7 +19,7 @@ import pytest
 from remotesvc.bootstrap.unreachable import UnknownHost
 from remotesvc.ssh import SSHOptions
 from remotesvc.ssh.login.agent import Agent, AgentError
-from remotesvc.ssh.paths import proxy
+from remotesvc.ssh.paths.proxy import CommandSocket
 from tests.integration.ssh_servers import OpenSSHServer, connect_error, one_client_server, running
 from tests.integration.test_jump_hosts import RELAY
 from tests.kernel.contexts import LIMIT, until
@@ -123,7 +123,7 @@ def test_a_proxy_command_for_which_there_are_no_descriptors_is_not_started(
     with monkeypatch.context() as patched:
         patched.setattr("os.pipe", no_more)
         with pytest.raises(OSError, match="Too many"):
-            proxy.start(f"touch {tmp_path}/started", time.monotonic() + 5)
+            CommandSocket.start(f"touch {tmp_path}/started", time.monotonic() + 5)
     assert len(os.listdir("/proc/self/fd")) == files
     assert not (tmp_path / "started").exists()
 

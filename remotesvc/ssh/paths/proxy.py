@@ -31,6 +31,36 @@ class CommandSocket(TunedSocket):
     _end_of_it: int = -1
     """A pipe, whose closing tells the listener that the program is gone: a child of it may hold stderr."""
 
+    @classmethod
+    def start(cls, command: str, deadline: float) -> CommandSocket:
+        """Run `command`, in which tokens are expanded, as ssh does: by the user's shell. Raises OSError."""
+        ours, theirs = socket.socketpair()
+        sock = cls(fileno=ours.detach())
+        told = -1
+        try:
+            told, sock._end_of_it = os.pipe()
+            with theirs:
+                sock.process = subprocess.Popen(
+                    [os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {command}"],
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=subprocess.PIPE,
+                    bufsize=0,
+                    start_new_session=True,
+                )
+        except OSError:
+            theirs.close()
+            TunedSocket.close(sock)
+            if told >= 0:
+                os.close(told)
+                os.close(sock._end_of_it)
+            raise
+        sock._noise = Noise(SAID, SAID)
+        sock._listener = threading.Thread(target=sock._listen, args=(told,), name="remotesvc-proxy", daemon=True)
+        sock._listener.start()
+        sock.deadline = deadline
+        return sock
+
     def said(self) -> str:
         """What the program wrote to stderr, once it has ended; so far, if it goes on."""
         self._listener.join(GRACE / 2)
@@ -75,33 +105,3 @@ class CommandSocket(TunedSocket):
         if pipe >= 0:
             os.close(pipe)
         self._listener.join(GRACE)
-
-
-def start(command: str, deadline: float) -> CommandSocket:
-    """Run `command`, in which tokens are expanded, as ssh does: by the user's shell. Raises OSError."""
-    ours, theirs = socket.socketpair()
-    sock = CommandSocket(fileno=ours.detach())
-    told = -1
-    try:
-        told, sock._end_of_it = os.pipe()
-        with theirs:
-            sock.process = subprocess.Popen(
-                [os.environ.get("SHELL") or "/bin/sh", "-c", f"exec {command}"],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                start_new_session=True,
-            )
-    except OSError:
-        theirs.close()
-        TunedSocket.close(sock)
-        if told >= 0:
-            os.close(told)
-            os.close(sock._end_of_it)
-        raise
-    sock._noise = Noise(SAID, SAID)
-    sock._listener = threading.Thread(target=sock._listen, args=(told,), name="remotesvc-proxy", daemon=True)
-    sock._listener.start()
-    sock.deadline = deadline
-    return sock
