@@ -81,8 +81,8 @@ class LazyParts(object):
                     doorway.waiting.popleft()
 
     def serve_modules(self, wanted: "Any") -> "Any":
-        """The reply to a child that asks for a module. What came before its request is here by then: on its way to the
-        child, the call that needs a module has passed us behind the module."""
+        """The reply to a child that asks for a module. We have it by now, if it was sent along with the child's call:
+        both passed us on their way there, the module first."""
         self.take_modules(self._arrived)
         return self.importer().serve(wanted)
 

@@ -47,7 +47,7 @@ class ConnectError(Error):
         self.may_have_run = False
 
     def again(self) -> "ConnectError":
-        """The same error once more, for another who waits for the same connection."""
+        """A copy of this error, for another who waits for the same connection."""
         own = type(self)(self.message, self.host, self.stage, self.hint, self.diagnostics, self.exit_status)
         own.reason = self.reason
         own.phases = dict(self.phases)

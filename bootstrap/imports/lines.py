@@ -15,8 +15,8 @@ def tell(module: "Any") -> "None":
 
 
 def tell_all(loader: "type") -> "None":
-    """The same for all modules from such a loader. Called when `linecache` is imported, which costs 8 ms and is mostly
-    never done."""
+    """Let `linecache` know where the lines of all modules from such a loader are. Called when it is imported, which
+    costs 8 ms and is mostly never done."""
     for module in list(sys.modules.values()):
         if isinstance(getattr(getattr(module, "__spec__", None), "loader", None), loader):
             tell(module)

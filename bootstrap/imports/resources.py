@@ -74,7 +74,7 @@ class Tree(object):
 
 
 def tree(importer: "Importer", package: "Entry") -> "Tree":
-    """The same as `listing`, to look things up in: whoever walks a package asks for each of its files."""
+    """The data files of a package, to look things up in: whoever walks a package asks for each of its files."""
     known = importer.trees.get(package.name)
     if known is None:
         known = importer.trees[package.name] = Tree(listing(importer, package))

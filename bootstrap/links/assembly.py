@@ -260,7 +260,7 @@ class Assemblies(object):
         return ready
 
     def _admit_own(self, link: "Any", ready: "List[Ready]") -> "None":
-        """The same for the first that waits of one neighbour, if it needs no room of all."""
+        """Give room to the first message that waits of one neighbour, if it needs none of the room of all."""
         queue = self.waiting.get(link)
         if queue and link not in self.own:
             key, incoming = next(iter(queue.items()))

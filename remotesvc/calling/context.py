@@ -133,11 +133,11 @@ class Context(TypedCalls):
         return self._options
 
     def options(self, **options: "Any") -> "Context":
-        """The same context with other call options; see ``Options``. They never collide with ``fn``'s keywords."""
+        """This context with other call options; see ``Options``. They never collide with ``fn``'s keywords."""
         return self.under(self._options.replace(options))
 
     def under(self, options: "Options") -> "Context":
-        """The same context with these call options and no others: what is checked once serves many contexts."""
+        """This context with these call options and no others: what is checked once serves many contexts."""
         return Context(self.tree, self.id, self.name, options)
 
     def chain(self) -> "Chain":

@@ -270,7 +270,7 @@ class Invocation(Pending):
 
     @staticmethod
     def in_arguments(error: "EncodeError") -> "EncodeError":
-        """The same error, with the place as the caller knows it."""
+        """An error of encoding a call, with the place as the caller knows it."""
         where = error.where
         for place, name in (("call[1]", "args"), ("call[2]", "kwargs")):
             if where.startswith(place):

@@ -37,7 +37,7 @@ def marshalled(parts: "List[Any]") -> "Optional[Encoded]":
 
 
 def _simple(parts: "List[Any]") -> "Optional[List[Any]]":
-    """The same of nearly all calls: scalars, and no options or modules."""
+    """The containers in nearly all calls: of scalars, without options and modules; None for another."""
     args, values = parts[1], parts[2].values() if len(parts) > 2 else ()
     if len(parts) < 4 and _SCALARS.issuperset(map(type, args)) and _SCALARS.issuperset(map(type, values)):
         return [args, values]

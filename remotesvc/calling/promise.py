@@ -120,8 +120,8 @@ class Promise(object):
         self._hand_off(called_back, callback, promise, self._invocation.call)
 
     def when_settled(self, callback: "Callable[[Any], Any]") -> "None":
-        """The same on whichever thread settles it, mostly the one that reads the link: it must not block, send or
-        raise."""
+        """Call ``callback(promise)`` on whichever thread settles it, mostly the one that reads the link: it must not
+        block, send or raise."""
         self._when_done(_call, callback)
 
     def _when_done(self, run: "Callable[..., Any]", callback: "Callable[[Any], Any]") -> "None":

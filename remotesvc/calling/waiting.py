@@ -1,7 +1,7 @@
-"""Waiting of called code for what it has called itself: it ends when whoever called it gives up.
+"""How called code waits for calls of its own: no longer than its own caller waits for it.
 
-Only what its own code looks at stops a thread. A call that its caller gave up, and that waits for another, would else
-hold its thread, and all that is below it in the tree, for as long as the other takes.
+Nothing stops a thread but its own code, which has to look. If it did not, a call that its caller gave up, and that
+waits for another, would hold its thread, and all that is below it in the tree, for as long as the other takes.
 """
 
 import itertools
@@ -19,7 +19,7 @@ TOKENS = itertools.count(1)  # see `remotesvc.service.cycle`
 
 def wait_in_call(wait: "Callable[[Optional[float]], bool]", timeout: "Optional[float]" = None,
                  tokens: "Tuple[int, ...]" = ()) -> "bool":
-    """``wait(seconds)`` until that says True; False after ``timeout`` seconds.
+    """Call ``wait(seconds)`` again and again until it returns True; False once ``timeout`` seconds are over.
 
     ``tokens``: of the calls that are waited for. Raises Cancelled in a call that its caller gave up.
     """

@@ -35,7 +35,7 @@ WORDS = "remotesvc.words"
 _OF_ARITY = re.compile(r"\b(takes|missing|expected)\b.*\bargument|\bunexpected keyword\b")
 """What a TypeError says that is about the number and the names of arguments."""
 _BEHIND = "remotesvc.behind"
-"""The same, of the options of ours that stood behind the target."""
+"""Where the options of ours that stood behind the target wait there."""
 
 
 class RunCommand(click.Command):

@@ -78,12 +78,12 @@ def _quietly(complete: Complete) -> Complete:
 
 
 def files(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
-    """The shell knows files itself."""
+    """The shell completes names of files itself."""
     return [CompletionItem(incomplete, type="file")]
 
 
 def directories(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
-    """And directories."""
+    """The shell completes names of directories itself."""
     return [CompletionItem(incomplete, type="dir")]
 
 

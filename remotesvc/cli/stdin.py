@@ -57,7 +57,7 @@ class StandardInput:
         return piece
 
     def piece(self, size: int, seconds: float | None) -> bytes | None:
-        """The same; None where nothing has come in so many seconds, or somebody else has taken it."""
+        """What `read` gives; None where nothing has come in so many seconds, or somebody else has taken it."""
         ready, _, _ = select.select([self._fd, self._stopped], [], [], seconds)
         if self._stopped in ready:
             raise Cancelled("standard input is not wanted any more")

@@ -54,7 +54,7 @@ class TransferBusy(TransferRefused):
 
 
 def about(error: "TransferError", path: "str") -> "TransferError":
-    """The same error with the path of the file: code that reads a file knows only its descriptor."""
+    """An error with the path of its file in front: code that reads a file knows only its descriptor."""
     error.args = ("%s: %s" % (path, error),)
     return error
 

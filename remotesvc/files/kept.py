@@ -151,7 +151,7 @@ class Kept(object):
         return self._begun + naming.key_of(final) + b".part"
 
     def fresh(self, directory: "int", final: "bytes") -> "bytes":
-        """The same name, free to be used: what has it is removed."""
+        """The name of a file on its way, free to be used: what has it is removed."""
         name = self.name(final)
         if self._left:
             disk.remove(directory, name)

@@ -52,7 +52,7 @@ class Origin(object):
         return None
 
     def apart(self) -> "Origin":
-        """The same tree for one receiver, from its beginning. Close it."""
+        """An origin of this tree for one receiver, from its beginning. Close it."""
         raise NotImplementedError
 
     def close(self) -> "None":

@@ -129,7 +129,7 @@ def name_of(src: "str") -> "bytes":
 
 
 def name_of_tree(src: "str") -> "bytes":
-    """The same of a tree: none, if its content is wanted and not itself."""
+    """The name of a tree that is pulled: none, if its content is wanted and not itself."""
     return b"" if directories.is_content(src) else name_of(src)
 
 

@@ -83,7 +83,7 @@ class _Push(object):
         return 0.0 if self._outflow is None else self._outflow.window.rate
 
     def pace(self) -> "float":
-        """What is thought of that before it is known."""
+        """Bytes a second that the line carries, as far as is known already; 0 while nothing is."""
         return 0.0 if self._outflow is None else self._outflow.window.pace
 
     def run(self) -> "Copied":

@@ -58,7 +58,7 @@ class Shared(Origin):
         return self._origin.apart()
 
     def _again(self) -> "Optional[FileOrigin]":
-        """The same file once more, with a place of its own in it; None if it is none, or no longer the same."""
+        """The file opened once more, with a place of its own in it; None if it is no file, or no longer the same."""
         if self.identity is None or not isinstance(self._origin, FileOrigin):
             return None
         try:

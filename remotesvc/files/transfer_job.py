@@ -97,7 +97,7 @@ class TransferJob(object):
         return self.next_of(self.items)
 
     def next_of(self, items: "Any") -> "Any":
-        """The same of another generator there."""
+        """The next that another generator there says. Raises what ``next`` does."""
         while not items.wait(self.LOOK):
             self.check()
         try:

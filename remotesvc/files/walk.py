@@ -92,8 +92,8 @@ class Walk(object):
         return os.path.join(self._place, path).rstrip("/") or "/"
 
     def named(self, error: "OSError", path: "str") -> "OSError":
-        """The same error with the whole path, rather than the last component. Ours stay what they are, though some are
-        errors of the system, too."""
+        """An error of the system with the whole path, rather than its last component. Ours stay what they are, though
+        some are errors of the system, too."""
         if isinstance(error, Error):
             return error
         return type(error)(error.errno, error.strerror, self.whole(path))

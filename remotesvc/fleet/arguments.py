@@ -57,7 +57,8 @@ def facts_place(fn: Any) -> FactsPlace | None:
 
 
 def facts_place_of_method(service: Any, name: str) -> FactsPlace | None:
-    """The same for a method of a service that is given as its class: what is known by its name only, the target has."""
+    """Where a method has such a parameter, of a service that is given as its class: what is known by its name only, the
+    target has."""
     if not (isinstance(service, type) and issubclass(service, Service) and isinstance(name, str)):
         return None
     method = service.methods().get(name)
@@ -83,7 +84,7 @@ def _is_host(annotation: Any) -> bool:
 
 
 def _says_host(text: str) -> bool:
-    """The same of an annotation that is a text, as it is where only type checkers can evaluate it."""
+    """Whether an annotation means `remotesvc.Host` that is a text, as where only type checkers can evaluate it."""
     try:
         node = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError):

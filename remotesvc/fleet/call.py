@@ -54,7 +54,7 @@ class Call:
 
 
 class ServiceCall(Call):
-    """The same of a method of a service."""
+    """A call of a method of a service, as `Call` is of a function."""
 
     def __init__(self, service: Any, method: str, arguments: Callable[[Member], Arguments]) -> None:
         super().__init__(method, arguments)

@@ -133,7 +133,7 @@ class Fleet:
         return f"<Fleet of {len(self)} hosts>"
 
     def filter(self, wanted: str | Callable[[Any], bool]) -> Fleet:
-        """The same fleet with fewer hosts, over the same connections.
+        """This fleet with fewer hosts, over the same connections.
 
         wanted is a pattern, or a function that is given a host's facts (name, groups, variables) and keeps it by
         returning true.
@@ -144,7 +144,7 @@ class Fleet:
         return self._with(members=tuple(member for member in self._members if wanted(member.facts())))
 
     def options(self, **options: Any) -> Fleet:
-        """The same fleet with other call options (timeout, isolation, cwd...); see `Context.options`.
+        """This fleet with other call options (timeout, isolation, cwd...); see `Context.options`.
 
         With idempotent=True, and reconnect=True of the fleet, `retries` hold for a host lost during a call, too.
         Raises UsageError for options there are not.

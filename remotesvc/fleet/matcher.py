@@ -296,7 +296,7 @@ class Matcher:
 
 
 def _plainly(name: str) -> str:
-    """The same for names that differ in how they are written alone: n1, n01, N01."""
+    """One form for all names that differ in how they are written alone: n1, n01, N01."""
     return _ZEROS.sub("", name.lower())
 
 

@@ -33,11 +33,11 @@ class Kept:
         return data[room:]
 
     def raw(self, stream: str) -> bytes:
-        """Byte for byte."""
+        """What a stream has printed, byte for byte."""
         return bytes(self._bytes[stream])
 
     def text(self, stream: str) -> str:
-        """As text: what is not UTF-8 is U+FFFD."""
+        """What a stream has printed, as text: what is not UTF-8 is U+FFFD."""
         return self._bytes[stream].decode("utf-8", "replace")
 
     def and_then(self, other: Kept) -> Kept:

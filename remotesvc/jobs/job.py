@@ -45,7 +45,7 @@ class Job(object):
         return Job, (None, self.id, self.host, self.where)
 
     def on(self, context: "Context") -> "Job":
-        """The same job by way of this context, which must be the same user's on the same machine."""
+        """This job by way of another context, which must be the same user's on the same machine."""
         return Job(context.options(jobs_dir=self.where) if self.where else context, self.id)
 
     def info(self) -> "JobInfo":
@@ -70,8 +70,8 @@ class Job(object):
         return self.outcome(timeout)[1]
 
     def outcome(self, timeout: "Optional[float]" = None) -> "Tuple[bool, Any]":
-        """The same, and whether they are the items of a generator. A generator that failed leaves what it gave before
-        in ``items`` of the error."""
+        """Whether its function was a generator, and what ``result`` returns; raises what that does. A generator that
+        failed leaves what it gave before in ``items`` of the error."""
         info = self.wait(timeout)
         if info.state == RUNNING:
             raise CallTimeout("job %s is still running%s" % (info.id, "" if not timeout else
@@ -105,16 +105,17 @@ class Job(object):
         return "".join(texts)
 
     def follow(self, timeout: "Optional[float]" = None) -> "Iterator[Tuple[str, str]]":
-        """The same as ``printed`` until it ends, or for ``timeout`` seconds. Leaving the loop ends nothing but that."""
+        """(stream, text) of what it prints, from the beginning until it ends, or for ``timeout`` seconds. Leaving the
+        loop ends nothing but that."""
         return self.printed(True, timeout)
 
     def printed(self, follow: "bool" = False, timeout: "Optional[float]" = None) -> "Iterator[Tuple[str, str]]":
-        """(stream, text) of what it has printed up to now, or see ``follow``. What was left out is told as text of the
-        stream "stderr"."""
+        """(stream, text) of what it has printed up to now; with ``follow``, what the method of that name gives. What
+        was left out is told as text of the stream "stderr"."""
         return texts(self.raw(follow, timeout))
 
     def raw(self, follow: "bool" = False, timeout: "Optional[float]" = None) -> "Iterator[Tuple[str, bytes]]":
-        """The same byte for byte."""
+        """(stream, bytes) of what it has printed, as ``printed`` gives it."""
         pieces = self._under_way = self._items("printed", self.id, follow, timeout)
         try:
             for stream, data in raw_untrusted(pieces):
@@ -186,7 +187,8 @@ def untimed(context: "Context") -> "Context":
 
 
 def plain(context: "Context") -> "Context":
-    """The same with the user's timeout: for questions that are answered at once."""
+    """A handle to the same process, without the user's call options but the timeout: for questions that are answered at
+    once."""
     return untimed(context).options(timeout=context.call_options.timeout)
 
 

@@ -79,7 +79,8 @@ class Place(object):
 
     @classmethod
     def make(cls, where: "Optional[str]") -> "Place":
-        """The same; it is made if there is none."""
+        """The place below ``where``, or the usual one; it is made if there is none. Raises JobError if it cannot be
+        made or opened, is another user's or open to others."""
         path = _path(where)
         try:
             _make(path)

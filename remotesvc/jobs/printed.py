@@ -173,7 +173,7 @@ def raw_untrusted(pieces: "Iterable[Any]") -> "Iterator[Tuple[str, bytes]]":
 
 
 def texts(raw: "Iterable[Tuple[str, bytes]]") -> "Iterator[Tuple[str, str]]":
-    """The same as text: what is not UTF-8 is U+FFFD."""
+    """(stream, text) of (stream, bytes): what is not UTF-8 is U+FFFD."""
     make: "Any" = codecs.getincrementaldecoder("utf-8")
     decoders = {name: make("replace") for name in STREAMS.values()}
     for stream, data in raw:

@@ -50,7 +50,7 @@ def told(where: "Optional[str]", name: "str") -> "List[Any]":
 
 
 def ended(where: "Optional[str]", name: "str", timeout: "Optional[float]") -> "List[Any]":
-    """The same once it has ended, or after ``timeout`` seconds."""
+    """One job, as ``told`` gives it, once it has ended or after ``timeout`` seconds. Raises JobError."""
     call = current()
     until = None if timeout is None else time.monotonic() + timeout
     place, name = _found(where, name)

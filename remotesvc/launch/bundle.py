@@ -248,7 +248,7 @@ def kernel_sources() -> "Sources":
 
 
 def _in_archive(package: "str", above: "Any") -> "Sources":
-    """The same where there are no files: in a zip archive, such as `zipapp` makes."""
+    """The kernel's modules where there are no files: in a zip archive, such as `zipapp` makes."""
     import importlib.util
     import pkgutil
     specs = [above, importlib.util.find_spec(KERNEL)]

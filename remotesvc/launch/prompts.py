@@ -33,7 +33,7 @@ class Conversation(object):
         return self.asked(text)
 
     def asked(self, text: "str") -> "Optional[str]":
-        """The same for what appears on a terminal: it may be an echo of our answer, so nothing of it is kept."""
+        """What to answer to what appears on a terminal: it may be an echo of our answer, so nothing of it is kept."""
         self._new = (self._new + text)[-MOST:]
         if not self._prompt.search(self._new):
             return None

@@ -125,7 +125,7 @@ class Start(object):
 
     @property
     def diagnostics(self) -> "str":
-        """The same, and what it has written to stderr, until it was up."""
+        """What the target printed before its kernel spoke, and what it has written to stderr until it was up."""
         said = self._said_before if self.ready else self.path.diagnostics()
         return (self._handshake.noise + "\n" + said).strip()
 

@@ -27,7 +27,7 @@ class Children:
         return self._children.setdefault(child_id, Child())
 
     def known(self, child_id: int) -> Child | None:
-        """The same, if anything is known of it."""
+        """What is known of a child; None if that is nothing."""
         return self._children.get(child_id)
 
     def forget(self, child_id: int) -> None:

@@ -17,7 +17,7 @@ CHUNK = 112 * 1024
 """Compressed bytes of modules in one message, which with its header is one frame. A single module may be larger."""
 
 FIRST = 24 * 1024
-"""The same for an answer whose rest can be announced: the child waits for it, and can begin with little."""
+"""Compressed bytes of an answer whose rest can be announced: the child waits for it, and can begin with little."""
 
 RELAYED_BUDGET = 1 << 20
 """Compressed bytes of an answer that is passed on to a context further down, to which nothing can follow by itself."""

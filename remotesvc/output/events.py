@@ -120,7 +120,7 @@ class Decoder:
         return self._given_up(list(self._pending)[:excess] if excess > 0 else [])
 
     def ended(self, context: int) -> Iterator[tuple[int, Stream, int, Piece]]:
-        """The same for all that a context has not finished."""
+        """(context, stream, call, piece) for all characters that a context has not finished."""
         return self._given_up([key for key in list(self._pending) if key[0] == context])
 
     def _given_up(self, keys: list[tuple[int, Stream, int]]) -> Iterator[tuple[int, Stream, int, Piece]]:

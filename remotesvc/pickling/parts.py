@@ -65,7 +65,8 @@ class Pickles(object):
         return self._ask(Request(DEFINITION, digest, sys.version_info[:2]))
 
     def _parts(self, value: "Any", info: "Dict[str, Any]") -> "Tuple[List[Any], List[str]]":
-        """The same for a target's HELLO; empty if it is not known yet, then both forms go."""
+        """``parts`` of a value for a target; ``info`` is its HELLO. Where that has not come, it is empty, and both
+        forms go."""
         theirs = info.get("magic", b"")
         version = "%d.%d" % sys.version_info[:2]
         made_by, data, unable = b"", b"", ""

@@ -125,7 +125,7 @@ class Signature(object):
         return function(*first, **rest)
 
     def filled(self, bound: "Dict[str, Any]") -> "Dict[str, Any]":
-        """The same with defaults: two calls that mean the same look the same."""
+        """What ``bind`` returned, with defaults: two calls that mean the same look the same."""
         full = {name: value for name, value in self.defaults.items() if name in self.names}
         full.update(bound)
         return full

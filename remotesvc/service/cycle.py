@@ -57,7 +57,7 @@ class Waits(object):
             self.add(Wait(place, lock, request, tokens))
 
     def add(self, wait: "Wait") -> "None":
-        """The same for one whose tokens are known."""
+        """See to it that a call whose tokens are known is refused if that for which it waits would never come."""
         with self._lock:
             self._known.append(wait)
             begins, self._looking = not self._looking, True

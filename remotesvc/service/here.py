@@ -220,7 +220,7 @@ class TurnItems(object):
         self.end(StopIteration())
 
     def end(self, error: "BaseException") -> "None":
-        """The same, without waiting for a step on another thread; whoever goes on to iterate gets this error."""
+        """End it without waiting for a step on another thread; whoever goes on to iterate gets this error."""
         self._over = self._over or error
         if self._steps.acquire(False):
             try:

@@ -167,5 +167,5 @@ def _place(peer: Peer) -> tuple[str, str]:
 
 
 def _place_by_way(host: OpenSSHHost) -> tuple[str, str]:
-    """The same where ssh alone sees the key: the way there, and the user."""
+    """What a host is known by where ssh alone sees its key: the way there, and the user."""
     return f"{host.hostname}:{host.port} by {host.jump or host.proxy_command}", host.user

@@ -65,7 +65,8 @@ def convert(text: str, spec: TypeSpec) -> Any:
 
 
 def convert_bytes(data: bytes, spec: TypeSpec) -> Any:
-    """The same for what was read from stdin: `bytes` gets the data untouched, everything else its text (UTF-8)."""
+    """The value of what was read from stdin as `spec`: `bytes` gets the data untouched, everything else its text
+    (UTF-8). Unconvertible when it is none."""
     if spec.kind == "bytes" or (spec.kind == "union" and any(item.kind == "bytes" for item in spec.items)):
         return data
     text = data.decode("utf-8", "surrogateescape")
@@ -191,7 +192,7 @@ def _record(value: dict[str, Any], spec: TypeSpec, where: str) -> Made:
 
 
 def _convert_at(text: str, spec: TypeSpec, where: str) -> Any:
-    """The same as `convert`, of a text inside an argument."""
+    """The value of a text that stands inside an argument, at `where`; as `convert`."""
     try:
         return convert(text, spec)
     except Unconvertible as error:

@@ -104,7 +104,7 @@ class Console:
         self._labelled(self.out, host, text)
 
     def labelled_output(self, host: str, text: str) -> None:
-        """The same on stderr, of what hosts printed there."""
+        """`host: text` on stderr, for what hosts printed there; text of several lines as in `labelled_result`."""
         self._labelled(self.err, host, text)
 
     def _labelled(self, stream: Stream, host: str, text: str) -> None:

@@ -187,7 +187,7 @@ def _short_line(line: str) -> str:
 
 
 def below(text: str) -> str:
-    """The same with all but its first line indented: none of them passes for what another host said."""
+    """A text with all but its first line indented: none of them passes for what another host said."""
     first, newline, rest = text.rstrip("\n").partition("\n")
     return first + newline + "\n".join(f"  {line}" if line else "" for line in rest.split("\n"))
 

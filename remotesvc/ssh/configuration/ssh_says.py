@@ -77,7 +77,7 @@ class Answers:
         self._known: dict[Hashable, _Answer] = {}
 
     def ask(self, program: str, options: SSHOptions, timeout: float) -> Values:
-        """As `ask`."""
+        """What `ask` returns or raises; another host that is alike may have been asked for it."""
         alike = self._alike.of(program, options)
         if alike is None:
             return ask(program, options, timeout)

@@ -49,7 +49,7 @@ class Certificate:
     key_type: str
     """The type of the key in it, "ssh-ed25519"."""
     key: bytes
-    """That key in SSH's wire form."""
+    """The key in it in SSH's wire form."""
     kind: int
     """USER or HOST."""
     key_id: str

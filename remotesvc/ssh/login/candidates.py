@@ -43,7 +43,7 @@ class Candidate:
     """To sign, a person must do something: ask the server first whether it is worth it."""
 
     def with_key(self, key: paramiko.PKey) -> Candidate:
-        """The same, now that the file is read."""
+        """This candidate with its key, now that the file is read."""
         return replace(self, blob=key.asbytes(), load=lambda: key, costly=False)
 
     @property

@@ -36,7 +36,8 @@ LAST_WORDS = 0.5
 """Seconds to wait, after the end of output, for the end of the channel: the exit status comes in between."""
 
 FIRST_WORDS = 3.0
-"""The same until the kernel is up: the status tells what is wrong there, and a busy server sends it when it can."""
+"""Seconds to wait for that end until the kernel is up: the status tells what is wrong there, and a busy server sends it
+when it can."""
 
 BACKLOG = 1024 * 1024
 """Bytes kept from before `start`. More than banner and profile noise is an attack."""
