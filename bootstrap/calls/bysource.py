@@ -144,21 +144,28 @@ def hold(made: "Any", state: "Any") -> "None":
 def cls(piece: "Any", file: "str", shared: "Dict[str, Any]", needed: "Dict[str, Any]", module: "str") -> "Any":
     """The class that a statement makes, with the names that it uses at once; ``fill_class`` brings what its methods
     use."""
-    shared.update(needed, __builtins__=builtins, __name__=module)
     name = piece[2]
+    # Names that now mean something else, a base's say: what is here by now is what functions use.
+    kept = {each: shared[each] for each in list(needed) + [name] if each in shared}
+    shared.update(needed, __builtins__=builtins, __name__=module)
     shared.setdefault(SOURCES, []).append((file, piece))
     try:
         exec(compiled_of(piece, file), shared)
     except NameError as error:  # it came to its sender as bytecode, which brings only what methods use
         raise VersionSkewError("the class %s cannot be made here: %s; put it into a module, so that it is imported"
                                " instead" % (name, error)) from None
-    return shared[name]
+    made = shared[name]
+    shared.update(kept)
+    return made
 
 
 def fill_class(made: "Any", state: "Any") -> "None":
-    """Bring the names that the methods of a class use, and what plain values its attributes have by now."""
-    shared, found, attributes = state
+    """Bring the names that the methods of a class use, and what its attributes are by now, those that are gone too."""
+    shared, found, attributes, lost = state
     shared.update(found)
+    for name in lost:
+        if name in made.__dict__:
+            type.__delattr__(made, name)
     for name, value in attributes.items():
         if name not in made.__dict__ or made.__dict__[name] != value:  # else others may have that very object, too
             type.__setattr__(made, name, value)

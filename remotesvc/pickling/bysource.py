@@ -3,6 +3,7 @@
 What becomes of it there is in `remotesvc.bootstrap.calls.bysource`.
 """
 
+import builtins
 import functools
 import importlib
 import io
@@ -14,11 +15,17 @@ from .codes import attributes_in, names_at_once, names_in
 from .pickler import PROTOCOL, Pickler, importable, reduced
 from .shapes import shape_of
 from .source import NoSource, Sources
+from .statement import own_functions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
-    from typing import Any, Callable, Dict, List, Set, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+
+    from .statement import Statement
+
+
+_DESCRIPTORS: "Any" = {staticmethod: ("__func__",), classmethod: ("__func__",), property: ("fget", "fset", "fdel")}
 
 
 class SourcePickler(Pickler):
@@ -30,6 +37,8 @@ class SourcePickler(Pickler):
         self._own = own
         self.modules: "Set[str]" = set()
         self._shared: "Dict[int, Dict[str, Any]]" = {}
+        # By the id of one that is in it.
+        self._outers: "Dict[int, type]" = {}
 
     def reducer_override(self, obj: "Any") -> "Any":
         if isinstance(obj, ModuleType):
@@ -44,6 +53,8 @@ class SourcePickler(Pickler):
         again = reduced(obj)
         if again is not None:
             return again
+        if type(obj) in _DESCRIPTORS:
+            return type(obj), tuple(getattr(obj, name) for name in _DESCRIPTORS[type(obj)])
         if hasattr(type(obj), "__remotesvc_wire__"):
             self._own(obj)
         name = getattr(obj, "__module__", None)
@@ -77,20 +88,45 @@ class SourcePickler(Pickler):
         return there.function, made, state, None, None, there.fill
 
     def _class(self, cls: "type") -> "Any":
+        outer = self._outer(cls)
         try:
-            piece, code, file, names = self._sources.of_class(cls)
+            statement = self._statement(cls)
         except NoSource:
             shape = shape_of(cls)
             if shape is None:
                 raise
             return shape
-        module = cls.__module__
+        given, lost = statement.since(cls, self._sources.check) if statement is not None else ({}, [])
+        self._outers.update((id(each), cls) for each in given.values() if isinstance(each, type))
+        changed = dict(_attributes(cls), **given), lost
+        if outer is not None or statement is None:
+            return getattr, (outer, cls.__name__), ({}, {}) + changed, None, None, there.fill_class
+        names, code = statement.names, statement.code
         known = dict({each.__name__: each for each in cls.__bases__}, **names)
-        needed = _used(names_at_once(code) - {cls.__name__}, known)
-        shared = self._names_of(names, module)
-        made = piece, file, shared, needed, module
-        state = shared, _used(names_in(code), known), _attributes(cls)
-        return there.cls, made, state, None, None, there.fill_class
+        needed = dict(_used(names_at_once(code) - {cls.__name__}, known), **statement.bases(cls))
+        shared = self._names_of(names, cls.__module__)
+        made = statement.piece, self._sources.files.shown(statement.method), shared, needed, cls.__module__
+        return there.cls, made, (shared, _used(names_in(code), known)) + changed, None, None, there.fill_class
+
+    def _statement(self, cls: "type") -> "Optional[Statement]":
+        """What makes a class; None for one that something else has put into another."""
+        outer = self._outer(cls)
+        if outer is None:
+            return self._sources.of_class(cls)
+        around = self._statement(outer)
+        return around and around.inside(cls)
+
+    def _outer(self, cls: "type") -> "Optional[type]":
+        """The class that one stands in, where that is found; None for one of the top level."""
+        path = cls.__qualname__.split(".")[:-1]
+        if not path or "<locals>" in path:
+            return None
+        module: "Any" = vars(sys.modules.get(cls.__module__, builtins))
+        found = next((each.__globals__ for each in own_functions(cls)), module).get(path[0])
+        for name in path[1:]:
+            found = getattr(found, name, None)
+        found = self._outers.get(id(cls), found)
+        return found if isinstance(found, type) and vars(found).get(cls.__name__) is cls else None
 
 
 def portable(value: "Any", sources: "Sources", own: "Callable[[Any], Any]") -> "Tuple[bytes, Set[str]]":

@@ -16,6 +16,7 @@ from ..bootstrap.errors import Error
 from . import extent
 from .codes import alike, inner, same
 from .files import Files
+from .statement import Statement, own_functions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,24 +49,28 @@ class Sources(object):
         text, tree = self._running(code, function.__globals__, function.__qualname__)
         return _definition(code, text, tree, function.__qualname__)
 
-    def of_class(self, cls: "type") -> "Tuple[List[Any], CodeType, str, Dict[str, Any]]":
-        """The statement that makes a class: what ``text_of`` takes, its code, its file, and the names around it."""
+    def of_class(self, cls: "type") -> "Statement":
+        """The statement, of the top level, that makes a class."""
         if "<locals>" in cls.__qualname__:
             raise NoSource("the class %s was made in a function, and only those of the top level can be sent"
                            % cls.__qualname__)
-        own = [each for each in map(_plain, vars(cls).values()) if isinstance(each, FunctionType)]
+        own = list(own_functions(cls))
         for method in own:
             code, names = method.__code__, method.__globals__
-            if not method.__qualname__.startswith("%s." % cls.__qualname__):
-                continue
             try:
                 text, tree = self._running(code, names, cls.__qualname__)
             except NoSource:
                 continue  # one that something else has made, as dataclasses do
-            piece = _class_around(code, text, tree)
-            if piece and piece[2] == cls.__name__:
-                return piece, there.compiled_of(piece, ""), self.files.shown(code), names
-        raise NoSource("the class %s has no method whose source is known" % cls.__qualname__)
+            node = _class_around(code, text, tree)
+            if node is not None and node.name == cls.__name__:
+                piece = _class_piece(code, text, node)
+                return Statement(piece, node, there.compiled_of(piece, ""), code, names)
+        reason = "no method whose source is known" if own else "no methods, and by these its source would be found"
+        raise NoSource("the class %s has %s" % (cls.__qualname__, reason))
+
+    def check(self, function: "FunctionType") -> "None":
+        """Raises NoSource if the source of a function is not known, or not what runs here."""
+        self._running(function.__code__, function.__globals__, function.__qualname__)
 
     def _running(self, code: "CodeType", names: "Dict[str, Any]", name: "str") -> "Tuple[str, ast.Module]":
         try:
@@ -83,7 +88,8 @@ def piece_of(code: "CodeType", names: "Dict[str, Any]") -> "List[Any]":
     """What ``text_of`` takes of the definition of a piece of code: of a method that of its class. ``names``: its
     globals, or what of them is known. Raises NoSource."""
     text, tree = _running(code, names, code.co_name)
-    return _class_around(code, text, tree) or _definition(code, text, tree, code.co_name)
+    node = _class_around(code, text, tree)
+    return _definition(code, text, tree, code.co_name) if node is None else _class_piece(code, text, node)
 
 
 def _definition(code: "CodeType", text: "str", tree: "ast.Module", name: "str") -> "List[Any]":
@@ -123,25 +129,25 @@ def _all_of(tree: "ast.Module") -> "Iterator[Tuple[Any, str]]":
         waiting.extend((each, around) for each in ast.iter_child_nodes(node))
 
 
-def _class_around(code: "CodeType", text: "str", tree: "ast.Module") -> "List[Any]":
-    """What ``text_of`` takes of the class statement, of the top level, that a piece of code stands in; empty if in
-    none."""
+def _class_around(code: "CodeType", text: "str", tree: "ast.Module") -> "Any":
+    """The class statement, of the top level, that a piece of code stands in; None if in none."""
     waiting: "List[Any]" = [tree]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.ClassDef):
-            first, last = extent.first_line(node), extent.last_line(text, node)
             real = [getattr(each, "id", "") for each in node.bases] != [there.AROUND]
-            if real and first <= code.co_firstlineno <= last:
-                return [extent.lines(text, first, last), first, node.name, node.col_offset, [], None, _future(code)]
+            if real and extent.first_line(node) <= code.co_firstlineno <= extent.last_line(text, node):
+                return node
         elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             waiting.extend(each for each in ast.iter_child_nodes(node) if not isinstance(each, ast.expr))
-    return []
+    return None
 
 
-def _plain(member: "Any") -> "Any":
-    member = getattr(member, "__func__", member)
-    return getattr(member, "fget", member)
+def _class_piece(code: "CodeType", text: "str", node: "Any") -> "List[Any]":
+    """What ``text_of`` takes of a class statement. ``code``: of one of its methods."""
+    first = extent.first_line(node)
+    source = extent.lines(text, first, extent.last_line(text, node))
+    return [source, first, node.name, node.col_offset, [], None, _future(code)]
 
 
 def _running(code: "CodeType", names: "Dict[str, Any]", name: "str") -> "Tuple[str, ast.Module]":

@@ -118,6 +118,116 @@ def test_what_stands_in_ifs_and_classes_and_what_changed_since(connected: Connec
     assert there.call(book.keeps) == (3, 3)
 
 
+REBOUND = """
+class A:
+    def f(self): return "first A"
+class B(A):
+    def g(self): return self.f(), A().f()
+class A:
+    def f(self): return "second A"
+class C:
+    def f(self): return "first C"
+class C(C):
+    def f(self): return "second C of " + super().f()
+def all(): return A().f(), B().g(), C().f(), A().f()
+"""
+
+
+def test_a_base_whose_name_means_something_else_by_now_is_still_the_base(connected: Connected) -> None:
+    there, book = connected().options(timeout=LIMIT), Notebook(REBOUND)
+    assert there.call(book.B().g) == ("first A", "second A")
+    assert there.call(book.C().f) == "second C of first C"
+    assert there.call(book.all) == ("second A", ("first A", "second A"), "second C of first C", "second A")
+
+
+CHANGED = """
+import abc, functools, os.path
+def around(function):
+    def inner(self):
+        return "around " + function(self)
+    return inner
+@functools.total_ordering
+class A:
+    value = 1
+    def __init__(self, value): self.value = value
+    def __eq__(self, other): return self.value == other.value
+    def __lt__(self, other): return self.value < other.value
+    def late(self): return 1
+class B(abc.ABC):
+    limit, kept = 1, 2
+    plain = None
+    def f(self): return "f"
+    def g(self): return "g"
+    def h(self): return "h"
+    def __new__(cls): return super().__new__(cls)
+    if not kept:
+        def perhaps(self): return 1
+    @property
+    def shown(self): return "shown"
+    @around
+    def wrapped(self): return "wrapped"
+    alias = f
+    def gone(self): return "gone"
+    class Inner:
+        def f(self): return "inner f"
+        def gone(self): return "gone"
+B.f = lambda self: "new " + self.name
+B.g = around(B.g)
+B.name = property(lambda self: "name")
+B.made = classmethod(lambda cls: cls.__name__)
+B.base = staticmethod(os.path.basename)
+B.plain = lambda self: "plain"
+B._h = B.h
+A.late = lambda self: 2
+del B.h, B.gone, B.limit, B.Inner.gone
+B.Inner.f = lambda self: "new inner f"
+def told():
+    b = B()
+    return [b.f(), b.g(), b._h(), b.name, b.made(), b.base("/a/b"), b.plain(), b.shown, b.wrapped(), b.alias(),
+            b.Inner().f(), A(1) <= A(2), A(1).late(), hasattr(b.Inner, "gone"),
+            [name for name in ("h", "gone", "limit", "kept", "perhaps") if hasattr(b, name)]]
+"""
+
+
+def test_what_a_class_was_given_and_what_it_lost_since_its_statement(connected: Connected) -> None:
+    book = Notebook(CHANGED)
+    said = ["new name", "around g", "h", "name", "B", "b", "plain", "shown", "around wrapped", "f", "new inner f"]
+    assert book.told() == [*said, True, 2, False, ["kept"]]
+    assert connected().options(timeout=LIMIT).call(book.told) == book.told()
+
+
+BEHIND = """
+import contextlib, functools
+def plainly(function):
+    def inner(self):
+        return function(self)
+    return inner
+class Decorated:
+    @plainly
+    def f(self): return 1
+class Managed:
+    @contextlib.contextmanager
+    def f(self): yield 1
+class Kept:
+    @functools.lru_cache(maxsize=5)
+    def f(self): return 1
+class Outer:
+    class Middle:
+        class Inner:
+            def f(self): return one
+one = 1
+def all(inner):
+    with Managed().f() as managed:
+        return [Decorated().f(), managed, Kept().f(), Outer.Middle.Inner().f(), type(inner) is Outer.Middle.Inner]
+"""
+
+
+def test_classes_in_classes_and_those_of_decorated_methods(connected: Connected) -> None:
+    there, book = connected().options(timeout=LIMIT), Notebook(BEHIND)
+    assert there.call(book.Outer.Middle.Inner().f) == 1
+    assert there.call(book.all, book.Outer.Middle.Inner()) == [1, 1, 1, 1, True]
+
+
 SHAPES = """
 import collections, enum, typing
 class Colour(enum.Enum):
@@ -240,6 +350,34 @@ def test_a_file_that_was_edited_is_not_taken_for_what_runs_here(other: Context, 
             exec(compile(text, str(file), "exec", 0, True), names)
     with pytest.raises(VersionSkewError, match="the source of f is not what runs here"):
         other.call(names["f"])
+
+
+CLASS = """class K:
+    def a(self): return 1
+    def b(self): return 1
+    @property
+    def c(self): return 1
+"""
+
+
+@pytest.mark.parametrize(("new", "which"), [(CLASS.replace("b(self): return 1", "b(self): return 2"), "b"),
+                                            (CLASS.rpartition("    @property")[0], "c")])  # fmt: skip
+def test_a_class_of_a_file_that_was_edited_is_not_taken_for_what_runs_here(
+    other: Context, tmp_path: Path, new: str, which: str
+) -> None:
+    """Nor where only a later method is another, or is gone."""
+    file = tmp_path / "script.py"
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(CLASS, str(file), "exec", 0, True), names)
+    file.write_text(new)
+    with pytest.raises(VersionSkewError, match=f"the source of K.{which} is not what runs here"):
+        other.call(names["K"]().a)
+
+
+def test_a_class_without_methods_is_refused_for_that(other: Context) -> None:
+    book = Notebook("class Empty:\n    value = 1\nfirst = lambda: Empty.value\n")
+    with pytest.raises(VersionSkewError, match=r"class Empty has no methods, .* into a module"):
+        other.wait_ready().call(book.first)
 
 
 def test_lambdas_of_one_line_are_told_apart_or_refused(other: Context) -> None:
