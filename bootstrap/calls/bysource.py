@@ -14,8 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Sequence
 
-# Stands for a closure's variable that has no value yet.
-EMPTY = "remotesvc: no value"
 # The base of a class that only stands around a function, and is never made.
 AROUND = "__remotesvc_around__"
 # The name under which globals keep the source of what was made of them: a list of (file, what ``text_of`` takes).
@@ -23,7 +21,8 @@ SOURCES = "__remotesvc_sources__"
 
 
 def _setter() -> "Any":
-    value = None
+    if False:
+        value = None
 
     def put(new: "Any") -> "None":
         nonlocal value
@@ -33,6 +32,11 @@ def _setter() -> "Any":
 
 
 _PUT = _setter().__code__
+
+
+def cell() -> "Any":
+    """A closure's variable that has no value yet. Functions that share one get the same."""
+    return _setter().__closure__[0]
 
 
 def set_cell(cell: "Any", value: "Any") -> "None":
@@ -93,24 +97,21 @@ def compiled_of(piece: "Any", file: "str") -> "Any":
                                % (piece[2], error.lineno, error.msg)) from None
 
 
-def function(piece: "Any", file: "str", shared: "Dict[str, Any]") -> "types.FunctionType":
-    """A function, of what ``text_of`` takes, without its values, which ``fill`` brings."""
+def function(piece: "Any", file: "str", shared: "Dict[str, Any]", cells: "Dict[str, Any]") -> "types.FunctionType":
+    """A function, of what ``text_of`` takes, without its values, which ``fill`` brings. ``cells``: of its closure, by
+    the names of the variables."""
     shared["__builtins__"] = builtins
     shared.setdefault(SOURCES, []).append((file, piece))
     code = code_of(piece, file)
-    cells: "List[Any]" = []
-    for _ in code.co_freevars:
-        made = _setter().__closure__
-        cells.extend(made)
-    return types.FunctionType(code, shared, piece[2], None, tuple(cells) or None)
+    return types.FunctionType(code, shared, piece[2], None, tuple(cells[name] for name in code.co_freevars) or None)
 
 
 def fill(made: "Any", state: "Dict[str, Any]") -> "None":
     """Give a function the values it had: of globals, closure, defaults, attributes."""
     made.__globals__.update(state["globals"])
-    for name, cell in zip(made.__code__.co_freevars, made.__closure__ or ()):
-        if state["closure"][name] != [EMPTY]:
-            set_cell(cell, state["closure"][name][0])
+    for name, place in zip(made.__code__.co_freevars, made.__closure__ or ()):
+        for value in state["closure"][name]:  # none, where it has no value yet
+            set_cell(place, value)
     made.__defaults__, made.__kwdefaults__ = state["defaults"], state["kwdefaults"]
     made.__qualname__, made.__module__ = state["qualname"], state["module"]
     made.__dict__.update(state["attributes"])

@@ -15,7 +15,7 @@ from .codes import attributes_in, names_at_once, names_in
 from .pickler import PROTOCOL, Pickler, importable, reduced
 from .shapes import shape_of
 from .source import NoSource, Sources
-from .statement import own_functions
+from .statement import content_of, own_functions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class SourcePickler(Pickler):
         self._own = own
         self.modules: "Set[str]" = set()
         self._shared: "Dict[int, Dict[str, Any]]" = {}
+        # By their ids: of closures that go, whose functions bring what is in them.
+        self._cells: "Dict[int, Any]" = {}
         # By the id of one that is in it.
         self._outers: "Dict[int, type]" = {}
 
@@ -46,6 +48,8 @@ class SourcePickler(Pickler):
             return importlib.import_module, (obj.__name__,)
         if isinstance(obj, FunctionType) and not importable(obj):
             return self._function(obj)
+        if id(obj) in self._cells:
+            return there.cell, ()
         if isinstance(obj, type) and not importable(obj) and obj.__module__ != "builtins":
             return self._class(obj)
         if isinstance(obj, (FunctionType, type)) and _public(obj):
@@ -74,17 +78,19 @@ class SourcePickler(Pickler):
         piece = self._sources.of_function(function)
         module = str(function.__module__)
         used = _used(names_in(code), function.__globals__)
+        closure = dict(zip(code.co_freevars, function.__closure__ or ()))
+        self._cells.update((id(cell), cell) for cell in closure.values())
         state = {
             "globals": used,
             "imports": _submodules(code, used),
-            "closure": {name: _content(cell) for name, cell in zip(code.co_freevars, function.__closure__ or ())},
+            "closure": {name: content_of(cell) for name, cell in closure.items()},
             "defaults": function.__defaults__,
             "kwdefaults": function.__kwdefaults__,
             "qualname": function.__qualname__,
             "module": module,
             "attributes": {key: value for key, value in vars(function).items() if key != "__wrapped__"},
         }
-        made = piece, self._sources.files.shown(code), self._names_of(function.__globals__, module)
+        made = piece, self._sources.files.shown(code), self._names_of(function.__globals__, module), closure
         return there.function, made, state, None, None, there.fill
 
     def _class(self, cls: "type") -> "Any":
@@ -188,10 +194,3 @@ def _submodules(code: "CodeType", found: "Dict[str, Any]") -> "List[ModuleType]"
 
 def _used(names: "Set[str]", known: "Dict[str, Any]") -> "Dict[str, Any]":
     return {name: known[name] for name in sorted(names) if name in known}
-
-
-def _content(cell: "Any") -> "List[Any]":
-    try:
-        return [cell.cell_contents]
-    except ValueError:
-        return [there.EMPTY]

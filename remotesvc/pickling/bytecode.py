@@ -4,7 +4,9 @@ import io
 import sys
 from types import CodeType, FunctionType, ModuleType
 
+from ..bootstrap.calls import bysource as there
 from .pickler import PROTOCOL, importable, reduced
+from .statement import content_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def pickled(value: "Any", sent: "Callable[[FunctionType], None]", own: "Callable
     """
     file = io.BytesIO()
     pickler = _pickler()(file, PROTOCOL)
-    pickler.modules, pickler.sent, pickler.own, pickler.shown = set(), sent, own, shown
+    pickler.modules, pickler.cells, pickler.sent, pickler.own, pickler.shown = set(), {}, sent, own, shown
     pickler.dump(value)
     return file.getvalue(), pickler.modules - {"__main__", "builtins"}
 
@@ -41,6 +43,8 @@ def _pickler() -> "Any":
         import cloudpickle
     except ImportError as error:  # a minimal target may lack what it imports, or its parent may not give it
         raise NoBytecode("cloudpickle cannot be imported: %s" % error) from None
+
+    from types import CellType  # of Python 3.8
 
     class Noting(cloudpickle.Pickler):  # type: ignore[misc]
         def reducer_override(self, obj: "Any") -> "Any":
@@ -57,10 +61,22 @@ def _pickler() -> "Any":
                                    else each for each in parts)
             if isinstance(obj, type) and _has_private_slots(obj) and not importable(obj):
                 raise NoBytecode("cloudpickle loses the private __slots__ of %s" % obj.__qualname__)
+            if id(obj) in self.cells:
+                return there.cell, ()
             again = reduced(obj)
             if again is not None:
                 return again
-            return super().reducer_override(obj)
+            made = super().reducer_override(obj)
+            if isinstance(obj, FunctionType) and obj.__closure__ and isinstance(made, tuple):
+                return self.sharing(obj.__closure__, *made)
+            return made
+
+        def sharing(self, closure: "Any", make: "Any", args: "Any", state: "Any", *rest: "Any") -> "Any":
+            """How to make a function, whose variables may be those of others, too: cloudpickle makes new ones for it,
+            and copies what is in them."""
+            self.cells.update((id(cell), cell) for cell in closure)
+            state[1]["__closure__"] = tuple(CellType(*content_of(cell)) for cell in closure)
+            return (make, args[:4] + (closure,), state) + rest
 
     return Noting
 

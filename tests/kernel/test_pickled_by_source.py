@@ -228,6 +228,37 @@ def test_classes_in_classes_and_those_of_decorated_methods(connected: Connected)
     assert there.call(book.all, book.Outer.Middle.Inner()) == [1, 1, 1, 1, True]
 
 
+SHARED = """
+def counter():
+    n = 0
+    def increase(by=1):
+        nonlocal n
+        n += by
+        return again if n < 3 else None
+    def again(): return increase()
+    def get(): return n, unset
+    def set():
+        nonlocal unset
+        unset = None
+    unset = 0
+    del unset
+    return increase, get, set
+def counted(increase, get, set):
+    increase()()
+    try:
+        get()
+    except NameError:
+        set()
+    return get()
+"""
+
+
+def test_functions_that_share_a_variable_share_it_there(connected: Connected) -> None:
+    book = Notebook(SHARED)
+    assert book.counted(*book.counter()) == (2, None)
+    assert connected().options(timeout=LIMIT).call(book.counted, *book.counter()) == (2, None)
+
+
 SHAPES = """
 import collections, enum, typing
 class Colour(enum.Enum):

@@ -155,7 +155,8 @@ def made_again(function: Any) -> Any:
     """The code that another Python makes of a function's source, which goes on from there as it came."""
     sources = Sources(lambda code: None)
     piece, names = sources.of_function(function), {"__name__": "__main__"}
-    again = there.function(piece, function.__code__.co_filename, names)
+    cells = {name: there.cell() for name in function.__code__.co_freevars}
+    again = there.function(piece, function.__code__.co_filename, names, cells)
     assert sources.of_function(again) == piece
     assert same(again.__code__, function.__code__)
     assert again.__code__.co_filename == function.__code__.co_filename
@@ -218,7 +219,7 @@ def test_what_is_cut_out_of_its_place_does_the_same(made: str) -> None:
 def test_what_is_sent_on_has_the_source_that_came_with_it() -> None:
     names: dict[str, Any] = {}
     piece = ["lambda: x", 3, "<lambda>", 0, ["x"], "", []]
-    made = there.function(piece, "<elsewhere>", names)
+    made = there.function(piece, "<elsewhere>", names, {"x": there.cell()})
     sent = Sent()
     sent.note(made)
     assert sent.definition(digest_of(made.__code__)) == piece
