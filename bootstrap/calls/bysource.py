@@ -123,6 +123,12 @@ def cached(function: "Any", most: "Any", typed: "bool") -> "Any":
     return functools.lru_cache(most, typed)(function)
 
 
+def register(made: "Any", functions: "Dict[Any, Any]") -> "None":
+    """Give a function of `functools.singledispatch` those that it calls, by their classes."""
+    for kind, each in functions.items():
+        made.register(kind, each)
+
+
 def hold(made: "Any", state: "Any") -> "None":
     """Give a dict or list of a class of its own what it holds, past its methods, and then its state, as pickle does."""
     items, kept = state

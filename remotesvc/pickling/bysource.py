@@ -46,6 +46,9 @@ class SourcePickler(Pickler):
         if isinstance(obj, ModuleType):
             self.modules.add(obj.__name__)
             return importlib.import_module, (obj.__name__,)
+        again = reduced(obj)
+        if again is not None:
+            return again
         if isinstance(obj, FunctionType) and not importable(obj):
             return self._function(obj)
         if id(obj) in self._cells:
@@ -54,9 +57,6 @@ class SourcePickler(Pickler):
             return self._class(obj)
         if isinstance(obj, (FunctionType, type)) and _public(obj):
             return getattr, (sys.modules[obj.__module__.rpartition(".")[0]], obj.__name__)
-        again = reduced(obj)
-        if again is not None:
-            return again
         if type(obj) in _DESCRIPTORS:
             return type(obj), tuple(getattr(obj, name) for name in _DESCRIPTORS[type(obj)])
         if hasattr(type(obj), "__remotesvc_wire__"):

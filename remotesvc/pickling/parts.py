@@ -71,12 +71,17 @@ class Pickles(object):
         version = "%d.%d" % sys.version_info[:2]
         made_by, data, unable = b"", b"", ""
         names: "Set[str]" = set()
+        failed: "Any" = None
         if theirs in (b"", MAGIC_NUMBER):
             try:
                 data, names = pickled(value, self._sent.note, self._own, self._sources.files.shown)
                 made_by = MAGIC_NUMBER
             except NoBytecode as error:
                 unable = str(error)
+            except UsageError:
+                raise
+            except Exception as error:  # source brings less: not what a class statement makes there, a lock say
+                failed = error
             if data and theirs:
                 return [made_by, data, version], sorted(names)
         else:
@@ -89,6 +94,8 @@ class Pickles(object):
             raise
         except Exception as error:  # pickle fails with whatever the object raises
             reason = str(error) or type(error).__name__
+            if failed is not None:
+                raise failed from None
             if not data:
                 if not isinstance(error, NoSource):
                     _check(value, error)

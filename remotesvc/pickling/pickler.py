@@ -6,6 +6,7 @@ import functools
 import os
 import pickle
 import sys
+from types import FunctionType
 
 from ..bootstrap.calls import bysource as there
 
@@ -18,6 +19,9 @@ PROTOCOL = 4
 
 
 _CACHED: "Any" = type(functools.lru_cache()(len))
+_DISPATCHING: "Any" = functools.singledispatch(len)
+# Of Python 3.8.
+_PROPERTY: "Any" = getattr(functools, "cached_property", None)
 # What pickle fills them with.
 _SETTERS: "Any" = {dict: ("__setitem__",), list: ("append", "extend")}
 # Of a class that leaves it to pickle how its objects are made again.
@@ -41,8 +45,14 @@ def reduced(thing: "Any") -> "Any":
         return _held(thing)
     if isinstance(thing, _CACHED):
         return _cached(thing)
+    if isinstance(thing, FunctionType) and thing.__code__ is _DISPATCHING.__code__ and not importable(thing):
+        # Its cache holds weak references.
+        made = vars(thing)
+        return functools.singledispatch, (made["__wrapped__"],), dict(made["registry"]), None, None, there.register
     if type(thing) is memoryview:
         return _viewed(thing)
+    if type(thing) is _PROPERTY:  # up to Python 3.11 it has a lock
+        return _PROPERTY, (thing.func,), {key: value for key, value in vars(thing).items() if key != "lock"}
     if thing is os.environ:  # as data: a copy that sets the target's variables would be worse than none
         return dict, (dict(thing),)
     return None

@@ -259,6 +259,44 @@ def test_functions_that_share_a_variable_share_it_there(connected: Connected) ->
     assert connected().options(timeout=LIMIT).call(book.counted, *book.counter()) == (2, None)
 
 
+HOLDERS = """
+import functools, threading
+class Guarded:
+    lock = threading.Lock()
+    def get(self):
+        with self.lock:
+            return 1
+@functools.singledispatch
+def told(value): return "thing"
+@told.register(list)
+def listed(value): return [told(each) for each in value]
+told.register(Guarded, lambda value: value.get())
+def all(): return told([Guarded(), 1]), told.__name__
+"""
+
+CACHED = """
+import functools
+class Cached:
+    def __init__(self): self.times = 0
+    @functools.cached_property
+    def value(self):
+        self.times += 1
+        return 7
+    def get(self): return self.value, self.value, self.times
+"""
+
+
+def test_what_holds_locks_and_weak_references_and_can_be_made_anew(connected: Connected) -> None:
+    there, book = connected().options(timeout=LIMIT), Notebook(HOLDERS)
+    assert there.call(book.Guarded().get) == 1
+    assert there.call(book.all) == ([1, "thing"], "told")
+
+
+def test_properties_that_keep_their_value(connected: Connected, interpreter: Interpreter) -> None:
+    if interpreter.version >= (3, 8):
+        assert connected().options(timeout=LIMIT).call(Notebook(CACHED).Cached().get) == (7, 7, 1)
+
+
 SHAPES = """
 import collections, enum, typing
 class Colour(enum.Enum):
