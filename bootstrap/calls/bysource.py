@@ -129,6 +129,21 @@ def register(made: "Any", functions: "Dict[Any, Any]") -> "None":
         made.register(kind, each)
 
 
+def builtin_of(kind: "Any") -> "Any":
+    """The builtin class that an exception's is made of."""
+    while kind.__module__ != "builtins":
+        kind = kind.__base__
+    return kind
+
+
+def raised(kind: "Any", *args: "Any") -> "Any":
+    """An exception with such ``args``, past what its class does with what it is given."""
+    base = builtin_of(kind)
+    made = base.__new__(kind, *args)
+    base.__init__(made, *args)
+    return made
+
+
 def hold(made: "Any", state: "Any") -> "None":
     """Give a dict or list of a class of its own what it holds, past its methods, and then its state, as pickle does."""
     items, kept = state

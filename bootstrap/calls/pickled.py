@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Tuple
 
 
+UNMADE = "raised as the function and its arguments were made here: it did not run"
+
+
 class Unreadable(VersionSkewError):
     """A call that could not begin: an error of ours rather than of the function."""
 
@@ -35,6 +38,11 @@ def unpickle(pickled: "List[Any]", router: "Any") -> "Tuple[Any, List[Any], Dict
         function, args, kwargs = _loaded(data)
     except VersionSkewError as error:
         raise Unreadable(str(error)) from None
+    except Exception as error:
+        # Else it would seem to be the function's.
+        notes = list(getattr(error, "__notes__", ())) + [UNMADE]
+        BaseException.__setattr__(error, "__notes__", notes)
+        raise
     return resolve(function, router) if isinstance(function, str) else function, args, kwargs
 
 

@@ -43,6 +43,8 @@ def reduced(thing: "Any") -> "Any":
     """How to make again what pickle does not, or not well, as ``reducer_override`` returns it; None for all else."""
     if isinstance(thing, (dict, list)):
         return _held(thing)
+    if isinstance(thing, BaseException):
+        return _raised(thing)
     if isinstance(thing, _CACHED):
         return _cached(thing)
     if isinstance(thing, FunctionType) and thing.__code__ is _DISPATCHING.__code__ and not importable(thing):
@@ -64,6 +66,19 @@ def _cached(thing: "Any") -> "Any":
         return None
     typed = thing.cache_parameters()["typed"] if hasattr(thing, "cache_parameters") else False
     return there.cached, (thing.__wrapped__, thing.cache_info().maxsize, typed)
+
+
+def _raised(thing: "Any") -> "Any":
+    """An exception whose class has an `__init__` of its own: what that takes need not be what ``args`` has. Not if the
+    class says how it is pickled."""
+    kind: "Any" = type(thing)
+    base: "Any" = there.builtin_of(kind)
+    if kind.__init__ is base.__init__ and kind.__new__ is base.__new__:
+        return None
+    if kind in copyreg.dispatch_table or (kind.__reduce_ex__, kind.__reduce__) != (_NO_WORD[0], base.__reduce__):
+        return None
+    made = thing.__reduce__()
+    return (there.raised, (kind,) + made[1]) + made[2:]
 
 
 def _held(thing: "Any") -> "Any":

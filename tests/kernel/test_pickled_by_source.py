@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from remotesvc import Context, EncodeError, Router, VersionSkewError
+from remotesvc import CallError, Context, EncodeError, Router, VersionSkewError
 from tests import interpreters
 from tests.interpreters import Interpreter
 from tests.kernel.contexts import LIMIT
@@ -295,6 +295,55 @@ def test_what_holds_locks_and_weak_references_and_can_be_made_anew(connected: Co
 def test_properties_that_keep_their_value(connected: Connected, interpreter: Interpreter) -> None:
     if interpreter.version >= (3, 8):
         assert connected().options(timeout=LIMIT).call(Notebook(CACHED).Cached().get) == (7, 7, 1)
+
+
+RAISED = """
+class Coded(Exception):
+    def __init__(self, text, *, code):
+        super().__init__(text)
+        self.code = code
+class Missing(FileNotFoundError):
+    def __init__(self, path):
+        super().__init__(2, "gone", path)
+class Unread(UnicodeDecodeError):
+    def __init__(self, data):
+        super().__init__("utf-8", data, 0, 1, "why")
+class New(Exception):
+    def __new__(cls, text, code):
+        made = super().__new__(cls, text)
+        made.code = code
+        return made
+    def __init__(self, *args):
+        pass
+def told(coded, missing, unread, new):
+    assert (type(coded), type(missing), type(new)) == (Coded, Missing, New)
+    return [coded.args, coded.code, missing.errno, missing.filename, unread.object, unread.reason, new.args, new.code]
+"""
+
+
+def test_exceptions_that_are_made_of_other_things_than_their_args(connected: Connected) -> None:
+    there, book = connected().options(timeout=LIMIT), Notebook(RAISED)
+    given = book.Coded("a", code=3), book.Missing("/a"), book.Unread(b"b"), book.New("c", 4)
+    assert there.call(book.told, *given) == book.told(*given)
+
+
+UNMADE = """
+class Unmade:
+    def __init__(self, a):
+        self.a = a
+    def __reduce__(self):
+        return Unmade, ()
+    def get(self):
+        return 1
+"""
+
+
+def test_an_argument_that_cannot_be_made_there_is_no_error_of_the_function(connected: Connected) -> None:
+    with pytest.raises(TypeError, match="a'") as caught:
+        connected().options(timeout=LIMIT).call(Notebook(UNMADE).Unmade(1).get)
+    assert isinstance(caught.value, CallError)
+    assert list(caught.value.notes) == ["raised as the function and its arguments were made here: it did not run"]
+    assert caught.value.render().endswith("it did not run")
 
 
 SHAPES = """
