@@ -209,10 +209,15 @@ class Invocation(Pending):
         """The error of a call that the codec, if it was asked, refuses with ``unable``, and that cannot be pickled."""
         found = None
         if not isinstance(error, EncodeError):  # else it could, and is too large
-            from .culprit import culprit
+            from .culprit import culprit, culprit_of
+            from .targets import known_as
             pickles, codec, start = self.tree.pickles, self.router.codec, self.tree.ledger.starts.get(self.context.id)
+            function = self.target.function
             found = culprit(self.args, self.kwargs, lambda value: pickles.parts(value, start),
-                            lambda value, place: codec.encode(value, self.tree.sending, False, place))
+                            lambda value, place: codec.encode(value, self.tree.sending, False, place), pickles.inside)
+            if found is None and function is not None:
+                found = culprit_of(function, self.call, lambda value: pickles.parts(value, start), pickles.inside,
+                                   known_as(function))
         if found is None and unable is not None:
             return self.in_arguments(unable)
         return found or EncodeError("cannot be pickled: %s: %s" % (type(error).__name__, error), self.call)

@@ -126,6 +126,21 @@ def _names(fn: "Any") -> "Tuple[str, str]":
     return getattr(fn, "__module__", None) or "", getattr(fn, "__qualname__", None) or ""
 
 
+def known_as(fn: "Any") -> "str":
+    """The name under which a module has a callable, or the object whose method it is, though not its own; "" if none
+    has. It need not mean the same there: only people can tell."""
+    owner = getattr(fn, "__self__", fn)
+    name = (getattr(fn, "__module__", None) if owner is fn else type(owner).__module__) or ""
+    module = sys.modules.get(name)
+    if module is None or (name == MAIN and (not has_text() or typed_in(fn))):
+        return ""
+    for each, found in list(vars(module).items()):
+        if found is owner and each.isidentifier():
+            method = "" if owner is fn else "." + fn.__name__
+            return "%s:%s%s" % (main_name() if name == MAIN else name, each, method)
+    return ""
+
+
 def _lookup(module: "str", qualname: "str") -> "Any":
     found: "Any" = sys.modules.get(module)
     for name in qualname.split("."):

@@ -8,6 +8,7 @@ from ..bootstrap.imports.modules import Request
 from . import DEFINITION
 from .bysource import portable
 from .bytecode import NoBytecode, pickled
+from .inside import inside
 from .sent import DIGEST, Sent, digest_of
 from .source import NoSource, Sources
 
@@ -53,6 +54,10 @@ class Pickles(object):
             return {"reason": "no digest of code"}
         piece = self._sent.definition(digest)
         return self._above(digest) if piece is None else {"piece": piece}
+
+    def inside(self, value: "Any") -> "Dict[str, Any]":
+        """What goes along with a function, class or object that goes by value, by what follows its place."""
+        return inside(value)
 
     def source_line(self, label: "str", number: "int") -> "str":
         """A line, for tracebacks, of a file as it is called there; "" if nothing of it was sent."""
