@@ -120,7 +120,7 @@ else:
                 super().save(obj, save_persistent_id)
                 return
             function, args, state, _, _, setter = (reduced + (None,) * 4)[:6]
-            self.save_reduce(function, args, obj=obj)
+            self.save_reduce(function, args, state if setter is None else None, obj=obj)
             if setter is not None:
                 # A call of setter(obj, state), whose result is dropped: what newer versions write.
                 self.save(setter)

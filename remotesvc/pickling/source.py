@@ -16,7 +16,7 @@ from ..bootstrap.errors import Error
 from . import extent
 from .codes import alike, inner, same
 from .files import Files
-from .statement import Statement, own_functions
+from .statement import Statement, functions_in, own_functions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ class Sources(object):
         if "<locals>" in cls.__qualname__:
             raise NoSource("the class %s was made in a function, and only those of the top level can be sent"
                            % cls.__qualname__)
-        own = list(own_functions(cls))
-        for method in own:
+        for method in own_functions(cls):
             code, names = method.__code__, method.__globals__
             try:
                 text, tree = self._running(code, names, cls.__qualname__)
@@ -65,7 +64,8 @@ class Sources(object):
             if node is not None and node.name == cls.__name__:
                 piece = _class_piece(code, text, node)
                 return Statement(piece, node, there.compiled_of(piece, ""), code, names)
-        reason = "no method whose source is known" if own else "no methods, and by these its source would be found"
+        written = any(True for member in vars(cls).values() for _ in functions_in(member))
+        reason = "no method whose source is known" if written else "no methods, and by these its source would be found"
         raise NoSource("the class %s has %s" % (cls.__qualname__, reason))
 
     def check(self, function: "FunctionType") -> "None":

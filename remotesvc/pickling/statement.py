@@ -36,6 +36,7 @@ def functions_in(member: "Any") -> "Iterator[FunctionType]":
         if isinstance(each, FunctionType):
             yield each
             further += [content for cell in each.__closure__ or () for content in content_of(cell)]
+            further += list(each.__defaults__ or ())
         waiting.extend(part for part in further if isinstance(part, _WRAPPERS))
 
 

@@ -151,6 +151,37 @@ def notebook(python: str, known: bool) -> "list[Any]":
         ]
 
 
+CHANGED = """
+class Coded(Exception):
+    def __init__(self, text, *, code):
+        super().__init__(text)
+        self.code = code
+    def name(self): return "old"
+    def gone(self): return 1
+Old = Coded
+Coded.name = lambda self: "new"
+del Coded.gone
+class Coded(Coded):
+    def name(self): return "another " + super().name()
+def counter():
+    n = 0
+    def increase():
+        nonlocal n
+        n += 1
+    def get(): return n
+    return increase, get
+def told(old, increase, get):
+    increase()
+    return old.args, old.code, old.name(), hasattr(old, "gone"), Coded("b", code=4).name(), get()
+"""
+
+
+def changed(python: str, known: bool) -> "list[Any]":
+    book = Notebook(CHANGED)
+    with below(python, known) as context:
+        return context.call(book.told, book.Old("a", code=3), *book.counter())  # type: ignore[no-any-return]
+
+
 def made_in_a_function(python: str, known: bool) -> str:
     """What the error says of a class that only a function knows."""
     class Local:

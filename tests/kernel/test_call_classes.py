@@ -92,7 +92,7 @@ def test_data_stays_data(context: Context) -> None:
     assert context.call(called.type_name, numbers) == "str"
     with pytest.raises(remotesvc.EncodeError) as caught:
         context.options(strict_types=True).call(called.type_name, numbers)
-    assert caught.value.where == "args[0]"
+    assert caught.value.where == "args[0].lock"
 
 
 def test_what_pickle_does_not_make_again(interpreter: Interpreter, router: Router) -> None:

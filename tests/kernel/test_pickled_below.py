@@ -75,6 +75,11 @@ def test_objects_that_only_pickle_carries(below: Below, interpreter: Interpreter
     assert below(called_below.objects) == everywhere(interpreter, value)
 
 
+def test_classes_exceptions_and_shared_variables_are_what_they_were(below: Below, interpreter: Interpreter) -> None:
+    value = (("a",), 3, "new", False, "another new", 1)
+    assert below(called_below.changed) == everywhere(interpreter, value)
+
+
 def test_a_class_made_in_a_function_is_refused(below: Below, interpreter: Interpreter) -> None:
     for there, text in below(called_below.made_in_a_function).items():
         bytecode = there == str(interpreter) and interpreter.version >= CLOUDPICKLE

@@ -211,6 +211,13 @@ class Managed:
 class Kept:
     @functools.lru_cache(maxsize=5)
     def f(self): return 1
+def all_of(cls):
+    for name in ["f"]:
+        setattr(cls, name, lambda self, function=vars(cls)[name]: function(self))
+    return cls
+@all_of
+class Whole:
+    def f(self): return 1
 class Outer:
     class Middle:
         class Inner:
@@ -218,14 +225,15 @@ class Outer:
 one = 1
 def all(inner):
     with Managed().f() as managed:
-        return [Decorated().f(), managed, Kept().f(), Outer.Middle.Inner().f(), type(inner) is Outer.Middle.Inner]
+        return [Decorated().f(), managed, Kept().f(), Whole().f(), Outer.Middle.Inner().f(),
+                type(inner) is Outer.Middle.Inner]
 """
 
 
 def test_classes_in_classes_and_those_of_decorated_methods(connected: Connected) -> None:
     there, book = connected().options(timeout=LIMIT), Notebook(BEHIND)
     assert there.call(book.Outer.Middle.Inner().f) == 1
-    assert there.call(book.all, book.Outer.Middle.Inner()) == [1, 1, 1, 1, True]
+    assert there.call(book.all, book.Outer.Middle.Inner()) == [1, 1, 1, 1, 1, True]
 
 
 SHARED = """
