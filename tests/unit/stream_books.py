@@ -64,6 +64,19 @@ class Books:
         return room
 
 
+def fill(books: Books, left: int) -> int:
+    """Have messages of other neighbours under way that leave so much room; returns how much they take."""
+    taken = books.room - left
+    books.streams.large.budget = left
+    return taken
+
+
+def give_back(books: Books, size: int) -> None:
+    """Some of them are complete."""
+    books.streams.large.budget += size
+    books.streams.forget({OTHER + 1000}, "nobody: whoever leaves has room given to those who wait")
+
+
 def cut(total: int, stream: int = 20, src: int = SRC, flags: int = wire.END) -> list[Frame]:
     """The frames of a large message, as a router sends them."""
     frames = []
