@@ -8,12 +8,13 @@ from . import directories, naming
 from .errors import TransferRefused
 from .kept import MARKER, take
 from .landing import Finish
-from .sink import FileSink
+from .sink import Bounds, FileSink
+from .tree_landing import TreeLanding
 from .treesink import TreeSink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional, Tuple
+    from typing import Any, Dict, Optional, Tuple
 
     from .parts import Parts
 
@@ -61,10 +62,10 @@ def tree_top(dst: "str", name: "bytes") -> "str":
     return path
 
 
-def file_sink(dst: "str", name: "bytes", identity: "Optional[bytes]", finish: "Finish",
-              parts: "Optional[Parts]" = None, check: "Callable[[], Any]" = bool) -> "FileSink":
+def file_sink(dst: "str", name: "bytes", identity: "Optional[bytes]", finish: "Finish", bounds: "Bounds",
+              parts: "Optional[Parts]" = None) -> "FileSink":
     """Receive one file, going on with what there is of the source with this identity: in ``parts``, if that has been
-    looked through. ``check`` is as of a sink. Raises OSError with the whole path."""
+    looked through. Raises OSError with the whole path."""
     directory, final = place_of(dst, name, finish)
     path = os.path.join(directory, os.fsdecode(final))
     try:
@@ -73,17 +74,16 @@ def file_sink(dst: "str", name: "bytes", identity: "Optional[bytes]", finish: "F
         raise FileNotFoundError(error.errno, NO_DIRECTORY, directory) from None
     try:
         part = None if identity is None else naming.part_name(final, identity)
-        sink = FileSink(fd, final, finish, part, None if parts is None else parts.take(part), check)
-    except Error:  # of ``check``, though some are errors of the system, too
+        return FileSink(fd, final, path, finish, bounds, part, None if parts is None else parts.take(part))
+    except Error:  # of ``bounds.check``, though some are errors of the system, too
         raise
     except OSError as error:
         raise type(error)(error.errno, error.strerror, path) from None
-    sink.path = path
-    return sink
 
 
-def tree_sink(dst: "str", name: "bytes", finish: "Finish", inside: "bool", most: "int", resume: "bool" = False,
-              basis: "bool" = False, attributes: "Optional[Tuple[int, int]]" = None) -> "TreeSink":
+def tree_sink(dst: "str", name: "bytes", finish: "Finish", inside: "bool", bounds: "Bounds",
+              resume: "bool" = False, basis: "bool" = False,
+              attributes: "Optional[Tuple[int, int]]" = None) -> "TreeSink":
     """Receive a tree, going on with what an interrupted transfer left of it, and leaving that in turn, if it is to
     ``resume``. ``attributes`` are mode and time of the directory itself, if it is not there. Raises OSError."""
     path = tree_top(dst, name)
@@ -95,9 +95,7 @@ def tree_sink(dst: "str", name: "bytes", finish: "Finish", inside: "bool", most:
     except BaseException:
         os.close(top)
         raise
-    sink = TreeSink(top, finish, inside, most, kept, basis)
-    sink.path, sink.made, sink.attributes = path, made if kept is None else kept.made, attributes
-    return sink
+    return TreeSink(TreeLanding(top, path, made, finish, kept, attributes), bounds, inside, basis)
 
 
 def interrupted_tree(dst: "str", name: "bytes") -> "bool":

@@ -22,8 +22,9 @@ from .landing import Finish
 from .options import IDLE
 from .outflow import Outflow
 from .records import ABANDONED
-from .sink import StreamSink
+from .sink import Bounds
 from .source import Sending
+from .streamsink import StreamSink
 from .transfer_job import call_is_over, interrupted
 
 TYPE_CHECKING = False
@@ -169,14 +170,13 @@ class FileService(Service):
         sink: "Any" = None
         future = context.options(raises=RAISES).call_service_async(cls, "fetch", path, inflow.handle)
         try:
-            sink = StreamSink(out) if hasattr(out, "write") else file_sink(
-                os.fspath(out), os.fsencode(os.path.basename(path)), None, Finish(durable=durable))
-
             def check() -> "None":
                 if call_is_over():
                     raise Cancelled("the call that wanted it is over", context.name)
 
-            sink.check = check
+            bounds = Bounds(check=check)
+            sink = StreamSink(out, bounds) if hasattr(out, "write") else file_sink(
+                os.fspath(out), os.fsencode(os.path.basename(path)), None, Finish(durable=durable), bounds)
 
             def failed() -> "None":
                 if future.done() and future.exception() is not None:

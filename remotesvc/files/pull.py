@@ -12,7 +12,8 @@ from .inflow import Inflow
 from .naming import is_number
 from .options import Options
 from .parts import Parts
-from .sink import StreamSink
+from .sink import Bounds
+from .streamsink import StreamSink
 from .transfer_job import TransferJob, interrupted
 
 TYPE_CHECKING = False
@@ -46,6 +47,7 @@ class _Pull(object):
         self._tree: "Optional[TreeSink]" = None
         self._parts: "Optional[Parts]" = None
         self._finish = finish_of(options.finish())
+        self._bounds = Bounds(options.max_bytes, options.max_files, self._job.check)
         if dst is not None:
             directories.expand(dst)
 
@@ -62,9 +64,8 @@ class _Pull(object):
                 "src": self._src, "handle": inflow.handle, "idle": options.idle_timeout, "limit": options.limit,
                 "compress": options.compress, "symlinks": options.symlinks, "rules": options.rules(),
                 "parts": self._parts.offered() if self._parts else [],
-                "offers": b"" if self._tree is None else self._tree.offers(job.check)}), job.context.name)
+                "offers": b"" if self._tree is None else self._tree.offers()}), job.context.name)
             sink = self._sink(head)
-            sink.max_bytes, sink.check = options.max_bytes, job.check
             # What says that it is empty may be a file of /proc, whose size nobody knows.
             total = head["size"] or None
             for body in inflow.bodies(options.idle(), job.over, self._look):
@@ -109,17 +110,17 @@ class _Pull(object):
         job, kind, identity = self._job, head["kind"], head["identity"]
         if kind == "tree":
             dst = tree_destination(self._src, self._dst, self._tree is not None and self._tree.made_top)
-            sink = self._tree or self._tree_sink(dst, head["top"])
-            sink.attributes = head["top"]
-            return sink
+            if self._tree is None:
+                return self._tree_sink(dst, head["top"])
+            self._tree.top_becomes(head["top"])
+            return self._tree
         if self._dst is None:
-            return StreamSink(self._out)
+            return StreamSink(self._out, self._bounds)
         named = identity if job.options.resume and identity and is_number(identity) else None
-        return file_sink(self._dst, self._name, named, self._finish, self._parts)
+        return file_sink(self._dst, self._name, named, self._finish, self._bounds, self._parts)
 
     def _tree_sink(self, dst: "str", top: "Optional[Tuple[int, int]]" = None) -> "TreeSink":
-        options = self._job.options
-        return tree_sink(dst, name_of_tree(self._src), self._finish, True, options.max_files, options.resume,
+        return tree_sink(dst, name_of_tree(self._src), self._finish, True, self._bounds, self._job.options.resume,
                          attributes=top)
 
 

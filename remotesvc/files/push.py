@@ -16,7 +16,7 @@ from .transfer_job import TransferJob
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional
+    from typing import Any, Callable, Dict, Iterator, List, Optional
 
     from .copied import Copied
 
@@ -50,33 +50,28 @@ def open_source(src: "Any", options: "Options") -> "Origin":
     return open_path(os.fsdecode(src), options.symlinks, Filter(options.rules()))
 
 
-def send_tree(job: "TransferJob", origin: "Origin", dst: "str", sending: "Sending") -> "Copied":
-    """Send a tree to make another the same: with a ``Sending`` of its own, which may refer to what is there."""
+def send_tree(job: "TransferJob", origin: "Origin", dst: "str", make_sending: "Callable[..., Sending]") -> "Copied":
+    """Send a tree to make another the same: with another kind of ``Sending``, which may refer to what is there."""
     try:
-        work = _Push(job, origin, dst)
-        work.use(sending)
-        return work.run()
+        return _Push(job, origin, dst, make_sending, basis=True).run()
     finally:
         job.close()
 
 
 class _Push(object):
-    def __init__(self, job: "TransferJob", origin: "Origin", dst: "str") -> "None":
+    def __init__(self, job: "TransferJob", origin: "Origin", dst: "str",
+                 make_sending: "Callable[..., Sending]" = Sending, basis: "bool" = False) -> "None":
+        """``basis``: the receiver may use parts of what it has."""
         self._job = job
         self._origin = origin
         self._outflow: "Optional[Outflow]" = None
-        self._sending = Sending(job.options.compress, self.rate, chunk=chunk_for(job.options.limit), pace=self.pace)
         options = job.options
+        self._sending = make_sending(options.compress, self.rate, chunk=chunk_for(options.limit), pace=self.pace)
         self._request: "Dict[str, Any]" = dict(
             options.finish(), dst=dst, kind="tree" if origin.kind == "tree" else "file", name=origin.name,
             identity=origin.identity if options.resume else None, resume=options.resume, most=options.max_files,
-            max_bytes=options.max_bytes, top=origin.top,
+            max_bytes=options.max_bytes, top=origin.top, basis=basis,
             idle=options.idle() if origin.kind != "stream" else None)
-
-    def use(self, sending: "Sending") -> "None":
-        """Another ``Sending`` than the usual one, whose receiver may use parts of what it has."""
-        self._sending, sending.rate, sending.pace = sending, self.rate, self.pace
-        self._request["basis"] = True
 
     def rate(self) -> "float":
         """Bytes a second that the line carries; 0 while that is not known."""

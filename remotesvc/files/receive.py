@@ -5,6 +5,7 @@ from ..bootstrap.errors import Cancelled
 from .destination import file_sink, finish_of, tree_sink
 from .errors import located
 from .inflow import Inflow
+from .sink import Bounds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,13 +15,12 @@ if TYPE_CHECKING:
 def receive(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
     """Take a file or a tree: yields where to send it and what is here of it already, at last what came."""
     call = current()
-    finish = finish_of(request)
+    finish, bounds = finish_of(request), Bounds(request["max_bytes"], request["most"], call.check)
     if request["kind"] == "tree":
-        sink: "Any" = tree_sink(request["dst"], request["name"], finish, False, request["most"],
-                                request["resume"], request.get("basis", False), request["top"])
+        sink: "Any" = tree_sink(request["dst"], request["name"], finish, False, bounds,
+                                request["resume"], request["basis"], request["top"])
     else:
-        sink = file_sink(request["dst"], request["name"], request["identity"], finish, check=call.check)
-    sink.max_bytes, sink.check = request["max_bytes"], call.check
+        sink = file_sink(request["dst"], request["name"], request["identity"], finish, bounds)
     keep = False
     try:
         if "bodies" in request:
@@ -32,7 +32,7 @@ def receive(request: "Dict[str, Any]") -> "Iterator[Dict[str, Any]]":
             try:
                 keep = True  # whatever interrupts us comes from outside, unless it is told below
                 yield {"handle": inflow.handle, "offset": getattr(sink, "offered", 0),
-                       "digest": getattr(sink, "offered_digest", b""), "offers": sink.offers(call.check)}
+                       "digest": getattr(sink, "offered_digest", b""), "offers": sink.offers()}
                 for body in inflow.bodies(request["idle"], lambda: call.cancelled):
                     keep = False
                     sink.take(body)

@@ -3,7 +3,7 @@
 import os
 
 from .errors import DigestMismatch, SourceChanged, TransferRefused
-from .landing import Landing, sweep, zeros
+from .landing import Landing, sweep
 from .records import (
     ABANDON,
     DATA,
@@ -38,16 +38,27 @@ _HOLE_PIECE = 1 << 20
 MAX_NAMED = 100
 
 
+class Bounds(object):
+    """No more content than ``max_bytes``, of a tree no more entries than ``max_files``; None: any. ``check()`` raises
+    if the transfer is to end: asked within what takes long."""
+
+    __slots__ = ("max_bytes", "max_files", "check")
+
+    def __init__(self, max_bytes: "Optional[int]" = None, max_files: "Optional[int]" = None,
+                 check: "Callable[[], Any]" = bool) -> "None":
+        self.max_bytes = max_bytes
+        self.max_files = max_files
+        self.check = check
+
+
 class Sink(object):
     """What all receivers share: the order of records, and the books. A subclass makes the files.
 
-    ``path`` is where they go, for people; no more content than ``max_bytes``, None: any. ``check()`` raises if it is to
-    end: asked within what takes long of one message."""
+    ``path`` is where they go, for people."""
 
-    def __init__(self) -> "None":
-        self.path = ""
-        self.max_bytes: "Optional[int]" = None
-        self.check: "Callable[[], Any]" = bool
+    def __init__(self, bounds: "Bounds", path: "str" = "") -> "None":
+        self.path = path
+        self._bounds = bounds
         self.files = 0
         self.bytes = 0
         self.resumed = 0
@@ -74,8 +85,8 @@ class Sink(object):
                 raise TransferRefused("a record of kind %d is not expected here" % kind)
             handler(payload)
 
-    def offers(self, check: "Callable[[], Any]") -> "bytes":
-        """What is here of the files of a tree, for the sender; see ``Offers``. ``check()`` raises if it is to end."""
+    def offers(self) -> "bytes":
+        """What is here of the files of a tree, for the sender; see ``Offers``."""
         return b""
 
     def _begin(self, name: "bytes", offset: "int") -> "Any":
@@ -98,8 +109,9 @@ class Sink(object):
         self.resumed += offset
 
     def _check_room(self, more: "int") -> "None":
-        if self.max_bytes is not None and self.bytes + more > self.max_bytes:
-            raise TransferRefused("more than %d bytes; max_bytes says how many are allowed" % self.max_bytes)
+        most = self._bounds.max_bytes
+        if most is not None and self.bytes + more > most:
+            raise TransferRefused("more than %d bytes; max_bytes says how many are allowed" % most)
 
     def _current(self, size: "int") -> "Any":
         landing = self._landing
@@ -120,7 +132,7 @@ class Sink(object):
             raise TransferRefused("a hole of %d bytes in one record" % size)
         landing = self._current(size)
         while True:  # an empty one is looked at, too
-            self.check()
+            self._bounds.check()
             if not size:
                 return
             piece = min(size, _HOLE_PIECE)
@@ -168,12 +180,10 @@ class Sink(object):
 class FileSink(Sink):
     """One file, under a name of the receiver's choice; ``directory`` is closed at the end."""
 
-    def __init__(self, directory: "int", final: "bytes", finish: "Finish", part: "Optional[bytes]",
-                 begun: "Optional[Landing]" = None, check: "Callable[[], Any]" = bool) -> "None":
-        """``part`` names what may be gone on with; ``begun`` is that, if it has been opened and hashed already, else
-        ``check`` is asked meanwhile."""
-        super().__init__()
-        self.check = check
+    def __init__(self, directory: "int", final: "bytes", path: "str", finish: "Finish", bounds: "Bounds",
+                 part: "Optional[bytes]", begun: "Optional[Landing]" = None) -> "None":
+        """``part`` names what may be gone on with; ``begun`` is that, if it has been opened and hashed already."""
+        super().__init__(bounds, path)
         self._directory = directory
         self._final = final
         self._settings = finish
@@ -181,7 +191,7 @@ class FileSink(Sink):
         self._closed = False
         try:
             sweep(directory, final, part)
-            self._file: "Landing" = (Landing(directory, final, part, check=check) if begun is None
+            self._file: "Landing" = (Landing(directory, final, part, check=bounds.check) if begun is None
                                        else begun)
             self._file.directory = directory
         except BaseException:  # Ctrl-C, too: nobody else knows the descriptors
@@ -213,52 +223,3 @@ class FileSink(Sink):
             self._closed = True
             self._file.discard(keep)
             os.close(self._directory)
-
-
-class StreamSink(Sink):
-    """One file, written to an object with ``write``. What was written before an error has to be thrown away."""
-
-    def __init__(self, out: "Any") -> "None":
-        super().__init__()
-        self._out = out
-
-    def _begin(self, name: "bytes", offset: "int") -> "_Written":
-        if self.files:
-            raise TransferRefused("a second file where one was expected")
-        return _Written(self._out)
-
-    def _finish(self, landing: "_Written", size: "int", digest: "bytes", mode: "int", mtime: "int") -> "None":
-        if size != UNKNOWN and landing.position != size:
-            raise SourceChanged("%d bytes were announced, %d came" % (size, landing.position))
-        if landing.hash.digest() != digest:
-            raise DigestMismatch("what arrived is not what was sent")
-
-
-class _Written(object):
-    """The books of a file that goes to an object of the user's."""
-
-    def __init__(self, out: "Any") -> "None":
-        import hashlib
-        self.hash = hashlib.sha256()
-        self.position = 0
-        self._out = out
-
-    def start_at(self, offset: "int") -> "None":
-        if offset:
-            raise TransferRefused("the sender goes on at %d of a file that begins" % offset)
-
-    def write(self, view: "memoryview") -> "None":
-        self.hash.update(view)
-        rest = view
-        while len(rest):
-            written = self._out.write(rest)
-            rest = rest[len(rest) if written is None else written:]
-        self.position += len(view)
-
-    def hole(self, size: "int") -> "None":
-        zeros(self.hash, size)
-        self.position += size
-        block = bytes(1 << 16)
-        while size > 0:
-            self._out.write(block[:size])
-            size -= len(block)

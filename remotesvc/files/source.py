@@ -53,8 +53,8 @@ class Sending(object):
         self._chunk = min(chunk, CHUNK)
         # Files of a tree that are smaller are one record: they are not asked for holes.
         self._small = min(self._chunk, HOLES_FROM)
-        self.rate = rate
-        self.pace = pace
+        self._rate = rate
+        self._pace = pace
         self._decide = Squeeze(compress, eager)
         # Messages, not yet sent, with which other data begins: whether the last data shrank says nothing about it.
         self._begins: "List[Any]" = []
@@ -67,8 +67,8 @@ class Sending(object):
     def _piece(self) -> "int":
         """The bytes of the next message."""
         piece = self._chunk
-        if self.pace is not None:
-            pace = self.pace()
+        if self._pace is not None:
+            pace = self._pace()
             piece = min(piece, max(_LEAST_PIECE, int(pace * _SPAN)) if pace else _FIRST_PIECE)
         self.packer.largest = ROOM + piece
         return piece
@@ -80,7 +80,7 @@ class Sending(object):
 
     def packed(self, message: "Any") -> "Any":
         """A message as it is sent, compressed where that pays. As late as possible: the line may be known by then."""
-        rate = self.rate()
+        rate = self._rate()
         if self._begins and message is self._begins[0]:
             del self._begins[0]
             self._decide.begin()

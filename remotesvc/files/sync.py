@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from functools import partial
 
 from ..bootstrap.errors import UsageError
 from .answers import list_untrusted, path_untrusted, removed_untrusted
@@ -17,12 +18,12 @@ from .push import send_tree
 from .records import CHUNK, COPY, DATA, FILE, RANGE, file_head
 from .regular import changed
 from .signatures import Signatures
-from .source import Sending, chunk_for
+from .source import Sending
 from .transfer_job import TransferJob
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Container, Iterator, List, Optional, Tuple
+    from typing import Any, Callable, Container, Iterator, List, Optional, Tuple
 
 # Bytes searched at a time.
 SEGMENT = 1 << 21
@@ -34,8 +35,9 @@ _LANDING = "remotesvc.files.rehearsed:landing"
 class SyncSending(Sending):
     """Sends files of which the other side has parts as what is new in them."""
 
-    def __init__(self, options: "Options", signatures: "Optional[Signatures]") -> "None":
-        super().__init__(options.compress, chunk=chunk_for(options.limit))
+    def __init__(self, signatures: "Optional[Signatures]", compress: "str", rate: "Callable[[], float]",
+                 chunk: "int", pace: "Callable[[], float]") -> "None":
+        super().__init__(compress, rate, chunk=chunk, pace=pace)
         self._signatures = signatures
 
     def whole(self, fd: "int", name: "bytes", path: "str") -> "Iterator[Any]":
@@ -189,7 +191,7 @@ class _Sync(object):
         origin = _SyncOrigin(self._path, job.options, self._filter, wanted.__contains__)
         try:
             again = job.again(1 if signatures is None else 2)
-            return send_tree(again, origin, self._dst, SyncSending(job.options, signatures))
+            return send_tree(again, origin, self._dst, partial(SyncSending, signatures))
         finally:
             origin.close()
             if signatures is not None:

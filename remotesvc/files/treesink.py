@@ -1,13 +1,11 @@
-"""A tree on its way: every file under another name, durable once, then all renamed."""
+"""What a receiver does with the records of a tree."""
 
 import hashlib
 import os
-import stat
 
-from . import directories, disk, naming, regular
+from . import naming, regular
 from .errors import DigestMismatch, SourceChanged, TransferRefused
-from .flusher import Flusher
-from .landing import Finish, Landing, land
+from .landing import Landing, land
 from .records import (
     COPY,
     DIRECTORY,
@@ -26,47 +24,30 @@ from .sink import Sink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+    from typing import Any, Dict, Optional, Tuple
 
-    from .kept import Kept
+    from .sink import Bounds
+    from .tree_landing import TreeLanding
 
 
 class TreeSink(Sink):
-    """A tree below ``top``, whose descriptor is closed at the end.
+    """A tree, which lands in ``tree``.
 
-    All files are written under other names and made durable first; then all get their names. ``inside`` refuses links
-    that lead out of the tree, ``most`` bounds the entries. ``kept`` knows what an interrupted transfer left, and has
-    the names of what this one may leave; None: it will leave nothing. ``basis``: it is to become the same as the
-    source, so parts of what is there may be used again, and directories that are there get the source's mode.
+    ``inside`` refuses links that lead out of it. ``basis``: it is to become the same as the source, so parts of what is
+    there may be used again, and directories that are there get the source's mode.
     """
 
-    def __init__(self, top: "int", finish: "Finish", inside: "bool", most: "int", kept: "Optional[Kept]" = None,
-                 basis: "bool" = False) -> "None":
-        super().__init__()
+    def __init__(self, tree: "TreeLanding", bounds: "Bounds", inside: "bool", basis: "bool" = False) -> "None":
+        super().__init__(bounds, tree.path)
         self.links = 0
         self.directories = 0
-        self._top = top
-        self._settings = finish
+        self._tree = tree
+        self._walker = tree.walker
         self._inside = inside
-        self._most = most
-        self._kept = kept
         self._entries = 0
         self._serial = 0
         self._random = naming.temporary_name(naming.TREE)[:-len(b".part")]
-        self._walker = directories.Walker(top)
-        self._flusher = Flusher(finish.durable)
-        self._files: "List[Tuple[Tuple[bytes, ...], bytes, bytes]]" = []
-        self._links: "List[Tuple[Tuple[bytes, ...], bytes, bytes]]" = []
-        # Directories that get or lose names.
-        self._changed: "Set[Tuple[bytes, ...]]" = set()
-        self._attributes: "List[Tuple[Tuple[bytes, ...], int, Optional[int], bool]]" = []
-        # Directories that would not be there without this transfer; ``made`` says whether the top one would, which gets
-        # these ``attributes`` then: mode and time.
-        self._made: "List[Tuple[bytes, ...]]" = []
-        self.made = False
-        self.attributes: "Optional[Tuple[int, int]]" = None
         self._closed = False
-        self._name = b""  # of the file or link that is being worked on
         self._handlers.update({DIRECTORY: self._on_directory, UP: self._on_up, LINK: self._on_link,
                                SMALL: self._on_small})
         if basis:
@@ -77,31 +58,37 @@ class TreeSink(Sink):
     @property
     def made_top(self) -> "bool":
         """Is the top one that an interrupted transfer of a tree made, which this one goes on with?"""
-        return self._kept is not None and self._kept.made
+        return self._tree.kept is not None and self._tree.kept.made
+
+    def top_becomes(self, attributes: "Tuple[int, int]") -> "None":
+        """Mode and time of the top, where they are known only now."""
+        self._tree.attributes = attributes
 
     @property
     def where(self) -> "str":
-        return os.path.join(self.path, *map(os.fsdecode, self._walker.path + (self._name,) * bool(self._name)))
+        return self._tree.where
 
     def _count(self) -> "None":
         self._entries += 1
-        if self._entries > self._most:
-            raise TransferRefused("more than %d entries; max_files says how many are allowed" % self._most)
+        most = self._bounds.max_files
+        if most is not None and self._entries > most:
+            raise TransferRefused("more than %d entries; max_files says how many are allowed" % most)
 
     def _between_files(self) -> "None":
         if self._landing is not None:
             raise TransferRefused("an entry inside of a file")
-        self._name = b""
+        self._tree.name = b""
         self._count()
 
-    def offers(self, check: "Callable[[], Any]") -> "bytes":
-        return b"" if self._kept is None else self._kept.offers(check)
+    def offers(self) -> "bytes":
+        kept = self._tree.kept
+        return b"" if kept is None else kept.offers(self._bounds.check)
 
     def _temporary(self, final: "bytes") -> "bytes":
         """A name that is free, for a file or link on its way to a final name where we are."""
-        self._name = final
-        if self._kept is not None:
-            return self._kept.fresh(self._walker.fd, final)
+        self._tree.name = final
+        if self._tree.kept is not None:
+            return self._tree.kept.fresh(self._walker.fd, final)
         self._serial += 1
         return b"%s-%016x.part" % (self._random, self._serial)
 
@@ -109,16 +96,10 @@ class TreeSink(Sink):
         self._between_files()
         mode, mtime = fields_untrusted(DIRECTORY_HEAD, payload, "a directory")
         # A file of the user's gives way to a directory only in a mirror: what arrives may not come to its end.
-        self._name = _final_untrusted(payload[DIRECTORY_HEAD.size:])
-        made = self._walker.down(self._name, mode, self._mirror)
-        if made:
-            self._changed.update((self._walker.path, self._walker.path[:-1]))
-        self._name = b""
-        if self._kept is not None:
-            made = self._kept.enter(self._walker.path, made)
-        if made:
-            self._made.append(self._walker.path)
-        self._attributes.append((self._walker.path, mode, self._settings.mtime_of(mtime), made or self._mirror))
+        self._tree.name = _final_untrusted(payload[DIRECTORY_HEAD.size:])
+        made = self._walker.down(self._tree.name, mode, self._mirror)
+        self._tree.name = b""
+        self._tree.entered(made, mode, mtime, self._mirror)
         self.directories += 1
 
     def _on_up(self, payload: "memoryview") -> "None":
@@ -137,21 +118,22 @@ class TreeSink(Sink):
             return
         temporary = self._temporary(name)
         os.symlink(target, temporary, dir_fd=self._walker.fd)
-        self._links.append((path, temporary, name))
-        if self._settings.owner is not None:
-            os.chown(temporary, *self._settings.owner, dir_fd=self._walker.fd, follow_symlinks=False)
+        self._tree.add_link(temporary, name)
+        owner = self._tree.finish.owner
+        if owner is not None:
+            os.chown(temporary, *owner, dir_fd=self._walker.fd, follow_symlinks=False)
         self.links += 1
 
     def _begin(self, name: "bytes", offset: "int") -> "Landing":
         self._count()
-        final, here = _final_untrusted(name), self._walker.fd
-        if not offset or self._kept is None:
+        final, here, kept = _final_untrusted(name), self._walker.fd, self._tree.kept
+        if not offset or kept is None:
             return Landing(here, final, temporary=self._temporary(final))
-        fd = self._kept.open(here, self._kept.name(final))
+        fd = kept.open(here, kept.name(final))
         if fd is None:
             raise DigestMismatch("what was here of %s is no longer there" % os.fsdecode(final))
-        return Landing(here, final, temporary=self._kept.name(final), fd=fd,
-                       hashed=self._kept.hash_of(self._walker.path, final, fd))
+        return Landing(here, final, temporary=kept.name(final), fd=fd,
+                       hashed=kept.hash_of(self._walker.path, final, fd))
 
     def _on_small(self, payload: "memoryview") -> "None":
         self._between_files()
@@ -162,8 +144,8 @@ class TreeSink(Sink):
         if hashlib.sha256(content).digest() != digest:
             raise DigestMismatch("what arrived is not what was sent")
         temporary = self._temporary(name)
-        self._files.append((self._walker.path, temporary, name))
-        self._flusher.put(land(self._walker.fd, temporary, content, self._settings, mode, mtime))
+        self._tree.add_file(temporary, name)
+        self._tree.flusher.put(land(self._walker.fd, temporary, content, self._tree.finish, mode, mtime))
         self.bytes += len(content)
         self.files += 1
         self.digest = digest
@@ -175,7 +157,7 @@ class TreeSink(Sink):
             self._basis = regular.open_regular(landing.final, self._walker.fd, False)
         os.lseek(self._basis, offset, os.SEEK_SET)
         while size:
-            self.check()
+            self._bounds.check()
             block = os.read(self._basis, min(size, regular.BLOCK))
             if not block:
                 raise DigestMismatch("what was to be used again is no longer there")
@@ -189,8 +171,8 @@ class TreeSink(Sink):
 
     def _finish(self, landing: "Landing", size: "int", digest: "bytes", mode: "int", mtime: "int") -> "None":
         self._close_basis()
-        self._files.append((self._walker.path, landing.name, landing.final))
-        landing.finish(size, digest, self._settings, mode, mtime, self._flusher.put)
+        self._tree.add_file(landing.name, landing.final)
+        landing.finish(size, digest, self._tree.finish, mode, mtime, self._tree.flusher.put)
 
     def _on_done(self, payload: "memoryview") -> "None":
         if self._walker.path:
@@ -199,90 +181,17 @@ class TreeSink(Sink):
 
     def complete(self) -> "None":
         super().complete()
-        self._name = b""
-        self._flusher.wait()
-        if self._kept is not None:
-            self._kept.leave()
-        for entries in (self._files, self._links):
-            here: "Any" = None
-            while entries:
-                path, temporary, self._name = entries[-1]
-                if path is not here:
-                    here, fd = path, self._walker.go(path)
-                    self._changed.add(path)
-                os.rename(temporary, self._name, src_dir_fd=fd, dst_dir_fd=fd)
-                entries.pop()
-        self._name = b""
-        if self._kept is not None:
-            self._kept.purge()
-        # Last and innermost first: names that come and go change a directory's time, and its mode may lock us out.
-        for path, mode, mtime, made in reversed(self._attributes):
-            fd = self._walker.go(path)
-            before = _attributes_of(fd) if self._settings.durable else ()
-            if made:
-                self._apply(fd, mode, mtime)
-            else:
-                self._settings.apply_time(fd, mtime)
-            if self._settings.durable and (path in self._changed or _attributes_of(fd) != before):
-                self._flusher.put(os.dup(fd))
-            self._walker.go(path[:-1])
-        if self._settings.durable and () in self._changed:
-            self._flusher.put(os.dup(self._top))
-        self._flusher.wait()
-        made, self.made, self._made = self.made, False, []
-        self._close_kept(False)
-        if made and self.attributes is not None:  # after the last name has gone that changes its time
-            self._apply(self._top, self.attributes[0], self._settings.mtime_of(self.attributes[1]))
-            if self._settings.durable:
-                os.fsync(self._top)
-
-    def _apply(self, directory: "int", mode: "int", mtime: "Optional[int]") -> "None":
-        special = self._settings.special
-        finish = Finish(special=special, owner=self._settings.owner)
-        # A new directory inherits set-gid: that is of the one above, and of its group, not of the source.
-        own = 0 if special else os.fstat(directory).st_mode & stat.S_ISGID
-        finish.apply(directory, finish.mode_of(mode) | own, mtime)
+        self._tree.place()
 
     def close(self, keep: "bool") -> "None":
         if self._closed:
             return
         self._closed = True
-        keep = keep and self._kept is not None and self._kept.resume and bool(
-            self._files or self._landing or self._kept.resumed)
+        keep = keep and self._tree.worth_keeping(self._landing is not None)
         if self._landing is not None:
             self._landing.discard(keep)
         self._close_basis()
-        self._flusher.close()
-        for path, temporary, _name in self._links if keep else self._files + self._links:
-            try:
-                disk.remove(self._walker.go(path), temporary)
-            except OSError:
-                pass  # its directory is gone, or no longer one
-        if self._kept is not None and not keep:
-            self._kept.leave()
-        self._close_kept(keep)
-        if not keep:
-            self._remove_made()
-        self._walker.close()
-        os.close(self._top)
-
-    def _remove_made(self) -> "None":
-        """Remove the directories that were made for nothing, if nobody has put anything into them."""
-        for path in reversed(self._made):
-            try:
-                os.rmdir(path[-1], dir_fd=self._walker.go(path[:-1]))
-            except OSError:
-                pass
-        try:
-            if self.made and os.path.samestat(os.stat(self.path, follow_symlinks=False), os.fstat(self._top)):
-                os.rmdir(self.path)
-        except OSError:
-            pass
-
-    def _close_kept(self, keep: "bool") -> "None":
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            kept.close(keep)
+        self._tree.discard(keep)
 
     def summary(self) -> "Dict[str, Any]":
         return dict(super().summary(), links=self.links, directories=self.directories, digest=b"")
@@ -294,8 +203,3 @@ def _final_untrusted(raw: "Any") -> "bytes":
     if name.startswith(naming.PREFIX) and naming.ours(os.fsdecode(name)):
         raise TransferRefused("%r is a name of files on their way" % name)
     return name
-
-
-def _attributes_of(fd: "int") -> "Tuple[int, ...]":
-    found = os.fstat(fd)
-    return found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns

@@ -9,17 +9,18 @@ from remotesvc.files.destination import file_sink, finish_of, tree_sink
 from remotesvc.files.filters import Filter
 from remotesvc.files.offers import Offers
 from remotesvc.files.origin import open_path
+from remotesvc.files.sink import Bounds
 from remotesvc.files.source import Sending
 
 
 def main(source: str, target: str, durable: bool) -> None:
     origin = open_path(source, "keep", Filter())
     finish = finish_of({"durable": durable})
-    sink = (tree_sink(target, b"", finish, False, 100, True) if origin.kind == "tree" else
-            file_sink(target, b"", None, finish))
+    sink = (tree_sink(target, b"", finish, False, Bounds(max_files=100), True) if origin.kind == "tree" else
+            file_sink(target, b"", None, finish, Bounds()))
     sending = Sending("off")
     try:
-        offers = sink.offers(lambda: None)
+        offers = sink.offers()
         if offers:
             sending.go_on(Offers(offers))
         for message in origin.messages(sending):

@@ -11,6 +11,7 @@ from remotesvc.files.destination import file_sink, finish_of, tree_sink
 from remotesvc.files.filters import Filter
 from remotesvc.files.origin import FileOrigin, TreeOrigin
 from remotesvc.files.records import CHUNK
+from remotesvc.files.sink import Bounds
 from remotesvc.files.source import Sending
 
 NOTHING = Filter()
@@ -22,7 +23,7 @@ def tree_into(
 ) -> Any:
     """Copy a tree through the engine; returns the sink."""
     origin = TreeOrigin(os.fsdecode(source), symlinks, NOTHING)
-    sink = tree_sink(os.fspath(target), b"", finish_of(finish), inside, 10**6, basis=basis)
+    sink = tree_sink(os.fspath(target), b"", finish_of(finish), inside, Bounds(max_files=10**6), basis=basis)
     try:
         for message in origin.messages(Sending()):
             sink.take(bytes(message))
@@ -35,7 +36,7 @@ def tree_into(
 
 def file_into(source: Path, target: Path, chunk: int = CHUNK, **finish: Any) -> Any:
     with contextlib.closing(FileOrigin(str(source))) as origin:
-        sink = file_sink(str(target), b"", None, finish_of(finish))
+        sink = file_sink(str(target), b"", None, finish_of(finish), Bounds())
         try:
             for message in origin.messages(Sending(chunk=chunk)):
                 sink.take(bytes(message))

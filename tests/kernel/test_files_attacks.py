@@ -29,6 +29,7 @@ from remotesvc.files.records import (
     Packer,
     file_head,
 )
+from remotesvc.files.sink import Bounds
 from remotesvc.files.source import Sending
 from tests.kernel.filetrees import meanwhile, swap_for_link
 from tests.kernel.landings import NOTHING
@@ -85,7 +86,7 @@ FINISHED = (DONE, DONE_HEAD.pack(0, 0))
 )
 def test_hostile_trees_are_refused_and_leave_nothing(tmp_path: Path, sent: list[tuple[int, bytes]]) -> None:
     target = tmp_path / "t"
-    sink = tree_sink(str(target), b"", finish_of({}), True, 50)
+    sink = tree_sink(str(target), b"", finish_of({}), True, Bounds(max_files=50))
     packer = Packer()
     for kind, payload in sent:
         packer.add(kind, payload)
@@ -99,7 +100,7 @@ def test_hostile_trees_are_refused_and_leave_nothing(tmp_path: Path, sent: list[
 
 
 def test_a_stream_that_just_stops_gives_no_file(tmp_path: Path) -> None:
-    sink = tree_sink(str(tmp_path / "t"), b"", finish_of({}), True, 50)
+    sink = tree_sink(str(tmp_path / "t"), b"", finish_of({}), True, Bounds(max_files=50))
     packer = Packer()
     packer.add(*head(b"a", 0))
     packer.add(END, EMPTY)
@@ -116,7 +117,7 @@ def test_a_link_swapped_in_during_a_transfer_is_not_followed(tmp_path: Path) -> 
     """A directory of the tree is replaced by a link while the tree is received."""
     outside = tmp_path / "outside"
     outside.mkdir()
-    sink = tree_sink(str(tmp_path / "t"), b"", finish_of({"durable": False}), True, 50)
+    sink = tree_sink(str(tmp_path / "t"), b"", finish_of({"durable": False}), True, Bounds(max_files=50))
     packer = Packer()
     packer.add(DIRECTORY, DIR + b"d")
     packer.add(*head(b"a", 0))

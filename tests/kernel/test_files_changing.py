@@ -19,6 +19,7 @@ from remotesvc.files.destination import file_sink, finish_of, tree_sink
 from remotesvc.files.errors import DigestMismatch, SourceChanged, TransferRefused
 from remotesvc.files.origin import FileOrigin, TreeOrigin
 from remotesvc.files.records import CHUNK
+from remotesvc.files.sink import Bounds
 from remotesvc.files.source import Sending
 from tests.kernel.filetrees import content, described, digest, leftovers, make
 from tests.kernel.landings import NOTHING
@@ -40,7 +41,7 @@ def test_a_source_that_grows_shrinks_or_changes_is_an_error(tmp_path: Path) -> N
         source.write_bytes(content(6 * CHUNK))
         (tmp_path / "t").write_bytes(b"old")
         with contextlib.closing(FileOrigin(str(source))) as origin:
-            sink = file_sink(str(tmp_path / "t"), b"", None, finish_of({}))
+            sink = file_sink(str(tmp_path / "t"), b"", None, finish_of({}), Bounds())
             with pytest.raises(SourceChanged):
                 for number, message in enumerate(origin.messages(Sending())):
                     sink.take(bytes(message))
@@ -61,7 +62,7 @@ def read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def sent(source: Path, target: Path, change: Callable[[], object]) -> None:
     """Send a tree, which changes after its first message."""
     with contextlib.closing(TreeOrigin(str(source), "keep", NOTHING)) as origin:
-        sink = tree_sink(str(target), b"", finish_of({}), True, 50)
+        sink = tree_sink(str(target), b"", finish_of({}), True, Bounds(max_files=50))
         try:
             for number, message in enumerate(origin.messages(Sending("off"))):
                 sink.take(bytes(message))
@@ -173,7 +174,7 @@ def test_a_source_that_is_replaced_is_read_as_it_was(tmp_path: Path) -> None:
     source.write_bytes(data)
     found = bytearray()
     with contextlib.closing(FileOrigin(str(source))) as origin:
-        sink = file_sink(str(tmp_path / "t"), b"", None, finish_of({}))
+        sink = file_sink(str(tmp_path / "t"), b"", None, finish_of({}), Bounds())
         for number, message in enumerate(origin.messages(Sending())):
             found += message
             sink.take(bytes(message))
@@ -188,7 +189,7 @@ def test_a_source_that_is_replaced_is_read_as_it_was(tmp_path: Path) -> None:
 
 def test_a_broken_byte_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(content(3 * CHUNK))
-    sink = file_sink(str(tmp_path / "t"), b"", None, finish_of({}))
+    sink = file_sink(str(tmp_path / "t"), b"", None, finish_of({}), Bounds())
     with contextlib.closing(FileOrigin(str(tmp_path / "s"))) as origin, pytest.raises(DigestMismatch):
         for number, message in enumerate(origin.messages(Sending("off"))):
             body = bytearray(message)

@@ -10,7 +10,8 @@ import pytest
 from remotesvc.bootstrap.errors import Cancelled
 from remotesvc.files.destination import file_sink, finish_of, tree_sink
 from remotesvc.files.records import COPY, FILE, HOLE, NUMBER, RANGE, Packer, file_head
-from remotesvc.files.sink import MAX_HOLE, Sink, StreamSink
+from remotesvc.files.sink import MAX_HOLE, Bounds, Sink
+from remotesvc.files.streamsink import StreamSink
 
 
 class Patience:
@@ -50,10 +51,10 @@ HEAD = (FILE, file_head(0o644, 0, None, 0) + b"f")
 @pytest.mark.parametrize("kind", ["file", "stream", "tree"])
 def test_a_message_of_holes_can_be_stopped(tmp_path: Path, kind: str) -> None:
     out: Any = Counting()
-    sink: Sink = StreamSink(out) if kind == "stream" else file_sink(
-        str(tmp_path / "t"), b"", None, finish_of({})) if kind == "file" else tree_sink(
-        str(tmp_path / "t"), b"", finish_of({}), True, 10)
-    sink.check = Patience(5)
+    bounds = Bounds(max_files=10, check=Patience(5))
+    sink: Sink = StreamSink(out, bounds) if kind == "stream" else file_sink(
+        str(tmp_path / "t"), b"", None, finish_of({}), bounds) if kind == "file" else tree_sink(
+        str(tmp_path / "t"), b"", finish_of({}), True, bounds)
     with pytest.raises(Cancelled):
         sink.take(message(HEAD, *[(HOLE, NUMBER.pack(MAX_HOLE))] * 1000))
     sink.close(False)
@@ -62,8 +63,7 @@ def test_a_message_of_holes_can_be_stopped(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_message_of_empty_holes_can_be_stopped() -> None:
-    sink = StreamSink(Counting())
-    sink.check = Patience(100)
+    sink = StreamSink(Counting(), Bounds(check=Patience(100)))
     with pytest.raises(Cancelled):
         sink.take(message(HEAD, *[(HOLE, NUMBER.pack(0))] * 1000))
 
@@ -71,8 +71,8 @@ def test_a_message_of_empty_holes_can_be_stopped() -> None:
 def test_a_message_of_copies_can_be_stopped(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
     (tmp_path / "t" / "f").write_bytes(bytes(3 << 20))
-    sink = tree_sink(str(tmp_path / "t"), b"", finish_of({}), False, 10, basis=True)
-    sink.check = Patience(5)
+    sink = tree_sink(str(tmp_path / "t"), b"", finish_of({}), False, Bounds(max_files=10, check=Patience(5)),
+                     basis=True)
     with pytest.raises(Cancelled):
         sink.take(message(HEAD, *[(COPY, RANGE.pack(0, 3 << 20))] * 1000))
     sink.close(False)

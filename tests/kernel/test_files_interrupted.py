@@ -18,7 +18,7 @@ from remotesvc.files.errors import TransferError, TransferStalled
 from remotesvc.files.landing import Finish, Landing
 from remotesvc.files.options import Options
 from remotesvc.files.records import CHUNK, DATA, DONE, DONE_HEAD, END, FILE, Packer, file_head
-from remotesvc.files.sink import FileSink
+from remotesvc.files.sink import Bounds, FileSink
 from tests.kernel import called, called_files
 from tests.kernel.contexts import alive, gone, until
 from tests.kernel.filetrees import content, digest, leftovers, open_files
@@ -295,7 +295,7 @@ def test_a_part_that_another_has_for_long_is_left_and_removed_later(tmp_path: Pa
     part = naming.part_name(b"t", b"0" * 16)
     held = Landing(directory, b"t", part)
     held.write(b"half")
-    sink = FileSink(os.dup(directory), b"t", Finish(), part)
+    sink = FileSink(os.dup(directory), b"t", str(tmp_path / "t"), Finish(), Bounds(), part)
     assert sink.offered == 0
     held.discard(True)
     assert len(leftovers(tmp_path)) == 2

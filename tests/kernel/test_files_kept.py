@@ -33,6 +33,7 @@ from remotesvc.files.records import (
     Packer,
     file_head,
 )
+from remotesvc.files.sink import Bounds
 from remotesvc.files.source import Sending
 from tests.kernel.filetrees import content, described, leftovers, make
 
@@ -47,17 +48,14 @@ def source(tmp_path: Path) -> Path:
 
 
 def sink_of(target: Path, resume: bool = True, **finish: Any) -> Any:
-    return tree_sink(str(target), b"", finish_of(dict({"durable": False}, **finish)), True, 10**6, resume)
-
-
-def nothing() -> None:
-    """Nobody wants it to end."""
+    return tree_sink(str(target), b"", finish_of(dict({"durable": False}, **finish)), True, Bounds(max_files=10**6),
+                     resume)
 
 
 @contextlib.contextmanager
 def sent(source: Path, sink: Any, sending: Sending | None = None) -> Iterator[Iterator[Any]]:
     """The messages of a tree for what a sink offers."""
-    offers, sending = sink.offers(nothing), sending or Sending("off")
+    offers, sending = sink.offers(), sending or Sending("off")
     if offers:
         sending.go_on(Offers(offers))
     with contextlib.closing(TreeOrigin(str(source), "keep", Filter())) as origin:
@@ -89,14 +87,14 @@ def test_a_tree_interrupted_a_week_ago_begins_anew(
     interrupted(source, tmp_path / "t")
     monkeypatch.setattr(leftovers_of_ours, "KEEP_PART", -60.0)
     sink = sink_of(tmp_path / "t")
-    assert sink.offers(nothing) == b""
+    assert sink.offers() == b""
     sink.close(False)
     assert leftovers(tmp_path) == []
 
 
 def test_a_single_file_sweeps_what_is_old(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def push_file() -> None:
-        sink = file_sink(str(tmp_path / "t" / "file"), b"", None, finish_of({}))
+        sink = file_sink(str(tmp_path / "t" / "file"), b"", None, finish_of({}), Bounds())
         sink.close(False)
 
     interrupted(source, tmp_path / "t")
@@ -206,7 +204,7 @@ def test_large_files_are_hashed_once(source: Path, tmp_path: Path, monkeypatch: 
         interrupted(source, target, messages=5)
         monkeypatch.setattr(kept, "_REMEMBER", remember)
         sink = sink_of(target)
-        offers = sink.offers(nothing)
+        offers = sink.offers()
         # What is changed after it was hashed is noticed: it does not have the digest that the sender agreed to.
         (path,) = [path for path in target.iterdir() if path.stat().st_size > CHUNK]
         with open(path, "r+b") as file:
@@ -292,7 +290,7 @@ def test_memory_is_small_for_many_files(tmp_path: Path) -> None:
     sink.close(True)
     sink = sink_of(tmp_path / "t")
     tracemalloc.start()
-    offers = sink.offers(nothing)
+    offers = sink.offers()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(offers) == 48 * count

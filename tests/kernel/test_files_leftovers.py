@@ -16,6 +16,7 @@ from remotesvc.files.destination import file_sink, finish_of
 from remotesvc.files.flusher import Flusher
 from remotesvc.files.leftovers import KEEP_PART, sweep
 from remotesvc.files.origin import FileOrigin
+from remotesvc.files.sink import Bounds
 from remotesvc.files.source import Sending
 from tests.kernel.contexts import LIMIT, gone
 from tests.kernel.filetrees import digest
@@ -32,7 +33,7 @@ def test_what_was_reserved_and_not_needed_is_given_back(tmp_path: Path) -> None:
             for start, size in layout:
                 file.seek(start * mib)
                 file.write(os.urandom(size * mib))
-        sink = file_sink(str(target), b"", None, finish_of({}))
+        sink = file_sink(str(target), b"", None, finish_of({}), Bounds())
         with contextlib.closing(FileOrigin(str(source))) as origin:
             for message in origin.messages(Sending("off")):
                 sink.take(message)

@@ -227,14 +227,14 @@ def test_what_the_target_has_to_load(router: Router, tree: Path, tmp_path: Path)
         return {name.rpartition(".")[2] if name.startswith("remotesvc.files.") else name for name in names}
 
     everything = {"directories", "errors", "filters", "listing", "naming", "records", "regular", "walk", "destination",
-                  "disk", "flusher", "inflow", "landing", "leftovers", "receive", "sink", "treesink", "origin",
-                  "outflow", "send", "source", "tree", "re", "hashlib"}
+                  "disk", "flusher", "inflow", "landing", "leftovers", "receive", "sink", "streamsink", "treesink",
+                  "tree_landing", "origin", "outflow", "send", "source", "tree", "re", "hashlib"}
     assert context.sync(tree, tmp_path / "t").files == 0
     listing = {"directories", "errors", "filters", "listing", "naming", "records", "regular", "walk"}
     assert loaded() & everything == listing
     context.push(tree, tmp_path / "t2")
     receiving = {"destination", "disk", "flusher", "inflow", "landing", "leftovers", "receive", "sink", "treesink",
-                 "hashlib"}
+                 "tree_landing", "hashlib"}
     assert loaded() & everything == listing | receiving
 
 
