@@ -8,20 +8,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor
+from concurrent.futures import Executor
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from remotesvc.bootstrap.errors import ForkedError, NotSent, UsageError
-from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.calling.many import many
 from remotesvc.futures import Cancelled
 
 from . import exits
 from .links import Links
 from .member import Member
-from .outcome import Status, classify
-from .tasks import HostFuture, Task, Tasks, Worker, sticky_key
+from .tasks import RETURNED, HostFuture, Task, Tasks, Worker, no_host_left, sticky_key
 
 if TYPE_CHECKING:
     from remotesvc.calling.context import Context
@@ -91,7 +89,7 @@ class FleetExecutor(Executor):
             if self._shut:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             if self._tasks.broken is not None:
-                raise _no_host_left(self._tasks.broken)
+                raise no_host_left(self._tasks.broken)
             self._tasks.add(task)
             begun = self._begin()
         self._start(begun)
@@ -238,29 +236,23 @@ class FleetExecutor(Executor):
 
     def _ended(self, worker: Worker, task: Task, value: Any, error: BaseException | None) -> Task | None:
         """A task is through, or goes to another host; returns the next task of this host, None if there is none."""
-        lost = error is not None and classify(error) is Status.LOST
-        not_run = isinstance(error, (ConnectError, NotSent)) and not lost and not task.future.attempt.stopped
-        task.losses += lost
-        elsewhere, told = False, error
-        if error is not None and (not_run or lost):
+        verdict = RETURNED
+        if error is not None:
             with self._changed:
-                if not (lost and self._links.reconnects):  # else its next task connects anew
-                    self._tasks.out_of_service(worker, error)
-                elsewhere = self._tasks.put_back(task, lost)
-                if not lost and self._tasks.broken is not None and isinstance(error, NotSent):
-                    told = _no_host_left(error)  # as those that wait are
-        if not elsewhere:
+                verdict = self._tasks.failed(worker, task, error, self._links.reconnects)
+        if not verdict.elsewhere:
             # Before what follows begins, and after the books know if no host is left: whoever is told may submit.
-            _settle(task, value, told)
+            _settle(task, value, verdict.error)
         with self._changed:
-            if not elsewhere:
+            if not verdict.elsewhere:
                 self._running.discard(task.future)
             self._tasks.ended(worker)
-            stranded = self._tasks.drop() if self._tasks.broken is not None else []
+            broken = self._tasks.broken
+            stranded = [] if broken is None else self._tasks.drop()
             begun = self._begin()
         for each in stranded:
             if not each.future.done() and each.future.begins():
-                each.future.set_exception(_no_host_left(error))
+                each.future.set_exception(no_host_left(broken))
         mine = next((index for index, (other, _) in enumerate(begun) if other is worker), None)
         following = None if mine is None else begun.pop(mine)[1]
         self._start(begun)
@@ -280,9 +272,3 @@ def _joined(chunks: Generator[list[Any], None, None]) -> Iterator[Any]:
     with closing(chunks):
         for chunk in chunks:
             yield from chunk
-
-
-def _no_host_left(error: BaseException | None) -> BrokenExecutor:
-    failure = BrokenExecutor(f"no host of the fleet is left; the last one: {error}")
-    failure.__cause__ = error
-    return failure

@@ -5,15 +5,18 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from remotesvc.bootstrap.errors import UsageError
+from remotesvc.bootstrap.errors import NotSent, UsageError
+from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.futures import Cancelled, InterruptibleFuture
 from remotesvc.service.keys import NoKey, key_of
 
 from .attempt import Attempt, call_all
 from .member import Member
+from .outcome import Status, classify
 
 MOST_LOSSES = 3
 """How often an idempotent task may be lost: by then the task is likely to be what ends its hosts, one after another."""
@@ -92,6 +95,18 @@ class Worker:
     broken: BaseException | None = None
 
 
+class Verdict(NamedTuple):
+    """What becomes of a task that is through on a host."""
+
+    elsewhere: bool
+    """It waits for another one."""
+    error: BaseException | None
+    """What it ends with, if it does; None: with its value."""
+
+
+RETURNED = Verdict(False, None)
+
+
 class Tasks:
     """The tasks of one executor and the hosts they go to, `slots` at once to each; `policy`: see `FleetExecutor`."""
 
@@ -141,6 +156,22 @@ class Tasks:
                 begun.append((worker, task))
         return begun
 
+    def failed(self, worker: Worker, task: Task, error: BaseException, reconnects: bool) -> Verdict:
+        """A task ended with an error, which may mean that its host takes no more. `reconnects`: after a loss the next
+        task there connects anew."""
+        lost = classify(error) is Status.LOST
+        not_run = isinstance(error, (ConnectError, NotSent)) and not lost and not task.future.attempt.stopped
+        if not (lost or not_run):
+            return Verdict(False, error)
+        task.losses += lost
+        if not (lost and reconnects):
+            self.out_of_service(worker, error)
+        if self.put_back(task, lost):
+            return Verdict(True, None)
+        if not lost and isinstance(error, NotSent):  # no host is left: it ends as those that wait do
+            return Verdict(False, no_host_left(self.broken))
+        return Verdict(False, error)
+
     def out_of_service(self, worker: Worker, error: BaseException) -> None:
         """A host takes no more tasks; those that wait for it are for whoever is left."""
         worker.broken = error
@@ -171,3 +202,10 @@ class Tasks:
             queue.clear()
         self.waiting -= len(dropped)
         return dropped
+
+
+def no_host_left(error: BaseException | None) -> BrokenExecutor:
+    """What waits ends with once the last host is out of service, for this reason."""
+    failure = BrokenExecutor(f"no host of the fleet is left; the last one: {error}")
+    failure.__cause__ = error
+    return failure

@@ -45,8 +45,7 @@ class Work:
         def value() -> Any:
             if self._only_when_up:
                 context.wait_ready()
-            begun = self._begun(context, member, attempt)
-            return begun.result() if hasattr(begun, "add_done_callback") else begun
+            return attempt.wait(self._call(context, member))
 
         found = self._ended(context, member, attempt, value)
         return self._items(context, member, attempt, found) if hasattr(found, "__next__") else found
@@ -58,12 +57,12 @@ class Work:
         context = self._links.idle(member)
         if context is None:
             return None
-        future = self._begun(context, member, attempt)
+        future = attempt.start(self._call(context, member))
         return Begun(future, partial(self._ended, context, member, attempt, future.result),
                      partial(self._items, context, member, attempt))
 
-    def _begun(self, context: Context, member: Member, attempt: Attempt) -> Any:
-        return attempt.start(lambda: self._begin(context.under(self._options), member))
+    def _call(self, context: Context, member: Member) -> Callable[[], Any]:
+        return lambda: self._begin(context.under(self._options), member)
 
     def _items(self, context: Context, member: Member, attempt: Attempt, items: Any) -> Any:
         """Generators are taken to their end."""

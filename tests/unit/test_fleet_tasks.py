@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import BrokenExecutor
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from remotesvc import UsageError
+from remotesvc import CallTimeout, Lost, NotSent, UsageError
 from remotesvc.fleet.tasks import HostFuture, Task, Tasks, Worker, sticky_key
 
 
@@ -149,3 +150,54 @@ def test_when_no_host_is_left_that_is_known_and_what_waits_is_handed_back() -> N
     assert books.broken is error
     assert {id(each) for each in books.drop()} >= {id(each) for each in made[2:]}
     assert (books.waiting, books.under_way) == (0, 0)
+
+
+def test_what_a_call_raised_is_no_reason_to_leave_its_host() -> None:
+    books = tasks("a")
+    books.add(task())
+    worker, mine = one(books)
+    error = CallTimeout("it took too long")
+    assert books.failed(worker, mine, error, reconnects=False) == (False, error)
+    assert (worker.broken, mine.losses, books.waiting) == (None, 0, 0)
+
+
+@pytest.mark.parametrize("reconnects", [True, False])
+def test_a_host_that_was_lost_is_used_again_only_if_it_can_be(reconnects: bool) -> None:
+    books = tasks("ab", idempotent=True)
+    books.add(task())
+    worker, mine = one(books)
+    assert books.failed(worker, mine, Lost("gone"), reconnects) == (True, None)
+    assert (worker.broken is None, mine.losses, books.waiting) == (reconnects, 1, 1)
+
+
+def test_what_was_killed_before_it_was_sent_says_nothing_of_its_host() -> None:
+    books = tasks("ab")
+    books.add(task())
+    worker, mine = one(books)
+    mine.future.kill()
+    error = NotSent("stopped while connecting")
+    assert books.failed(worker, mine, error, reconnects=False) == (False, error)
+    assert worker.broken is None
+
+
+def test_what_did_not_run_on_the_last_host_ends_as_what_waits() -> None:
+    books = tasks("ab")
+    for _ in range(2):
+        books.add(task())
+    (first, its), (last, mine) = books.begin()
+    assert books.failed(first, its, NotSent("closed"), reconnects=False).elsewhere
+    error = NotSent("closed, too")
+    verdict = books.failed(last, mine, error, reconnects=False)
+    assert not verdict.elsewhere
+    assert isinstance(verdict.error, BrokenExecutor)
+    assert verdict.error.__cause__ is error
+    assert books.broken is error
+
+
+def test_a_task_that_was_lost_ends_with_that_whatever_hosts_are_left() -> None:
+    books = tasks("a")
+    books.add(task())
+    worker, mine = one(books)
+    error = Lost("gone")
+    assert books.failed(worker, mine, error, reconnects=False) == (False, error)
+    assert books.broken is error
