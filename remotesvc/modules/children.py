@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from remotesvc.bootstrap.imports.modules import MAIN
 
 from .closure import Plans
+from .distributions import Distribution
 from .find import Finder
 from .found import Found
-from .load import Child
+from .load import Deliveries
 from .policy import Policy, Ruling
+
+
+@dataclass
+class Grants:
+    """What one child may ask for. Bounded by what there is on the master."""
+
+    modules: set[str] = field(default_factory=set)
+    """What called code imports."""
+    distributions: set[str] = field(default_factory=set)
+    """Keys of those of which it may ask for any module, as far as that was worked out."""
+    unread: set[str] = field(default_factory=set)
+    """Called modules whose distributions come to these, once somebody asks; see `Children.distributions`."""
+
+
+@dataclass
+class Child:
+    """What is known of one child."""
+
+    called: set[str] = field(default_factory=set)
+    """Modules with a function that was called there."""
+    grants: Grants = field(default_factory=Grants)
+    deliveries: Deliveries = field(default_factory=Deliveries)
 
 
 class Children:
@@ -37,27 +61,33 @@ class Children:
     def grant(self, children: Iterable[int], name: str) -> None:
         """A module is called on children: from now on they may ask for all that it imports."""
         for child in map(self.of, children):
-            child.granted |= self._plans.own(name)
-            child.unread.add(name)
+            child.grants.modules |= self._plans.own(name)
+            child.grants.unread.add(name)
 
     def distributions(self, child: Child) -> set[str]:
         """Keys of the distributions of which a child may ask for any module. No call waits for this to be worked out:
         it matters to those who ask for metadata, or where imports are locked."""
-        for name in list(child.unread):
-            child.distributions |= self._plans.distributions(name)
-            child.unread.remove(name)
-        return child.distributions
+        grants = child.grants
+        for name in list(grants.unread):
+            grants.distributions |= self._plans.distributions(name)
+            grants.unread.remove(name)
+        return grants.distributions
 
     def ruling(self, child: Child, name: str, python: tuple[int, int]) -> Ruling:
         """Whether a child of such a Python is given a module, and why."""
-        if name == MAIN and MAIN not in child.granted:
+        if name == MAIN and MAIN not in child.grants.modules:
             return Ruling("refused", "no function of the master's script was called", "closed set")
         found = self._finder.locate(name)
-        ruling = self._policy.decide(name, found, python, child.granted, lambda: self.distributions(child))
+        ruling = self._policy.decide(name, found, python, child.grants.modules, lambda: self.distributions(child))
         if ruling.verdict == "refused" and found is not None and "." in name and self._only_data(found):
             above = self.ruling(child, name.rpartition(".")[0], python)
             return above if above.served else ruling
         return ruling
+
+    def metadata_ruling(self, child: Child, distribution: Distribution) -> Ruling:
+        """Whether a child is given the metadata of a distribution, and why."""
+        parts = self._finder.parts(distribution, child.grants.modules)
+        return self._policy.distribution(distribution, parts, lambda: self.distributions(child))
 
     def _only_data(self, found: Found) -> bool:
         """Whether it is a directory of data files, which its package may hand out anyway, imported like a package."""

@@ -50,8 +50,8 @@ class Course:
 
 
 @dataclass
-class Child:
-    """What one child was sent, and may have. Bounded by what there is on the master."""
+class Deliveries:
+    """What one child was sent, and will be. Bounded by what there is on the master."""
 
     sent: set[tuple[str, bool]] = field(default_factory=set)
     """(name, whether as code)."""
@@ -63,14 +63,14 @@ class Child:
     """Names of modules that it knows it cannot have."""
     lacking: bool = False
     """It asked for parts of a distribution of which it would have taken its own."""
-    granted: set[str] = field(default_factory=set)
-    """Modules that it may ask for: what called code imports."""
-    distributions: set[str] = field(default_factory=set)
-    """Keys of the distributions of which it may ask for any module, as far as that was worked out."""
-    unread: set[str] = field(default_factory=set)
-    """Called modules whose distributions come to these, once somebody asks; see `Children.distributions`."""
-    called: set[str] = field(default_factory=set)
-    """Modules with a function that was called there."""
+
+    def give_up(self) -> list[str]:
+        """What is on its way will not be sent. Returns the names that were promised."""
+        dropped = sorted(self.promised)
+        self.sent -= {(name, code) for name in dropped for code in (True, False)}
+        self.promised.clear()
+        self.courses.clear()
+        return dropped
 
 
 class Load:
@@ -82,14 +82,15 @@ class Load:
     """
 
     def __init__(
-        self, entries: Entries, child: Child, code: bool, left: int, follow: bool, one: bool = False, call: bool = False
+        self, entries: Entries, deliveries: Deliveries, code: bool, left: int, follow: bool, one: bool = False,
+        call: bool = False,
     ) -> None:
-        self.entries: list[Any] = []
+        self._entries: list[Any] = []
         self.left = left
-        self.follow = follow
-        self.one = one
-        self.call = call
-        self.child = child
+        self._follow = follow
+        self._one = one
+        self._call = call
+        self._deliveries = deliveries
         self._stock = entries
         self._code = code
         self._late: list[str] = []
@@ -100,18 +101,45 @@ class Load:
         self._stock.sent += 1
         self._stock.bytes += size
         self.left -= size
-        self.child.sent.add((name, self._code))
-        self.child.promised.discard(name)
-        self.entries.append(packed)
+        self._deliveries.sent.add((name, self._code))
+        self._deliveries.promised.discard(name)
+        self._entries.append(packed)
 
-    def add(self, course: Course) -> None:
+    def begin(
+        self, closure: Closure, rule: Callable[[str], Ruling], lacking: Distribution | None = None
+    ) -> list[Any]:
+        """What goes of a closure at once. The rest, if it follows, comes before what is on its way already: somebody
+        waits for it."""
+        course = Course(closure, rule, CHUNK if self._follow else GUESS_BUDGET, lacking)
+        self._fill(course)
+        if self._follow and closure.reach(course.sent + 1):
+            self._deliveries.courses.insert(0, course)
+        return self._items(closure.missing)
+
+    def go_on(self) -> list[Any]:
+        """The next of what is on its way to the child; empty if nothing is."""
+        courses = self._deliveries.courses
+        missing: list[str] = []
+        while courses and self.left > 0:
+            course = courses[0]
+            # Look further and further ahead of what is sent: a function may import a module before its turn comes,
+            # and need not ask for one that was announced.
+            course.closure.reach(2 * course.sent)
+            self._fill(course)
+            missing += course.closure.missing
+            if course.closure.reach(course.sent + 1):
+                break
+            del courses[0]
+        return self._items(missing)
+
+    def _fill(self, course: Course) -> None:
         """Entries of what is served and was not sent, in the order of a closure, as far as they fit; the names of what
         follows are announced."""
         while self.left > 0 and course.closure.reach(course.sent + 1):
-            if not self._add(course, course.closure.names[course.sent]) and self.follow:
+            if not self._add(course, course.closure.names[course.sent]) and self._follow:
                 break
             course.sent += 1
-        if self.follow:
+        if self._follow:
             self._announce(course)
 
     def _add(self, course: Course, name: str) -> bool:
@@ -119,8 +147,8 @@ class Load:
 
         What the target may have itself is a guess, and limited, unless it is of the distribution that it lacks.
         """
-        promised = name in self.child.promised and not self.call
-        if not promised and ((name, self._code) in self.child.sent or in_bundle(name)):
+        promised = name in self._deliveries.promised and not self._call
+        if not promised and ((name, self._code) in self._deliveries.sent or in_bundle(name)):
             return True
         ruling = course.rule(name)
         if not ruling.served:
@@ -129,12 +157,12 @@ class Load:
         if not sure and course.guesses <= 0:
             return True
         size = self._stock.module(name, ruling, self._code)[1]
-        fits = size <= self.left or (self.one and sure and not self.entries)
+        fits = size <= self.left or (self._one and sure and not self._entries)
         if fits and (sure or size <= course.guesses):
             course.guesses -= 0 if sure else size
             self.put(name, ruling)
             return True
-        if not sure and (size > course.guesses or not self.follow):
+        if not sure and (size > course.guesses or not self._follow):
             course.guesses = 0  # making entries only to weigh them costs time
             return True
         return False
@@ -143,13 +171,13 @@ class Load:
         """Tell of what is imported by modules that were sent, and will follow."""
         coming = course.closure.coming
         for name in coming[course.announced :]:
-            if (name, self._code) in self.child.sent or in_bundle(name):
+            if (name, self._code) in self._deliveries.sent or in_bundle(name):
                 continue
             ruling = course.rule(name)
             if ruling.served and self._sure(course, name, ruling):
                 # In whatever form it goes then, it is not to be sent again.
-                self.child.sent.update([(name, True), (name, False)])
-                self.child.promised.add(name)
+                self._deliveries.sent.update([(name, True), (name, False)])
+                self._deliveries.promised.add(name)
                 self._late.append(name)
         course.announced = len(coming)
 
@@ -159,12 +187,12 @@ class Load:
     def _lacks(self, owner: Distribution | None, lacking: Distribution | None) -> bool:
         """Whether the target will hardly have a distribution itself: it lacks this one, or one of the kind, which only
         requires compiled code or is the system's here."""
-        return owner is not None and (owner is lacking or (self.child.lacking and not owner.native_files))
+        return owner is not None and (owner is lacking or (self._deliveries.lacking and not owner.native_files))
 
-    def items(self, missing: Iterable[str]) -> list[Any]:
+    def _items(self, missing: Iterable[str]) -> list[Any]:
         """All that goes: the announcement, entries, and why what is missing is."""
-        absent, told = [], self.child.told
-        wanted = [*missing, *ELSEWHERE] if self.entries else list(missing)
+        absent, told = [], self._deliveries.told
+        wanted = [*missing, *ELSEWHERE] if self._entries else list(missing)
         for name in [name for name in wanted if name not in told][:MISSING_TOLD]:
             refusal = self._stock.why_not(name)
             if refusal is None:
@@ -173,8 +201,8 @@ class Load:
             if refusal.rule == "absent":
                 absent.append(name)
             else:
-                self.entries.append(self._stock.refusal(name, refusal))
-        return [announcement(self._late, absent), *self.entries] if self._late or absent else self.entries
+                self._entries.append(self._stock.refusal(name, refusal))
+        return [announcement(self._late, absent), *self._entries] if self._late or absent else self._entries
 
 
 def in_bundle(name: str) -> bool:
