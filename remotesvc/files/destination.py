@@ -6,8 +6,9 @@ import stat
 from ..bootstrap.errors import Error
 from . import directories, naming
 from .errors import TransferRefused
-from .kept import MARKER, take
+from .kept import take
 from .landing import Finish
+from .marker import MARKER
 from .sink import Bounds, FileSink
 from .tree_landing import TreeLanding
 from .treesink import TreeSink

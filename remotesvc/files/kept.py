@@ -1,16 +1,11 @@
 """The files of a tree on their way, and what an interrupted transfer of a tree to the same top left of them.
 
-    marker   a file in the top, of a fixed name: the number of the transfer, then each directory it went into, "+" if it
-             made that, "-" if not, and the path below the top; all closed by zeros
-    file     beside its final name, under the number and a key of that name
+A file lies beside its final name, under the number of its transfer and a key of that name; the marker leads to it. A
+transfer holds the lock of the marker; another one to the same top at the same time, and any where there are no locks,
+does without and keeps nothing.
 
-A transfer holds the lock of the marker; another one to the same top at the same time, and any where there are no locks,
-does without and keeps nothing. The number is random: the tops of two transfers may lie in one another.
-
-A directory is noted before anything is in it, so the marker leads to all that a transfer left that was killed, and not
-through what else lies below the top. Nothing says which files are complete, or of what source: their sizes and digests
-do, which the sender compares. So a marker or a file that somebody else wrote to does no harm: paths of a marker are
-taken apart and followed as those of a peer are, no link is followed, and a file has to be ours alone.
+Nothing says which files are complete, or of what source: their sizes and digests do, which the sender compares. So a
+file that somebody else wrote to does no harm: no link is followed, and a file has to be ours alone.
 """
 
 import hashlib
@@ -19,8 +14,8 @@ import time
 
 from . import directories, disk, leftovers, naming, regular
 from .errors import TransferRefused
+from .marker import MARKER, Marker, components_untrusted
 from .offers import ENTRY, MAX_OFFERS, packed, place_of
-from .records import name_untrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,9 +23,6 @@ if TYPE_CHECKING:
 
     Path = Tuple[bytes, ...]
 
-MARKER = naming.PREFIX + naming.MARK + b"0" * 16 + b".part"
-# Bytes of a marker: paths of a hundred thousand directories. Files in further directories are sent anew.
-_MAX_MARKER = 1 << 24
 # Bytes of a file whose hash is remembered from the offer until the sender goes on with it: to hash it a second time
 # might keep the sender waiting for too long. Smaller files are hashed again, as there may be very many to remember.
 _REMEMBER = 1 << 26
@@ -91,17 +83,17 @@ class Kept(object):
         self._fd = fd
         self._owners = (os.geteuid(), owner)
         self.resume = resume
+        stale = time.time() - os.fstat(fd).st_ctime > leftovers.KEEP_PART
+        self._marker = Marker(fd)
         # Directories that an earlier transfer went into, and whether it made them; those of them this one went into.
-        self._left: "Dict[bytes, bool]" = {}
+        self._left = self._marker.left
         self._entered: "Set[bytes]" = {b""}
         self._hashes: "Dict[bytes, Tuple[os.stat_result, Any]]" = {}
-        stale = time.time() - os.fstat(fd).st_ctime > leftovers.KEEP_PART
-        self._read()
         self.made = self._left.get(b"", False) or made
         if stale or not resume:
             self.purge()
         if not self._left:
-            self._begin()
+            self._marker.begin()
             self.enter((), self.made)
 
     @property
@@ -109,46 +101,18 @@ class Kept(object):
         """Is there something of an earlier transfer?"""
         return bool(self._left)
 
-    def _read(self) -> "None":
-        data = b""
-        while len(data) <= _MAX_MARKER:
-            block = os.read(self._fd, regular.BLOCK)
-            if not block:
-                break
-            data += block
-        entries = data.split(b"\0")[:-1]  # what is not closed was being written when it was killed
-        self._size = sum(map(len, entries)) + len(entries)
-        self._begun = naming.PREFIX + naming.KEPT + (entries[0] if entries else b"") + b"-"
-        if entries and naming.ours(os.fsdecode(self.name(b""))):
-            for entry in entries[1:]:
-                if entry[:1] in (b"+", b"-"):
-                    self._left.setdefault(entry[1:], entry[:1] == b"+")
-            os.lseek(self._fd, self._size, os.SEEK_SET)
-
-    def _begin(self) -> "None":
-        os.lseek(self._fd, 0, os.SEEK_SET)
-        os.ftruncate(self._fd, 0)
-        number = naming.random_number()
-        self._begun, self._size = naming.PREFIX + naming.KEPT + number + b"-", 0
-        self._write(number)
-
-    def _write(self, entry: "bytes") -> "None":
-        disk.write_all(self._fd, entry + b"\0")
-        self._size += len(entry) + 1
-
     def enter(self, path: "Path", made: "bool") -> "bool":
         """The transfer goes into a directory; returns whether that was made by it, or by the one it goes on with."""
         joined = b"/".join(path)
         if joined in self._left:
             self._entered.add(joined)
             return made or self._left[joined]
-        if self._size <= _MAX_MARKER:
-            self._write((b"+" if made else b"-") + joined)
+        self._marker.note(joined, made)
         return made
 
     def name(self, final: "bytes") -> "bytes":
         """The name of a file on its way to a final name in the same directory."""
-        return self._begun + naming.key_of(final) + b".part"
+        return self._marker.name(final)
 
     def fresh(self, directory: "int", final: "bytes") -> "bytes":
         """The name of a file on its way, free to be used: what has it is removed."""
@@ -174,7 +138,7 @@ class Kept(object):
                 fd = self.open(directory, name)
                 if fd is not None:
                     try:
-                        entries += self._offer(fd, place_of(path, name[len(self._begun):-len(b".part")]), check)
+                        entries += self._offer(fd, place_of(path, name[len(self._marker.prefix):-len(b".part")]), check)
                     finally:
                         os.close(fd)
         return packed(entries)
@@ -198,12 +162,12 @@ class Kept(object):
         try:
             for path in paths:
                 try:
-                    directory = walker.go(_parts_untrusted(path))
+                    directory = walker.go(components_untrusted(path))
                     names = [os.fsencode(name) for name in os.listdir(directory)]
                 except (OSError, TransferRefused):  # no longer a directory
                     continue
                 for name in names:
-                    if name.startswith(self._begun) and naming.ours(os.fsdecode(name)):
+                    if name.startswith(self._marker.prefix) and naming.ours(os.fsdecode(name)):
                         yield directory, path, name
         finally:
             walker.close()
@@ -218,7 +182,7 @@ class Kept(object):
             for path in reversed(paths):
                 if self._left[path]:
                     try:
-                        parts = _parts_untrusted(path)
+                        parts = components_untrusted(path)
                         os.rmdir(parts[-1], dir_fd=walker.go(parts[:-1]))
                     except (OSError, TransferRefused):
                         pass  # something is in it, or it is gone
@@ -244,7 +208,3 @@ class Kept(object):
                 disk.remove(self._top, MARKER)
         finally:
             os.close(self._fd)
-
-
-def _parts_untrusted(path: "bytes") -> "Path":
-    return tuple(name_untrusted(part) for part in path.split(b"/")) if path else ()

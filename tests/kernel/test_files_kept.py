@@ -16,7 +16,7 @@ from remotesvc.files import leftovers as leftovers_of_ours
 from remotesvc.files.destination import file_sink, finish_of, tree_sink
 from remotesvc.files.errors import DigestMismatch, SourceChanged, TransferError, TransferRefused
 from remotesvc.files.filters import Filter
-from remotesvc.files.kept import MARKER
+from remotesvc.files.marker import MARKER
 from remotesvc.files.offers import Offers
 from remotesvc.files.origin import TreeOrigin
 from remotesvc.files.records import (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from remotesvc import Context
-from remotesvc.files.kept import MARKER
+from remotesvc.files.marker import MARKER
 from remotesvc.files.naming import identity_of, part_name
 from remotesvc.files.records import CHUNK
 from tests.kernel.filetrees import content, described, digest
