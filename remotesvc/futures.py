@@ -12,12 +12,9 @@ from typing import Any, TypeVar
 
 from .bootstrap import errors
 from .bootstrap.calls.current import running
-from .bootstrap.unreachable import ConnectError
-from .calling.context import Context
 from .calling.fair_inbox import FairInbox
 from .calling.invocation import Invocation
-from .calling.outcomes import own_error
-from .calling.promise import called_back
+from .calling.promise import SubmittedCall, called_back
 from .calling.waiting import wait_in_call
 
 T = TypeVar("T")
@@ -97,7 +94,7 @@ def _meant_by(error: Exception) -> BaseException | None:
     return None
 
 
-class CallFuture(InterruptibleFuture[T]):
+class CallFuture(SubmittedCall, InterruptibleFuture[T]):
     """The outcome of a submitted call.
 
     It stays pending until it is answered, so ``cancel()`` always succeeds before that: waiters are released at once,
@@ -105,66 +102,26 @@ class CallFuture(InterruptibleFuture[T]):
     """
 
     def __init__(self, invocation: Invocation, hand_off: Callable[..., Any], shown: FairInbox) -> None:
-        super().__init__()
-        self._invocation = invocation
-        invocation.notify = self._settled
-        self._hand_off = hand_off
+        InterruptibleFuture.__init__(self)
+        SubmittedCall.__init__(self, invocation, hand_off)
         self._shown = shown
         self._told = threading.Lock()
 
-    @property
-    def context(self) -> Context:
-        """The Context that was called."""
-        return self._invocation.context
-
-    @property
-    def tokens(self) -> tuple[int, ...]:
-        """See `remotesvc.service.cycle`."""
-        return self._invocation.tokens
-
-    def begin(self) -> CallFuture[T]:
-        """Send the call. Raises what goes wrong on this side, such as EncodeError; how it ends, the future tells."""
-        try:
-            self._invocation.start()
-        except (errors.OutcomeError, ConnectError) as error:
-            self._end(error, None)
-        return self
-
     def _settled(self, invocation: Invocation) -> None:
         if self._shown.idle_of(invocation.source):
-            self._take(invocation)
+            super()._settled(invocation)
         else:  # what the call printed is shown first
-            self._shown.run_behind(invocation.source, self._take, invocation)
+            self._shown.run_behind(invocation.source, super()._settled, invocation)
 
-    def _take(self, invocation: Invocation) -> None:
-        try:
-            value = invocation.value()
-        except BaseException as error:
-            self._end(error, None)
-        else:
-            self._end(None, value)
-
-    def _end(self, error: BaseException | None, value: Any) -> None:
+    def _end(self, value: Any, error: BaseException | None) -> bool:
         try:
             if error is not None:
                 self.set_exception(error)
             else:
                 self.set_result(value)
         except concurrent.futures.InvalidStateError:
-            pass  # cancelled, or timed out, in the same instant
-
-    def expire(self) -> None:
-        """The timeout of the call is over."""
-        if not self.done():
-            invocation = self._invocation
-            invocation.abandon()
-            self._end(invocation.late(), None)
-
-    def give_up(self, error: BaseException) -> None:
-        """End it with an error that is not its own."""
-        if not self.done():
-            self._invocation.abandon()
-            self._end(own_error(self._invocation.context, error, self._invocation.call), None)
+            return False  # cancelled, or timed out, in the same instant
+        return True
 
     def when_settled(self, fn: Callable[[concurrent.futures.Future[Any]], object]) -> None:
         """Call ``fn(future)`` when it is done, on whichever thread settles it, mostly the one that reads the link; at

@@ -15,18 +15,20 @@ if TYPE_CHECKING:
     from .invocation import Invocation
 
 
-class Promise(object):
-    """``result``, ``exception``, ``done``, ``cancel``, ``add_done_callback``, as on a ``concurrent.futures.Future``."""
+class SubmittedCall(object):
+    """A call on its way, as the future of its outcome has it: sent, answered, out of time, given up by others.
+
+    A subclass says how the future ends: ``_end(value, error)``, with ``error`` None for a value. It returns False, and
+    does nothing, if that has ended already.
+    """
 
     def __init__(self, invocation: "Invocation", hand_off: "Callable[..., Any]") -> "None":
         self._invocation = invocation
         invocation.notify = self._settled
         self._hand_off = hand_off
-        self._done = threading.Event()
-        self._lock = threading.Lock()
-        self._value: "Any" = None
-        self._error: "Optional[BaseException]" = None
-        self._callbacks: "List[Tuple[Callable[..., Any], Callable[[Any], Any]]]" = []  # each with who calls it
+
+    if TYPE_CHECKING:
+        def _end(self, value: "Any", error: "Optional[BaseException]") -> "bool": ...
 
     @property
     def context(self) -> "Any":
@@ -38,19 +40,45 @@ class Promise(object):
         """See `remotesvc.service.cycle`."""
         return self._invocation.tokens
 
-    def begin(self) -> "Promise":
-        """Send the call. Raises what is wrong here, EncodeError for one; how a call ends the promise tells."""
+    def begin(self) -> "None":
+        """Send the call. Raises what is wrong here, EncodeError for one; how a call ends the future tells."""
         try:
             self._invocation.start()
         except (OutcomeError, ConnectError) as error:
             self._end(None, error)
-        return self
 
     def _settled(self, invocation: "Invocation") -> "None":
         try:
-            self._end(invocation.value(), None)
+            value = invocation.value()
         except BaseException as error:
             self._end(None, error)
+        else:
+            self._end(value, None)
+
+    # The future ends before the call is given up, as in `cancel`: `begin` may still wait to send it, on another thread,
+    # and would end the future with what that raises then. And only who has ended it gives the call up.
+
+    def expire(self) -> "None":
+        """The timeout of the call is over."""
+        if self._end(None, self._invocation.late()):
+            self._invocation.abandon()
+
+    def give_up(self, error: "BaseException") -> "None":
+        """End it with an error that is not its own."""
+        if self._end(None, own_error(self._invocation.context, error, self._invocation.call)):
+            self._invocation.abandon()
+
+
+class Promise(SubmittedCall):
+    """``result``, ``exception``, ``done``, ``cancel``, ``add_done_callback``, as on a ``concurrent.futures.Future``."""
+
+    def __init__(self, invocation: "Invocation", hand_off: "Callable[..., Any]") -> "None":
+        super().__init__(invocation, hand_off)
+        self._done = threading.Event()
+        self._lock = threading.Lock()
+        self._value: "Any" = None
+        self._error: "Optional[BaseException]" = None
+        self._callbacks: "List[Tuple[Callable[..., Any], Callable[[Any], Any]]]" = []  # each with who calls it
 
     def _end(self, value: "Any", error: "Optional[BaseException]") -> "bool":
         with self._lock:
@@ -62,17 +90,6 @@ class Promise(object):
         for run, callback in callbacks:
             run(callback, self)
         return True
-
-    def expire(self) -> "None":
-        """The timeout of the call is over."""
-        invocation = self._invocation
-        if self._end(None, invocation.late()):
-            invocation.abandon()
-
-    def give_up(self, error: "BaseException") -> "None":
-        """End it with an error that is not its own."""
-        if self._end(None, own_error(self._invocation.context, error, self._invocation.call)):
-            self._invocation.abandon()
 
     def done(self) -> "bool":
         """Has it ended?"""

@@ -65,7 +65,8 @@ class Caller(object):
 
     def future(self, invocation: "Any") -> "Any":
         """Submit: the future of a call that is on its way."""
-        future = self.make_future(invocation).begin()
+        future = self.make_future(invocation)
+        future.begin()
         if invocation.options.timeout is not None:
             timer = self.router.timers.after(invocation.options.timeout, lambda: self.callbacks.run(future.expire))
             future.when_settled(lambda _future: timer.cancel())
