@@ -89,7 +89,8 @@ FLOOR_PLAN: dict[str, tuple[str, ...]] = {
     "remotesvc.fastcodec": (_K,),
     "remotesvc.futures": (_K, "remotesvc.calling"),
     "remotesvc.modules": (_K,),
-    "remotesvc.ssh": (_K, "remotesvc.launch", "remotesvc.escape"),
+    "remotesvc.once": (_K,),
+    "remotesvc.ssh": (_K, "remotesvc.launch", "remotesvc.escape", "remotesvc.once"),
     "remotesvc.connecting": (_K, "remotesvc.ssh"),
     "remotesvc.root": (
         _K, "remotesvc.calling", "remotesvc.launch", "remotesvc.output", "remotesvc.futures", "remotesvc.modules",
@@ -100,7 +101,7 @@ FLOOR_PLAN: dict[str, tuple[str, ...]] = {
     ),
     "remotesvc.fleet": (
         _K, "remotesvc.calling", "remotesvc.launch", "remotesvc.futures", "remotesvc.files", "remotesvc.jobs",
-        "remotesvc.service", "remotesvc.ssh", "remotesvc.router",
+        "remotesvc.once", "remotesvc.service", "remotesvc.ssh", "remotesvc.router",
     ),
     "remotesvc.testing": (
         _K, "remotesvc.calling", "remotesvc.launch", "remotesvc.messages", "remotesvc.fastcodec", "remotesvc.ssh",

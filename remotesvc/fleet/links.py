@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from remotesvc.bootstrap.errors import Lost, RouterClosed
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.calling.outcomes import own_error
-from remotesvc.ssh.once import Once
+from remotesvc.once import OnceEach
 
 from .connection import Become
 from .member import Member
@@ -38,29 +37,19 @@ class Links:
         self.reconnects = reconnect
         self._on_connect = on_connect
         self._on_lost = on_lost
-        self._lock = threading.Lock()
-        self._opened: dict[str, Once[Context]] = {}
+        self._opened: OnceEach[str, Context] = OnceEach()
         self._closed = False
 
     def context(self, member: Member) -> Context:
         """The context on a host; opens it if there is none. Raises ConnectError, RouterClosed."""
-        while True:
-            with self._lock:
-                self._alive()
-                opened = self._opened.get(member.text)
-                first = opened is None or (opened.over and opened.value is None)
-                if opened is None or first:
-                    opened = self._opened[member.text] = Once()
-            if first:
-                context = opened.open(lambda: self._open(member))
-                self._on_connect(member, context)
-                self._watch(member, context)
-                return context
-            found = opened.came()  # whoever it is has as much time as we
-            if found is not None:
-                return found
+        context, first = self._opened.get(member.text, lambda: self._open(member))
+        if first:
+            self._on_connect(member, context)
+            self._watch(member, context)
+        return context
 
     def _open(self, member: Member) -> Context:
+        self._alive()
         context: Context = member.open(self.router, self._given, self._become)
         try:
             self._alive()
@@ -82,9 +71,7 @@ class Links:
     def idle(self, member: Member) -> Context | None:
         """The context on a host if it is up and nobody waits for an answer from it, so that a small call would leave at
         once; else None."""
-        with self._lock:
-            opened = self._opened.get(member.text)
-        context = None if opened is None else opened.value
+        context = self._opened.peek(member.text)
         if context is None:
             return None
         tree, number = context.tree, context.id
@@ -92,7 +79,7 @@ class Links:
 
     def failed(self, member: Member, context: Context, error: BaseException) -> None:
         """A call ended with this error: a context that never came up is forgotten."""
-        if isinstance(error, ConnectError) and self._forget(member, context):
+        if isinstance(error, ConnectError) and self._opened.forget(member.text, context):
             with suppress(Exception):
                 context.close()
 
@@ -100,23 +87,14 @@ class Links:
         """A context is gone. Called on any thread, mostly the reader's, before calls there are told."""
         if self._closed or not isinstance(error, Lost):  # else it never came up, which the call tells
             return
-        if self.reconnects and self._forget(member, context):
+        if self.reconnects and self._opened.forget(member.text, context):
             context.tree.callbacks.run(context.close)  # and what it was started through
         context.tree.callbacks.run(self._on_lost, member, own_error(context, error, ""))
 
-    def _forget(self, member: Member, context: Context) -> bool:
-        with self._lock:
-            opened = self._opened.get(member.text)
-            mine = opened is not None and opened.value is context
-            if mine:
-                del self._opened[member.text]
-        return mine
-
     def close(self) -> None:
         """Open no more; the router's own end closes the contexts. Idempotent."""
-        with self._lock:
-            self._closed = True
-            self._opened.clear()
+        self._closed = True
+        self._opened.clear()
 
 
 class _Watch:

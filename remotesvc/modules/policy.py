@@ -36,6 +36,7 @@ MASTER_ONLY = (
     "remotesvc.fleet",
     "remotesvc.futures",
     "remotesvc.modules",
+    "remotesvc.once",
     "remotesvc.output",
     "remotesvc.pytest_plugin",
     "remotesvc.root",

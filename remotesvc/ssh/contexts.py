@@ -11,10 +11,10 @@ from remotesvc import ssh
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.launch.connection import Connection
 from remotesvc.launch.tree import Tree, process_name
+from remotesvc.once import OnceEach
 
 from .configuration.options import SSHOptions
 from .login.keyring import KeyRing
-from .once import Once
 from .pythons import Pythons
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class SSHContexts:
         self._jump_hosts: JumpHosts | None = None
         self._answers: Answers | None = None
         self._shared_secretary: Secretary | None = None
-        self._shared: dict[Asked, Once[Context]] = {}
+        self._shared: OnceEach[Asked, Context] = OnceEach(lambda context: tree.lives(context.id))
 
     def context(self, options: SSHOptions, name: str, settings: dict[str, Any], fresh: bool = False) -> Context:
         """A context on a host: the one that there is for the same request, if it lives and `fresh` is not set.
@@ -54,29 +54,11 @@ class SSHContexts:
         """
         if fresh:
             return self._open(options, name, settings)
+        if len(self._shared) > 64 + 2 * len(self._tree.router.links):  # many are gone
+            self._shared.sweep()
         asked = (options, name, tuple(sorted(settings.items())))
-        while True:
-            with self._lock:
-                shared = self._shared.get(asked)
-                first = shared is None or (shared.over and not self._lives(shared))
-                if shared is None or first:
-                    self._sweep()
-                    shared = self._shared[asked] = Once()
-            if first:
-                return shared.open(lambda: self._open(options, name, settings))
-            context = shared.came()  # the other has as much time as we, and as its user takes to answer
-            if context is not None:
-                return context.options()
-
-    def _lives(self, shared: Once[Context]) -> bool:
-        return shared.value is not None and self._tree.lives(shared.value.id)
-
-    def _sweep(self) -> None:
-        """Forget the contexts that are gone, once they are many."""
-        if len(self._shared) > 64 + 2 * len(self._tree.router.links):
-            for asked, shared in list(self._shared.items()):
-                if shared.over and not self._lives(shared):
-                    del self._shared[asked]
+        context, first = self._shared.get(asked, lambda: self._open(options, name, settings))
+        return context if first else context.options()
 
     def _open(self, options: SSHOptions, name: str, settings: dict[str, Any]) -> Context:
         begun = time.monotonic()

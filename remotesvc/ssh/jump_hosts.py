@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from remotesvc.bootstrap.errors import RouterClosed
 from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectError, ConnectTimeout
+from remotesvc.once import Once
 
 from . import reach
 from .configuration.config import resolve
@@ -22,7 +23,6 @@ from .configuration.resolved import ResolvedHost
 from .configuration.ssh_says import Answers
 from .connect import Effort, connect
 from .keyexchange import Dial, Turn
-from .once import Once
 from .paths.socket import Stream
 from .peer import Peer
 
@@ -160,9 +160,7 @@ class JumpHosts:
             if isinstance(error, ConnectTimeout) and bastion.deadline < effort.deadline:
                 continue  # whoever tried it had less time than we have
             if isinstance(error, ConnectError):
-                raise type(error)(  # without the other's times
-                    error.reason, error.host, error.stage, error.hint, error.diagnostics, error.exit_status
-                )
+                raise error.again()
             # After Ctrl-C there, say, it is for us to try.
 
     def _connect_first(self, bastion: _Bastion, effort: Effort, behind: tuple[SSHOptions, ...]) -> tuple[str, ...]:

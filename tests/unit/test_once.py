@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from remotesvc.bootstrap.unreachable import AuthenticationError
-from remotesvc.ssh.once import Once
+from remotesvc.once import Once, OnceEach
 from tests.kernel.contexts import LIMIT
 
 
@@ -48,3 +48,43 @@ def test_what_ended_in_another_way_is_for_others_to_try(error: type[BaseExceptio
     with pytest.raises(error):
         once.open(fails)
     assert once.over and once.came() is None
+
+
+def test_each_key_is_opened_once_and_again_when_it_is_gone() -> None:
+    gone: set[str] = set()
+    each: OnceEach[str, str] = OnceEach(lambda value: value not in gone)
+    assert each.get("web1", lambda: "first") == ("first", True)
+    assert each.get("web1", lambda: "second") == ("first", False)
+    assert each.get("web2", lambda: "other") == ("other", True)
+    gone.add("first")
+    assert each.get("web1", lambda: "second") == ("second", True)
+    assert (each.peek("web1"), each.peek("web3"), len(each)) == ("second", None, 2)
+
+
+def test_what_is_forgotten_or_gone_is_not_kept() -> None:
+    gone: list[object] = []
+    each: OnceEach[str, object] = OnceEach(lambda value: value not in gone)
+    one, two, three = (each.get(key, object)[0] for key in ("web1", "web2", "web3"))
+    assert not each.forget("web1", two) and each.peek("web1") is one
+    assert each.forget("web1", one) and each.peek("web1") is None
+    gone.append(two)
+    each.sweep()
+    assert (each.peek("web2"), each.peek("web3"), len(each)) == (None, three, 1)
+
+
+def test_who_waited_for_what_ended_in_another_way_tries_it() -> None:
+    each, begun, go = OnceEach[str, str](), threading.Event(), threading.Event()
+
+    def interrupted() -> str:
+        begun.set()
+        go.wait(LIMIT)
+        raise ValueError
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(each.get, "web1", interrupted)
+        assert begun.wait(LIMIT)
+        other = pool.submit(each.get, "web1", lambda: "opened")
+        go.set()
+        assert other.result(LIMIT) == ("opened", True)
+        with pytest.raises(ValueError):
+            first.result(LIMIT)
