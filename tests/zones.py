@@ -54,8 +54,8 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
     "runtime": (
         "child", "complete", "entry", "lazy_parts", "shutdown",
         "calls.ask", "calls.awaiting", "calls.bysource", "calls.chain", "calls.current", "calls.dispatcher",
-        "calls.execute", "calls.outcome", "calls.pending", "calls.pickled", "calls.process", "calls.reader_handover",
-        "calls.refusals", "calls.unfold", "calls.workers",
+        "calls.execute", "calls.lineage", "calls.outcome", "calls.pending", "calls.pickled", "calls.process",
+        "calls.reader_handover", "calls.refusals", "calls.unfold", "calls.workers",
         "imports.importer", "imports.lines", "imports.loaded", "imports.loader", "imports.metadata", "imports.relay",
         "imports.requests", "imports.resources", "imports.target",
         "links.large", "links.pace", "links.patience",

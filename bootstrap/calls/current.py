@@ -22,7 +22,7 @@ class Call(object):
     cancelled = False
     # Not for users: its thread is written off; a generator sends for it; it waits in its chain.
     abandoned = open = parked = False
-    in_turn, waits_for = False, ()  # type: bool, Any  # see `remotesvc.service.cycle`
+    in_turn, waits_for = False, ()  # type: bool, Any  # see `lineage`
     tasks = activation = request = None  # type: Any  # its Tasks, Activation and Request
     _event: "Optional[threading.Event]" = None
 

@@ -7,10 +7,11 @@ import time
 
 from .dispatcher import Seat
 from .execute import Refused
+from .lineage import main_waits_for, tokens_of, way_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List
+    from typing import Any, Callable
 
     from .dispatcher import Dispatcher
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 MAX_ABANDONED = 32
 # Seconds between two looks whether a call that is for the main thread waits for itself.
 LOOK_EVERY = 0.2
-# The call, if any, that last called others from this main thread; `waits_for` says what it waits for.
-ON_MAIN: "List[Any]" = []
 
 
 class Workers(object):
@@ -115,22 +114,20 @@ class Workers(object):
         Where calls of this process wait for it, this worker stays and looks: it is one that they have beside the
         others, and the main thread may begin to wait later.
         """
-        books, lineage, here = self._dispatcher, call.lineage, call.router.id
-        tokens = [-after for each, after in zip(lineage, lineage[1:]) if each == here and after < 0]
+        books, tokens = self._dispatcher, tokens_of(call, call.router.id)
         while tokens:
             with books.lock:
                 if books.stopping or (message, call) not in books.for_main:
                     break
-                needs = ON_MAIN[0].waits_for if ON_MAIN else ()
+                needs = main_waits_for()
                 held = bool(needs) and set(needs).issubset(tokens)  # one of them would do
                 if held:
                     books.for_main.remove((message, call))
             if held:
                 message.release()
-                way = " -> ".join([str(each) for each in lineage if each >= 0])
                 call.router.executor.fail(call, message, Refused(
                     "%s would wait for the main thread for ever: a call that waits for this one has it (by way of "
-                    "contexts %s)" % (call.name, way)))
+                    "contexts %s)" % (call.name, way_text(call.lineage))))
                 return False
             time.sleep(LOOK_EVERY)
         return True

@@ -5,8 +5,8 @@ import time
 
 from ..bootstrap.calls.ask import discard, error_untrusted, withdraw
 from ..bootstrap.calls.current import running
+from ..bootstrap.calls.lineage import TOKENS, note_on_main, without_tokens
 from ..bootstrap.calls.pending import Pending, brief
-from ..bootstrap.calls.workers import ON_MAIN
 from ..bootstrap.data.places import FOREIGN
 from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, NotSent, UsageError, VersionSkewError
 from ..bootstrap.links import wire
@@ -15,7 +15,7 @@ from ..bootstrap.routing.router import Message
 from .items import Arrivals, Items
 from .outcomes import bindings_for, error_classes, give_up, own_error
 from .plain import marshalled
-from .waiting import TOKENS, wait_in_call
+from .waiting import wait_in_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,14 +153,14 @@ class Invocation(Pending):
         options = dict(options)
         if cause is not None:
             # Those who wait for the running call do not wait for what it only submits, or casts.
-            lineage = cause.lineage if self.awaited else [each for each in cause.lineage if each >= 0]
+            lineage = cause.lineage if self.awaited else without_tokens(cause.lineage)
             on_main = threading.current_thread() is threading.main_thread()
             if self.handle and (cause.in_turn or on_main):
                 # What comes back to where this one is waited for would wait for ever.
                 self.tokens = (next(TOKENS),)
                 lineage = lineage + [-self.tokens[0]]
                 if on_main:
-                    ON_MAIN[:] = [cause]
+                    note_on_main(cause)
             options["lineage"] = lineage
             flags = wire.CAUSED if self.context.id in cause.lineage else 0
         if self.chained is not None:

@@ -37,7 +37,7 @@ class SubmittedCall(object):
 
     @property
     def tokens(self) -> "Tuple[int, ...]":
-        """See `remotesvc.service.cycle`."""
+        """See `remotesvc.bootstrap.calls.lineage`."""
         return self._invocation.tokens
 
     def begin(self) -> "None":

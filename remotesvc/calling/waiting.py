@@ -4,7 +4,6 @@ Nothing stops a thread but its own code, which has to look. If it did not, a cal
 waits for another, would hold its thread, and all that is below it in the tree, for as long as the other takes.
 """
 
-import itertools
 import time
 
 from ..bootstrap.calls.current import running
@@ -14,14 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Optional, Tuple
 
-TOKENS = itertools.count(1)  # see `remotesvc.service.cycle`
-
 
 def wait_in_call(wait: "Callable[[Optional[float]], bool]", timeout: "Optional[float]" = None,
                  tokens: "Tuple[int, ...]" = ()) -> "bool":
     """Call ``wait(seconds)`` again and again until it returns True; False once ``timeout`` seconds are over.
 
-    ``tokens``: of the calls that are waited for. Raises Cancelled in a call that its caller gave up.
+    ``tokens``: of the calls that are waited for, see `remotesvc.bootstrap.calls.lineage`. Raises Cancelled in a call
+    that its caller gave up.
     """
     call = running()
     if call is None:

@@ -1,14 +1,11 @@
-"""Calls that would wait for ever, since what they wait for waits for them.
+"""Requests of a pool that would wait for ever, since what they wait for waits for them: one of each circle is refused.
 
-A call may hold what others wait for (`Call.in_turn`): the only turn of its service, a value for all who ask for it, the
-making of a service. What it calls has a token in its lineage, a negative number behind the context's own;
-`Call.waits_for` are the tokens of the calls of which it needs one to go on. So a call that waits for its holder, and
-has in its lineage the token that the holder waits for, would wait for ever, and so would two that wait for each other's
-holders. One that was only submitted, or cast, is waited for by nobody, and may wait.
+`remotesvc.bootstrap.calls.lineage` says how they are known.
 """
 
 import threading
 
+from ..bootstrap.calls.lineage import tokens_of, way_text
 from ..bootstrap.calls.refusals import ServiceRefused
 from ..bootstrap.errors import Busy, Error
 
@@ -104,11 +101,6 @@ class Waits(object):
         request.refuse(error)
 
 
-def tokens_of(call: "Any", here: "int") -> "List[int]":
-    """Of the calls made here that wait for this one."""
-    return [-after for each, after in zip(call.lineage, call.lineage[1:]) if each == here and after < 0]
-
-
 def still_waiting(waits: "List[Wait]") -> "List[Wait]":
     """Those whose requests have not begun, and were not answered otherwise."""
     waiting: "Set[int]" = set()
@@ -146,4 +138,4 @@ def _what(wait: "Wait") -> "str":
     ways = [lineage[at - 1:] for at, each in enumerate(lineage) if -each in own and lineage[at - 1] == lineage[-1]]
     if not ways:
         return "this call"
-    return "this call (by way of contexts %s)" % " -> ".join(str(each) for each in ways[0] if each >= 0)
+    return "this call (by way of contexts %s)" % way_text(ways[0])

@@ -3,9 +3,10 @@
 import threading
 
 from ..bootstrap.calls.current import Call, enter, running
+from ..bootstrap.calls.lineage import TOKENS, tokens_of
 from ..bootstrap.data.pack import Encoded
 from ..bootstrap.links.patience import settle
-from ..calling.waiting import TOKENS, wait_in_call
+from ..calling.waiting import wait_in_call
 from .request import Request, yields
 
 TYPE_CHECKING = False
@@ -115,7 +116,7 @@ class LocalRequest(Request):
         """Wait, but not for what waits for us. Raises Cancelled in a call that its caller gave up."""
         tokens: "Tuple[int, ...]" = ()
         if place is not None:
-            from .cycle import Wait, tokens_of
+            from .cycle import Wait
             tokens = (next(TOKENS),) if self.call.in_turn else ()
             causes = tokens_of(self.call, self.pool.kernel.id) + list(tokens)
             if causes:
