@@ -214,22 +214,22 @@ class Context(TypedCalls):
     def info(self) -> "Dict[str, Any]":
         """What the process says of itself: version, magic, platform, pid, hostname, executable, uid. Waits for
         READY."""
-        return self.tree.start_of(self.id).wait()  # type: ignore[no-any-return]
+        return self.tree.ledger.start_of(self.id).wait()  # type: ignore[no-any-return]
 
     @property
     def phases(self) -> "Dict[str, float]":
         """Seconds each stage of connecting took."""
-        return self.tree.start_of(self.id).phases  # type: ignore[no-any-return]
+        return self.tree.ledger.start_of(self.id).phases  # type: ignore[no-any-return]
 
     @property
     def diagnostics(self) -> "str":
         """What the target said before its kernel was up, as a profile does; not escaped. Empty where another context
         started it, or some time after it is gone."""
-        return self.tree.start_of(self.id).diagnostics  # type: ignore[no-any-return]
+        return self.tree.ledger.start_of(self.id).diagnostics  # type: ignore[no-any-return]
 
     def wait_ready(self) -> "Context":
         """Wait until the process is up; returns this context. Raises the ConnectError that prevented it."""
-        self.tree.start_of(self.id).wait()
+        self.tree.ledger.start_of(self.id).wait()
         return self
 
     def ping(self, timeout: "float" = 20.0) -> "float":

@@ -95,7 +95,7 @@ class Invocation(Pending):
         self.args: "Any" = list(target.args + args)
         self.kwargs: "Any" = dict(target.kwargs, **kwargs) if target.kwargs else kwargs
         self.deadline = None if options.timeout is None else time.monotonic() + options.timeout
-        self.peer = tree.peer(context.id)
+        self.peer = tree.ledger.peer(context.id)
         self.chained: "Optional[Tuple[int, int]]" = None
         self.sent = self.awaited = self._given_up = False
         self.tokens: "Tuple[int, ...]" = ()
@@ -138,13 +138,13 @@ class Invocation(Pending):
         self.args = self.kwargs = self.target = None
         if encoded.secret:
             # Not in the first flight: a secret waits until we know who is there.
-            self.tree.start_of(self.context.id).wait()
+            self.tree.ledger.start_of(self.context.id).wait()
         try:
             self.router.post(self.context.id, self.called, encoded, handle, flags, wire.CALLS, False, direct,
                              self.deadline, lambda: self._given_up)
             self.sent = True
         except (NotSent, CallTimeout) as error:
-            raise self._failed(self.tree.failure_of(self.context.id) or error) from None
+            raise self._failed(self.tree.ledger.failure_of(self.context.id) or error) from None
 
     def _encode(self) -> "Tuple[Any, int]":
         options, flags, cause = self.options.wire, 0, running()

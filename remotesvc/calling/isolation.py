@@ -36,7 +36,7 @@ class Isolation(object):
             context, self._spare = self._spare, None
         if context is None or not self._tree.lives(context.id):
             context = self._fresh()
-        path = self._tree.start_of(context.id).path
+        path = self._tree.ledger.start_of(context.id).path
         lasting, reason = False, ENDED
         try:
             rest = {name: value for name, value in options.items() if name in ("pickle", "strict_types", "name")}
@@ -80,7 +80,7 @@ def _items(context: "Context", items: "Items") -> "Generator[Any, None, Any]":
 
 def _close(context: "Context", reason: "str" = ENDED) -> "None":
     context.tree.close_context(context.id, reason)
-    context.tree.forget(context.id)
+    context.tree.ledger.forget(context.id)
 
 
 def run_here(target: "Optional[str]", args: "List[Any]", kwargs: "Dict[str, Any]", options: "Dict[str, Any]",

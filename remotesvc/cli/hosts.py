@@ -146,7 +146,7 @@ def open_context(router: RouterLike, host: Member, settings: Settings) -> Contex
 def peer_of(context: Any) -> Any:
     """Who is at the other end of a context's SSH connection; None if it has none."""
     tree = getattr(context, "tree", None)
-    return getattr(getattr(tree and tree.start_of(context.id), "path", None), "peer", None)
+    return getattr(getattr(tree and tree.ledger.start_of(context.id), "path", None), "peer", None)
 
 
 def check(hosts: Sequence[Member], settings: Settings) -> None:

@@ -66,7 +66,7 @@ class Links:
         router, number = self.router.kernel, context.id
         handle = router.open(_Watch(number, lambda error: self._gone(member, context, error)))
         if number in router.hub.lost:  # meanwhile: nobody told the mailbox, perhaps
-            router.close_mailbox(handle, context.tree.failure_of(number) or Lost(router.hub.lost[number]))
+            router.close_mailbox(handle, context.tree.ledger.failure_of(number) or Lost(router.hub.lost[number]))
 
     def idle(self, member: Member) -> Context | None:
         """The context on a host if it is up and nobody waits for an answer from it, so that a small call would leave at
@@ -74,8 +74,8 @@ class Links:
         context = self._opened.peek(member.text)
         if context is None:
             return None
-        tree, number = context.tree, context.id
-        return context if tree.start_of(number).ready and not tree.peer(number).unanswered else None
+        ledger, number = context.tree.ledger, context.id
+        return context if ledger.start_of(number).ready and not ledger.peer(number).unanswered else None
 
     def failed(self, member: Member, context: Context, error: BaseException) -> None:
         """A call ended with this error: a context that never came up is forgotten."""

@@ -15,8 +15,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
-    from ..calling.invocation import OutstandingCalls
-
 
 class Caller(object):
     """One process as a caller. What a child does not have or do is empty here; the master's own class overrides it."""
@@ -37,22 +35,10 @@ class Caller(object):
         self._turns: "Any" = None
         self._lock = threading.Lock()
 
-    def start_of(self, number: "int") -> "Any":
-        """How a context was started: ``info``, ``phases``, ``wait()``. Raises UsageError if not by this process."""
-        return self.ledger.start_of(number)
-
-    def failure_of(self, number: "int") -> "Optional[BaseException]":
-        """Why a context never came up; None if it did, or if another process started it."""
-        return self.ledger.failure_of(number)
-
     def own(self, handle: "Any") -> "None":
         """Raise UsageError for a Context or Sender that belongs to another Router."""
         if handle.__remotesvc_wire__()[3] is not self.router:
             raise UsageError("%r belongs to another Router" % (handle,))
-
-    def peer(self, number: "int") -> "OutstandingCalls":
-        """The book of calls to a context."""
-        return self.ledger.peer(number)
 
     def busy(self, neighbour: "Optional[int]") -> "bool":
         """Is a call under way to a context behind this neighbour?"""

@@ -38,7 +38,7 @@ class Ledger(object):
         self._lock = threading.Lock()
 
     def start_of(self, number: "int") -> "Any":
-        """How a context was started. Raises UsageError if not by this process."""
+        """How a context was started: ``info``, ``phases``, ``wait()``. Raises UsageError if not by this process."""
         try:
             return self.starts[number]
         except KeyError:

@@ -151,11 +151,7 @@ class Tree(Caller):
     def lives(self, number: "int") -> "bool":
         """Is a child of this process there, or on its way up?"""
         link = self.router.links.get(number)
-        return link is not None and not link.closed and self.failure_of(number) is None
-
-    def forget(self, number: "int") -> "None":
-        """A context is closed and nobody will ask for it again."""
-        self.ledger.forget(number)
+        return link is not None and not link.closed and self.ledger.failure_of(number) is None
 
     def on_gone(self, gone: "Set[int]") -> "None":
         """Contexts are gone, say the routes; on any thread."""

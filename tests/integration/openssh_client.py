@@ -40,7 +40,7 @@ def refused(connect: Connect, kind: type[remotesvc.ConnectError], stage: str, **
 
 def ssh_of(context: Context) -> int:
     """The id of a context's ssh process."""
-    return int(context.tree.start_of(context.id).path.pid)
+    return int(context.tree.ledger.start_of(context.id).path.pid)
 
 
 def config_of(path: Path, servers: dict[str, OpenSSHServer], more: str = "") -> Path:

@@ -42,7 +42,7 @@ def test_what_is_known_of_a_connection(connect: Connect, sshd: OpenSSHServer) ->
     # What ssh logs between two looks at its log comes at the same time, and on a busy machine that may be all of it.
     assert all(context.phases[stage] > 0 for stage in ("config", "tcp", "exec", "boot"))
     assert all(seconds >= 0 for seconds in context.phases.values())
-    peer = context.tree.start_of(context.id).path.peer
+    peer = context.tree.ledger.start_of(context.id).path.peer
     assert peer.fingerprint == fingerprint(sshd.directory / "host_ed25519.pub")
     assert peer.version.startswith("SSH-2.0-OpenSSH")
     words = Path(f"/proc/{ssh_of(context)}/cmdline").read_bytes().decode().split("\0")
@@ -267,7 +267,7 @@ def test_a_master_of_the_users_is_used_and_survives(
         contexts = [router.ssh("web", **common) for _ in range(2)]
         assert len({context.call(called.process) for context in contexts}) == 2
         assert logins() == before + 1
-        shared = contexts[1].tree.start_of(contexts[1].id).path.progress
+        shared = contexts[1].tree.ledger.start_of(contexts[1].id).path.progress
         assert shared.shared
         pids = [context.call(called.process) for context in contexts]
         os.kill(ssh_of(contexts[0]), signal.SIGKILL)

@@ -131,7 +131,7 @@ def test_what_a_host_says_of_its_interpreter_is_not_believed(
     first = ask(python=None)
     assert first.info["executable"]
     router._ssh.pythons._interpreters.clear()
-    start = router._tree.start_of(first.id)
+    start = router._tree.ledger.start_of(first.id)
     start._remember({"executable": said})
     assert set(router._ssh.pythons._interpreters.values()) <= {"/no/such/python3"}
     assert ask(python=None, fresh=True).info["executable"] == first.info["executable"]

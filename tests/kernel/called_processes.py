@@ -21,7 +21,7 @@ def kernels_started() -> "list[int]":
 
     router = remotesvc.current().router
     numbers = [number for number in list(router.links) if number is not None]  # one may end while another is waited for
-    return [router.tree().start_of(number).wait()["pid"] for number in numbers]
+    return [router.tree().ledger.start_of(number).wait()["pid"] for number in numbers]
 
 
 def spawn_sleep(own_session: bool = False, path: str = "") -> int:

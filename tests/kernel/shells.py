@@ -26,7 +26,7 @@ def through(router: Router, argv: list[str], python: str | None = None, budget: 
 
 
 def noise_of(context: Context) -> str:
-    noise: str = context.tree.start_of(context.id).noise
+    noise: str = context.tree.ledger.start_of(context.id).noise
     return noise
 
 

@@ -35,7 +35,7 @@ def test_without_stderr_its_end_is_seen_when_the_master_is_gone(router: Router, 
     assert context.options(timeout=LIMIT).call(called.add, 1, 2) == 3
     pid = context.info["pid"]
     assert len({Path(f"/proc/{pid}/fd/{number}").readlink() for number in (1, 2)}) == 2
-    context.tree.start_of(context.id).path.close()
+    context.tree.ledger.start_of(context.id).path.close()
     gone(pid)
 
 

@@ -34,7 +34,7 @@ pytest_plugins = ("tests.kernel.call_fixtures", "tests.kernel.bootstrap_fixtures
 def test_a_program_that_never_answers(router: Router, fake: Fake, body: str) -> None:
     begun, watch = time.monotonic(), Stopwatch()
     context = router.local(fake(body), connect_timeout=1)
-    pid = context.tree.start_of(context.id).path.pid
+    pid = context.tree.ledger.start_of(context.id).path.pid
     with pytest.raises(remotesvc.ConnectTimeout) as caught:
         context.call(called.add, 1, 2)
     assert time.monotonic() - begun > 0.9
@@ -112,7 +112,7 @@ def test_the_end_of_a_child_that_was_not_ready(router: Router, fake: Fake, tmp_p
     context = router.local(fake(f'touch "{tmp_path / "begun"}"; sleep 300; exec "$PYTHON" "$@"'))
     future = context.submit(called.add, 1, 2)
     appears(tmp_path / "begun")
-    pid = context.tree.start_of(context.id).path.pid
+    pid = context.tree.ledger.start_of(context.id).path.pid
     watch = Stopwatch()
     context.close()
     assert watch.seconds < 2.5

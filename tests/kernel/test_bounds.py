@@ -194,7 +194,7 @@ def test_contexts_that_are_gone_are_forgotten(tree: MemoryTree, monkeypatch: pyt
     for _ in range(30):
         peer = RawPeer(root)
         numbers.append(peer.id)
-        root.tree().ledger.starts[peer.id] = root.tree().ledger.hops[peer.id] = root.tree().peer(peer.id)
+        root.tree().ledger.starts[peer.id] = root.tree().ledger.hops[peer.id] = root.tree().ledger.peer(peer.id)
         peer.close()
     for table in (root.tree().ledger.starts, root.tree().ledger.hops, root.hub.lost):
         assert set(table) == set(numbers[-5:])
@@ -254,7 +254,7 @@ def test_of_a_context_that_is_gone_its_story_is_kept_and_not_its_connection(monk
         for context in contexts:
             context.close()
         every = [context.id for context in (failed, *contexts)]
-        reduced = [number for number in every if not hasattr(router._tree.start_of(number), "path")]
+        reduced = [number for number in every if not hasattr(router._tree.ledger.start_of(number), "path")]
         assert reduced == [failed.id, contexts[0].id, contexts[1].id]
         assert [context.info["pid"] for context in contexts] == pids
         assert "boot" in contexts[0].phases
