@@ -1,6 +1,7 @@
 """The root of the tree: the master as the parent of its children, and its part of the kernel's router.
 
-What only the master has: the module server, the versions that it warns of, and futures of ``concurrent.futures``.
+What only the master has: the module server, the versions that it warns of, futures of ``concurrent.futures``, and
+whoever is shown what targets print and log.
 """
 
 from __future__ import annotations
@@ -8,11 +9,15 @@ from __future__ import annotations
 import errno
 import logging
 import os
+from collections.abc import Callable
 from typing import Any
 
+from . import fastcodec
 from .bootstrap.calls.dispatcher import ONLY_PARENTS
+from .bootstrap.data.codec import Bindings
 from .bootstrap.errors import DecodeError, UsageError
 from .bootstrap.failures.callerror import CallError
+from .bootstrap.links import assembly, wire
 from .bootstrap.routing.ids import IdPool
 from .bootstrap.routing.router import Router as KernelRouter
 from .calling.context import Context
@@ -22,13 +27,14 @@ from .calling.invocation import Invocation
 from .futures import CallFuture, Cancelled
 from .launch.start import magic_in
 from .launch.tree import Tree
+from .messages.sender import Sender
 from .modules.codes import kernel_codes
 from .modules.explain import ImportOrigin
 from .modules.found import Found
 from .modules.push import Pusher
 from .modules.server import ModuleServer
 from .modules.skew import Skew
-from .output import CallbackError
+from .output import CallbackError, LogEvent, OutputEvent, Outputs
 
 _LOG = logging.getLogger("remotesvc")
 
@@ -48,10 +54,11 @@ class MasterTree(Tree):
     cancelled_class = Cancelled
     kernel_codes = staticmethod(kernel_codes)
 
-    def __init__(self, router: KernelRouter, settings: dict[str, Any], modules: ModuleServer) -> None:
+    def __init__(self, router: KernelRouter, settings: dict[str, Any], modules: ModuleServer,
+                 events: FairInbox) -> None:
         super().__init__(router, IdPool(_no_more_ids, 1, LAST_ID), settings)
         self._modules = modules
-        self.events: FairInbox
+        self._events = events
         self._pusher = Pusher(router, modules, self._magic_of)
         self._questions = Inbox("remotesvc-versions", lambda message: None, router.report)
         self._skew = Skew(modules, self.context, self.name_of, self._questions.run)
@@ -62,13 +69,13 @@ class MasterTree(Tree):
         return line or (self._pickles.source_line(label, number) if self._pickles else "")
 
     def make_future(self, invocation: Invocation) -> CallFuture[Any]:
-        return CallFuture(invocation, self.callbacks.run, self.events)
+        return CallFuture(invocation, self.callbacks.run, self._events)
 
     def after_output(self, context: int | None = None) -> None:
         if context is None:
-            self.events.flush(OUTPUT_PATIENCE)
+            self._events.flush(OUTPUT_PATIENCE)
         else:
-            self.events.flush_of(context, OUTPUT_PATIENCE)
+            self._events.flush_of(context, OUTPUT_PATIENCE)
 
     def modules_for(self, number: int, target: Any) -> list[Any]:
         if not target.module:
@@ -155,10 +162,26 @@ class MasterTree(Tree):
 
 
 class Root(KernelRouter):
-    """The kernel's router with what only the master overrides."""
+    """The kernel's router as the master has it, complete.
+
+    settings  what each child is configured with
+    outputs   hands what targets print and log to ``on_output`` and ``on_log``, one thing after the other
+    events    what has arrived and was not handed over
+    """
 
     cancelled_class = Cancelled
-    tree_of: MasterTree
+
+    def __init__(self, settings: dict[str, Any], modules: ModuleServer,
+                 on_output: Callable[[OutputEvent], object] | None,
+                 on_log: Callable[[LogEvent], object] | None) -> None:
+        super().__init__(0, [], fastcodec, Bindings(make_context=self._context, make_sender=self._sender))
+        self.bindings.home = self
+        self.outputs = Outputs(self._name_of, on_output, on_log)
+        self.events = FairInbox(self, "remotesvc-events", self._on_event)
+        self._tree = MasterTree(self, settings, modules, self.events)
+        self.mailboxes[wire.CALL] = NoCalls(self)
+        self.mailboxes[wire.EMIT_OUTPUT] = self.mailboxes[wire.EMIT_LOG] = self.events
+        assembly.begin(self)
 
     def report(self, error: BaseException) -> None:
         try:
@@ -170,10 +193,26 @@ class Root(KernelRouter):
             _LOG.error("internal error: %s", type(error))
 
     def busy(self, neighbour: int | None) -> bool:
-        return self.tree_of.busy(neighbour)
+        return self._tree.busy(neighbour)
 
     def tree(self) -> MasterTree:
-        return self.tree_of
+        return self._tree
+
+    def _context(self, number: int, name: str) -> Context:
+        return self._tree.context(number, name)
+
+    def _sender(self, context: int, handle: int) -> Sender:
+        return Sender(self, context, handle)
+
+    def _name_of(self, number: int) -> str:
+        return self._tree.name_of(number)
+
+    def _on_event(self, message: Any) -> None:
+        value = message.decode()
+        if message.handle == wire.EMIT_OUTPUT:
+            self.outputs.on_output(message.src, value)
+        else:
+            self.outputs.on_log(message.src, value)
 
 
 class NoCalls:

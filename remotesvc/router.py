@@ -8,23 +8,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import arguments as checked
-from . import fastcodec
-from .bootstrap.data.codec import Bindings
 from .bootstrap.data.secret import Secret
 from .bootstrap.failures import rebuild  # noqa: F401  # errors are rebuilt on reader threads, which must not import
 from .bootstrap.failures.callerror import CallError
-from .bootstrap.links import assembly, wire
 from .bootstrap.routing.router import Router as KernelRouter
 from .calling.context import Context
-from .calling.fair_inbox import FairInbox
 from .calling.known import by_name
 from .launch.tree import CONCURRENCY, CONNECT_TIMEOUT
-from .messages.sender import Sender
 from .modules.explain import ImportOrigin
 from .modules.policy import origins
 from .modules.server import ModuleServer
-from .output import LogEvent, OutputEvent, Outputs
-from .root import OUTPUT_PATIENCE, MasterTree, NoCalls, Root
+from .output import LogEvent, OutputEvent
+from .root import OUTPUT_PATIENCE, Root
 from .ssh import terminal
 from .ssh.configuration.options import SSHOptions
 from .ssh.contexts import SSHContexts
@@ -72,26 +67,18 @@ class Router:
         settings = {**checked.settings(concurrency), "log_level": checked.level(log_level)}
         if siblings:  # otherwise the first flight has no word of it
             settings["siblings"] = True
-        bindings = Bindings(make_context=self._context, make_sender=self._sender)
-        self._router = Root(0, [], fastcodec, bindings)
-        self._tree = self._router.tree_of = MasterTree(self._router, settings, self.modules)
-        bindings.home = self._router
-        assembly.begin(self._router)
         checked.check_interactive(interactive)
+        self._root = Root(settings, self.modules, on_output, on_log)
+        self._tree = self._root.tree()
         questions = (terminal.find() if interactive else None) if isinstance(interactive, bool) else interactive
         self._ssh = SSHContexts(self._tree, KeyRing(questions), Pythons(remember))
-        self._outputs = Outputs(self._name_of, on_output, on_log)
-        self._events = self._tree.events = FairInbox(self._router, "remotesvc-events", self._on_event)
-        self._router.mailboxes[wire.CALL] = NoCalls(self._router)
-        self._router.mailboxes[wire.EMIT_OUTPUT] = self._events
-        self._router.mailboxes[wire.EMIT_LOG] = self._events
 
     def register(self, *classes: type) -> None:
         """Have exceptions, dataclasses, namedtuples and Enums of these classes come back as themselves from now on.
 
         Their fields are checked, their constructors do not run. Raises UsageError for other classes.
         """
-        self._router.bindings.classes.update(by_name(classes, "register"))
+        self._root.bindings.classes.update(by_name(classes, "register"))
 
     def connect(self, host: str, **arguments: Unpack[Arguments]) -> Context:
         """A context on any host, written as for the command line: "web1", "user@host:port", "ssh://...", "local:",
@@ -251,7 +238,7 @@ class Router:
     @property
     def kernel(self) -> KernelRouter:
         """The part that also runs in every child: what receivers and services are built on."""
-        return self._router
+        return self._root
 
     def explain_imports(self, context: Context) -> list[ImportOrigin]:
         """Where each module that a context has imported came from, why, and how many bytes it was; then what it asked
@@ -268,46 +255,30 @@ class Router:
         seconds. Of a context whose calls have ``ended``, bytes that only begin a character are handed over, too."""
         if ended is not None:
             self._tree.own(ended)
-            self._events.run_behind(ended.id, self._outputs.ended, ended.id)
-        return self._events.flush(timeout)
+            self._root.events.run_behind(ended.id, self._root.outputs.ended, ended.id)
+        return self._root.events.flush(timeout)
 
     def limit_output(self, most: int) -> None:
         """Give ``on_output`` no more than ``most`` bytes from now on: for programs that want to end, and not to wait
         until all that a target has printed was shown."""
-        self._outputs.limit(most)
+        self._root.outputs.limit(most)
 
     @property
     def output_left_out(self) -> dict[int, int]:
         """Bytes that ``on_output`` was not given, by context id; see ``limit_output``."""
-        return dict(self._outputs.left_out)
+        return dict(self._root.outputs.left_out)
 
     def close(self) -> None:
         """End every context, release every waiter, end the threads. Idempotent."""
-        if self._router.forked:
+        if self._root.forked:
             return
         self._tree.close()
         self._ssh.close()
-        self._events.close()
-        self._outputs.close()
+        self._root.events.close()
+        self._root.outputs.close()
 
     def __enter__(self) -> Router:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
-
-    def _context(self, number: int, name: str) -> Context:
-        return self._tree.context(number, name)
-
-    def _sender(self, context: int, handle: int) -> Sender:
-        return Sender(self._router, context, handle)
-
-    def _name_of(self, number: int) -> str:
-        return self._tree.name_of(number)
-
-    def _on_event(self, message: Any) -> None:
-        value = message.decode()
-        if message.handle == wire.EMIT_OUTPUT:
-            self._outputs.on_output(message.src, value)
-        else:
-            self._outputs.on_log(message.src, value)

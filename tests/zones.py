@@ -93,11 +93,12 @@ FLOOR_PLAN: dict[str, tuple[str, ...]] = {
     "remotesvc.ssh": (_K, "remotesvc.launch", "remotesvc.escape", "remotesvc.once"),
     "remotesvc.connecting": (_K, "remotesvc.ssh"),
     "remotesvc.root": (
-        _K, "remotesvc.calling", "remotesvc.launch", "remotesvc.output", "remotesvc.futures", "remotesvc.modules",
+        _K, "remotesvc.calling", "remotesvc.launch", "remotesvc.messages", "remotesvc.output", "remotesvc.fastcodec",
+        "remotesvc.futures", "remotesvc.modules",
     ),
     "remotesvc.router": (
-        _K, "remotesvc.calling", "remotesvc.launch", "remotesvc.messages", "remotesvc.arguments", "remotesvc.output",
-        "remotesvc.fastcodec", "remotesvc.modules", "remotesvc.ssh", "remotesvc.connecting", "remotesvc.root",
+        _K, "remotesvc.calling", "remotesvc.launch", "remotesvc.arguments", "remotesvc.output", "remotesvc.modules",
+        "remotesvc.ssh", "remotesvc.connecting", "remotesvc.root",
     ),
     "remotesvc.fleet": (
         _K, "remotesvc.calling", "remotesvc.launch", "remotesvc.futures", "remotesvc.files", "remotesvc.jobs",

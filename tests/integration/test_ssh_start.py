@@ -312,7 +312,7 @@ def test_a_sign_of_life_is_asked_for_as_often_as_ssh_would(sshd: OpenSSHServer, 
             ssh_config="none", **changes,
         )  # fmt: skip
         assert context.call("os:getpid")
-        link = router._router.links[context.id]
+        link = router.kernel.links[context.id]
         return link.ping_after, link.lost_after
 
     usual = limits()

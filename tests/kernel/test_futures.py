@@ -207,7 +207,7 @@ def test_callbacks_of_futures_that_wait_for_output_while_the_router_closes(tmp_p
     closing = threading.Thread(target=router.close)
     closing.start()
     # The future is in line behind the output, and whoever closes waits for that, or has given the callbacks up.
-    until(lambda: router._events.waiting >= 2 or router._tree.callbacks._closed, what="the router is closing")
+    until(lambda: router._root.events.waiting >= 2 or router._tree.callbacks._closed, what="the router is closing")
     gate.set()
     closing.join(LIMIT)
     assert told.is_set()
