@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Hashable, List, Optional, Tuple
 
 
-class Flight(object):
+class Computation(object):
     """A call that is computed, and everyone who waits for it."""
 
     held = "for its value for ever: %s computes it"  # see `cycle`
@@ -68,7 +68,7 @@ class DeduplicatingInvoker(Invoker):
     def __init__(self, service: "Any") -> "None":
         super().__init__(service)
         self.lock = threading.Lock()
-        self._flights: "Dict[Any, Flight]" = {}
+        self._computations: "Dict[Any, Computation]" = {}
         self._kept: "Dict[Any, Any]" = collections.OrderedDict()
         self._size = 0
 
@@ -90,8 +90,8 @@ class DeduplicatingInvoker(Invoker):
                 bound = method.signature.filled(method.signature.bind((), kwargs, args[0]))
                 wanted = (args[0], self.key_from_request(args[0], bound))
         with self.lock:
-            for key, flight in self._flights.items():
-                flight.stale = flight.stale or _meant(key, wanted)
+            for key, computation in self._computations.items():
+                computation.stale = computation.stale or _meant(key, wanted)
             found = [key for key in self._kept if _meant(key, wanted)]
             for key in found:
                 self._size -= self._kept.pop(key).size
@@ -109,36 +109,36 @@ class DeduplicatingInvoker(Invoker):
             request.key = None
             return True
         with self.lock:
-            flight = self._flights.get(request.key)
-            if flight is not None and not flight.stale:
-                flight.waiting.append(request)
-                request.flight = flight
+            computation = self._computations.get(request.key)
+            if computation is not None and not computation.stale:
+                computation.waiting.append(request)
+                request.computation = computation
                 return False
             if self._fresh(request.key) is None:
-                request.flight = self._flights[request.key] = Flight(request.key, request)
+                request.computation = self._computations[request.key] = Computation(request.key, request)
         return True
 
     def invoke(self, request: "Any") -> "Any":
         """Compute it for all who wait, or take what is kept."""
-        flight = request.flight
-        if flight is None:
+        computation = request.computation
+        if computation is None:
             with self.lock:
                 reply = None if request.key is None else self._fresh(request.key)
             if reply is not None:
                 return self._give(request, reply)
             return request.run()
         try:
-            value = request.run(flight.holder)
+            value = request.run(computation.holder)
             if value is NO_REPLY or yields(value):
                 raise UsageError("%s %s: what a DeduplicatingInvoker runs must return its value" % (
                     request.name, "answers later" if value is NO_REPLY else "yields"))
             reply = Reply(self._encoded(request, value), self._until(self.ttl))
         except BaseException as error:
-            for waiter in self._land(flight, Failure(error, self._until(self.keep_errors))):
+            for waiter in self._ended(computation, Failure(error, self._until(self.keep_errors))):
                 if waiter is not request:
                     waiter.fail(error)
             raise
-        for waiter in self._land(flight, reply):
+        for waiter in self._ended(computation, reply):
             if waiter is not request:
                 waiter.send(reply.encoded)
         return value if request.local else reply.encoded
@@ -154,22 +154,22 @@ class DeduplicatingInvoker(Invoker):
         """A caller has given up. The computation goes on as long as another waits for it."""
         request.call.cancel()
         with self.lock:
-            flight = request.flight
-            if flight is None or request not in flight.waiting:
+            computation = request.computation
+            if computation is None or request not in computation.waiting:
                 return
-            flight.withdraw(request)
-            last = not flight.waiting
+            computation.withdraw(request)
+            last = not computation.waiting
         if last:
-            flight.holder.cancel()
+            computation.holder.cancel()
 
     def wanted(self, request: "Any") -> "bool":
         """Whether anybody waits for it: others may, when one caller has given up."""
-        return not request.given_up if request.flight is None else bool(request.flight.waiting)
+        return not request.given_up if request.computation is None else bool(request.computation.waiting)
 
     def dropped(self, request: "Any", error: "BaseException") -> "None":
         """It will not be computed after all: who joined it is told."""
-        if request.flight is not None and request.flight.leader is request:
-            for waiter in self._land(request.flight, Failure(error, 0.0)):
+        if request.computation is not None and request.computation.leader is request:
+            for waiter in self._ended(request.computation, Failure(error, 0.0)):
                 if waiter is not request:
                     waiter.fail(error, True)
 
@@ -179,15 +179,15 @@ class DeduplicatingInvoker(Invoker):
             self._kept.clear()
             self._size = 0
 
-    # -- the books; the lock is held, but by `_land` and `_give`
+    # -- the books; the lock is held, but by `_ended` and `_give`
 
-    def _land(self, flight: "Flight", outcome: "Any") -> "List[Any]":
+    def _ended(self, computation: "Computation", outcome: "Any") -> "List[Any]":
         with self.lock:
-            if self._flights.get(flight.key) is flight:
-                del self._flights[flight.key]
-            waiters, flight.waiting = flight.waiting, []
-            if not flight.stale:
-                self._keep(flight.key, outcome)
+            if self._computations.get(computation.key) is computation:
+                del self._computations[computation.key]
+            waiters, computation.waiting = computation.waiting, []
+            if not computation.stale:
+                self._keep(computation.key, outcome)
             return waiters
 
     def _keep(self, key: "Hashable", outcome: "Any") -> "None":

@@ -107,7 +107,7 @@ class LocalRequest(Request):
     def join(self) -> "None":
         """Wait for the value that another computes."""
         try:
-            self._wait(self._done, self.flight, None if self.flight is None else self.lane.invoker.lock)
+            self._wait(self._done, self.computation, None if self.computation is None else self.lane.invoker.lock)
         except BaseException:  # its caller has given up, or Ctrl-C
             self.pool.gave_up(self)
             raise

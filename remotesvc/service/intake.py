@@ -121,8 +121,8 @@ class Intake(object):
         self.check(lane, request)
         if not lane.invoker.admit(request):
             request.kwargs = {}  # another is computed for it
-            if request.caused and request.flight is not None:
-                self._pool.waits.caused(request.flight, lane.invoker.lock, request)
+            if request.caused and request.computation is not None:
+                self._pool.waits.caused(request.computation, lane.invoker.lock, request)
             return
         try:
             self._pool.workers.put(lane, request)
@@ -163,7 +163,7 @@ class Intake(object):
             request.hurry = False
             if lane.invoker.wanted(request):
                 left = request.call.remaining
-                if left is None or left > 0 or request.flight is not None:
+                if left is None or left > 0 or request.computation is not None:
                     return True
                 request.given_up = True  # its caller has stopped waiting
             request.take_answer()

@@ -188,7 +188,7 @@ class Pool(object):
             request.call.cancel()
             return
         lane.invoker.gave_up(request)
-        request = request.flight.leader if request.flight is not None else request
+        request = request.computation.leader if request.computation is not None else request
         if not lane.invoker.wanted(request):
             self.workers.abandon(request)
 

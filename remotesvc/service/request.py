@@ -29,18 +29,18 @@ def yields(value: "Any") -> "bool":
 class Request(Work):
     """A call. Whoever makes it says where its answer goes: ``RemoteRequest``, ``LocalRequest``.
 
-    src       context id of its caller
-    auth      context id in whose name it is made
-    commands  whether its caller is a parent of this context, or this context itself
-    silent    whether nobody wants an answer
-    hurry     whether whoever answers it must not wait: so it is until it has been let in
-    given_up  whether its caller waits no more
-    flight    where one computation answers several, that which this one shares
+    src          context id of its caller
+    auth         context id in whose name it is made
+    commands     whether its caller is a parent of this context, or this context itself
+    silent       whether nobody wants an answer
+    hurry        whether whoever answers it must not wait: so it is until it has been let in
+    given_up     whether its caller waits no more
+    computation  where one answers several, that which this one shares
     """
 
     __slots__ = ("pool", "router", "name", "target", "method", "marks", "function", "signature", "args", "kwargs",
-                 "call", "src", "auth", "commands", "strict", "silent", "given_up", "hurry", "key", "flight", "_given",
-                 "_later", "_answered", "_lock", "_seen")
+                 "call", "src", "auth", "commands", "strict", "silent", "given_up", "hurry", "key", "computation",
+                 "_given", "_later", "_answered", "_lock", "_seen")
 
     def __init__(self, pool: "Any", call: "Any", src: "int", payer: "int") -> "None":
         super().__init__(None, payer)
@@ -61,7 +61,7 @@ class Request(Work):
         self.strict = self.silent = self.given_up = False
         self.hurry = True
         self.key: "Any" = None
-        self.flight: "Any" = None
+        self.computation: "Any" = None
         self._given: "Any" = None
         self._seen: "Optional[weakref.ReferenceType[Message]]" = None
         self._later = False
