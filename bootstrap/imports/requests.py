@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Ask = Callable[[Dict[str, Any]], Reply]
 
 
-class _Flight(object):
+class _Asked(object):
     """A request on its way: its first sender asks, others with the same request wait for the outcome."""
 
     def __init__(self) -> "None":
@@ -27,16 +27,16 @@ class Requests(object):
         self.sent = 0
         self._ask = ask
         self._lock = threading.Lock()
-        self._flights: "Dict[Tuple[Any, ...], _Flight]" = {}
+        self._asked: "Dict[Tuple[Any, ...], _Asked]" = {}
 
     def reply_to(self, wanted: "Request") -> "Reply":
         """The parent's reply. If the thread that asks fails, it has the error, and one of those that wait asks."""
         key = wanted.key
         while True:
             with self._lock:
-                theirs = self._flights.get(key)
+                theirs = self._asked.get(key)
                 if theirs is None:
-                    flight = self._flights[key] = _Flight()
+                    ours = self._asked[key] = _Asked()
                     self.sent += 1
             if theirs is None:
                 break
@@ -44,9 +44,9 @@ class Requests(object):
             if theirs.reply is not None:
                 return theirs.reply
         try:
-            flight.reply = self._ask(wanted.plain())
-            return flight.reply
+            ours.reply = self._ask(wanted.plain())
+            return ours.reply
         finally:
             with self._lock:
-                del self._flights[key]
-            flight.done.set()
+                del self._asked[key]
+            ours.done.set()
