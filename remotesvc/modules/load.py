@@ -36,7 +36,7 @@ ELSEWHERE = ("_overlapped", "_scproxy", "_winapi", "_winreg", "msvcrt", "nt", "o
 class Course:
     """A closure on its way to a child.
 
-    rule: how it is decided whether the child gets a module. sent: how many of its modules have been dealt with.
+    rule: how it is decided whether the child gets a module. done: how many of its modules have been dealt with.
     announced: how many of those coming. guesses: bytes left for what the target may turn out to have itself.
     lacking: a distribution that it does not have itself.
     """
@@ -45,7 +45,7 @@ class Course:
     rule: Callable[[str], Ruling]
     guesses: int
     lacking: Distribution | None = None
-    sent: int = 0
+    done: int = 0
     announced: int = 0
 
 
@@ -112,7 +112,7 @@ class Load:
         waits for it."""
         course = Course(closure, rule, CHUNK if self._follow else GUESS_BUDGET, lacking)
         self._fill(course)
-        if self._follow and closure.reach(course.sent + 1):
+        if self._follow and closure.reach(course.done + 1):
             self._deliveries.courses.insert(0, course)
         return self._items(closure.missing)
 
@@ -124,10 +124,10 @@ class Load:
             course = courses[0]
             # Look further and further ahead of what is sent: a function may import a module before its turn comes,
             # and need not ask for one that was announced.
-            course.closure.reach(2 * course.sent)
+            course.closure.reach(2 * course.done)
             self._fill(course)
             missing += course.closure.missing
-            if course.closure.reach(course.sent + 1):
+            if course.closure.reach(course.done + 1):
                 break
             del courses[0]
         return self._items(missing)
@@ -135,10 +135,10 @@ class Load:
     def _fill(self, course: Course) -> None:
         """Entries of what is served and was not sent, in the order of a closure, as far as they fit; the names of what
         follows are announced."""
-        while self.left > 0 and course.closure.reach(course.sent + 1):
-            if not self._add(course, course.closure.names[course.sent]) and self._follow:
+        while self.left > 0 and course.closure.reach(course.done + 1):
+            if not self._add(course, course.closure.names[course.done]) and self._follow:
                 break
-            course.sent += 1
+            course.done += 1
         if self._follow:
             self._announce(course)
 
