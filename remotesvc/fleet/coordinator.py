@@ -1,7 +1,7 @@
 """The books of one run over hosts.
 
 One thread, the coordinator, has every host begun when its turn has come, and books the answers. What has to wait
-(connecting, files, the items of a generator) is done by `workers`; a call to a host that is connected needs none. An
+(connecting, files, the items of a generator) is done by `threads`; a call to a host that is connected needs none. An
 answer that wakes a thread of its own costs twice what one costs that is booked with others.
 """
 
@@ -19,7 +19,7 @@ from .attempt import Attempt, Begun, call_all
 from .outcome import Outcome, Status, classify, worth_retrying
 from .printed import Kept
 from .schedule import Limits, Schedule, Wait
-from .workers import Workers
+from .threads import Threads
 
 TOGETHER = 32
 """Outcomes that may be handed out at once; fewer, as soon as there is nothing else to do."""
@@ -54,7 +54,7 @@ class RunCoordinator:
         self._schedule = Schedule(len(hosts), limits)
         self._lock = threading.Lock()
         self._events: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        self._workers = Workers(lambda: self._events.put(_WAKE))
+        self._threads = Threads(lambda: self._events.put(_WAKE))
         self._ended: list[Outcome] = []  # to be handed out
         self._running: dict[int, Attempt] = {}
         self._begun: dict[int, tuple[float, float]] = {}
@@ -95,7 +95,7 @@ class RunCoordinator:
             if event is not _WAKE:
                 event()
         self._events.put(_WAKE)  # for another thread, to coordinate
-        self._workers.close()
+        self._threads.close()
 
     def _begin_hosts(self) -> float | None:
         """Begin whoever's turn it is; returns the seconds until it is somebody's, None: when a host ends."""
@@ -142,7 +142,7 @@ class RunCoordinator:
     def _hand_over(self, index: int, attempt: Attempt, work: Work) -> None:
         """What has to be waited for is done on another thread."""
         try:
-            self._workers.do(lambda: self._finish(index, attempt, *_outcome_of(work)))
+            self._threads.do(lambda: self._finish(index, attempt, *_outcome_of(work)))
         except RuntimeError as error:  # no more threads
             self._finish(index, attempt, None, error)
 

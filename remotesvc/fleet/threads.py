@@ -9,7 +9,7 @@ from collections.abc import Callable
 Job = Callable[[], object]
 
 
-class Workers:
+class Threads:
     """Any number of threads. Jobs must not raise; `done` is called after each, on the thread that did it."""
 
     def __init__(self, done: Callable[[], object]) -> None:
