@@ -53,7 +53,7 @@ class ChildRouter(Router):
         self._leaving = threading.Lock()
         self.farewell: "Any" = None
         self._more: "Any" = None
-        self._parts = threading.RLock()
+        self._making = threading.RLock()
         self._rest = b""
         self._whole = threading.Event()
         self._asked = False
@@ -67,7 +67,7 @@ class ChildRouter(Router):
         """What only some children need: its code, like most of the kernel, follows the first call."""
         if self._more is None:
             make = whole(_provisions)  # no import under a lock that other imports wait for
-            with self._parts:
+            with self._making:
                 self._more = self._more or make(self)
         return self._more
 
@@ -123,7 +123,7 @@ class ChildRouter(Router):
         self.ask()
         if not self._whole.wait(self.config["lease"]):
             self.on_orphaned("the rest of the kernel did not come")
-        with self._parts:
+        with self._making:
             rest, self._rest = self._rest, b""
             if rest:
                 import zlib
