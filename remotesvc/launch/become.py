@@ -5,11 +5,11 @@ import re
 import sys
 import threading
 
-from ..bootstrap.calls.current import current
 from ..bootstrap.errors import UsageError
-from ..bootstrap.unreachable import BecomeError, ConnectError, as_reply
+from ..bootstrap.unreachable import BecomeError
 from . import terminal
 from .bundle import BARE, CODE, FLAGS, LOAD, quote_word, safe_name
+from .by_way import started, started_by, up
 from .connection import Connection
 from .doas import Doas
 from .process import ProcessPath
@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Type
 
+    from ..bootstrap.unreachable import ConnectError
     from .method import Method
 
 METHODS: "Dict[str, Type[Method]]" = {each.program: each for each in (Sudo, Su, Doas)}
@@ -167,8 +168,8 @@ def become(tree: "Any", via: "Any", options: "Dict[str, Any]") -> "Any":
     name = options["name"] or "%s (%s)" % (tree.host if via is None else via.name, options["user"])
     options = dict(options, name=name)
     if via is None:
-        return open_become(tree, options)
-    return tree.started_by(via, "remotesvc.launch.become:start_become", options, options["connect_timeout"], name)
+        return up(open_become(tree, options))
+    return started_by(tree, via, "remotesvc.launch.become:start_become", options, name)
 
 
 def _check(options: "Dict[str, Any]") -> "Method":
@@ -181,20 +182,16 @@ def _check(options: "Dict[str, Any]") -> "Method":
 
 
 def open_become(tree: "Any", options: "Dict[str, Any]") -> "Any":
-    """A context of another user on this machine; waits for its start. Raises BecomeError and other ConnectErrors."""
+    """A context of another user on this machine, on its way up."""
     tree.router.alive()  # before there is a process that nobody would end
     password = options["password"]
     host = options["name"]
     path = BecomePath(tree.bundle, _check(options), options["python"] or sys.executable, process_name(), host,
                       options["user"], None if password is None else password.reveal())
     connection = Connection(path, host, options["connect_timeout"], magic=magic_of(options["python"]))
-    return tree.adopt(connection, options["settings"]).wait_ready()
+    return tree.adopt(connection, options["settings"])
 
 
 def start_become(options: "Dict[str, Any]") -> "Any":
-    """On a child: its id and HELLO, or the reply that stands for a ConnectError."""
-    try:
-        context = open_become(current().router.tree(), options)
-        return context.id, context.info
-    except ConnectError as error:
-        return as_reply(error)
+    """On a child, see ``by_way.started``."""
+    return started(open_become, options)

@@ -3,9 +3,9 @@
 import os
 import signal
 
-from ..bootstrap.calls.current import current
-from ..bootstrap.unreachable import BootstrapError, ConnectError, as_reply
+from ..bootstrap.unreachable import BootstrapError
 from .bundle import CANDIDATES, NO_CORE, PROBE, safe_name
+from .by_way import started, started_by
 from .connection import Connection
 from .engines import engine_of
 from .process import ProcessPath
@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
+    from ..bootstrap.unreachable import ConnectError
     from .engine import Engine
 
 
@@ -61,8 +62,7 @@ def container(tree: "Any", via: "Any", name: "str", options: "Dict[str, Any]") -
     options = dict(options, container=name)
     if via is None:
         return open_container(tree, options)
-    return tree.started_by(via, "remotesvc.launch.container:start_container", options, options["connect_timeout"],
-                           options["name"])
+    return started_by(tree, via, "remotesvc.launch.container:start_container", options, options["name"])
 
 
 def open_container(tree: "Any", options: "Dict[str, Any]") -> "Any":
@@ -79,10 +79,5 @@ def open_container(tree: "Any", options: "Dict[str, Any]") -> "Any":
 
 
 def start_container(options: "Dict[str, Any]") -> "Any":
-    """On a child: its id and HELLO, or the reply that stands for a ConnectError."""
-    try:
-        engine_of(options["engine"]).check(options["container"], options["options"], options["user"])
-        context = open_container(current().router.tree(), options)
-        return context.id, context.info
-    except ConnectError as error:
-        return as_reply(error)
+    """On a child, see ``by_way.started``."""
+    return started(open_container, options)

@@ -88,6 +88,7 @@ class Settled(object):
 
     decided = True
     diagnostics = ""
+    asked_by = None
 
     def __init__(self, host: "str", info: "Dict[str, Any]", phases: "Optional[Dict[str, float]]" = None,
                  error: "Optional[BaseException]" = None) -> "None":

@@ -12,12 +12,13 @@ from ..bootstrap.data.marshalled import FORMAT
 from ..bootstrap.errors import DecodeError, Lost
 from ..bootstrap.links import wire
 from ..bootstrap.unreachable import BootstrapError, ConnectError, ConnectTimeout
+from ..calling.waiting import wait_in_call
 from .handshake import Handshake
 from .times import note_times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
+    from typing import Any, Dict, List, Optional, Tuple
 
     from .bundle import Bundle
     from .connection import Connection
@@ -53,7 +54,8 @@ class Start(object):
 
     ``info`` is its HELLO (version, magic, platform, pid, hostname, executable, uid), ``phases`` the seconds each stage
     took, ``error`` why it failed; ``magic`` is the magic number of its Python: until HELLO what was foretold, if the
-    line is short; on a long one source, half as many bytes, is there sooner.
+    line is short; on a long one source, half as many bytes, is there sooner. ``asked_by``: whose call has started it
+    here, (context, handle).
     """
 
     def __init__(self, router: "Any", context: "int", connection: "Connection") -> "None":
@@ -64,6 +66,7 @@ class Start(object):
         self._near = near(self.phases, getattr(self.path, "round_trip", None))
         self.magic = connection.magic if self._near else b""
         self.info: "Dict[str, Any]" = {}
+        self.asked_by: "Optional[Tuple[int, int]]" = None
         self.error: "Optional[BaseException]" = None
         self._router = router
         self._remember = connection.remember
@@ -102,8 +105,9 @@ class Start(object):
         return self._near and self.magic == MAGIC_NUMBER
 
     def wait(self, timeout: "Optional[float]" = None) -> "Dict[str, Any]":
-        """Wait for READY; returns ``info``. Raises the ConnectError, or Lost, that it ended with."""
-        self._ready.wait(timeout)
+        """Wait for READY; returns ``info``. Raises the ConnectError, or Lost, that it ended with, and Cancelled in a
+        call that its caller gave up."""
+        wait_in_call(self._ready.wait, timeout)
         if self.error is not None:
             raise self.error
         return self.info

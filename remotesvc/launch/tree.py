@@ -7,29 +7,27 @@ import os
 import sys
 from _frozen_importlib_external import MAGIC_NUMBER
 
-from ..bootstrap.calls.current import current
-from ..bootstrap.errors import DecodeError, WireError
 from ..bootstrap.links import wire
 from ..bootstrap.routing.closing import part
 from ..bootstrap.routing.hub import Hub
 from ..bootstrap.routing.ids import BLOCK, SHARE, Lessor
-from ..bootstrap.unreachable import BootstrapError, ConnectError, as_reply, from_reply_untrusted
+from ..bootstrap.unreachable import BootstrapError
 from ..calling.context import Context
 from ..calling.inbox import Inbox
 from ..pickling import DEFINITION
 from .bundle import kernel_codes, own_bundle
+from .by_way import started, started_by
 from .caller import Caller
 from .connection import Connection
 from .handshake import PROCESSES
-from .ledger import Settled
 from .module_requests import ModuleRequests
 from .process import ProcessPath
 from .shared_reader import SharedPath, SharedReader
-from .start import Start, info_untrusted
+from .start import Start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional, Set, Tuple
+    from typing import Any, Dict, Optional, Set
 
     from .bundle import Bundle
 
@@ -70,7 +68,7 @@ class Tree(Caller):
         """A process on this machine, or on the machine of ``via``; see ``Router.local``."""
         if via is not None:
             options = dict(settings, python=python, name=name, connect_timeout=connect_timeout)
-            return self.started_by(via, "remotesvc.launch.tree:start_local", options, connect_timeout, name)
+            return started_by(self, via, "remotesvc.launch.tree:start_local", options, name)
         self.router.alive()  # before there is a process that nobody would end
         host = name or self.host
         path = ProcessPath(self.bundle.argv(python or sys.executable, process_name()), host)
@@ -81,34 +79,9 @@ class Tree(Caller):
         """What contexts on this machine are called if nobody says otherwise."""
         return self._settings.get("host") or "local"
 
-    def started_by(self, via: "Context", starter: "str", options: "Dict[str, Any]", connect_timeout: "float",
-                   name: "Optional[str]") -> "Context":
-        """A context that ``via`` starts for us by ``starter(options)``. Raises its ConnectError."""
-        self.own(via)
-        patient = via.options(timeout=connect_timeout + 5)
-        number, info = self._checked(via, patient.call(starter, options))
-        self.ledger.starts[number] = Settled(name or via.name, info)
-        self.ledger.hops[number] = self.ledger.hops.get(via.id, ()) + (via.id,)
-        return Context(self, number, name or via.name)
-
     def keep_with(self, context: "Context", base: "Context") -> "None":
         """Whoever closes ``context`` closes ``base``, which is there for nothing else."""
         self.ledger.bases[context.id] = base
-
-    def _checked(self, via: "Context", answer: "Any") -> "Tuple[int, Dict[str, Any]]":
-        """Id and HELLO of a context that another has started: it must be one of its own."""
-        error = from_reply_untrusted(answer) if type(answer) is list else None
-        if error is not None:
-            raise error
-        number, info = answer if type(answer) is tuple and len(answer) == 2 else (None, None)
-        towards = self.router.routes.towards
-        if type(number) is not int or type(info) is not dict or number in self.ledger.starts or (
-                towards(number) is None or towards(number) != towards(via.id)):
-            raise WireError("%s did not name a new context of its own" % via.name)
-        try:
-            return number, info_untrusted(info)
-        except DecodeError as error:
-            raise WireError("what %s started introduced itself wrongly: %s" % (via.name, error)) from None
 
     def adopt(self, connection: "Connection", settings: "Optional[Dict[str, Any]]" = None) -> "Context":
         """Make a context of a target that has been reached; returns without waiting for it. ``settings`` win over
@@ -225,9 +198,5 @@ def process_name() -> "str":
 
 
 def start_local(options: "Dict[str, Any]") -> "Any":
-    """On a child: start a child of its own; returns its id and HELLO, or the reply that stands for a ConnectError."""
-    try:
-        context = current().router.tree().local(**options)
-        return context.id, context.info
-    except ConnectError as error:
-        return as_reply(error)
+    """On a child, see ``by_way.started``."""
+    return started(lambda tree, options: tree.local(**options), options)

@@ -187,8 +187,11 @@ def children() -> "list[int]":
     """The pids of this process's children."""
     pids = []
     for task in os.listdir("/proc/self/task"):
-        with open("/proc/self/task/" + task + "/children") as file:
-            pids += [int(pid) for pid in file.read().split()]
+        try:
+            with open("/proc/self/task/" + task + "/children") as file:
+                pids += [int(pid) for pid in file.read().split()]
+        except FileNotFoundError:  # a thread that has ended: its children are another's now
+            return children()
     return pids
 
 
