@@ -5,15 +5,19 @@ as long as the context that started it: so its starter ends what nobody waits fo
 answered for in vain.
 """
 
+import time
+
 from ..bootstrap.calls.current import current, running
-from ..bootstrap.errors import DecodeError, Error, WireError
+from ..bootstrap.errors import CallTimeout, DecodeError, Error, WireError
+from ..bootstrap.links import wire
 from ..bootstrap.routing.closing import ENDED
-from ..bootstrap.unreachable import ConnectError, as_reply, from_reply_untrusted
+from ..bootstrap.unreachable import ConnectError, ConnectTimeout, as_reply, from_reply_untrusted
 from ..calling.context import Context
 from ..calling.invocation import Invocation
 from ..calling.options import DEFAULTS
 from .ledger import Settled
 from .start import info_untrusted
+from .times import note_times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,13 +27,24 @@ if TYPE_CHECKING:
 PATIENCE = 5.0
 
 
+class _Beside(Invocation):
+    """A call that takes no turn of those that run there, as one that a running call waits for: a start via a busy
+    context does not wait for what that does."""
+
+    __slots__ = ()
+
+    def _encode(self) -> "Tuple[Any, int]":
+        encoded, flags = super()._encode()
+        return encoded, flags | wire.CAUSED
+
+
 def started_by(tree: "Any", via: "Context", starter: "str", options: "Dict[str, Any]",
                name: "Optional[str]" = None) -> "Context":
     """A context that ``via`` starts for us by ``starter(options)``; waits until it is up. Raises its ConnectError."""
     tree.own(via)
-    name = name or via.name
+    name, begun = name or via.name, time.monotonic()
     patient = DEFAULTS.replace({"timeout": options["connect_timeout"] + PATIENCE})
-    call = Invocation(via, starter, (options,), {}, patient)
+    call = _Beside(via, starter, (options,), {}, patient)
     try:
         number, info = _checked(tree, via, call.result())
         tree.ledger.starts[number] = Settled(name, info)
@@ -37,12 +52,19 @@ def started_by(tree: "Any", via: "Context", starter: "str", options: "Dict[str, 
         return Context(tree, number, name)
     except ConnectError:
         raise
-    except BaseException:
+    except BaseException as error:
         try:
-            Invocation(via, "remotesvc.launch.by_way:disown", (call.handle,), {}, patient).send(0)
+            _Beside(via, "remotesvc.launch.by_way:disown", (call.handle,), {}, patient).send(0)
         except Error:
             pass  # it is gone, and so is what it has started
-        raise
+        if type(error) is not CallTimeout:
+            raise
+        late = ConnectTimeout(
+            "%s has said nothing of it within the %g s for connecting, and %g more" % (
+                via.name, options["connect_timeout"], PATIENCE), host=name, stage="exec",
+            hint="It is cut off, or code that runs there lets nothing else run.")
+        note_times(late, begun)
+        raise late from None
 
 
 def _checked(tree: "Any", via: "Context", answer: "Any") -> "Tuple[int, Dict[str, Any]]":

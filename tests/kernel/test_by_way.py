@@ -1,17 +1,21 @@
-"""Contexts that another context starts: one that is given up leaves no process."""
+"""Contexts that another context starts: one that is given up leaves no process, and a busy one starts them at once."""
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import remotesvc
 from remotesvc import Context, Router
 from remotesvc.calling.invocation import Invocation
-from tests.kernel import called_processes, programs
+from remotesvc.launch import by_way
+from tests.kernel import called, called_processes, called_waiting, programs
 from tests.kernel.bootstrap_fixtures import Fake
-from tests.kernel.contexts import gone, until
+from tests.kernel.contexts import LIMIT, appears, gone, until
 
 pytest_plugins = ("tests.kernel.call_fixtures", "tests.kernel.bootstrap_fixtures")
 
@@ -78,16 +82,13 @@ def test_a_start_that_is_given_up_ends_at_once(tmp_path: Path, fake: Fake) -> No
 def test_a_start_whose_answer_nobody_takes_is_undone(
     router: Router, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = Invocation.result
-
     def interrupted(call: Any) -> Any:
-        take(call)
+        Invocation.result(call)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Invocation, "result", interrupted)
+    monkeypatch.setattr(by_way._Beside, "result", interrupted)
     with pytest.raises(KeyboardInterrupt):
         router.local(via=context)
-    monkeypatch.undo()
     nobody_is_left(context)
 
 
@@ -105,3 +106,28 @@ def test_a_start_of_ours_that_is_interrupted_leaves_no_process(
     with pytest.raises(KeyboardInterrupt):
         router.sudo()
     gone(pid)
+
+
+def test_a_context_is_started_while_as_many_calls_run_as_may(router: Router, tmp_path: Path) -> None:
+    context = router.local(concurrency=1)
+    busy = context.submit(called_waiting.wait_cancelled, str(tmp_path / "begun"))
+    appears(tmp_path / "begun")
+    waits = context.submit(called.add, 1, 1)
+    assert router.local(via=context).call(called.add, 1, 2) == 3
+    assert not waits.done() and not busy.done()
+    busy.cancel()
+    assert waits.result(LIMIT) == 2
+
+
+def test_a_context_that_says_nothing_starts_none_in_time(
+    router: Router, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_way, "PATIENCE", 0.5)
+    pid = context.call(called.process)
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(remotesvc.ConnectTimeout, match=r"local has said nothing of it within the 0\.5 s") as caught:
+        router.local(via=context, name="below", connect_timeout=0.5)
+    assert (caught.value.host, caught.value.stage) == ("below", "exec") and caught.value.hint
+    assert caught.value.phases["exec"] >= 0.9
+    os.kill(pid, signal.SIGCONT)
+    nobody_is_left(context)
