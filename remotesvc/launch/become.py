@@ -57,7 +57,7 @@ class BecomePath(ProcessPath):
                  password: "Optional[str]") -> "None":
         self._method = method
         self._user = user
-        self._talk = Conversation(method.prompt, password)
+        self._talk = Conversation(method.prompt, password, method.over)
         self._up = threading.Event()
         self._seen = b""
         self._came = False
@@ -148,6 +148,11 @@ class BecomePath(ProcessPath):
                 pass
         if self._talk.refused:
             self.close()  # at the end of its stdin it gives up by itself; we may not kill what is root's
+
+    def diagnostics(self) -> "str":
+        """See ``ProcessPath.diagnostics``; a token of ours says nothing to anybody."""
+        said, token = super().diagnostics(), self._method.token
+        return said.replace(token, "[prompt]") if token else said
 
     def explain(self, host: "str", noise: "str") -> "Optional[ConnectError]":
         """Why there is no kernel, if the program between is the reason; what it says is not among the ``noise``."""

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 # for now it waits; a message with the same word goes on to the end of its line.
 PASSWORD = re.compile(r"[Pp]assword[^\n]*: ?\Z")
 
-EXPIRED = (r"required to change|no longer valid|has expired", "that password, or account, has expired",
-           "Renew it there.")
+# What asks for a new password, or for the old one once more, does so because it has to be changed.
+EXPIRED = (r"required to change|no longer valid|(?:has|is) expired|(?:Current|New) password:",
+           "that password, or account, has expired", "Renew it there.")
+LOCKED = (r"[Aa]ccount validation failure|Account expired or PAM config", "that account has expired, or is locked",
+          "Renew it there.")
 
 
 def unrunnable(words: "str") -> "Tuple[str, str, str]":
@@ -37,6 +40,10 @@ class Method(object):
     """Its words for: it would have to ask, and must not."""
     wrong = r"(?!)"
     """Its words for: that is not the password."""
+    over = r"(?!)"
+    """Its words after which it goes on to something that we have no answer to."""
+    token = ""
+    """What in its prompt is ours, if anything is."""
     whose = ""
     """Whose password it wants, for those who gave another."""
 
@@ -60,11 +67,13 @@ class Method(object):
         wrong = (self.wrong, "the password is wrong", self.whose)
         if talk.refused:
             # Whose password has expired is asked for it once more.
-            return talk.reason([EXPIRED]) or (wrong if talk.wrong else unasked)[1:]
+            return talk.reason([EXPIRED]) or (wrong if talk.given else unasked)[1:]
         # Of a Python that is missing `env` says the same, but with its path.
         missing = (r"env: [^/\n]*\b%s\b[^/\n]*: No such file" % self.program, "there is no %s" % self.program,
                    "Install it, or log in as %s." % user)
-        return talk.reason([missing] + list(self.reasons) + [EXPIRED, unasked, wrong]) or (
+        # What had an answer, and was told no, may still say that it would have to ask.
+        known = [missing] + list(self.reasons) + [EXPIRED, LOCKED] + ([] if talk.given else [unasked]) + [wrong]
+        return talk.reason(known) or (
             "%s ended with status %s before it ran anything" % (self.program, status), "")
 
 

@@ -18,18 +18,22 @@ MOST = 16 * 1024
 class Conversation(object):
     """One program that may ask: ``heard(text)`` takes what it says, and gives what to answer."""
 
-    def __init__(self, prompt: "Pattern[str]", password: "Optional[str]") -> "None":
+    def __init__(self, prompt: "Pattern[str]", password: "Optional[str]", over: "str" = r"(?!)") -> "None":
         self._prompt = prompt
         self._password = password
+        self._over = over
         self._said = ""
         self._new = ""
         self._asked = 0
         self.refused = False
-        """It asked again, or asks and we have nothing to say: there is no use in going on."""
+        """It asked again, or asks, or is about to, and we have nothing to say: there is no use in going on."""
 
     def heard(self, text: "str") -> "Optional[str]":
         """What to answer to what has been said so far; None for nothing. Each prompt is answered once."""
         self._said = (self._said + text)[-MOST:]
+        if re.search(self._over, self._said):
+            self.refused = True
+            return None
         return self.asked(text)
 
     def asked(self, text: "str") -> "Optional[str]":
@@ -45,9 +49,9 @@ class Conversation(object):
         return self._password + "\n"
 
     @property
-    def wrong(self) -> "bool":
-        """Was our answer refused by asking again? Otherwise, if ``refused``, we had none."""
-        return self.refused and self._password is not None
+    def given(self) -> "bool":
+        """Have we something to answer?"""
+        return self._password is not None
 
     def reason(self, reasons: "Reasons") -> "Optional[Tuple[str, str]]":
         """(why it did not come to running us, what to do), from what was said; None if that says nothing."""

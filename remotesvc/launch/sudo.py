@@ -36,9 +36,11 @@ class Sudo(Method):
     wrong = r"try again|incorrect password|incorrect authentication|Authentication fail|Maximum .*attempts"
     whose = "It is that of the user who logs in, unless sudo says otherwise."
 
+    over = r"Account or password is expired, reset your password"
+
     def __init__(self) -> "None":
-        self._token = "remotesvc-%s:" % binascii.b2a_hex(os.urandom(16)).decode()
-        self.prompt = re.compile(re.escape(self._token))
+        self.token = "remotesvc-%s:" % binascii.b2a_hex(os.urandom(16)).decode()
+        self.prompt = re.compile(re.escape(self.token))
 
     def check_user(self, user: "str") -> "str":
         """A name, or "#" and a number."""
@@ -47,4 +49,4 @@ class Sudo(Method):
 
     def arguments(self, kernel: "List[str]", user: "str", asks: "bool") -> "List[str]":
         """See ``Method.arguments``."""
-        return (["-S", "-p", self._token] if asks else ["-n"]) + ["-u", user, "--"] + kernel
+        return (["-S", "-p", self.token] if asks else ["-n"]) + ["-u", user, "--"] + kernel

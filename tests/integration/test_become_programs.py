@@ -63,6 +63,15 @@ def test_a_program_that_says_nothing_has_as_long_as_connecting_may_take(program:
         router.doas(password=PASSWORD, connect_timeout=1)
 
 
+def test_a_timeout_shows_nothing_of_a_prompt_of_ours(program: Path, router: Router) -> None:
+    sudo = program.with_name("sudo")
+    sudo.write_text("#!/bin/sh\nprintf '%s' \"$3\" >&2\nread -r answer\necho ' then nothing' >&2\nexec sleep 60\n")
+    sudo.chmod(0o755)
+    with pytest.raises(ConnectTimeout) as caught:
+        router.sudo(password=PASSWORD, connect_timeout=1)
+    assert caught.value.diagnostics == "[prompt] then nothing"
+
+
 def test_files_in_the_current_directory_are_not_modules(
     program: Path, router: Router, interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import remotesvc
 from remotesvc import BecomeError, Context, Router
-from tests.containers import Hosts
+from tests.containers import Host, Hosts
 from tests.integration import fleet_tasks
 
 pytest_plugins = ("tests.integration.docker_fixtures", "tests.kernel.call_fixtures")
@@ -71,6 +71,22 @@ def test_no_such_user_and_no_such_python(connect: Connect, router: Router) -> No
         router.sudo("nobody9", via=base)
     with pytest.raises(BecomeError, match="sudo cannot find the Python"):
         router.sudo(via=base, python="/opt/none")
+
+
+@pytest.mark.parametrize("suite", ["accounts", "sudors"])
+@pytest.mark.parametrize(("change", "says"), [
+    ("chage -d 0 sudoer", "that password, or account, has expired"),
+    ("chage -E 0 sudoer", "that account has expired, or is locked"),
+])  # fmt: skip
+def test_what_has_expired_is_told_at_once(
+    container: Callable[..., Host], router: Router, suite: str, change: str, says: str
+) -> None:
+    host = container(image=f"remotesvc-target:{suite}")
+    base = host.connect(router, user="sudoer").wait_ready()  # a server does not let it in afterwards
+    host.run("sh", "-c", change)
+    with pytest.raises(BecomeError, match=says) as caught:
+        router.sudo(via=base, password=PASSWORD)
+    assert caught.value.hint and "remotesvc-" not in str(caught.value)
 
 
 def test_sudo_that_wants_a_terminal(hosts: Hosts, container: Callable[..., object], router: Router) -> None:

@@ -61,6 +61,50 @@ def test_a_second_prompt_may_be_for_a_new_password() -> None:
     assert talk.refused and why(talk, "su").endswith("has expired")
 
 
+def test_sudo_that_goes_on_to_a_new_password_is_hung_up_on() -> None:
+    """Its next prompt is one that is not ours, and we have no answer to it."""
+    method = method_of("sudo")
+    talk = Conversation(method.prompt, "hunter2", method.over)
+    assert talk.heard(method.token) == "hunter2\n"
+    assert talk.heard("sudo: Account or password is expired, reset your password and try again\n") is None
+    assert talk.refused and method.why(talk, None, "root")[0].endswith("has expired")
+
+
+def test_a_word_about_what_has_expired_ends_nothing_by_itself() -> None:
+    """It may be a notice to all."""
+    method = method_of("sudo")
+    talk = Conversation(method.prompt, "hunter2", method.over)
+    assert talk.heard("Whose password has expired calls the desk.\n" + method.token) == "hunter2\n"
+    assert not talk.refused
+
+
+def test_sudo_rs_asks_for_the_current_password_because_it_has_expired() -> None:
+    talk = Conversation(PROMPT, "hunter2")
+    assert talk.heard(f"[sudo: {TOKEN}] Password: ") == "hunter2\n"
+    talk.heard(f"\n[sudo: {TOKEN}] Current password: ")
+    assert talk.refused and why(talk).endswith("has expired")
+
+
+@pytest.mark.parametrize("said", [
+    "sudo: account validation failure, is your account locked?\nsudo: a password is required\n",
+    "sudo-rs: Account validation failure, is your account locked?\n",
+    'sudo: Account expired or PAM config lacks an "account" section for sudo, contact your system administrator\n',
+])  # fmt: skip
+def test_an_account_that_is_locked_is_no_lack_of_a_password(said: str) -> None:
+    for password in (None, "hunter2"):
+        talk = Conversation(PROMPT, password)
+        talk.heard(TOKEN if password else "")
+        talk.heard("\n" + said)
+        assert why(talk) == "that account has expired, or is locked"
+
+
+def test_who_has_answered_is_not_told_that_nobody_did() -> None:
+    talk = Conversation(PROMPT, "hunter2")
+    talk.heard(TOKEN)
+    talk.heard("\nsudo: PAM account management error: Permission denied\nsudo: a password is required\n")
+    assert method_of("sudo").why(talk, 1, "root")[0] == "sudo ended with status 1 before it ran anything"
+
+
 def test_two_prompts_at_once_are_answered_once() -> None:
     talk = Conversation(PROMPT, "hunter2")
     assert talk.heard(TOKEN + TOKEN) == "hunter2\n"
