@@ -21,6 +21,7 @@ PORTABLE = (
     "remotesvc.exported",
     "remotesvc.files",
     "remotesvc.facts",
+    "remotesvc.home",
     "remotesvc.host",
     "remotesvc.jobs",
     "remotesvc.launch",
@@ -76,12 +77,15 @@ FLOOR_PLAN: dict[str, tuple[str, ...]] = {
     # What runs on top of calls.
     "remotesvc.exported": (),
     "remotesvc.facts": (),
+    "remotesvc.home": (),
     "remotesvc.host": (),
     "remotesvc.shell": ("remotesvc.messages",),
     "remotesvc.messages": (_K,),
     "remotesvc.service": (_K, "remotesvc.calling", "remotesvc.exported", "remotesvc.messages"),
-    "remotesvc.files": (_K, "remotesvc.calling", "remotesvc.exported", "remotesvc.messages", "remotesvc.service"),
-    "remotesvc.jobs": (_K, "remotesvc.calling", "remotesvc.launch"),
+    "remotesvc.files": (
+        _K, "remotesvc.calling", "remotesvc.exported", "remotesvc.home", "remotesvc.messages", "remotesvc.service",
+    ),
+    "remotesvc.jobs": (_K, "remotesvc.calling", "remotesvc.home", "remotesvc.launch"),
     # The master, and what is built on it.
     "remotesvc.arguments": (_K,),
     "remotesvc.escape": (),

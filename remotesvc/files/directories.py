@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 
+from .. import home
 from .errors import TransferRefused
 from .records import MAX_DEPTH
 
@@ -22,7 +23,7 @@ def expand(path: "str") -> "str":
     """A path as a user wrote it, with "~" for a home directory. Raises TransferRefused."""
     if "\0" in path or not path:
         raise TransferRefused("%r is not a path" % path[:80])
-    expanded = os.path.expanduser(path)
+    expanded = home.expand(path)
     if expanded.startswith("~"):  # rather than a directory of that name, which nobody looks for
         raise TransferRefused("no home directory is known for %s; ./%s is what has that name"
                               % (path.partition("/")[0], path))

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 
+from ..home import expand
 from . import directories, regular
 from .errors import TransferRefused
 
@@ -86,7 +87,7 @@ class Grants(object):
 
 def _real(path: "str") -> "str":
     """The directory resolved now, while a parent of ours says so; the name itself is not followed."""
-    parts = components(os.path.abspath(os.path.expanduser(path)))
+    parts = components(os.path.abspath(expand(path)))
     if not parts:
         return "/"
     real = os.path.realpath("/" + "/".join(parts[:-1]))

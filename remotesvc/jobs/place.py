@@ -9,6 +9,7 @@ import errno
 import os
 import time
 
+from ..home import expand, home
 from .errors import JobError
 from .folder import DIRECTORY, Folder, opened
 from .ids import is_id
@@ -30,25 +31,15 @@ def usual() -> "str":
     """Where records go if nobody says otherwise, by the XDG base directories. Raises JobError without a home."""
     state = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(state):  # others are to be ignored
-        state = os.path.join(_home(), ".local", "state")
+        own = home()
+        if not os.path.isabs(own):
+            raise JobError("user %d has no home directory for the records of jobs; %s" % (os.geteuid(), _REMEDY))
+        state = os.path.join(own, ".local", "state")
     return os.path.join(state, "remotesvc", "jobs")
 
 
-def _home() -> "str":
-    home = os.path.expanduser("~")
-    try:
-        if os.stat(home).st_uid != os.geteuid():  # that of whoever called sudo
-            import pwd
-            home = pwd.getpwuid(os.geteuid())[5]
-    except (OSError, KeyError):
-        pass  # what is wrong with it is said when it is used
-    if not os.path.isabs(home):
-        raise JobError("user %d has no home directory for the records of jobs; %s" % (os.geteuid(), _REMEDY))
-    return home
-
-
 def _path(where: "Optional[str]") -> "str":
-    return os.path.abspath(os.path.expanduser(where)) if where else usual()
+    return os.path.abspath(expand(where)) if where else usual()
 
 
 def _node() -> "str":

@@ -97,6 +97,15 @@ def test_sudo_that_wants_a_terminal(hosts: Hosts, container: Callable[..., objec
         router.sudo(via=base)
 
 
+def test_home_is_that_of_who_is_become_whatever_home_says(container: Callable[..., Host], router: Router) -> None:
+    """What stands in the way there may be put there by whoever called sudo."""
+    host = container(image="remotesvc-target:accounts")
+    host.run("sh", "-c", "echo 'Defaults !env_reset' >>/etc/sudoers.d/accounts")
+    root = router.sudo(via=host.connect(router, user="wheel"))
+    assert root.call("os:getenv", "HOME") == "/home/wheel"
+    assert root.push(b"x", "~/file").path == "/root/file"
+
+
 def test_closing_a_sudo_context_closes_what_it_stands_on(connect: Connect, router: Router, hosts: Hosts) -> None:
     base = connect("accounts", user="wheel")
     root = router.sudo(via=base, close_via=True)
