@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 import sys
 import threading
 
@@ -20,7 +21,7 @@ from .tree import magic_of, process_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Type
+    from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
     from ..bootstrap.unreachable import ConnectError
     from .method import Method
@@ -47,6 +48,28 @@ def _language(before: "str") -> "str":
     known = re.match(r"[A-Za-z0-9_.@-]+\Z", before)
     undo = 'update(LC_ALL="%s")' % before if known else 'pop("LC_ALL")'
     return 'import os;os.environ.get("LC_ALL")=="C"and os.environ.%s;' % undo
+
+
+def powerless(program: "str") -> "Optional[Tuple[str, str]]":
+    """Why that program can make nobody another user here, whatever it is told, and what to do; None if it can."""
+    if os.geteuid() == 0:
+        return None
+    places = [os.path.join(each, program) for each in os.get_exec_path()]
+    where = next((each for each in places if os.access(each, os.X_OK)), places[0])
+    try:
+        with open("/proc/self/status") as status:
+            if re.search(r"^NoNewPrivs:\s*1$", status.read(), re.M):
+                return "no process there may gain rights (no-new-privileges)", (
+                    "Enter the container as that user (-u, user=), or have it, or the service, started without that.")
+        if os.stat(where).st_mode & stat.S_ISUID and not os.statvfs(where).f_flag & os.ST_NOSUID:
+            return None
+        with open(where, "rb") as file:
+            if file.read(2) == b"#!":  # it runs another
+                return None
+    except OSError:
+        return None
+    return "%s has no setuid bit there, or must not use it (nosuid)" % where, (
+        "Mend that, or log in, or enter the container (-u, user=), as that user.")
 
 
 class BecomePath(ProcessPath):
@@ -159,7 +182,7 @@ class BecomePath(ProcessPath):
         if self._came:
             return None
         status = self.exit_status()
-        reason, hint = self._method.why(self._talk, status, self._user)
+        reason, hint = self._method.why(self._talk, status, self._user, powerless(self._method.program))
         message = "cannot become %s: %s" % (self._user, reason)
         return BecomeError(message, host, "become", hint, self._talk.text(), status)
 

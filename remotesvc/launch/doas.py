@@ -13,7 +13,7 @@ class Doas(Method):
     program = "doas"
     on_terminal = True
     reasons = (
-        (r"not enabled|not installed setuid", "doas is not set up there", "It needs a doas.conf, and root's rights."),
+        (r"not enabled", "doas is not set up there", "It needs a doas.conf, and root's rights."),
         (r"unknown user", "there is no such user", "Name another with --become-user."),
         unrunnable(r"doas: /[^\n]*: Permission denied"),
         (r"command not found|No such file or directory", "doas cannot find the Python to run",

@@ -60,21 +60,24 @@ class Method(object):
         """The words behind the program's name."""
         raise NotImplementedError
 
-    def why(self, talk: "Conversation", status: "Optional[int]", user: "str") -> "Tuple[str, str]":
-        """(why it did not come to running ``kernel``, what to do), from what it said and its exit status."""
+    def why(self, talk: "Conversation", status: "Optional[int]", user: "str",
+            powerless: "Optional[Tuple[str, str]]" = None) -> "Tuple[str, str]":
+        """(why it did not come to running ``kernel``, what to do), from what it said and its exit status. What it says
+        of a password counts for nothing where it is ``powerless``, for that reason: it cannot even look it up."""
         unasked = (self.unasked, "%s asks for a password, and none was given" % self.program,
                    "Give it with -K or --become-password-file.")
         wrong = (self.wrong, "the password is wrong", self.whose)
         if talk.refused:
             # Whose password has expired is asked for it once more.
-            return talk.reason([EXPIRED]) or (wrong if talk.given else unasked)[1:]
+            return talk.reason([EXPIRED]) or powerless or (wrong if talk.given else unasked)[1:]
         # Of a Python that is missing `env` says the same, but with its path.
         missing = (r"env: [^/\n]*\b%s\b[^/\n]*: No such file" % self.program, "there is no %s" % self.program,
                    "Install it, or log in as %s." % user)
         # What had an answer, and was told no, may still say that it would have to ask.
-        known = [missing] + list(self.reasons) + [EXPIRED, LOCKED] + ([] if talk.given else [unasked]) + [wrong]
-        return talk.reason(known) or (
-            "%s ended with status %s before it ran anything" % (self.program, status), "")
+        of_password = ([] if talk.given else [unasked]) + [wrong]
+        return (talk.reason([missing] + list(self.reasons) + [EXPIRED, LOCKED]) or powerless
+                or talk.reason(of_password)
+                or ("%s ended with status %s before it ran anything" % (self.program, status), ""))
 
 
 def check_name(user: "str") -> "str":

@@ -165,6 +165,31 @@ def test_what_su_may_say(
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("method", ["sudo", "su", "doas"])
+def test_where_no_process_may_gain_rights_that_is_told(
+    container: Callable[..., Host], router: Router, method: str
+) -> None:
+    """The password is right; su cannot know."""
+    host = container("--security-opt", "no-new-privileges", image=ACCOUNTS)
+    base = router.docker(host.id, user="sudoer")
+    for password in (PASSWORD, None):
+        with pytest.raises(BecomeError, match="no process there may gain rights") as caught:
+            getattr(router, method)(via=base, password=password)
+        assert "user=" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("method", ["sudo", "su", "doas"])
+def test_a_program_without_its_setuid_bit_is_named(
+    container: Callable[..., Host], router: Router, method: str
+) -> None:
+    host = container(image=ACCOUNTS)
+    host.run("chmod", "u-s", f"/usr/bin/{method}")
+    base = host.connect(router, user="sudoer")
+    with pytest.raises(BecomeError, match=f"/bin/{method} has no setuid bit there") as caught:
+        getattr(router, method)(via=base, password=PASSWORD)
+    assert caught.value.hint
+
+
 def test_doas_without_rules_and_without_terminals(container: Callable[..., Host], router: Router) -> None:
     host = container(image=ACCOUNTS)
     base = host.connect(router, user="sudoer")

@@ -199,6 +199,28 @@ def test_the_reason_of_a_refusal_is_told_from_what_was_said(method: str, said: s
     assert why(talk, method).startswith(expected)
 
 
+@pytest.mark.parametrize(("method", "password", "said"), [
+    ("su", "hunter2", ["Password: ", "su: Authentication failure\n"]), ("su", None, ["Password: "]),
+    ("doas", None, ["doas: not installed setuid\n"]),
+    ("sudo", None, ["sudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set\n"]),
+    ("sudo", None, ['sudo: The "no new privileges" flag is set, which prevents sudo from running as root.\n']),
+])  # fmt: skip
+def test_a_program_without_rights_is_that_whatever_it_says_of_passwords(
+    method: str, password: str | None, said: list[str]
+) -> None:
+    talk = Conversation(PASSWORD, password)
+    for each in said:
+        talk.heard(each)
+    cannot = "no process there may gain rights", "do this"
+    assert method_of(method).why(talk, 1, "root", cannot) == cannot
+
+
+def test_a_program_that_is_not_there_is_no_lack_of_rights() -> None:
+    talk = Conversation(PASSWORD, None)
+    talk.heard("env: 'su': No such file or directory")
+    assert method_of("su").why(talk, 127, "root", ("no", "hint"))[0] == "there is no su"
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_nothing_known_is_no_reason(method: str) -> None:
     talk = Conversation(PROMPT, None)
