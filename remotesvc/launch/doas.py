@@ -1,6 +1,6 @@
 """Becoming another user by `doas`, OpenBSD's or its port. Pure."""
 
-from .method import Method, check_name, unrunnable
+from .method import Method, check_name, nameless, unrunnable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ class Doas(Method):
     on_terminal = True
     reasons = (
         (r"not enabled", "doas is not set up there", "It needs a doas.conf, and root's rights."),
+        nameless(r"no passwd entry for self"),
         (r"unknown user", "there is no such user", "Name another with --become-user."),
         unrunnable(r"doas: /[^\n]*: Permission denied"),
         (r"command not found|No such file or directory", "doas cannot find the Python to run",

@@ -28,6 +28,12 @@ def unrunnable(words: "str") -> "Tuple[str, str, str]":
             "Name one with python=PATH (--python PATH) that it may run, /usr/bin/python3 say.")
 
 
+def nameless(words: "str") -> "Tuple[str, str, str]":
+    """The reason that they tell where who runs the program is a number without a name, as in a container."""
+    return (words, "the user that it is to start from has no name there",
+            "Enter the container as a user that it knows (-u, user=), or take su.")
+
+
 class Method(object):
     """One program. An object is made for each start: a prompt may be good for one only."""
 

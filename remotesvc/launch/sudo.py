@@ -8,7 +8,7 @@ import binascii
 import os
 import re
 
-from .method import Method, check_name, unrunnable
+from .method import Method, check_name, nameless, unrunnable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ class Sudo(Method):
          "sudo wants a terminal, and there is none", "Take requiretty out of its sudoers file."),
         (r"is not in the sudoers file|may not run sudo|is not allowed to|I'm sorry .*afraid I can't",
          "sudo does not allow that", "Ask for the right in its sudoers file, or take another user."),
+        nameless(r"you do not exist in the passwd database|user 'current user' not found"),
+        (r"invalid shell for user", "sudo takes no user with such a shell",
+         "Enter it in /etc/shells there, or take another user."),
+        (r"no valid sudoers sources found", "sudo cannot read its rules",
+         "`visudo -c` there, as root, says what is wrong with them."),
         (r"unknown user|user '.*' not found|user not found", "there is no such user",
          "Name another with --become-user."),
         unrunnable(r"unable to execute [^\n]*Permission denied"),
