@@ -168,7 +168,7 @@ class Router:
            concurrency: int | None = None, close_via: bool = False) -> Context:
         """Like ``sudo``, by su: it asks for the password of ``user``, unless root runs it. user is a name.
 
-        The environment is that of ``via`` but for HOME, SHELL, USER and LOGNAME.
+        The environment is that of ``via`` but for HOME, SHELL and, unless the user is root, USER and LOGNAME.
         """
         return self._become("su", user, via, password, python=python, name=name, connect_timeout=connect_timeout,
                             concurrency=concurrency, close_via=close_via)
