@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterable
 
+from .bootstrap.data.secret import Secret
 from .bootstrap.errors import UsageError
 
 
@@ -36,6 +37,18 @@ def settings(concurrency: int | None) -> dict[str, int]:
     if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
         raise UsageError(f"concurrency={concurrency!r}: a context runs at least one call at a time")
     return {"concurrency": concurrency}
+
+
+def password(value: object) -> Secret | None:
+    """The password of a user to become, which is typed as one line. It is never shown."""
+    if value is None:
+        return None
+    word = value.reveal() if isinstance(value, Secret) else value
+    if not isinstance(word, str):
+        raise UsageError(f"password= is a str or a Secret with one, not of type {type(word).__name__}")
+    if any(c in "\n\r\0" or "\ud800" <= c <= "\udfff" for c in word):
+        raise UsageError("password= is one line of text: it holds a newline, a NUL, or a surrogate, which has no UTF-8")
+    return Secret(word)
 
 
 def check_interactive(given: object) -> None:

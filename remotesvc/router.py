@@ -185,7 +185,7 @@ class Router:
         from .launch.become import become
 
         options = {"method": method, "user": user, "settings": checked.settings(concurrency),
-                   "password": Secret(password) if isinstance(password, str) else password, **given}
+                   "password": checked.password(password), **given}
         context: Context = become(self._tree, via, options)
         if close_via and via is not None:
             self._tree.keep_with(context, via)

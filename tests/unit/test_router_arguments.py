@@ -11,7 +11,7 @@ from unittest.mock import call, create_autospec
 
 import pytest
 
-from remotesvc import Context, Router, UsageError, arguments, connecting
+from remotesvc import Context, Router, Secret, UsageError, arguments, connecting
 
 
 @pytest.mark.parametrize(("told", "message"), [
@@ -49,6 +49,15 @@ def test_who_is_asked_may_be_somebody_of_the_callers() -> None:
 def test_arguments_of_a_context_that_mean_nothing_are_refused() -> None:
     with Router() as router, pytest.raises(UsageError, match="concurrency=-1"):
         router.local(concurrency=-1)
+
+
+@pytest.mark.parametrize("method", ["sudo", "su", "doas"])
+@pytest.mark.parametrize("word", [5, b"horse", "correct\nhorse", "correct\r", "hor\0se", "hor\udcffse"])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_is_no_password_is_refused_and_not_shown(method: str, word: object, wrapped: bool) -> None:
+    with Router() as router, pytest.raises(UsageError, match="password= is") as caught:
+        getattr(router, method)(password=Secret(word) if wrapped else word)
+    assert "hor" not in str(caught.value)
 
 
 METHODS = (Router.ssh, Router.local, Router.container)
