@@ -104,7 +104,7 @@ def started(open_it: "Callable[[Any, Dict[str, Any]], Context]", options: "Dict[
     call = current()
     try:
         context = open_it(call.router.tree(), options)
-        context.tree.start_of(context.id).asked_by = (call.caller, call.id)
+        context.tree.ledger.start_of(context.id).asked_by = (call.caller, call.id)
         return context.id, up(context).info
     except ConnectError as error:
         return as_reply(error)
@@ -121,4 +121,4 @@ def disown(handle: "int") -> "None":
 
 def _end(tree: "Any", number: "int") -> "None":
     tree.close_context(number, ENDED)
-    tree.forget(number)
+    tree.ledger.forget(number)

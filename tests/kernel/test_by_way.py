@@ -101,7 +101,7 @@ def test_a_start_of_ours_that_is_interrupted_leaves_no_process(
 
     monkeypatch.setattr(Context, "wait_ready", interrupted)
     started = router.local()
-    pid = started.tree.start_of(started.id).path.pid
+    pid = started.tree.ledger.start_of(started.id).path.pid
     monkeypatch.setattr("remotesvc.launch.become.open_become", lambda tree, options: started)
     with pytest.raises(KeyboardInterrupt):
         router.sudo()
