@@ -16,14 +16,34 @@ def main() -> int:
     try:
         from remotesvc.cli import main as command
 
-        return command.main()
+        code = command.main()
     except KeyboardInterrupt:
-        return 130
+        code = 130
     finally:
         if signal.getsignal(signal.SIGINT) in (_interrupted, _leave):
             # From here on Python would say that it ignored it, or at last die of it.
             signal.signal(signal.SIGINT, _done)
             atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    _end(code)
+    return code
+
+
+def _end(code: int) -> None:
+    """If there are threads yet, connecting to a host perhaps, end as Python does, but do not take everything apart
+    beneath them: one in native code that expects none of that, bcrypt's say, would abort the process."""
+    import threading
+
+    if threading.active_count() == 1:
+        return
+    from remotesvc.cli.show.stream import leave_streams_quietly
+
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for those that are no daemons
+    try:
+        atexit._run_exitfuncs()
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+    leave_streams_quietly()
+    os._exit(code)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:

@@ -139,6 +139,39 @@ sys.exit(__main__.main())
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+def test_a_thread_in_native_code_does_not_abort_the_end() -> None:
+    """As one that decrypts a key when a run is over: it comes back while Python takes everything apart."""
+    script = """
+import atexit, sys, threading, time
+import bcrypt
+from remotesvc import __main__
+from remotesvc.cli import main
+
+class Slow:
+    def __del__(self):
+        time.sleep(1)
+
+def decrypt():
+    while True:
+        bcrypt.kdf(b"password", b"salt", 32, 1, ignore_few_rounds=True)
+        begun.set()
+
+def command():
+    sys.slow = Slow()  # one of the last to go
+    threading.Thread(target=decrypt, daemon=True).start()
+    begun.wait()
+    print("shown", end="")
+    return 8
+
+begun = threading.Event()
+atexit.register(print, ", cleaned up", end="")
+main.main = command
+sys.exit(__main__.main())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=LIMIT)
+    assert (done.returncode, done.stdout, done.stderr) == (8, "shown, cleaned up", "")
+
+
 def test_who_leaves_at_once_leaves_no_failed_hosts_of_an_earlier_run(directory: Path) -> None:
     ready, again = directory / "ready", directory / "again"
     words = ("run", "-i", "local:,", "all", "-l", f"@{again}", "--failed-to", str(again))
