@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -134,10 +135,15 @@ class MasterTree(Tree):
             return ""
         python = tuple(context.info["version"][:2])
         labels = [str(frame[0]) for frame in error.frames] + [str(error.attrs.get("filename", ""))]
+        needs = self._modules.sent.too_new(labels, python)
+        here = sys.version_info[:2]
+        if not needs and "SyntaxError" in error.mro and python < here and self._modules.sent.is_valid_here(labels[-1]):
+            return (f"{context.name} has Python {python[0]}.{python[1]}; that of here, {here[0]}.{here[1]}, "
+                    "understands this code: write it for the older one, or name a newer Python there (--python PATH).")
         return "\n".join(
             f"{package} needs Python {least[0]}.{least[1]} or newer, and {context.name} has {python[0]}.{python[1]}: "
             f"install an older {package.split()[0]} here, or name a newer Python there (--python PATH)."
-            for package, least in self._modules.sent.too_new(labels, python).items())
+            for package, least in needs.items())
 
     def _forget_modules(self, number: int) -> None:
         self._modules.forget(number)

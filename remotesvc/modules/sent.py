@@ -49,6 +49,18 @@ class Sent:
         needs = {shown: least_python(owner) for shown, owner in owners.items()}
         return {shown: least for shown, least in needs.items() if least is not None and least > python}
 
+    def is_valid_here(self, label: str) -> bool:
+        """Whether the label stands for source that was sent and that this Python compiles."""
+        with self._lock:
+            found = self._finder.snapshot(self._name_of(label))
+        if found is None or found.kind != "source":
+            return False
+        try:
+            compile(found.source, label, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):
+            return False
+        return True
+
     def owner_of(self, path: str, labels: Sequence[str]) -> Found | None:
         """The top-level package or module that a file would belong to, if what was sent had files; None for any other
         path. What lies beside single modules is of the innermost of these labels that is one's."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.command_line import LIMIT, ROOT, cli, start
+from tests.interpreters import found
 
 pytest_plugins = ("tests.integration.cli_fixtures",)
 
@@ -87,6 +88,21 @@ def test_a_package_for_a_newer_python_is_named(directory: Path, source: str, kin
     hint = "new_lib 2.0 needs Python 3.99 or newer, and local has {}.{}: ".format(*sys.version_info[:2])
     assert err.count(hint) == 1
     assert hint not in cli(directory, *words, "uses:g")[2]
+
+
+def test_code_that_is_too_new_for_a_python_there_is_told_from_code_that_is_wrong(directory: Path) -> None:
+    (directory / "walrus.py").write_text("def f():\n    if (n := 1):\n        return n\n")
+    (directory / "wrong.py").write_text("x = = 1\n")
+    (directory / "uses.py").write_text("def f():\n    import wrong\n")
+    oldest = found()[0]
+    if oldest.version >= (3, 8):
+        pytest.skip("no Python before 3.8 here")
+    words = ["run", "local:", "--python", oldest.path]
+    code, _, err = cli(directory, *words, "walrus:f")
+    assert code == 2 and "local: SyntaxError: invalid syntax" in err
+    hint = "local has Python {}; that of here, {}.{}, understands this code: ".format(oldest, *sys.version_info[:2])
+    assert err.count(hint) == 1 and "(--python PATH)" in err
+    assert "understands" not in cli(directory, *words, "uses:f")[2]
 
 
 def test_a_package_that_opens_its_files_by_their_path_is_to_be_installed_there(directory: Path) -> None:
