@@ -6,9 +6,11 @@ What a file says is never trusted with more than speed: a magic number that is n
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
+import stat
 import threading
 from typing import Any
 
@@ -88,14 +90,15 @@ class Pythons:
         if self._kept is None:
             self._kept = {}
             if self._file is not None:
-                with contextlib.suppress(OSError), open(self._file, encoding="ascii", errors="replace") as file:
+                with (contextlib.suppress(OSError),
+                      open(self._file, encoding="ascii", errors="replace", opener=_open_regular) as file):
                     self._kept = dict(_LINE.findall(file.read(4 * MOST_LINES * _LINE_SIZE)))  # the last one counts
         return self._kept
 
     def _append(self, path: str, line: str) -> None:
         """Add a line, in one write, so that runs at once do not mix theirs."""
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fd = _open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             os.write(fd, line.encode())
             full = os.fstat(fd).st_size > 2 * MOST_LINES * _LINE_SIZE
@@ -111,6 +114,15 @@ class Pythons:
         with open(beside, "x", encoding="ascii") as file:
             file.writelines(f"{key} {magic}\n" for key, magic in latest)
         os.replace(beside, path)
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open a plain file, and wait for nobody: a FIFO, say, would hold up a connection. Raises OSError."""
+    fd = os.open(path, flags | os.O_NONBLOCK, 0o600)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "no plain file", path)
+    return fd
 
 
 def _digest(place: Place, python: str | None) -> str:

@@ -71,6 +71,20 @@ def test_where_nothing_can_be_written_is_no_error(tmp_path: Path) -> None:
         assert learnt(path).magic(WEB, None) == MAGIC
 
 
+@pytest.mark.timeout(10)
+def test_a_fifo_in_the_place_of_the_file_holds_nobody_up(tmp_path: Path) -> None:
+    file = tmp_path / "pythons"
+    os.mkfifo(file)
+    assert learnt(file).magic(WEB, None) == MAGIC
+    assert Pythons(file).magic(WEB, None) == b""
+    reader = os.open(file, os.O_RDONLY | os.O_NONBLOCK)  # now there is somebody to write to
+    try:
+        learnt(file)
+        assert os.read(reader, 100) == b""
+    finally:
+        os.close(reader)
+
+
 def test_a_link_is_not_written_through(tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("")
     (tmp_path / "pythons").symlink_to("victim")
