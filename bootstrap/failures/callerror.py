@@ -132,7 +132,7 @@ def traceback_lines(error: "CallError", source_line: "Optional[SourceLine]" = No
         if not file:
             lines.append("  [%d frames are not shown]" % number)
             continue
-        lines.append('  File "%s", line %d, in %s' % (_shown(file), number, function))
+        lines.append('  File "%s", line %d, in %s' % (shown_file(file), number, function))
         if source:
             lines.append("    " + source)
     return lines
@@ -143,7 +143,7 @@ def _misspelt(error: "CallError", source_line: "Optional[SourceLine]") -> "List[
     file, number, offset = (error.attrs.get(name) for name in ("filename", "lineno", "offset"))
     if "SyntaxError" not in error.mro or type(file) is not str or type(number) is not int:
         return []
-    lines = ['  File "%s", line %d' % (_shown(file), number)]
+    lines = ['  File "%s", line %d' % (shown_file(file), number)]
     text = error.attrs.get("text")
     if type(text) is not str:  # some compilers have none
         [(_file, _number, _function, text)] = with_source([(file, number, "", "")], source_line)
@@ -157,7 +157,7 @@ def _misspelt(error: "CallError", source_line: "Optional[SourceLine]") -> "List[
     return lines
 
 
-def _shown(file: "str") -> "str":
+def shown_file(file: "str") -> "str":
     """Return a file name as people see it: of a label only what tells something."""
     return "remotesvc:/" + file[len(ROOT):] if file.startswith(ROOT) else file
 

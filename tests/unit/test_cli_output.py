@@ -163,6 +163,15 @@ def test_result_object_has_the_contracts_fields() -> None:
     assert jsonout.result_object(Outcome("web1", Status.NOT_RUN))["error"] is None
 
 
+def test_code_that_was_sent_has_one_name_in_tracebacks_and_in_json() -> None:
+    data = describe(remote_error())
+    data["frames"] = [["/proc/remotesvc:/tasks.py", 5, "f", ""], ["/usr/lib/x.py", 1, "g", ""]]
+    error = rebuild(data, host="h", call="m:f")
+    files = [frame["file"] for frame in jsonout.describe_error(error)["frames"]]
+    assert files == ["remotesvc:/tasks.py", "/usr/lib/x.py"]
+    assert 'File "remotesvc:/tasks.py", line 5' in render.failure_text(Outcome("h", Status.FAILED, error=error))
+
+
 def test_connection_errors_say_where_and_what_to_do() -> None:
     error = unreachable.HostKeyError("the key is unknown", host="h", stage="kex", hint="ssh-keyscan ...")
     described = jsonout.describe_error(error)

@@ -106,7 +106,9 @@ def _frame(frame: Any) -> dict[str, Any]:
     file, line, function, source = frame
     if not file:  # CallError's mark for frames left out of a deep traceback
         return {"omitted": line}
-    return {"file": file, "line": line, "function": function, "source": source}
+    from remotesvc.bootstrap.failures.callerror import shown_file
+
+    return {"file": shown_file(file), "line": line, "function": function, "source": source}
 
 
 def encode(value: Any) -> Any:
