@@ -307,6 +307,27 @@ def test_exec_passes_code_and_streams(capsys: pytest.CaptureFixture[str]) -> Non
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["h,i", "ls / | wc -l", "--gather"], True),
+        (["h", "ls", "--gather"], True),
+        (["h", "ls /", "--frobnicate"], True),
+        (["h", "ls", "--frobnicate"], False),
+        (["h", "--", "ls", "--gather"], False),
+        (["--shell", "h", "ls", "--gather"], False),
+        (["h", "ls / | wc"], False),
+    ],
+)
+def test_options_behind_a_command_that_is_not_found_are_told_of(
+    capsys: pytest.CaptureFixture[str], words: list[str], told: bool
+) -> None:
+    main(["exec", *words], FakeBackend(lambda *args: 127))
+    assert capsys.readouterr().err.count("our options stand ahead of COMMAND; --shell gives") == told
+    main(["exec", *words], FakeBackend(lambda *args: 1))
+    assert "our options" not in capsys.readouterr().err
+
+
 def test_exec_without_a_connection_is_255(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["exec", "h", "ls"], FakeBackend(refuse="h")) == 255
     assert "h: no connection" in capsys.readouterr().err

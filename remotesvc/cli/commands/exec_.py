@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from ..feed import Feed
     from ..visit import Visit
 
+_BARE = __name__ + ".bare"
+"""In click's meta: no -- stands ahead of COMMAND."""
+_NOT_FOUND = 127
+"""The exit code where there is no such program."""
+_OF_A_SHELL = frozenset(" \t\n|;&$<>")
+
 
 class ExecCommand(click.Command):
     """A command whose COMMAND keeps its options, with or without a -- ahead of it, as with ssh."""
@@ -27,6 +34,7 @@ class ExecCommand(click.Command):
         from ..arguments.split import command_at
 
         at = command_at(args, option_table(self))
+        ctx.meta[_BARE] = at is not None
         return super().parse_args(ctx, args if at is None else [*args[:at], "--", *args[at:]])
 
 
@@ -79,10 +87,20 @@ def exec_(
         return exitcodes.combine(outcomes)
 
     try:
-        return session.run(work, lambda outcome: None, exit_code)
+        code = session.run(work, lambda outcome: None, exit_code)
     finally:
         if source is not None:
             source.close()
+    if not isinstance(what, str) and any(outcome.rc == _NOT_FOUND for outcome in session.outcomes):
+        ours = option_table(ctx.command) if ctx.meta[_BARE] else {}
+        if not _OF_A_SHELL.isdisjoint(what[0]) or any(_is_long_option(word, ours) for word in what[1:]):
+            session.console.note("Several words are a program and its arguments: our options stand ahead of COMMAND;"
+                                 " --shell gives the words to a shell.")
+    return code
+
+
+def _is_long_option(word: str, ours: Mapping[str, bool]) -> bool:
+    return word.startswith("--") and word.partition("=")[0] in ours
 
 
 def _feed(session: Session) -> Feed:
