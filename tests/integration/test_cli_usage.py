@@ -55,6 +55,29 @@ def test_help_behind_the_function_is_the_function_s(site: Path) -> None:
     assert "Call MODULE:FUNCTION on each host" in cli(site, "run", "--help", "nowhere.invalid", "web:serve")[1]
 
 
+def test_help_behind_the_function_has_the_fields_of_its_classes(site: Path) -> None:
+    (site / "shop.py").write_text("""
+import dataclasses, enum
+
+class Mode(enum.Enum):
+    READ = 1
+    WRITE = 2
+
+@dataclasses.dataclass
+class Config:
+    path: str
+    free: int = 1
+    names: list = dataclasses.field(default_factory=list)
+    inner: "Config | None" = None
+    mode: Mode = Mode.READ
+
+def f(configs: list[Config]): pass
+""")
+    out = cli(site, "run", "nowhere.invalid", "shop:f", "--help")[1]
+    config = "path: str, free: int = 1, names: list = ..., inner: 'Config | None' = None, mode: Mode = ..."
+    assert f"\n\nConfig: a JSON object of {config}\nMode: READ, WRITE\n\nOptions" in out
+
+
 @pytest.mark.parametrize("words", ["run local: web:serve h --port 80", "run local: web:serve h 80 --user=bob",
                                    "call local: web:Desk.ask --limit 3", "run local: web:head -n 5"])  # fmt: skip
 def test_whose_an_option_is_must_be_said(site: Path, words: str) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 
+from remotesvc.calling.construct import ENUM, FLAG
+
 from ..problems import BadUsage
+from .classes import UNKNOWN, Field
 from .signature import Callee, Parameter
+from .typespec import TypeSpec
 
 _HELP = frozenset(("--help", "-h"))
 
@@ -17,6 +22,10 @@ def usage_of(callee: Callee, command: str) -> str:
     lines = [" ".join(["Usage: remotesvc", command, "PATTERN", callee.name, *words])]
     lines += ["", *callee.text.splitlines()] if callee.text else []
     lines += ["", f"Signature: {callee.shown}"] if callee.shown else []
+    classes: dict[str, str] = {}
+    for item in given:
+        _describe(item.type, classes)
+    lines += ["", *classes.values()] if classes else []
     lines += ["", f"Nothing is checked here: {callee.why}."] if not callee.checked else []
     lines += ["", f"Options of remotesvc itself: remotesvc {command} --help"]
     return "\n".join(lines)
@@ -35,6 +44,29 @@ def check_names(callee: Callee, behind: Sequence[str]) -> None:
         if option is not None and item.kind in ("either", "keyword"):
             raise BadUsage(f"{option} behind {callee.name} may be its parameter or an option of remotesvc: write --kw"
                            f" {item.name}=VALUE for the parameter, and the option ahead of {callee.name}")
+
+
+def _describe(spec: TypeSpec, classes: dict[str, str]) -> None:
+    """Add a line on each of the user's classes in a type: what is written for one. `classes`: by their addresses."""
+    for item in spec.items:
+        _describe(item, classes)
+    made = spec.made
+    if made is None or made.source.address in classes:
+        return
+    name = made.source.node.name
+    if made.source.kind in (ENUM, FLAG):
+        classes[made.source.address] = f"{name}: {', '.join(made.source.members)}"
+        return
+    fields = made.source.fields
+    shown = ", ".join(map(_field, fields.values())) if fields is not None else "what its class takes"
+    classes[made.source.address] = f"{name}: a JSON object of {shown}"
+    for field in (fields or {}).values():
+        _describe(made.type_of(field), classes)
+
+
+def _field(field: Field) -> str:
+    default = "" if field.required else f" = {'...' if field.default is UNKNOWN else repr(field.default)}"
+    return f"{field.name}: {ast.unparse(field.annotation)}{default}"
 
 
 def _word(item: Parameter) -> str:
