@@ -186,6 +186,8 @@ class Matcher:
         return found
 
     def _nearest(self, text: str) -> str:
+        if text == "localhost":  # Ansible has it in every inventory
+            return "; this machine is local:"
         if not len(self._inventory):
             return " (the inventory has no hosts)" if self._closed else " (there is no inventory: give one with -i)"
         words = text.split()

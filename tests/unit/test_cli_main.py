@@ -212,6 +212,7 @@ def test_generators_are_printed_item_by_item(capsys: pytest.CaptureFixture[str])
         ("run h other.py:usage", "there is no file other.py"),
         ("run h broken:f", "broken.py:1: SyntaxError"),
         ("run h tasks", "does not name a function"),
+        ("run web[1-2] /bin/uptime", "path/file.py:function; a command: remotesvc exec 'web[1-2]' -- /bin/uptime"),
         ("run -zad- m:f", "no such option"),
         ("run a/b m:f", "not a host name"),
         ("run , m:f", "names no host"),

@@ -156,6 +156,7 @@ def test_with_an_open_inventory_its_hosts_and_others_both_count(inventory: Inven
 @pytest.mark.parametrize(("pattern", "says"), [
     ("wbe01", r"'wbe01' matches no host or group; did you mean web0"),
     ("zzz", r"matches no host or group$"),
+    ("localhost", r"'localhost' matches no host or group; this machine is local:$"),
     ("web4", r"did you mean web04\?"),
     ("Web01", r"did you mean web01\?"),
     ("web01 web02", r"; names are joined by commas: web01,web02$"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,13 +51,14 @@ class Source:
     submodules: tuple[str, ...] = ()
 
 
-def parse_target(text: str, path: tuple[str, ...], what: str = "function") -> Target:
+def parse_target(text: str, path: tuple[str, ...], what: str = "function", hosts: str | None = None) -> Target:
     """Split the user's text; `path` is --path. BadUsage when it cannot name a function, or a service if that is
-    wanted."""
+    wanted. hosts: the pattern ahead of it, on which it may be a command that is meant."""
     place, colon, qualname = text.rpartition(":")
     if not colon or not place or not qualname:
         name = what.capitalize() if what == "service" else what
-        raise BadUsage(f"{text!r} does not name a {what}: write module:{name} or path/file.py:{name}")
+        command = f"; a command: remotesvc exec {shlex.join([hosts, '--', text])}" if hosts and not colon else ""
+        raise BadUsage(f"{text!r} does not name a {what}: write module:{name} or path/file.py:{name}{command}")
     place = place.removesuffix(":")  # Modal's habit: file.py::func
     if not all(part.isidentifier() for part in qualname.split(".")):
         raise BadUsage(f"{qualname!r} in {text!r} is not the name of a {what}")

@@ -81,7 +81,7 @@ def run(
     if target.startswith(STDIN + ":"):
         target = ctx.with_resource(_module_of_stdin(settings)) + target.removeprefix(STDIN)
         settings = settings.replace(no_stdin=True)  # it has been read
-    parsed = parse_target(target, settings.path or here())
+    parsed = parse_target(target, settings.path or here(), hosts=hosts)
     prepared = prepare(ctx, hosts, parsed, settings, keywords, json_args)
     begin = detacher(jobs_dir, output_limit) if detach else None
 
