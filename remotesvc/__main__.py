@@ -29,11 +29,15 @@ def main() -> int:
 
 
 def _end(code: int) -> None:
-    """If there are threads yet, connecting to a host perhaps, end as Python does, but do not take everything apart
-    beneath them: one in native code that expects none of that, bcrypt's say, would abort the process."""
+    """End as Python does, but for what it does last, where that would be another end than this.
+
+    If there are threads yet, connecting to a host perhaps, it takes everything apart beneath them: one in native code
+    that expects none of that, bcrypt's say, aborts the process. And if a KeyboardInterrupt went through an `exec`, of
+    what makes a dataclass say, it dies of SIGINT, although the exception was dealt with.
+    """
     import threading
 
-    if threading.active_count() == 1:
+    if threading.active_count() == 1 and code != 130:
         return
     from remotesvc.cli.show.stream import leave_streams_quietly
 

@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 60
 
 
-def start(directory: Path, *words: str, **options: object) -> subprocess.Popen[str]:
+def start(directory: Path, *words: str, module: str = "remotesvc", **options: object) -> subprocess.Popen[str]:
     search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": search}
-    command = [sys.executable, "-m", "remotesvc", *words]
+    command = [sys.executable, "-m", module, *words]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.Popen(command, cwd=directory, env=environment, text=True, **streams)  # type: ignore[call-overload,no-any-return]
 

@@ -139,6 +139,21 @@ sys.exit(__main__.main())
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+def test_ctrl_c_in_the_middle_of_an_exec_is_no_death_by_a_signal(tmp_path: Path) -> None:
+    """Where a dataclass is made while the command is imported, say: Python remembers it, caught or not."""
+    (tmp_path / "command.py").write_text("""
+import sys
+from remotesvc import __main__
+from remotesvc.cli import main
+
+main.main = lambda: exec("raise KeyboardInterrupt")
+sys.exit(__main__.main())
+""")
+    with start(tmp_path, module="command") as process:
+        assert process.communicate(timeout=LIMIT) == ("", "")
+    assert process.returncode == 130
+
+
 def test_a_thread_in_native_code_does_not_abort_the_end() -> None:
     """As one that decrypts a key when a run is over: it comes back while Python takes everything apart."""
     script = """
