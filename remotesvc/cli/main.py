@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 from click.core import ParameterSource
@@ -88,7 +89,7 @@ def _invoke(argv: Sequence[str] | None, make_router: MakeRouter) -> int:
                         default_map=default_map)
         return code if isinstance(code, int) else exitcodes.OK
     except click.UsageError as error:
-        error.show()
+        _show(error)
         origin = _origin(error, default_map)
         if origin:
             console.note(origin)
@@ -96,7 +97,7 @@ def _invoke(argv: Sequence[str] | None, make_router: MakeRouter) -> int:
     except click.Abort:
         return exitcodes.INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return exitcodes.ERROR
     except (BadUsage, UsageError) as error:
         from remotesvc.fleet.matcher import NoMatch
@@ -115,6 +116,11 @@ def _invoke(argv: Sequence[str] | None, make_router: MakeRouter) -> int:
         else:
             console.error("remotesvc", "an error of remotesvc itself; please report it\n" + traceback.format_exc())
         return exitcodes.ERROR
+
+
+def _show(error: click.ClickException) -> None:
+    with suppress(OSError):  # a full disk behind stderr: the exit code says it
+        error.show()
 
 
 def _origin(error: click.UsageError, default_map: Defaults) -> str:

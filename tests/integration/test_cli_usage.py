@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.command_line import cli
+from tests.integration.command_line import LIMIT, cli, start
 
 SOURCE = '''
 from remotesvc.service import CALLER, Message, Service, expose
@@ -91,3 +91,9 @@ def test_whose_an_option_is_must_be_said(site: Path, words: str) -> None:
 def test_what_an_error_says_of_an_option_of_both_works(site: Path) -> None:
     done = cli(site, "run", "--timeout", "50", "local:", "web:wait", "--kw", "timeout=3", "--reload-code", "-q")
     assert done == (0, "(3, True)\n", "")
+
+
+def test_wrong_usage_has_its_exit_code_where_stderr_takes_nothing(site: Path) -> None:
+    with open("/dev/full", "w") as full, start(site, "run", stderr=full) as process:
+        assert process.communicate(timeout=LIMIT)[0] == ""
+    assert process.returncode == 64
