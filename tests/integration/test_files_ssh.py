@@ -137,6 +137,15 @@ def test_standard_input_and_output(tmp_path: Path) -> None:
     assert "1 file, 600.0 kB" in err
 
 
+def test_a_source_that_is_named_twice_is_copied_once(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    there = str(tmp_path / "there" / "a")
+    for words in (["push", "local:", "a", "a", str(tmp_path / "there")], ["pull", "local:", there, there, "here"]):
+        code, out, _ = cli(tmp_path, *words)
+        assert (code, out[:7]) == (0, "1 file,")
+    assert (tmp_path / "here" / "a").read_text() == "a"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

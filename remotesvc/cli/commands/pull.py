@@ -58,7 +58,7 @@ def pull(
             where = os.path.join(destination, file_name(host), "")
         elif len(sources) > 1 and not destination.endswith("/"):
             where = destination + "/"
-        for source in sources:
+        for source in dict.fromkeys(sources):  # twice the same is one file here
             yield context.pull(source, where, dry_run=dry_run, **options, **more)
         if to_stdout:
             sys.stdout.buffer.flush()

@@ -52,7 +52,7 @@ def push(
             from remotesvc.files.errors import TransferError
             from remotesvc.files.shared import share
 
-            for source in sources:
+            for source in dict.fromkeys(sources):  # twice the same is one file there
                 if source == "-":
                     take_stdin("a SRC")
                     what: Any = PatientInput()
