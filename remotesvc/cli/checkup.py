@@ -62,6 +62,11 @@ class Checkup:
         """The name of the step that failed; "" if none did."""
         return next((step.name for step in self.steps if step.state == "failed"), "")
 
+    @property
+    def status(self) -> str:
+        """"ok", "failed", or "not_run" for a host that was not examined to its end."""
+        return "failed" if self.problem or self.failed else "ok" if self.steps else "not_run"
+
     def as_json(self) -> dict[str, Any]:
         """Plain data, times in milliseconds."""
         steps = [
@@ -69,7 +74,10 @@ class Checkup:
             for step in self.steps
         ]
         failed = self.failed or None
-        return {"host": self.host, "failed": failed, "problem": self.problem, "remedy": self.remedy, "steps": steps}
+        return {
+            "host": self.host, "status": self.status, "failed": failed, "problem": self.problem, "remedy": self.remedy,
+            "steps": steps,
+        }  # fmt: skip
 
 
 def examine(router: RouterLike, host: Member, settings: Settings) -> Checkup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import socket
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from remotesvc.cli.main import main
+from tests.integration.command_line import LIMIT, start
 from tests.integration.ssh_servers import MISSING, SSHD, OpenSSHServer, make_key, openssh_server
 from tests.scripts import shell_script
 
@@ -272,3 +274,53 @@ def test_a_way_through_a_jump_host_is_shown(
     report = run([*command, "-J", "way"], capsys)
     assert [step["step"] for step in report["steps"]] == ["config", "jump", *STEPS[1:]]
     assert report["steps"][1]["found"] == "through way"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("form", ["--json", "--jsonl", "--color=never"])
+def test_what_is_known_when_it_is_interrupted_is_reported(tmp_path: Path, number: signal.Signals, form: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as tarpit:
+        silent = f"127.0.0.1:{tarpit.getsockname()[1]}"
+        with start(tmp_path, "doctor", "-F", "none", form, f"local:,{silent},nowhere.invalid") as process:
+            connection, _ = tarpit.accept()
+            with connection:
+                process.send_signal(number)
+                out, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 128 + number
+    assert f"interrupted; not finished: nowhere.invalid,{silent}\n" in err and "Traceback" not in err
+    if form == "--color=never":
+        assert out.startswith("remotesvc ") and "\nlocal:\n  ok      " in out and "FAILED" not in out
+        assert f"\n{silent}: not run\n" in out and "\nnowhere.invalid: not run\n" in out
+        return
+    if form == "--json":
+        report = json.loads(out)
+        versions, hosts = report["versions"], report["hosts"]
+    else:
+        first, *hosts = map(json.loads, out.splitlines())
+        versions = first["versions"]
+    assert "remotesvc" in versions
+    assert {host["host"]: host["status"] for host in hosts} == {
+        "local:": "ok", silent: "not_run", "nowhere.invalid": "not_run"}  # fmt: skip
+
+
+def test_lines_of_json_come_as_hosts_are_through(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as tarpit:
+        silent = f"127.0.0.1:{tarpit.getsockname()[1]}"
+        with start(tmp_path, "doctor", "-F", "none", "--jsonl", f"local:,{silent}") as process:
+            assert process.stdout is not None
+            assert list(json.loads(process.stdout.readline())) == ["versions"]
+            first = json.loads(process.stdout.readline())
+            assert (first["host"], first["status"]) == ("local:", "ok")
+            with tarpit.accept()[0] as connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")  # only now is the second one through
+            rest = process.communicate(timeout=LIMIT)[0]
+    assert process.returncode == 4
+    assert (json.loads(rest)["status"], json.loads(rest)["failed"]) == ("failed", "kex")
+
+
+@pytest.mark.parametrize("form", ["--json", "--jsonl"])
+def test_without_a_host_the_versions_are_the_report(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", form]) == 0
+    out, err = capsys.readouterr()
+    assert "remotesvc" in json.loads(out)["versions"] and json.loads(out).get("hosts", []) == []
+    assert err == ""
