@@ -163,8 +163,8 @@ from remotesvc import __main__
 from remotesvc.cli import main
 
 class Slow:
-    def __del__(self):
-        time.sleep(1)
+    def __del__(self, sleep=time.sleep):
+        sleep(1)
 
 def decrypt():
     while True:

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -241,6 +242,31 @@ def test_a_passphrase_is_asked_for_once(tmp_path: Path) -> None:
         assert "does not open it" in person.asked[1]
         # Somebody else's router knows nothing of it.
         assert "no passphrase is at hand" in connect_error(options).message
+
+
+def test_a_program_that_ends_while_a_key_is_decrypted_is_not_aborted(tmp_path: Path) -> None:
+    make_key(tmp_path / "id", passphrase="secret")
+    script = """
+import sys, threading, time
+from remotesvc.ssh.login import keyfile
+
+class Slow:
+    def __del__(self, sleep=time.sleep):
+        sleep(1)
+
+def decrypt(*arguments, **options):
+    begun.set()
+    return really(*arguments, **options)
+
+sys.slow = Slow()  # one of the last to go
+begun = threading.Event()
+really, keyfile.serialization.load_ssh_private_key = keyfile.serialization.load_ssh_private_key, decrypt
+threading.Thread(target=keyfile.load, args=(sys.argv[1], "secret"), daemon=True).start()
+begun.wait()
+"""
+    words = [sys.executable, "-c", script, str(tmp_path / "id")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_who_has_no_passphrase_is_not_asked_again(tmp_path: Path) -> None:

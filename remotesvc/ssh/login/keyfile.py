@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import binascii
 import inspect
 import io
 import os
 import stat
+import threading
+from contextlib import nullcontext
 from typing import Any
 
 import paramiko
@@ -27,6 +30,10 @@ _QUICK: dict[str, Any] = (
 )
 # No key file is as large; the limit is for whoever names a device or a log.
 _LONGEST = 1024 * 1024
+# Held while a key is decrypted.
+_DECRYPTING = threading.Lock()
+# Seconds that the end of a program waits for that: many times what ssh-keygen makes it cost.
+_PATIENCE = 2.0
 
 
 class Unusable(Exception):
@@ -52,9 +59,10 @@ def load(path: str, passphrase: str | None = None) -> paramiko.PKey:
         raise Encrypted("encrypted, and no passphrase is at hand: add it to ssh-agent with ssh-add")
     secret = passphrase.encode("utf-8", "surrogateescape") if locked and passphrase is not None else None
     try:
-        if b"BEGIN OPENSSH PRIVATE KEY" in data:
-            return _as_paramiko(serialization.load_ssh_private_key(data, secret, **_QUICK))
-        return _as_paramiko(serialization.load_pem_private_key(data, secret, **_QUICK))
+        with _DECRYPTING if locked else nullcontext():
+            if b"BEGIN OPENSSH PRIVATE KEY" in data:
+                return _as_paramiko(serialization.load_ssh_private_key(data, secret, **_QUICK))
+            return _as_paramiko(serialization.load_pem_private_key(data, secret, **_QUICK))
     except Unusable:
         raise
     except UnsupportedAlgorithm as error:
@@ -66,6 +74,13 @@ def load(path: str, passphrase: str | None = None) -> paramiko.PKey:
         if locked:
             raise WrongPassphrase("the passphrase does not open it") from error
         raise Unusable("not a private key, or a damaged one") from error
+
+
+@atexit.register
+def _wait_for_decryption() -> None:
+    """A thread that comes back from it while Python takes everything apart would abort the process: it is native code
+    in Rust, through which no thread can be ended. Nobody begins it any more."""
+    _DECRYPTING.acquire(timeout=_PATIENCE)
 
 
 def load_certificate(path: str) -> bytes:
