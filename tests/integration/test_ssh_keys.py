@@ -126,6 +126,57 @@ def test_a_full_agent_does_not_use_up_the_attempts(tmp_path: Path) -> None:
         assert error.message.count("rejected") <= 6
 
 
+def test_agent_keys_that_are_not_shown_take_no_attempts(tmp_path: Path) -> None:
+    """Of these the server hears nothing: ssh_config leaves them out, or the agent does not sign with them."""
+    others = [tmp_path / f"other{number}" for number in range(7)]
+    nothing = (f"IdentityAgent={tmp_path}/agent", f"IdentityFile={tmp_path}/none")
+    with openssh_server(tmp_path / "server") as server:
+        for kind, option in (("ecdsa", "PubkeyAcceptedAlgorithms=ssh-ed25519"), ("ed25519", "BatchMode=yes")):
+            for other in others:
+                other.unlink(missing_ok=True)
+                make_key(other, kind)
+            with agent(tmp_path) as path:
+                environment = {**os.environ, "SSH_AUTH_SOCK": path}
+                # Those of the second round sign for another host alone.
+                there = tmp_path / "elsewhere"
+                there.write_text(f"elsewhere {make_key(tmp_path / f'host-{kind}')}\n")
+                constraint = ["-h", "elsewhere", "-H", str(there)] if kind == "ed25519" else []
+                for key in others:
+                    subprocess.run(["ssh-add", "-q", *constraint, key], env=environment, check=True)
+                options = server.options(key_filename=None, extra_options=(*nothing, option))
+                error = connect_error(options)
+                assert "servers count attempts" not in error.message
+                subprocess.run(["ssh-add", "-q", server.key_file], env=environment, check=True)
+                connects(options)
+
+
+def test_agent_keys_of_types_that_are_not_known_here_are_told(sshd: OpenSSHServer, tmp_path: Path) -> None:
+    def answer(connection: socket.socket) -> None:
+        with connection:
+            connection.recv(1024)
+            listed = Message()
+            listed.add_byte(b"\x0c")
+            listed.add_int(2)
+            for number in b"ab":
+                blob = Message()
+                blob.add_string("webauthn-sk-ecdsa-sha2-nistp256@openssh.com")
+                listed.add_string(blob.asbytes() + bytes([number]))
+                listed.add_string("odd")
+            connection.sendall(len(listed.asbytes()).to_bytes(4, "big") + listed.asbytes())
+            connection.recv(1024)  # until it is let go of
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "odd"))
+        listener.listen()
+        thread = threading.Thread(target=lambda: answer(listener.accept()[0]))
+        thread.start()
+        options = (f"IdentityAgent={tmp_path}/odd", f"IdentityFile={tmp_path}/none")
+        error = connect_error(sshd.options(key_filename=None, extra_options=options))
+        thread.join()
+    assert "2 agent keys: of the type webauthn-sk-ecdsa-sha2-nistp256@openssh.com, which only" in error.message
+    assert "PubkeyAcceptedAlgorithms" not in error.message
+
+
 def test_a_locked_agent_is_told_and_does_not_break_the_connection(
     sshd: OpenSSHServer, tmp_path: Path
 ) -> None:

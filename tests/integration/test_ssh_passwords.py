@@ -9,6 +9,7 @@ import pytest
 from paramiko.common import (
     AUTH_FAILED,
     AUTH_PARTIALLY_SUCCESSFUL,
+    AUTH_SUCCESSFUL,
     cMSG_EXT_INFO,
     cMSG_USERAUTH_INFO_REQUEST,
 )
@@ -239,3 +240,39 @@ def test_a_key_and_a_password_are_both_needed(tmp_path: Path) -> None:
             else:
                 with running(options, "true"):
                     pass
+
+
+def test_a_server_that_wants_the_password_first_gets_the_key_after_it(tmp_path: Path) -> None:
+    class First(PasswordServer):
+        def check_auth_password(self, username: str, password: str) -> int:
+            right = super().check_auth_password(username, password) == AUTH_SUCCESSFUL
+            if right:
+                self.takes = "publickey"
+            return AUTH_PARTIALLY_SUCCESSFUL if right else AUTH_FAILED
+
+        def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+            self.heard.append("publickey")
+            return AUTH_SUCCESSFUL if self.takes == "publickey" and key.asbytes() == right_key else AUTH_FAILED
+
+    make_key(tmp_path / "right")
+    make_key(tmp_path / "wrong")
+    right_key = paramiko.Ed25519Key.from_private_key_file(str(tmp_path / "right")).asbytes()
+    for key, password in (("right", "open sesame"), ("wrong", "open sesame"), ("right", "wrong")):
+        rules = First("password")
+        with one_client_server(rules, tmp_path) as settings:
+            options = SSHOptions.parse(
+                "127.0.0.1",
+                password=password,
+                key_filename=tmp_path / key,
+                extra_options=("IdentityAgent=none",),
+                **settings,
+            )
+            if (key, password) == ("right", "open sesame"):
+                with running(options, "true"):
+                    pass
+                assert rules.heard == ["publickey", "password", "publickey"]
+                continue
+            error = connect_error(options)
+        assert "not looked at, for the server takes password" in error.message
+        assert ("SHA256:" in error.message.rpartition(": rejected")[0].rpartition("; ")[2]) == (key == "wrong")
+        assert "the server does not take one" not in error.message

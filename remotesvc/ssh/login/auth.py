@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 
 import paramiko
 
@@ -20,8 +21,8 @@ from ..interview import Interview
 from ..paths.packets import farewell_of
 from . import keyfile
 from .agent import Agent, AgentError, AgentKey
-from .candidates import MAX_TRIES, Candidate, arrange
-from .dialogue import Login, Respond
+from .candidates import MAX_TRIES, Candidate, arrange, objection
+from .dialogue import Answer, Login, Respond
 from .keyring import KeyRing
 from .record import PASSWORD_METHODS, Record
 from .tried import empty_agent
@@ -61,7 +62,7 @@ class _Attempts:
         self._login = Login(transport, host.user)
         self._record = Record()
         # Made when first needed, and gone on with when a server wants a second key.
-        self._candidates = self._arranged()
+        self._candidates: Iterator[Candidate] = self._arranged()
         self._spent: set[str] = set()
 
     @property
@@ -123,14 +124,21 @@ class _Attempts:
 
     def _arranged(self) -> Iterator[Candidate]:
         record = self._record
-        passwords = any(method in PASSWORD_METHODS for method in self._methods())
-        limit = MAX_TRIES - passwords
-        found = arrange(self._host, self._held(), self._load, limit, record.tried)
-        for candidate in found:
-            if record.failures >= limit:
-                record.tried.append(f"{candidate.label}: left out, servers count attempts")
-            else:
+        named, others, files = arrange(self._host, self._held(), self._load, record.tried)
+        kept = sum(not objection(candidate, self._host) for candidate in files)
+        for group, behind in ((named, 0), (others, kept), (files, 0)):
+            for position, candidate in enumerate(group):
+                # By what was counted so far: nobody knows before which keys will be shown.
+                if record.failures + behind >= self._tries():
+                    left = len(group) - position
+                    which = f"{left} agent keys" if group is others else ", ".join(c.label for c in group[position:])
+                    record.tried.append(f"{which} left out, servers count attempts")
+                    break
                 yield candidate
+
+    def _tries(self) -> int:
+        """How often a server may say no before it is the password's turn, if there is one to say."""
+        return MAX_TRIES - any(method in PASSWORD_METHODS and method not in self._spent for method in self._methods())
 
     def _held(self) -> list[AgentKey]:
         if self._host.identity_agent is None:
@@ -154,21 +162,23 @@ class _Attempts:
             if candidate.blob is None:  # a PEM file: what key it is only its content tells
                 candidate = candidate.with_key(candidate.load())
             blob = candidate.blob or b""
-            allowed = self._host.public_key_algorithms
-            algorithm = self._login.algorithm(candidate.key_type, allowed, self._deadline)
-            if not algorithm:
-                raise keyfile.Unusable("left out by PubkeyAcceptedAlgorithms in ssh_config")
-            if (size := candidate.rsa_size) and size < self._host.required_rsa_size:
-                raise keyfile.Unusable(f"has {size} bits, RequiredRSASize is {self._host.required_rsa_size}")
+            if why := objection(candidate, self._host):
+                raise keyfile.Unusable(why)
+            algorithms = candidate.algorithms(self._host.public_key_algorithms)
+            algorithm = self._login.algorithm(algorithms, self._deadline)
+            answer = Answer("welcome")
             if candidate.costly:
                 answer = self._login.would_do(algorithm, blob, self._deadline)
-                if answer.kind != "welcome":
-                    return self._record.take(answer, candidate.shown)
-            answer = self._login.show_key(candidate.load(), algorithm, blob, self._deadline)
+            if answer.kind == "welcome":
+                answer = self._login.show_key(candidate.load(), algorithm, blob, self._deadline)
         except (keyfile.Unusable, AgentError) as error:
             self._record.tried.append(f"{candidate.label}: {error}")
             return False
-        return self._record.take(answer, candidate.shown)
+        named = answer.methods if answer.kind == "no" and self._record.offered is None else ()
+        early = bool(named) and "publickey" not in named
+        if early:  # shown before the server had named its methods, and not looked at: keys may have their turn later
+            self._candidates = chain([candidate], self._candidates)
+        return self._record.take(answer, candidate.shown, early=early)
 
     # -- passwords
 
@@ -191,6 +201,8 @@ class _Attempts:
 
     def failure(self) -> AuthenticationError | ConnectTimeout:
         """The error for the caller."""
+        if self._record.failures >= MAX_TRIES:
+            next(self._candidates, None)  # there is none: it notes those that are left out
         if self._record.late or time.monotonic() >= self._deadline:
             return self._record.timeout(self._host, self._said())
         return self._record.failure(self._host, self._said(), self._transport.is_active(), self._methods())

@@ -2,15 +2,16 @@
 
 As OpenSSH does: certificates named by CertificateFile, keys (and certificates beside them) that an identity
 file names and the agent holds, the agent's other keys unless IdentitiesOnly, the remaining identity files. A
-server ends a connection after MaxAuthTries failures (6 by default), so of more candidates than that, the
-agent keys nobody named are the ones left out.
+server ends a connection after MaxAuthTries failures (6 by default), so of more keys than it would look at, those
+of the agent that nobody named are the ones left out.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import paramiko
@@ -18,6 +19,7 @@ from paramiko.message import Message
 
 from ..configuration.resolved import ResolvedHost
 from ..hostkeys import certificate, known_hosts
+from ..hostkeys.algorithms import RSA, SUFFIX, USER_KEYS
 from . import keyfile
 from .agent import AgentKey
 
@@ -51,6 +53,11 @@ class Candidate:
         """ "ssh-ed25519", or a certificate's "ssh-ed25519-cert-v01@openssh.com"."""
         return _type(self.blob or b"")
 
+    def algorithms(self, allowed: Sequence[str]) -> list[str]:
+        """Those of `allowed` by which it can sign, best first: its own name, but for RSA."""
+        plain, suffix = self.key_type.removesuffix(SUFFIX), SUFFIX if self.key_type.endswith(SUFFIX) else ""
+        return [name + suffix for name in (RSA if plain == "ssh-rsa" else (plain,)) if name + suffix in allowed]
+
     @property
     def rsa_size(self) -> int:
         """Bits of an RSA key; 0 for other types."""
@@ -68,8 +75,24 @@ class Candidate:
         return f"{self.label} ({self.key_type} {fingerprint(self.blob)}{_lateness(self.blob)})"
 
 
-def arrange(host: ResolvedHost, held: list[AgentKey], load: Load, limit: int, left_out: list[str]) -> list[Candidate]:
-    """The candidates for `host`, at most `limit` unless more were named, given the keys `held` by the agent.
+def objection(candidate: Candidate, host: ResolvedHost) -> str:
+    """Why `host` is not shown a key, as far as that can be told without a file's secret part; "" if it is."""
+    if candidate.blob is None:
+        return ""
+    if not candidate.algorithms(USER_KEYS):
+        return f"of the type {candidate.key_type[:64]}, which only --transport openssh may have"
+    if not candidate.algorithms(host.public_key_algorithms):
+        return "left out by PubkeyAcceptedAlgorithms in ssh_config"
+    if (size := candidate.rsa_size) and size < host.required_rsa_size:
+        return f"has {size} bits, RequiredRSASize is {host.required_rsa_size}"
+    return ""
+
+
+def arrange(
+    host: ResolvedHost, held: list[AgentKey], load: Load, left_out: list[str]
+) -> tuple[list[Candidate], list[Candidate], list[Candidate]]:
+    """The candidates for `host`, given the keys `held` by the agent: those named that it holds, its others, and those
+    in files alone.
 
     `load` reads the private key in a file. What is not tried is added to `left_out` in a few words.
     """
@@ -96,10 +119,10 @@ def arrange(host: ResolvedHost, held: list[AgentKey], load: Load, limit: int, le
     if host.identities_only and others:
         left_out.append(f"{len(others)} agent keys left out, IdentitiesOnly")
         others = []
-    room = max(limit - len(certificates) - len(named) - len(rest), 0)
-    if len(others) > room:
-        left_out.append(f"{len(others) - room} agent keys left out, servers count attempts")
-    return certificates + named + others[:room] + rest
+    objections = [objection(candidate, host) for candidate in others]
+    left_out.extend(f"{count} agent keys: {why}" for why, count in Counter(filter(None, objections)).items())
+    others = [candidate for candidate, why in zip(others, objections, strict=True) if not why]
+    return certificates + named, others, rest
 
 
 class _FileKey:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import paramiko
@@ -27,7 +27,7 @@ from paramiko.common import (
 )
 from paramiko.message import Message
 
-from ..hostkeys.algorithms import RSA, SUFFIX
+from ..hostkeys.algorithms import SUFFIX
 
 Handler = Callable[[Message], None]
 Respond = Callable[[list[tuple[str, bool]]], list[str]]
@@ -130,26 +130,19 @@ class Login(AuthHandler):
 
         return self._request("keyboard-interactive", deadline, write)
 
-    def algorithm(self, key_type: str, allowed: tuple[str, ...], deadline: float) -> str:
-        """The signature algorithm for a key (or certificate) type: its own name, but for RSA; "" if none is
-        among those `allowed`.
+    def algorithm(self, ours: Sequence[str], deadline: float) -> str:
+        """That of `ours`, best first, by which to sign for this server.
 
-        Which of those for RSA keys the server knows, it has said by the time it accepts the service.
+        Which of several the server knows, it has said by the time it accepts the service.
         """
-        if key_type not in ("ssh-rsa", "ssh-rsa" + SUFFIX):
-            return key_type if key_type in allowed else ""
-        suffix = SUFFIX if key_type.endswith(SUFFIX) else ""
-        ours = [name + suffix for name in RSA if name + suffix in allowed]
-        if not ours:
-            return ""
-        if not self._extensions():
+        if len(ours) > 1 and not self._extensions():
             self._ask_for_service()
             while not self._accepted.wait(0.1) and self._client.is_active() and time.monotonic() < deadline:
                 pass
         offered = self._extensions().get("server-sig-algs", b"")
         names = offered.decode("ascii", "replace").split(",") if isinstance(offered, bytes) else []
         # A server that names neither is asked with the better one: it cannot have meant SHA-1 for us.
-        return next((name for name in ours if name.removesuffix(suffix) in names), ours[0])
+        return next((name for name in ours if name.removesuffix(SUFFIX) in names), ours[0])
 
     def _extensions(self) -> dict[str, bytes]:
         return dict(vars(self._client).get("server_extensions") or {})

@@ -27,8 +27,9 @@ class Record:
     question: str = ""
     """What the server asked that nobody here can answer."""
 
-    def take(self, answer: Answer, what: str = "", question: str = "") -> bool:
-        """Note the answer to `what`, which left the server's `question` open; True if we are in."""
+    def take(self, answer: Answer, what: str = "", question: str = "", early: bool = False) -> bool:
+        """Note the answer to `what`, which left the server's `question` open; True if we are in. `early`: the server
+        did not look at it."""
         if answer.kind == "in":
             return True
         if answer.methods:
@@ -39,7 +40,7 @@ class Record:
         if not what:
             return False
         outcome = {
-            "no": "rejected",
+            "no": "not looked at, for the server takes " + ", ".join(answer.methods) if early else "rejected",
             "partial": "accepted, but the server asks for more: " + ", ".join(answer.methods),
             "expired": "right, but it has expired and must be changed; log in with ssh once",
             "closed": "the server closed the connection",
@@ -84,7 +85,9 @@ class Record:
 
     def _all(self, host: ResolvedHost) -> str:
         tried = list(self.tried)
-        if host.options.password is not None and self.offered and not {*PASSWORD_METHODS}.intersection(self.offered):
+        said = any(entry.startswith("password") for entry in tried)
+        if (host.options.password is not None and self.offered and not said
+                and not {*PASSWORD_METHODS}.intersection(self.offered)):
             tried.append("password: the server does not take one")
         return "; ".join(tried) or NOTHING
 
