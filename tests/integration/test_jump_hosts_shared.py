@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
+from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA
 
 from remotesvc import ConnectTimeout
 from remotesvc.ssh import SSHOptions
@@ -19,7 +21,9 @@ from remotesvc.ssh.jump_hosts import HANDSHAKES, JumpHosts
 from remotesvc.ssh.keyexchange import Turn
 from remotesvc.ssh.login.keyring import KeyRing
 from remotesvc.ssh.paths.socket import Stream
-from tests.integration.ssh_servers import OpenSSHServer, make_key, openssh_server
+from remotesvc.ssh.paths.tunnel import WINDOW, Tunnel
+from tests.integration.password_server import PasswordServer
+from tests.integration.ssh_servers import OpenSSHServer, make_key, one_client_server, openssh_server, running
 from tests.integration.test_asked_together import blocked
 from tests.kernel.contexts import LIMIT, until
 
@@ -138,6 +142,43 @@ def test_hosts_that_do_not_answer_keep_nobody_waiting(through: Callable[..., SSH
         ways.close()  # they need not go on
         for connection in connections:
             connection.close()
+
+
+def test_a_jump_host_that_sends_more_than_it_was_granted_is_left(tmp_path: Path) -> None:
+    class Flooding(PasswordServer):
+        def check_channel_direct_tcpip_request(self, number: int, origin: object, destination: object) -> int:
+            return paramiko.common.OPEN_SUCCEEDED
+
+    def flood() -> None:
+        channel = transports[0].accept(LIMIT)
+        assert channel is not None
+        for kind in (MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA):
+            for _ in range(WINDOW // 32000 + 3):
+                message = paramiko.Message()
+                message.add_byte(bytes([kind]))
+                message.add_int(channel.remote_chanid)
+                if kind == MSG_CHANNEL_EXTENDED_DATA:
+                    message.add_int(1)
+                message.add_string(bytes(32000))
+                transports[0]._send_user_message(message)  # type: ignore[attr-defined]
+        channel.close()
+
+    transports: list[paramiko.Transport] = []
+    with one_client_server(Flooding("password"), tmp_path, transports.append) as settings:
+        none = ("IdentityAgent=none",)
+        options = SSHOptions.parse("127.0.0.1", password="open sesame", extra_options=none, **settings)
+        with running(options, "true") as got:
+            assert transports[0].accept(LIMIT) is not None  # the program's
+            thread = threading.Thread(target=flood)
+            thread.start()
+            channel = got.path.peer.transport.open_channel("direct-tcpip", ("inner", 22), ("", 0), window_size=WINDOW)
+            tunnel = Tunnel(channel, lambda: None)
+            thread.join(LIMIT)
+            until(lambda: channel.closed)
+            assert len(channel.in_buffer) + len(channel.in_stderr_buffer) <= WINDOW
+            with pytest.raises(paramiko.SSHException, match="the jump host sent more than it was granted"):
+                tunnel.recv(1)
+            tunnel.close()
 
 
 def test_keys_are_exchanged_in_turn(

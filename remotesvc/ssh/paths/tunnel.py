@@ -18,6 +18,9 @@ WINDOW = 8 * 1024 * 1024
 """Bytes a jump host may send ahead of us: all that it can make us keep, for each host behind it. Enough for
 80 MB/s at 100 ms."""
 
+_MOST = WINDOW + 32768
+"""Bytes that may wait here: a packet more than was granted, for who counts badly. paramiko holds nobody to it."""
+
 
 class Tunnel:
     """The stream through one channel. `release` is called once, when the channel is closed and done with."""
@@ -33,6 +36,21 @@ class Tunnel:
         self._channel = channel
         self._release = release
         self._lock = threading.Lock()
+        self._flooded = False
+        self._keep = channel.in_buffer.feed
+        channel.in_buffer.feed = self._feed  # type: ignore[method-assign]
+        channel.in_stderr_buffer.feed = _drop  # type: ignore[method-assign]
+
+    def _feed(self, data: bytes) -> None:
+        """Called by paramiko on the outer transport's thread."""
+        if self._flooded:
+            return
+        if len(self._channel.in_buffer) + len(data) > _MOST:
+            self._flooded = True
+            self._channel.in_buffer.empty()
+            self.sever()
+            return
+        self._keep(data)
 
     def settle(self) -> None:
         """Block without limit from now on."""
@@ -56,6 +74,8 @@ class Tunnel:
                 data = self._channel.recv(size)
             except TimeoutError:
                 continue
+            if self._flooded:
+                raise paramiko.SSHException("the jump host sent more than it was granted")
             if self.allowance is not None:
                 self.allowance -= len(data)
                 if self.allowance < 0:
@@ -103,3 +123,7 @@ class Tunnel:
         except (paramiko.SSHException, EOFError, OSError):
             pass  # the jump host is gone already
         self._release()
+
+
+def _drop(data: bytes) -> None:
+    """What would be a program's stderr: a tunnel has none, and nobody reads it."""
