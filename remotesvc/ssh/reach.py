@@ -15,6 +15,7 @@ from .configuration.hops import NO_FORWARDING
 from .configuration.resolved import ResolvedHost
 from .keyexchange import Again
 from .paths import dial
+from .paths.packets import farewell_of
 from .paths.proxy import CommandSocket
 from .paths.socket import Stream
 from .paths.tunnel import WINDOW, Tunnel
@@ -91,7 +92,7 @@ def through(peer: Peer, host: ResolvedHost, deadline: float, release: Callable[[
             hint=NO_FORWARDING if error.code == _PROHIBITED else "",
         )
         raise Again(refused, host.connection_attempts if error.code == _UNREACHABLE else 1) from error
-    except (paramiko.SSHException, EOFError, OSError) as error:
+    except Exception as error:  # paramiko passes on whatever its thread died of
         if "Timeout" in str(error) and peer.transport.is_active():
             raise ConnectTimeout(
                 f"{jump_host} did not reach {host.hostname} port {host.port} within the time allowed",
@@ -100,7 +101,10 @@ def through(peer: Peer, host: ResolvedHost, deadline: float, release: Callable[[
                 hint=f"The host may be down, or a firewall between it and {peer.host.name} drops the packets.",
             ) from error
         raise ConnectError(
-            f"the connection to {jump_host} broke: {str(error) or type(error).__name__}", host=host.name, stage="jump"
+            f"the connection to {jump_host} broke: {str(error) or type(error).__name__}",
+            host=host.name,
+            stage="jump",
+            diagnostics=farewell_of(peer.transport),
         ) from error
     tunnel = Tunnel(channel, release)
     tunnel.deadline = deadline

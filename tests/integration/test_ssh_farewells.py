@@ -15,6 +15,7 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from paramiko.common import MSG_UNIMPLEMENTED
 
 from remotesvc.bootstrap.unreachable import UnknownHost
 from remotesvc.ssh import SSHOptions
@@ -72,6 +73,80 @@ def test_why_a_server_leaves_before_it_runs_a_program(tmp_path: Path) -> None:
         error = connect_error(SSHOptions.parse("127.0.0.1", extra_options=("IdentityAgent=none",), **reach))
     assert error.stage == "open"
     assert "down for maintenance" in str(error)
+
+
+class Says(paramiko.ServerInterface):
+    """Lets anybody in, and sends a message at the stage that its name is given for: "open", "exec" or "running"."""
+
+    def __init__(self, stage: str, *fields: bytes | int) -> None:
+        self.stage = stage
+        self.message = paramiko.Message()
+        for field in fields:
+            self.message.add_int(field) if isinstance(field, int) else self.message.add_bytes(field)
+        self.transport: paramiko.Transport | None = None
+
+    def greet(self, transport: paramiko.Transport) -> None:
+        self.transport = transport
+
+    def now(self, stage: str) -> None:
+        if stage == self.stage and self.transport is not None:
+            self.transport._send_message(self.message)  # type: ignore[attr-defined]
+
+    def check_auth_none(self, username: str) -> int:
+        return paramiko.common.AUTH_SUCCESSFUL
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        self.now("open")
+        return paramiko.common.OPEN_SUCCEEDED
+
+    def check_channel_direct_tcpip_request(self, number: int, origin: object, destination: object) -> int:
+        return self.check_channel_request("direct-tcpip", number)
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        self.now("exec")
+        return True
+
+    def check_channel_env_request(self, channel: paramiko.Channel, name: bytes, value: bytes) -> bool:
+        return False
+
+
+FAREWELL = (b"\x01", 11, 7, b"adi\xf3s \x1b", 0)  # not UTF-8, and a character that commands a terminal
+
+
+@pytest.mark.parametrize("stage", ["open", "exec", "jump"])
+def test_a_farewell_in_another_encoding_is_told(stage: str, tmp_path: Path) -> None:
+    rules = Says("exec" if stage == "exec" else "open", *FAREWELL)
+    with one_client_server(rules, tmp_path, rules.greet) as reach:
+        options = SSHOptions.parse("127.0.0.1", extra_options=("IdentityAgent=none",), **reach)
+        if stage == "jump":
+            options = SSHOptions.parse("inner", jump=[options], ssh_config="none")
+        error = connect_error(options)
+    assert error.stage == stage
+    assert "adi\ufffds \\x1b" in str(error)
+
+
+def test_why_a_server_ends_a_connection_that_stands_is_told(tmp_path: Path) -> None:
+    rules = Says("running", *FAREWELL)
+    with one_client_server(rules, tmp_path, rules.greet) as reach:
+        options = SSHOptions.parse("127.0.0.1", extra_options=("IdentityAgent=none",), **reach)
+        with running(options, "true") as got:
+            rules.now("running")
+            assert got.wait_end() == "the server closed the connection: adi\ufffds \\x1b"
+
+
+def test_a_message_of_an_unknown_number_is_answered_and_ends_nothing(tmp_path: Path) -> None:
+    rules = Says("open", b"\xc0")
+    unknown: list[int] = []
+
+    def greet(transport: paramiko.Transport) -> None:
+        rules.greet(transport)
+        handlers = {MSG_UNIMPLEMENTED: lambda message: unknown.append(message.get_int())}
+        transport._handler_table = {**transport._handler_table, **handlers}  # type: ignore[attr-defined]
+
+    with one_client_server(rules, tmp_path, greet) as reach:
+        options = SSHOptions.parse("127.0.0.1", extra_options=("IdentityAgent=none",), **reach)
+        with running(options, "true"):
+            until(lambda: len(unknown) == 1)
 
 
 def test_an_address_to_bind_that_does_not_resolve_is_not_the_hosts(sshd: OpenSSHServer) -> None:

@@ -154,6 +154,8 @@ def test_failures_after_the_program_was_asked_for() -> None:
     assert isinstance(refused, ConnectError) and refused.stage == "exec"
     lost = openssh_errors.broken(progress(begun + "Timeout, server web1 not responding.\n"), host(), 255)
     assert isinstance(lost, Lost)
+    told = begun + "Received disconnect from web1 port 22:2: maintenance\nDisconnected from web1 port 22\n"
+    assert "2: maintenance" in str(openssh_errors.broken(progress(told), host(), 255))
     assert openssh_errors.broken(progress(begun), host(), 127) is None
 
 

@@ -92,7 +92,10 @@ def broken(progress: Progress, host: OpenSSHHost, status: int | None) -> Connect
 
 def hangup(progress: Progress) -> str:
     """What ssh said of the end of its connection; empty if it said nothing."""
-    return next((line for line in reversed(progress.said) if _HANGUP.fullmatch(line)), "")
+    ends = [line for line in progress.said if _HANGUP.fullmatch(line)]
+    # That one says why, those behind it only that it is so.
+    told = [line for line in ends if line.startswith("Received disconnect")]
+    return next(reversed(told or ends), "")
 
 
 def busy(progress: Progress) -> bool:

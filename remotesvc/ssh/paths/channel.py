@@ -19,10 +19,12 @@ from collections.abc import Callable, Sequence
 
 import paramiko
 
+from remotesvc.escape import one_line
+
 from ..noise import Noise
 from ..peer import Peer
 from .ending import end_program
-from .packets import GuardedPacketizer, signal_number
+from .packets import GuardedPacketizer, farewell_of, signal_number
 from .packing import PACKET, Buffer, packed
 from .socket import TunedSocket
 
@@ -148,6 +150,9 @@ class ParamikoPath:
             if status < 0:
                 return f"the remote program was killed by signal {-status}"
             return f"the remote program ended with status {status}"
+        farewell = farewell_of(self.peer.transport)
+        if farewell:
+            return f"the server closed the connection: {one_line(farewell)}"
         error = self.peer.transport.get_exception()
         if error is None or isinstance(error, EOFError):
             over = self._channel.closed

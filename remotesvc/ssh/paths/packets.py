@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import paramiko
-from paramiko.common import MSG_CHANNEL_REQUEST, MSG_DISCONNECT, MSG_EXT_INFO
+from paramiko.common import MSG_CHANNEL_REQUEST, MSG_DISCONNECT, MSG_EXT_INFO, MSG_NAMES, cMSG_UNIMPLEMENTED
 from paramiko.message import Message
 from paramiko.packet import NeedRekeyException, Packetizer
 
@@ -22,6 +22,9 @@ GREETING_LIMIT = 32 * 1024
 
 PACKET_LIMIT = 256 * 1024 + 1024
 """The largest packet OpenSSH accepts, too; paramiko would go on collecting up to 4 GiB."""
+
+# The numbers whose meaning the method of a key exchange defines.
+_EXCHANGING = range(30, 50)
 
 # OpenSSH knows four.
 _MOST_EXTENSIONS = 64
@@ -80,11 +83,17 @@ class GuardedPacketizer(Packetizer):
             self._trigger_rekey()  # type: ignore[attr-defined]  # the stubs do not have it
             raise NeedRekeyException  # which has the transport's loop look whether it should
         kind, message = super().read_message()
+        while kind not in MSG_NAMES and kind not in _EXCHANGING and vars(self)["_initial_kex_done"]:
+            self._refuse(message)
+            kind, message = super().read_message()
         if kind == MSG_CHANNEL_REQUEST:
             self._note_signal(message)
         elif kind == MSG_DISCONNECT:
-            message.get_int()
+            code = message.get_int()
             self.farewell = message.get_binary()[:500].decode("utf-8", "replace")
+            message = Message()  # what paramiko cannot decode it dies of
+            message.add_int(code)
+            message.add_string(self.farewell)
             message.rewind()
         elif kind == MSG_EXT_INFO:
             # paramiko goes through as many as are announced, be there ever so few.
@@ -92,6 +101,13 @@ class GuardedPacketizer(Packetizer):
                 raise paramiko.SSHException("the server announces too many extensions")
             message.rewind()
         return kind, message
+
+    def _refuse(self, message: Message) -> None:
+        """Answer what has a number that paramiko does not know, and dies of, as RFC 4253, 11.4, wants it."""
+        answer = Message()
+        answer.add_byte(cMSG_UNIMPLEMENTED)
+        answer.add_int(message.seqno)
+        self.send_message(answer)
 
     def _note_signal(self, message: Message) -> None:
         """paramiko has no handler for "exit-signal": without this a killed program has no status at all."""

@@ -42,7 +42,7 @@ def open_path(
                 raise
         peer.socket.settle()
         return path
-    except (paramiko.SSHException, EOFError, OSError) as error:
+    except Exception as error:  # paramiko passes on whatever its thread died of
         explained = _explain(peer, stage, error, path.reason if path else "")
         peer.close()
         raise explained from error
@@ -65,11 +65,12 @@ def _explain(peer: Peer, stage: str, error: Exception, reason: str) -> ConnectEr
             stage=stage,
             hint="MaxSessions 0 in sshd_config, or a key that may forward ports only, looks like this.",
         )
-    if stage == "exec" and peer.transport.is_active():
+    farewell = farewell_of(peer.transport)
+    if stage == "exec" and peer.transport.is_active() and not farewell:
         return ConnectError("the server does not let this user run a program", host=host, stage=stage)
     return ConnectError(
         f"the connection broke while {doing}: {reason or str(error) or type(error).__name__}",
         host=host,
         stage=stage,
-        diagnostics=farewell_of(peer.transport),
+        diagnostics=farewell,
     )
