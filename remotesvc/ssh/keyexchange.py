@@ -146,7 +146,7 @@ def _prepare(sock: Stream, trusted: HostKeys) -> ClientTransport:
     # A paramiko on an older cryptography has no ML-KEM.
     security.kex = tuple(name for name in host.kex_algorithms if name in security.kex)
     if host.compression:
-        transport.use_compression()
+        security.compression = ("zlib@openssh.com", "none")
     assert isinstance(transport.packetizer, GuardedPacketizer)
     transport.packetizer.rekey_after(*host.rekey_limit)
     return transport
@@ -185,6 +185,14 @@ def _explain(
     if sock.expired:
         return _too_slow(host, greeted, f"{said}\n{sock.said()}".strip())
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+        version = transport.remote_version.split("-")[1]
+        if version not in ("2.0", "1.99"):
+            return ConnectError(
+                f"the server speaks SSH {version[:16]} only",
+                host=host.name,
+                stage="kex",
+                hint="Versions before 2.0 are broken, and no program of today speaks them: update the server.",
+            )
         return ConnectError(
             f"no common algorithm: {error}",
             host=host.name,

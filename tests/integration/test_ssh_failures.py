@@ -215,6 +215,7 @@ def test_a_server_that_breaks_the_protocol(greeting: bytes) -> None:
         error, seconds = timed_error(options, 10.0)
     assert error.stage == "kex"
     assert seconds < 5
+    assert ("the server speaks SSH 1.5 only" in error.message) == greeting.startswith(b"SSH-1")
 
 
 @pytest.mark.parametrize("size", [PACKET_LIMIT + 1000, 2**32 - 1, 0, 3])

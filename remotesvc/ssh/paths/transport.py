@@ -8,6 +8,9 @@ While keys are exchanged anew nothing else may be sent (RFC 4253, 7.1), and para
 thread answers what the server still says meanwhile, the end of a channel for one: it would wait 30 seconds for keys
 that only it could take, and then end the connection.
 
+Of a server's key exchanges paramiko takes what ssh does not: another host key in a later one, signatures by another
+algorithm than was agreed on, groups and values by which anybody could know the secret. Each ends the connection here.
+
 Why a channel was refused paramiko keeps in one place for the whole connection. Behind a jump host many are opened at
 the same time: each has its own answer here.
 """
@@ -15,14 +18,17 @@ the same time: each has its own answer here.
 from __future__ import annotations
 
 import threading
+import zlib
 from collections.abc import Callable
 from typing import Any
 
 import paramiko
 from paramiko.common import CONNECTION_FAILED_CODE, cMSG_CHANNEL_REQUEST
+from paramiko.compress import ZlibCompressor
+from paramiko.kex_gex import KexGexSHA256
 
 from ..hostkeys import certificate
-from .packets import GuardedPacketizer
+from .packets import PACKET_LIMIT, GuardedPacketizer
 from .socket import Stream
 
 # When keys are exchanged a server has a few messages under way for each channel: windows, ends of programs, closes.
@@ -34,15 +40,43 @@ _OLD_NAME, _NAME = "curve25519-sha256@libssh.org", "curve25519-sha256"
 _EXCHANGES = vars(paramiko.Transport)["_kex_info"]
 
 
+# Of the groups that a server chooses: OpenSSH's limits.
+_FEWEST_BITS, _MOST_BITS = 2048, 8192
+
+
+class _GroupExchange(KexGexSHA256):
+    min_bits = _FEWEST_BITS
+
+
+class Inflater:
+    """Decompresses packets, and none beyond the limit of a plain one: 250 KB could become 250 MB."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj()
+
+    def __call__(self, data: bytes) -> bytes:
+        plain = self._stream.decompress(data, PACKET_LIMIT + 1)
+        if len(plain) > PACKET_LIMIT:
+            raise paramiko.SSHException(f"the server compressed a packet of more than {PACKET_LIMIT} bytes")
+        return plain
+
+
 class ClientTransport(paramiko.Transport):
     """A client's side of an SSH connection on a stream; `host_key_algorithms` go to the server as given."""
 
-    _kex_info = {**_EXCHANGES, **({_NAME: _EXCHANGES[_OLD_NAME]} if _OLD_NAME in _EXCHANGES else {})}
+    _kex_info = {
+        **_EXCHANGES,
+        **({_NAME: _EXCHANGES[_OLD_NAME]} if _OLD_NAME in _EXCHANGES else {}),
+        _GroupExchange.name: _GroupExchange,
+    }
     _preferred_kex = tuple(_kex_info)
+    # Not "zlib", which begins before the host key is judged.
+    _compression_info = {"zlib@openssh.com": (ZlibCompressor, Inflater), "none": (None, None)}
 
     def __init__(self, socket: Stream, host_key_algorithms: tuple[str, ...]) -> None:
         super().__init__(socket, packetizer_class=GuardedPacketizer)  # type: ignore[arg-type]
         self._algorithms = host_key_algorithms
+        self._shown: bytes | None = None  # the host key of the first exchange
         self._held_back: list[paramiko.Message] = []  # what this thread has to say once there are new keys
         self._refused: dict[int, paramiko.ChannelException | None] = {}  # by the numbers of channels being opened
         self._own = threading.local()  # `number` of the channel that a thread opens
@@ -60,6 +94,26 @@ class ClientTransport(paramiko.Transport):
         # What was agreed on decides: a certificate nobody asked for proves no more than the key in it.
         agreed = str(vars(self)["host_key_type"])
         return blob if isinstance(blob, bytes) and agreed.endswith(certificate.SUFFIX) else None
+
+    def _set_K_H(self, secret: object, exchange_hash: bytes) -> None:
+        engine: Any = self.kex_engine
+        modulus = getattr(engine, "p", 0) or getattr(engine, "P", 0)  # what the others call P is a key
+        if modulus and isinstance(modulus, int):
+            if not _FEWEST_BITS <= modulus.bit_length() <= _MOST_BITS:
+                raise paramiko.SSHException(f"the server chose a group of {modulus.bit_length()} bits")
+            if not all(1 < value < modulus - 1 for value in (engine.e, engine.f)):
+                raise paramiko.SSHException("the server sent a value by which anybody would know the secret")
+        super()._set_K_H(secret, exchange_hash)  # type: ignore[misc]
+
+    def _verify_key(self, host_key: bytes, signature: bytes) -> None:
+        if self._shown not in (None, host_key):
+            raise paramiko.SSHException("the server showed another host key than before")
+        algorithm = paramiko.Message(signature).get_binary().decode("ascii", "replace")
+        agreed = str(vars(self)["host_key_type"]).removesuffix(certificate.SUFFIX)
+        if algorithm != agreed:
+            raise paramiko.SSHException(f"the server signed by {algorithm[:64]}, where {agreed} was agreed on")
+        super()._verify_key(host_key, signature)  # type: ignore[misc]
+        self._shown = host_key
 
     def kill(self, channel: paramiko.Channel) -> None:
         """Ask the server to kill what it runs for a channel (RFC 4254, 6.9), for which paramiko has no method."""
