@@ -22,7 +22,7 @@ from .configuration.options import MOST_HOPS, SSHOptions
 from .configuration.resolved import ResolvedHost
 from .configuration.ssh_says import Answers
 from .connect import Effort, connect
-from .keyexchange import Dial, Turn
+from .keyexchange import Dial, Turn, Turns
 from .paths.socket import Stream
 from .peer import Peer
 
@@ -44,7 +44,7 @@ class _Bastion:
     users: int = 0
     """Who holds it: those that are connecting through it, and every open tunnel."""
     opening: Once[Peer] = field(default_factory=Once)
-    turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(HANDSHAKES))
+    turns: Turns = field(default_factory=lambda: Turns(HANDSHAKES))
 
     @property
     def broken(self) -> bool:

@@ -25,7 +25,10 @@ from .paths.socket import Stream
 from .paths.transport import ClientTransport
 
 _TICK = 0.1
-"""Seconds after which a connection that waits for its turn looks whether it is still wanted."""
+"""Seconds after which a connection that waits for its turn looks who is silent, and whether it is still wanted."""
+
+_SILENT = 1.0
+"""Seconds of a key exchange, which takes some 30 ms and a round trip, after which others need not wait for its end."""
 
 LOG_CHANNEL = "remotesvc.ssh.paramiko"
 
@@ -45,41 +48,54 @@ class Again(Exception):
         """The server said that it has no room: it is worth as many as there is time for."""
 
 
-class Turn:
-    """When a host behind a jump host may exchange keys: as one of a few, once it has greeted. `deadline` is that of the
-    whole connection, and the time the turn takes to come does not count as that of the key exchange."""
+class Turns:
+    """Lets `most` at a time exchange keys. `changed` is held around what is `at_it`, with the time it began."""
 
-    def __init__(self, turns: threading.Semaphore, deadline: float, late: ConnectError) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.changed = threading.Condition()
+        self.at_it: dict[Turn, float] = {}
+
+    def free(self) -> bool:
+        """Is there room for one more? The lock is held."""
+        begun = time.monotonic() - _SILENT
+        return sum(since > begun for since in self.at_it.values()) < self.most
+
+
+class Turn:
+    """When a host behind a jump host may exchange keys: as one of a few, once it has sent what it proposes. `deadline`
+    is that of the whole connection, and the time the turn takes to come does not count as that of the key exchange."""
+
+    def __init__(self, turns: Turns, deadline: float, late: ConnectError) -> None:
         self._turns = turns
         self._deadline = deadline
         self.late = late
         self.missed = False
         """It did not come in time: `late` is the error."""
-        self._lock = threading.Lock()
-        self._taken = self._over = False
+        self._over = False
 
     def take(self, sock: Stream) -> None:
         """Wait for it. Raises EOFError if it does not come in time, or is not wanted any more."""
         started = time.monotonic()
-        while not self._turns.acquire(timeout=max(min(self._deadline - time.monotonic(), _TICK), 0.001)):
-            self.missed = time.monotonic() >= self._deadline
-            if self.missed or self._over:
-                raise EOFError
-        with self._lock:
+        with self._turns.changed:
+            while not self._over and not self._turns.free():
+                left = self._deadline - time.monotonic()
+                self.missed = left <= 0
+                if self.missed:
+                    raise EOFError
+                self._turns.changed.wait(min(left, _TICK))
             if self._over:
-                self._turns.release()
                 raise EOFError
-            self._taken = True
+            now = self._turns.at_it[self] = time.monotonic()
         if sock.deadline is not None:
-            sock.deadline = min(sock.deadline + time.monotonic() - started, self._deadline)
+            sock.deadline = min(sock.deadline + now - started, self._deadline)
 
     def give_back(self) -> None:
         """It is over, or not wanted any more."""
-        with self._lock:
+        with self._turns.changed:
             self._over = True
-            if self._taken:
-                self._taken = False
-                self._turns.release()
+            self._turns.at_it.pop(self, None)
+            self._turns.changed.notify()
 
 
 Connected = tuple[ClientTransport, Stream]
@@ -105,7 +121,7 @@ def handshake(
         sock.allowance = GREETING_LIMIT
         transport = _prepare(sock, trusted)
         if turn is not None:
-            transport.greeted = partial(turn.take, sock)
+            transport.proposed = partial(turn.take, sock)
         try:
             _exchange_keys(transport, sock, host)
         except ConnectError:

@@ -130,12 +130,25 @@ def through(server: OpenSSHServer, tmp_path: Path) -> Callable[..., SSHOptions]:
     return through
 
 
-def test_hosts_that_do_not_answer_keep_nobody_waiting(through: Callable[..., SSHOptions], ways: JumpHosts) -> None:
+@pytest.mark.parametrize("last_words", ["", "a greeting", "a proposal"])
+def test_hosts_that_do_not_answer_keep_nobody_waiting(
+    last_words: str, server: OpenSSHServer, through: Callable[..., SSHOptions], ways: JumpHosts
+) -> None:
     keys = KeyRing()
+    words = b"SSH-2.0-x\r\n" if last_words else b""
+    if last_words == "a proposal":
+        with socket.create_connection((server.host, server.port)) as real:
+            real.sendall(words)
+            got = b""
+            while len(got) < 500:  # the greeting, and all of what OpenSSH proposes: it is one write
+                got += real.recv(65536)
+            words = got
     with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(2 * HANDSHAKES) as pool:
         dead = through(port=silent.getsockname()[1])
         before = [pool.submit(log_in, ways, dead, keys) for _ in range(HANDSHAKES + 2)]
         connections = [silent.accept()[0] for _ in before]
+        for connection in connections:
+            connection.sendall(words)
         for login in [pool.submit(log_in, ways, through(), keys) for _ in range(3)]:
             login.result(LIMIT)
         assert not any(login.done() for login in before)
@@ -199,6 +212,7 @@ def test_keys_are_exchanged_in_turn(
             super().give_back()
 
     monkeypatch.setattr("remotesvc.ssh.jump_hosts.HANDSHAKES", 1)
+    monkeypatch.setattr("remotesvc.ssh.keyexchange._SILENT", LIMIT)
     monkeypatch.setattr("remotesvc.ssh.jump_hosts.Turn", Watched)
     with ThreadPoolExecutor(3) as pool:
         for login in [pool.submit(log_in, ways, through(), keys) for _ in range(3)]:

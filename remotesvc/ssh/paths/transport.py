@@ -80,8 +80,9 @@ class ClientTransport(paramiko.Transport):
         self._held_back: list[paramiko.Message] = []  # what this thread has to say once there are new keys
         self._refused: dict[int, paramiko.ChannelException | None] = {}  # by the numbers of channels being opened
         self._own = threading.local()  # `number` of the channel that a thread opens
-        self.greeted: Callable[[], None] | None = None
-        """Called by this thread once the server has said that it speaks SSH. What it raises ends the connection."""
+        self.proposed: Callable[[], None] | None = None
+        """Called by this thread once the server has sent what it proposes for the first key exchange, which it does
+        unasked. What it raises ends the connection."""
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
@@ -154,10 +155,11 @@ class ClientTransport(paramiko.Transport):
         super()._parse_channel_open_failure(m)  # type: ignore[misc]
         self.saved_exception = None  # it is that of one channel, and would be given to whoever asks first
 
-    def _check_banner(self) -> None:
-        super()._check_banner()  # type: ignore[misc]
-        if self.greeted is not None:
-            self.greeted()
+    def _negotiate_keys(self, m: paramiko.Message) -> None:
+        proposed, self.proposed = self.proposed, None
+        if proposed is not None:
+            proposed()
+        super()._negotiate_keys(m)  # type: ignore[misc]
 
     def _send_user_message(self, data: paramiko.Message) -> None:
         if threading.current_thread() is self and not self.clear_to_send.is_set():
