@@ -30,6 +30,9 @@ from tests.integration.ssh_servers import OpenSSHServer, agent, connect_error, c
 pytest_plugins = ("tests.integration.sshd_fixture",)
 
 
+SSH_AGENT_FAILURE, SSH_AGENTC_REQUEST_IDENTITIES, SSH_AGENT_IDENTITIES_ANSWER = 5, 11, 12
+
+
 class Person:
     """Somebody at the terminal, who gives these answers in turn and then none."""
 
@@ -137,25 +140,38 @@ def test_agent_keys_that_are_not_shown_take_no_attempts(tmp_path: Path) -> None:
                 make_key(other, kind)
             with agent(tmp_path) as path:
                 environment = {**os.environ, "SSH_AUTH_SOCK": path}
-                # Those of the second round sign for another host alone.
-                there = tmp_path / "elsewhere"
-                there.write_text(f"elsewhere {make_key(tmp_path / f'host-{kind}')}\n")
-                constraint = ["-h", "elsewhere", "-H", str(there)] if kind == "ed25519" else []
+                # Those of the second round want a confirmation that nobody can give.
+                constraint = ["-c"] if kind == "ed25519" else []
                 for key in others:
                     subprocess.run(["ssh-add", "-q", *constraint, key], env=environment, check=True)
                 options = server.options(key_filename=None, extra_options=(*nothing, option))
                 error = connect_error(options)
+                assert ("refused to sign" in error.message) == (kind == "ed25519")
                 assert "servers count attempts" not in error.message
                 subprocess.run(["ssh-add", "-q", server.key_file], env=environment, check=True)
                 connects(options)
 
 
+def test_an_agent_key_that_is_constrained_to_a_host_logs_in_there_alone(tmp_path: Path) -> None:
+    with openssh_server(tmp_path / "right") as right, openssh_server(tmp_path / "wrong") as wrong:
+        (tmp_path / "wrong/authorized_keys").write_text((tmp_path / "right/user_ed25519.pub").read_text())
+        with agent(tmp_path) as path:
+            there = ["-h", f"[{right.host}]:{right.port}", "-H", right.known_hosts_file]
+            environment = {**os.environ, "SSH_AUTH_SOCK": path}
+            subprocess.run(["ssh-add", "-q", *there, right.key_file], env=environment, check=True)
+            nothing = (f"IdentityAgent={path}", f"IdentityFile={tmp_path}/none")
+            connects(right.options(key_filename=None, extra_options=nothing))
+            error = connect_error(wrong.options(key_filename=None, extra_options=nothing))
+            assert "holds no key that can be used" in error.message
+
+
 def test_agent_keys_of_types_that_are_not_known_here_are_told(sshd: OpenSSHServer, tmp_path: Path) -> None:
     def answer(connection: socket.socket) -> None:
         with connection:
-            connection.recv(1024)
+            while (request := connection.recv(1024)) and request[4] != SSH_AGENTC_REQUEST_IDENTITIES:
+                connection.sendall(bytes([0, 0, 0, 1, SSH_AGENT_FAILURE]))
             listed = Message()
-            listed.add_byte(b"\x0c")
+            listed.add_byte(bytes([SSH_AGENT_IDENTITIES_ANSWER]))
             listed.add_int(2)
             for number in b"ab":
                 blob = Message()

@@ -15,6 +15,7 @@ from paramiko.message import Message
 from ..hostkeys.algorithms import SUFFIX
 
 _REQUEST_IDENTITIES, _IDENTITIES_ANSWER, _SIGN_REQUEST, _SIGN_RESPONSE = 11, 12, 13, 14
+_EXTENSION = 27
 _FLAGS = {"rsa-sha2-256": 2, "rsa-sha2-512": 4}
 # OpenSSH's own limit for one message.
 _LONGEST = 256 * 1024
@@ -38,6 +39,17 @@ class Agent:
         except OSError as error:
             self._socket.close()
             raise AgentError(f"no ssh-agent at {path}: {error.strerror or error}") from error
+
+    def bind(self, host_key: bytes, signature: bytes, session: bytes) -> None:
+        """Tell whom the signatures of this connection are for, and prove it: keys that are constrained to
+        destinations (`ssh-add -h`) sign for no other. An agent that knows no constraints refuses, and need not know.
+        """
+        request = Message()
+        request.add_byte(bytes([_EXTENSION]))
+        for field in (b"session-bind@openssh.com", host_key, session, signature):
+            request.add_string(field)
+        request.add_boolean(False)  # it is not forwarded
+        self.ask(request.asbytes())
 
     def keys(self) -> list[AgentKey]:
         """The keys the agent holds now, in its order. Raises AgentError."""

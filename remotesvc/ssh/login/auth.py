@@ -19,6 +19,7 @@ from remotesvc.bootstrap.unreachable import AuthenticationError, ConnectTimeout
 from ..configuration.resolved import ResolvedHost
 from ..interview import Interview
 from ..paths.packets import farewell_of
+from ..paths.transport import ClientTransport
 from . import keyfile
 from .agent import Agent, AgentError, AgentKey
 from .candidates import MAX_TRIES, Candidate, arrange, objection
@@ -29,7 +30,7 @@ from .tried import empty_agent
 
 
 def authenticate(
-    transport: paramiko.Transport, host: ResolvedHost, deadline: float, keys: KeyRing, interview: Interview
+    transport: ClientTransport, host: ResolvedHost, deadline: float, keys: KeyRing, interview: Interview
 ) -> None:
     """Log in as `host.user` before `deadline` (monotonic; the time that answers take does not count).
 
@@ -46,7 +47,7 @@ class _Attempts:
 
     def __init__(
         self,
-        transport: paramiko.Transport,
+        transport: ClientTransport,
         host: ResolvedHost,
         deadline: float,
         keys: KeyRing,
@@ -146,6 +147,8 @@ class _Attempts:
         try:
             agent = Agent(self._host.identity_agent, lambda: self._deadline - time.monotonic())
             self._stack.callback(agent.close)
+            if self._transport.session_id is not None and self._transport.proof is not None:
+                agent.bind(*self._transport.proof, self._transport.session_id)
             keys = agent.keys()
             if not keys:
                 self._record.tried.append(empty_agent(agent.path))

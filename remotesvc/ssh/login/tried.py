@@ -7,4 +7,4 @@ NOTHING = "nothing: no agent, no key file and no password"
 
 def empty_agent(path: str) -> str:
     """Of an agent that is there. One that is locked says that it holds nothing."""
-    return f"the ssh-agent at {path} holds no key that can be used (empty or locked)"
+    return f"the ssh-agent at {path} holds no key that can be used (empty, locked, or all are for other hosts)"

@@ -76,7 +76,8 @@ class ClientTransport(paramiko.Transport):
     def __init__(self, socket: Stream, host_key_algorithms: tuple[str, ...]) -> None:
         super().__init__(socket, packetizer_class=GuardedPacketizer)  # type: ignore[arg-type]
         self._algorithms = host_key_algorithms
-        self._shown: bytes | None = None  # the host key of the first exchange
+        self.proof: tuple[bytes, bytes] | None = None
+        """The host key of the first exchange, in wire form, and its signature of the session's id."""
         self._held_back: list[paramiko.Message] = []  # what this thread has to say once there are new keys
         self._refused: dict[int, paramiko.ChannelException | None] = {}  # by the numbers of channels being opened
         self._own = threading.local()  # `number` of the channel that a thread opens
@@ -107,14 +108,14 @@ class ClientTransport(paramiko.Transport):
         super()._set_K_H(secret, exchange_hash)  # type: ignore[misc]
 
     def _verify_key(self, host_key: bytes, signature: bytes) -> None:
-        if self._shown not in (None, host_key):
+        if self.proof is not None and self.proof[0] != host_key:
             raise paramiko.SSHException("the server showed another host key than before")
         algorithm = paramiko.Message(signature).get_binary().decode("ascii", "replace")
         agreed = str(vars(self)["host_key_type"]).removesuffix(certificate.SUFFIX)
         if algorithm != agreed:
             raise paramiko.SSHException(f"the server signed by {algorithm[:64]}, where {agreed} was agreed on")
         super()._verify_key(host_key, signature)  # type: ignore[misc]
-        self._shown = host_key
+        self.proof = self.proof or (host_key, signature)
 
     def kill(self, channel: paramiko.Channel) -> None:
         """Ask the server to kill what it runs for a channel (RFC 4254, 6.9), for which paramiko has no method."""
