@@ -12,6 +12,7 @@ from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.ssh.configuration.options import SSHOptions
 from remotesvc.ssh.login.keyring import KeyRing
 from remotesvc.ssh.openssh.askpass import AskpassServer
+from remotesvc.ssh.openssh.plan import marks_questions
 from remotesvc.ssh.openssh.replies import Asked, Replies, Secretary
 
 
@@ -58,6 +59,18 @@ def test_a_server_cannot_ask_for_a_passphrase() -> None:
     assert ask(found, "Enter passphrase for key '/home/ann/.ssh/id': ", "keyboard-interactive") is None
     assert ask(found, "Enter passphrase for key '/home/ann/.ssh/id': ") == "s"
     assert ask(found, "Enter passphrase for key '/home/ann/.ssh/id': ") is None
+
+
+def test_an_old_ssh_that_does_not_say_who_asks_gives_no_passphrase_to_a_jump_host() -> None:
+    text = "Enter passphrase for key '/home/ann/.ssh/id': "
+    person = Person("right", "mine to judge")
+    secretary = Secretary(KeyRing(person))
+    options = SSHOptions("web1", passphrase=Secret("s"))
+    assert ask(Replies(options, Secretary(KeyRing()), marks=False), text) is None
+    assert ask(Replies(options, Secretary(KeyRing()), marks=False), text, "publickey") == "s"
+    assert ask(Replies(SSHOptions("web1"), secretary, marks=False), text, "publickey") == "right"
+    assert ask(Replies(SSHOptions("web2"), secretary, marks=False), text) == "mine to judge"
+    assert marks_questions({"pubkeyacceptedalgorithms": []}) and not marks_questions({"pubkeyacceptedkeytypes": []})
 
 
 def test_a_person_is_asked_once_a_key_and_again_if_it_was_wrong() -> None:

@@ -60,7 +60,8 @@ def open(
         asks = secretary.questions is not None and values.get("batchmode") != ["yes"]
         replies = None
         if asks or options.password is not None or options.passphrase is not None:
-            replies = Replies(options, secretary if asks else Secretary(KeyRing()))
+            marks = host.direct or openssh_plan.marks_questions(values)
+            replies = Replies(options, secretary if asks else Secretary(KeyRing()), marks)
 
         def attempt() -> OpenSSHPath:
             askpass = AskpassServer(replies)

@@ -91,6 +91,11 @@ def stricter(host: OpenSSHHost, known: KnownHosts) -> str:
     return "yes" if any(not entry.marker for entry in known.named(host.names[0])) else host.strict
 
 
+def marks_questions(values: Values) -> bool:
+    """Does this ssh put "(user@host)" in front of what a server asks? From 8.5 on, which gave this keyword its name."""
+    return "pubkeyacceptedalgorithms" in values
+
+
 def command_line(
     program: str, options: SSHOptions, values: Values, strict: str, log: str, asks: bool, command: str
 ) -> list[str]:

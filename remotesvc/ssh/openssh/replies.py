@@ -60,10 +60,15 @@ class Secretary:
 
 
 class Replies:
-    """What one `ssh` is answered."""
+    """What one `ssh` is answered.
 
-    def __init__(self, options: SSHOptions, secretary: Secretary) -> None:
+    `marks`: it puts the name of whoever asks in front of what a server asks. One that does not may be passing on the
+    words of a jump host, which can be those that ssh asks for a passphrase with: a person has to judge them.
+    """
+
+    def __init__(self, options: SSHOptions, secretary: Secretary, marks: bool = True) -> None:
         self._options = options
+        self._marks = marks
         self._secretary = secretary
         self._password_said: set[str] = set()
         self._asked_for: dict[str, int] = {}
@@ -74,7 +79,7 @@ class Replies:
         if _HOST_KEY in asked.text and not conversing:
             return "yes" if self._is_right_host(asked.text) else "no"
         found = _PASSPHRASE.fullmatch(asked.text)
-        if found and not conversing:
+        if found and not conversing and (method or self._marks):
             return self._passphrase(found[1], neutralise(asked.text))
         # A question that comes before any method is under way is a jump host's: it is not told our password.
         if method in _BY_PASSWORD and self._options.password is not None and method not in self._password_said:
