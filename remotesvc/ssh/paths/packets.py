@@ -11,7 +11,14 @@ import time
 from typing import Any
 
 import paramiko
-from paramiko.common import MSG_CHANNEL_REQUEST, MSG_DISCONNECT, MSG_EXT_INFO, MSG_NAMES, cMSG_UNIMPLEMENTED
+from paramiko.common import (
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_REQUEST,
+    MSG_DISCONNECT,
+    MSG_EXT_INFO,
+    MSG_NAMES,
+    cMSG_UNIMPLEMENTED,
+)
 from paramiko.message import Message
 from paramiko.packet import NeedRekeyException, Packetizer
 
@@ -83,9 +90,11 @@ class GuardedPacketizer(Packetizer):
             self._trigger_rekey()  # type: ignore[attr-defined]  # the stubs do not have it
             raise NeedRekeyException  # which has the transport's loop look whether it should
         kind, message = super().read_message()
-        while kind not in MSG_NAMES and kind not in _EXCHANGING and vars(self)["_initial_kex_done"]:
+        if kind == MSG_CHANNEL_DATA:  # nearly all of them
+            return kind, message
+        if kind not in MSG_NAMES and kind not in _EXCHANGING and vars(self)["_initial_kex_done"]:
             self._refuse(message)
-            kind, message = super().read_message()
+            raise NeedRekeyException  # the transport's loop goes on
         if kind == MSG_CHANNEL_REQUEST:
             self._note_signal(message)
         elif kind == MSG_DISCONNECT:
