@@ -122,7 +122,7 @@ def test_a_farewell_in_another_encoding_is_told(stage: str, tmp_path: Path) -> N
             options = SSHOptions.parse("inner", jump=[options], ssh_config="none")
         error = connect_error(options)
     assert error.stage == stage
-    assert "adi\ufffds \\x1b" in str(error)
+    assert str(error).count("adi\ufffds \\x1b") == 1
 
 
 def test_why_a_server_ends_a_connection_that_stands_is_told(tmp_path: Path) -> None:

@@ -68,8 +68,9 @@ def _explain(peer: Peer, stage: str, error: Exception, reason: str) -> ConnectEr
     farewell = farewell_of(peer.transport)
     if stage == "exec" and peer.transport.is_active() and not farewell:
         return ConnectError("the server does not let this user run a program", host=host, stage=stage)
+    why = "" if farewell else reason  # which repeats it
     return ConnectError(
-        f"the connection broke while {doing}: {reason or str(error) or type(error).__name__}",
+        f"the connection broke while {doing}: {why or str(error) or type(error).__name__}",
         host=host,
         stage=stage,
         diagnostics=farewell,
