@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import interpreters, stopwatch
 from tests.leaks import RUN_ID, RUN_VARIABLE, Snapshot, activity
@@ -18,6 +19,10 @@ from tests.spread import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_
 from tests.spread import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 
 UNIT_TESTS = Path(__file__).parent / "unit"
+
+# How long an example takes to make and to run is a matter of the machine and of what else it does.
+settings.register_profile("remotesvc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("remotesvc")
 
 # What runs in the background of a script, or under nohup, inherits that Ctrl-C or a hang-up is ignored, and so would
 # every process that tests start.

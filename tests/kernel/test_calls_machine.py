@@ -148,5 +148,5 @@ class Calls(RuleBasedStateMachine):
 
 
 Calls.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+    max_examples=60, stateful_step_count=25, suppress_health_check=list(HealthCheck))
 TestCalls = Calls.TestCase

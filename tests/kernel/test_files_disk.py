@@ -22,7 +22,7 @@ from tests.kernel.filetrees import SIZES, TREES, content, described, digest, lef
 from tests.kernel.landings import NOTHING, file_into, tree_into
 from tests.stopwatch import Stopwatch
 
-RARELY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RARELY = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def test_what_is_read_ahead_comes_first_and_once(tmp_path: Path) -> None:

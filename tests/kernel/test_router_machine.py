@@ -101,5 +101,5 @@ class Forest(RuleBasedStateMachine):
         self.tree.close()
 
 
-Forest.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+Forest.TestCase.settings = settings(max_examples=25, stateful_step_count=25)
 TestForest = Forest.TestCase

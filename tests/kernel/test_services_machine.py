@@ -272,7 +272,7 @@ class DeduplicatedMachine(Machine):
 def test_every_caller_gets_exactly_one_answer(machine: type[Machine]) -> None:
     run_state_machine_as_test(
         machine,
-        settings=settings(max_examples=100, stateful_step_count=30, deadline=None,
+        settings=settings(max_examples=100, stateful_step_count=30,
                           suppress_health_check=list(HealthCheck)),
     )
 

@@ -9,7 +9,7 @@ import math
 import pathlib
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remotesvc import fastcodec
@@ -18,7 +18,7 @@ from remotesvc.bootstrap.data.record import Record
 from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.errors import DecodeError, EncodeError
 
-RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+RELAXED = settings(derandomize=True)
 MANY = settings(RELAXED, max_examples=400)
 
 _zones = st.integers(-1439, 1439).map(lambda minutes: datetime.timezone(datetime.timedelta(minutes=minutes)))

@@ -61,7 +61,7 @@ class Simulation:
 STATUSES = st.tuples(st.floats(0.001, 5), st.sampled_from(["ok", "ok", "ok", "failed", "unreachable"]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     count=st.integers(0, 2000),
     forks=st.integers(1, 300),

@@ -201,5 +201,5 @@ class TreeOfLiars(RuleBasedStateMachine):
         assert 0 not in self.table.via
 
 
-TreeOfLiars.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TreeOfLiars.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestTreeOfLiars = TreeOfLiars.TestCase

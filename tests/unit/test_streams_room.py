@@ -235,7 +235,7 @@ messages = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(messages, st.randoms(use_true_random=False), st.integers(10, 14))
 def test_whatever_the_order_all_messages_arrive_and_the_room_is_whole(
     sizes: list[tuple[int, int]], chance: random.Random, room: int
@@ -267,7 +267,7 @@ def test_whatever_the_order_all_messages_arrive_and_the_room_is_whole(
     assert books.streams.large.ahead == {}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["pump", "abort", "forget", "use"])), max_size=60))
 def test_whatever_happens_the_room_comes_back(sequence: list[tuple[int, str]]) -> None:
     books = Books()
