@@ -22,6 +22,7 @@ from tests.integration.connecting import connect_to
 from tests.integration.ssh_servers import OpenSSHServer
 from tests.kernel import called, called_failing, called_output, called_processes, called_waiting
 from tests.kernel.contexts import LIMIT, Heard, alive, appears, end, gone, until
+from tests.listeners import closed_port
 from tests.scripts import shell_script
 from tests.stopwatch import Stopwatch
 from tests.threads import together
@@ -226,10 +227,8 @@ def test_an_unknown_host_key(connect: Connect, tmp_path: Path) -> None:
 
 
 def test_a_closed_port(router: Router, embedded: EmbeddedServer) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
     watch = Stopwatch()
-    with pytest.raises(remotesvc.ConnectError, match="refused") as caught:
+    with closed_port() as port, pytest.raises(remotesvc.ConnectError, match="refused") as caught:
         connect_to(router, embedded, port=port)
     assert watch.seconds < 10
     assert caught.value.stage == "tcp"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from pathlib import Path
 
 import pytest
@@ -53,11 +52,9 @@ def test_a_slash_behind_the_destination_of_a_sync_is_none_of_its_name(tmp_path: 
 
 
 def test_hosts_with_addresses_that_fail_alike_are_shown_as_one(tmp_path: Path) -> None:
-    """The address stands in front of the message, the times behind it."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    """The address stands in front of the message, the times behind it. Nobody listens on port 1."""
     (tmp_path / "hosts").write_text(
-        f"[all:vars]\nansible_port={port}\n[g]\na ansible_host=127.0.0.1\nb ansible_host=::1\n")
+        "[all:vars]\nansible_port=1\n[g]\na ansible_host=127.0.0.1\nb ansible_host=::1\n")
     code, _, err = cli(tmp_path, "run", "-i", "hosts", "all", "os:getpid", "--gather", "-F", "none")
     assert code == 4
     assert err.startswith("a,b (2): no connection: ConnectError: ") and "refused" in err.splitlines()[0]

@@ -7,7 +7,6 @@ import json
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from remotesvc.cli.main import main
+from tests import listeners
 from tests.integration.command_line import LIMIT, start
 from tests.integration.ssh_servers import MISSING, SSHD, OpenSSHServer, make_key, openssh_server
 from tests.scripts import shell_script
@@ -104,7 +104,7 @@ def no_name(setup: SetUp, stack: contextlib.ExitStack) -> None:
 
 
 def closed_port(setup: SetUp, stack: contextlib.ExitStack) -> None:
-    setup.set(Port="1")
+    setup.set(Port=str(stack.enter_context(listeners.closed_port())))
 
 
 def proxy_fails(setup: SetUp, stack: contextlib.ExitStack) -> None:
@@ -112,20 +112,12 @@ def proxy_fails(setup: SetUp, stack: contextlib.ExitStack) -> None:
 
 
 def answers(setup: SetUp, stack: contextlib.ExitStack, words: bytes) -> None:
-    listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-    done = threading.Event()
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(words)
+        if words:
+            connection.close()
 
-    def serve() -> None:
-        with contextlib.suppress(OSError), listener.accept()[0] as connection:
-            connection.sendall(words)
-            if not words:
-                done.wait(60)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    stack.callback(thread.join)
-    stack.callback(done.set)
-    setup.set(Port=str(listener.getsockname()[1]))
+    setup.set(Port=str(stack.enter_context(listeners.tcp_server(serve))))
     setup.flags += ["--connect-timeout", "5"]  # a busy machine gets that far in it
 
 

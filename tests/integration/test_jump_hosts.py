@@ -37,6 +37,7 @@ from tests.integration.ssh_servers import (
     running,
 )
 from tests.kernel.contexts import LIMIT, until
+from tests.listeners import closed_port
 from tests.stopwatch import Stopwatch
 from tests.threads import together
 
@@ -230,14 +231,13 @@ def test_what_goes_wrong_at_the_jump_host_says_so(config: Path, servers: dict[st
     error = connect_error(options(config, "deep", jump="closed"))
     assert "jump host closed cannot reach 127.0.0.1" in error.message
     assert "AllowTcpForwarding" in error.hint
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    error = connect_error(options(config, "inner", port=port))
-    assert error.stage == "tcp"
-    assert f"jump host bastion cannot reach 127.0.0.1 port {port}" in error.message
-    assert "refused" in error.message and not error.hint
-    error = connect_error(options(config, "inner", jump=f"bastion:{port}"))
-    assert error.message.startswith(f"jump host bastion: cannot connect to 127.0.0.1 port {port}")
+    with closed_port() as port:
+        error = connect_error(options(config, "inner", port=port))
+        assert error.stage == "tcp"
+        assert f"jump host bastion cannot reach 127.0.0.1 port {port}" in error.message
+        assert "refused" in error.message and not error.hint
+        error = connect_error(options(config, "inner", jump=f"bastion:{port}"))
+        assert error.message.startswith(f"jump host bastion: cannot connect to 127.0.0.1 port {port}")
     error = connect_error(options(config, "inner", jump="nobody_there@bastion", key_filename=servers["inner"].key_file))
     assert isinstance(error, AuthenticationError)
     assert error.message.startswith("jump host bastion: login as nobody_there failed")
@@ -276,7 +276,7 @@ def test_one_failure_of_a_jump_host_is_the_failure_of_all_behind_it(
 def test_hosts_that_fail_together_behind_a_jump_host_have_each_its_own_reason_and_its_retries(
     config: Path, servers: dict[str, OpenSSHServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    closed_port, each = 1, 6
+    refusing, each = 1, 6
     meeting, met = threading.Barrier(2 * each), threading.local()
     through = reach.through
 
@@ -295,7 +295,7 @@ def test_hosts_that_fail_together_behind_a_jump_host_have_each_its_own_reason_an
             ssh.open(target, lambda peer: "true", jump_hosts=shared)
         reasons.append((port, caught.value.reason))
 
-    with openssh_server(tmp_path / "picky", f"PermitOpen 127.0.0.1:{closed_port}") as picky:
+    with openssh_server(tmp_path / "picky", f"PermitOpen 127.0.0.1:{refusing}") as picky:
         with config.open("a") as file:
             file.write(
                 f"Host picky\n HostName 127.0.0.1\n Port {picky.port}\n User {picky.user}\n"
@@ -304,10 +304,10 @@ def test_hosts_that_fail_together_behind_a_jump_host_have_each_its_own_reason_an
             )
         shared, lines = JumpHosts(), Lines(picky)
         prohibited = servers["inner"].port
-        together(partial(attempt, port) for port in (closed_port, prohibited) * each)
-        lines.wait(f"port {closed_port}: failed", 2 * each)
+        together(partial(attempt, port) for port in (refusing, prohibited) * each)
+        lines.wait(f"port {refusing}: failed", 2 * each)
     assert Counter(reasons) == {
-        (closed_port, f"jump host picky cannot reach 127.0.0.1 port {closed_port}: refused or unreachable from there, "
+        (refusing, f"jump host picky cannot reach 127.0.0.1 port {refusing}: refused or unreachable from there, "
          "or a name unknown there"): each,
         (prohibited, f"jump host picky cannot reach 127.0.0.1 port {prohibited}: it does not forward this "
          "connection"): each,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from tests.integration.openssh_client import Connect, config_of, connect_to, fin
 from tests.integration.ssh_servers import MISSING, SSHD, OpenSSHServer, openssh_server
 from tests.kernel import called
 from tests.kernel.contexts import LIMIT, appears, gone
+from tests.listeners import closed_port, tcp_server
 from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
@@ -117,9 +117,8 @@ def test_options_are_passed_on_and_cannot_break_the_pipe(connect: Connect, tmp_p
 
 
 def test_a_host_that_cannot_be_reached_has_its_error(connect: Connect, sshd: OpenSSHServer, router: Router) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    error = refused(connect, remotesvc.ConnectError, "tcp", port=port)
+    with closed_port() as port:
+        error = refused(connect, remotesvc.ConnectError, "tcp", port=port)
     assert "Connection refused" in error.message
     with pytest.raises(remotesvc.UnknownHost, match=r"no-such-host\.invalid does not resolve"):
         router.ssh("no-such-host.invalid", ssh_config="none", transport="openssh")
@@ -136,50 +135,34 @@ def test_a_host_that_cannot_be_reached_has_its_error(connect: Connect, sshd: Ope
     (b"Not allowed at this time\r\n", remotesvc.ConnectError, "takes no connections from this address"),
 ])  # fmt: skip
 def test_strange_servers(greeting: bytes, kind: type[remotesvc.ConnectError], says: str, connect: Connect) -> None:
-    done = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(greeting)
+        connection.recv(4096)
+        if kind is not remotesvc.ConnectTimeout:
+            connection.close()
 
-        def serve() -> None:
-            with contextlib.suppress(OSError), listener.accept()[0] as connection:
-                connection.sendall(greeting)
-                connection.recv(4096)
-                if kind is remotesvc.ConnectTimeout:
-                    done.wait(20)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            watch = Stopwatch()
-            error = refused(connect, kind, "kex", port=listener.getsockname()[1], connect_timeout=4)
-            assert watch.seconds < 12
-        finally:
-            done.set()
-            thread.join()
+    with tcp_server(serve) as port:
+        watch = Stopwatch()
+        error = refused(connect, kind, "kex", port=port, connect_timeout=4)
+        assert watch.seconds < 12
     assert says in error.message
 
 
 def test_a_busy_server_is_asked_again(connect: Connect, sshd: OpenSSHServer) -> None:
     came = 0
-    with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def serve() -> None:
-            nonlocal came
-            with contextlib.suppress(OSError):
-                while True:
-                    with listener.accept()[0] as connection:
-                        came += 1
-                        connection.sendall(b"Exceeded MaxStartups\r\n")
+    def serve(connection: socket.socket) -> None:
+        nonlocal came
+        came += 1
+        with connection:
+            connection.sendall(b"Exceeded MaxStartups\r\n")
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            watch = Stopwatch()
-            error = refused(connect, remotesvc.ConnectError, "kex", port=listener.getsockname()[1], connect_timeout=12)
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
+    with tcp_server(serve) as port:
+        begun, watch = time.monotonic(), Stopwatch()
+        error = refused(connect, remotesvc.ConnectError, "kex", port=port, connect_timeout=12)
+        assert time.monotonic() - begun > 3
+        assert watch.seconds < 9
     assert 4 < came < 40
-    assert 3 < watch.seconds < 9
     assert "turned us away" in error.message
 
 

@@ -24,6 +24,7 @@ from remotesvc.bootstrap.unreachable import ConnectError, ConnectTimeout, Unknow
 from remotesvc.ssh import SSHOptions, keyexchange
 from remotesvc.ssh.paths.channel import LAST_WORDS
 from remotesvc.ssh.paths.packets import PACKET_LIMIT
+from tests import listeners
 from tests.integration.ssh_servers import (
     OpenSSHServer,
     connect_error,
@@ -45,30 +46,8 @@ Serve = Callable[[socket.socket], None]
 @contextlib.contextmanager
 def tcp_server(serve: Serve) -> Iterator[SSHOptions]:
     """Something on a port that is no SSH server; yields options that connect to it."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    connections: list[socket.socket] = []
-
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                connections.append(connection)
-                with contextlib.suppress(OSError):
-                    serve(connection)
-
-    thread = threading.Thread(target=accept)
-    thread.start()
-    try:
-        yield SSHOptions.parse("127.0.0.1", port=listener.getsockname()[1], ssh_config="none")
-    finally:
-        for connection in connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(10)
-        for connection in connections:
-            connection.close()
+    with listeners.tcp_server(serve) as port:
+        yield SSHOptions.parse("127.0.0.1", port=port, ssh_config="none")
 
 
 def timed_error(options: SSHOptions, seconds: float, at_least: float = 0.0) -> tuple[ConnectError, float]:
@@ -92,9 +71,8 @@ def test_a_name_that_does_not_resolve() -> None:
 
 
 def test_a_closed_port() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    error = connect_error(SSHOptions.parse("127.0.0.1", port=port, ssh_config="none"))
+    with listeners.closed_port() as port:
+        error = connect_error(SSHOptions.parse("127.0.0.1", port=port, ssh_config="none"))
     assert error.stage == "tcp"
     assert f"port {port}" in error.message
     assert "refused" in error.message

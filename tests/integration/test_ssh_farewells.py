@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shlex
@@ -23,7 +22,8 @@ from remotesvc.ssh.login.agent import Agent, AgentError
 from remotesvc.ssh.paths.proxy import CommandSocket
 from tests.integration.ssh_servers import OpenSSHServer, connect_error, one_client_server, running
 from tests.integration.test_jump_hosts import RELAY
-from tests.kernel.contexts import LIMIT, until
+from tests.kernel.contexts import until
+from tests.listeners import serving, tcp_server
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
 
@@ -38,17 +38,8 @@ def disconnect() -> bytes:
 
 
 def test_why_a_server_leaves_during_the_key_exchange() -> None:
-    def serve() -> None:
-        with listener.accept()[0] as connection:
-            connection.sendall(b"SSH-2.0-test\r\n" + disconnect())
-            connection.recv(4096)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        options = SSHOptions.parse("127.0.0.1", port=listener.getsockname()[1], ssh_config="none")
-        error = connect_error(options)
-        thread.join(LIMIT)
+    with tcp_server(lambda connection: connection.sendall(b"SSH-2.0-test\r\n" + disconnect())) as port:
+        error = connect_error(SSHOptions.parse("127.0.0.1", port=port, ssh_config="none"))
     assert error.stage == "kex"
     assert "down for maintenance" in str(error)
     assert "\x1b" not in str(error)
@@ -159,22 +150,17 @@ def test_an_address_to_bind_that_does_not_resolve_is_not_the_hosts(sshd: OpenSSH
 def dribbling(tmp_path: Path) -> Iterator[str]:
     """An agent whose answer comes byte by byte, for ever."""
 
-    def serve() -> None:
-        with listener.accept()[0] as connection:
-            connection.sendall((1000).to_bytes(4, "big"))
-            with contextlib.suppress(BrokenPipeError):  # the agent's client goes before it is told that it is over
-                while not over.wait(0.1):
-                    connection.send(b"\x0c")
+    def serve(connection: socket.socket) -> None:
+        connection.sendall((1000).to_bytes(4, "big"))
+        while True:  # until its client has gone
+            connection.sendall(b"\x0c")
+            time.sleep(0.1)
 
-    over = threading.Event()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "agent"))
         listener.listen()
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield str(tmp_path / "agent")
-        over.set()
-        thread.join(LIMIT)
+        with serving(listener, serve):
+            yield str(tmp_path / "agent")
 
 
 def test_an_agent_has_so_much_time_in_all(dribbling: str) -> None:

@@ -6,8 +6,6 @@ import base64
 import logging
 import os
 import shutil
-import socket
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from tests.integration.ssh_servers import (
     openssh_server,
     running,
 )
+from tests.listeners import tcp_server
 from tests.scripts import shell_script
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
@@ -182,18 +181,8 @@ def test_what_ssh_config_says_of_a_host_is_no_command_either(setting: str, tmp_p
 
 
 def test_a_greeting_reaches_no_terminal_as_a_command(tmp_path: Path) -> None:
-    def serve(listener: socket.socket) -> None:
-        connection = listener.accept()[0]
-        with connection:
-            connection.sendall(b"SSH-1.0-\x1b]0;owned\x07\x9b2J\r\n")
-            connection.recv(1)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, args=(listener,))
-        thread.start()
-        options = to({"port": listener.getsockname()[1], "ssh_config": "none", "user": "ann"}, tmp_path)
-        error = connect_error(options)
-        thread.join(10)
+    with tcp_server(lambda connection: connection.sendall(b"SSH-1.0-\x1b]0;owned\x07\x9b2J\r\n")) as port:
+        error = connect_error(to({"port": port, "ssh_config": "none", "user": "ann"}, tmp_path))
     assert not any(sign in str(error) for sign in "\x1b\x07\x9b")
 
     def greet(transport: paramiko.Transport) -> None:

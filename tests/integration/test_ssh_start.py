@@ -23,6 +23,7 @@ from remotesvc.ssh.paths import dial
 from tests.integration.connecting import connect_to
 from tests.integration.ssh_servers import OpenSSHServer, connect_error, openssh_server, running
 from tests.kernel.contexts import until
+from tests.listeners import tcp_server
 from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
@@ -173,30 +174,26 @@ def test_a_server_that_stays_busy_is_asked_for_half_of_the_time(busy: tuple[Open
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dial, "connect", counted)
-        watch = Stopwatch()
+        begun, watch = time.monotonic(), Stopwatch()
         error = connect_error(server.options(), 12.0)
+    assert time.monotonic() - begun > 3
     assert error.stage == "kex"
     assert "turned us away: Exceeded MaxStartups" in error.message
     assert "MaxStartups" in error.hint
     assert 4 < len(asked) < 40
-    assert 3 < watch.seconds < 9
+    assert watch.seconds < 9
 
 
 def test_a_server_that_closes_without_a_word_is_asked_four_times() -> None:
     came = 0
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        def close() -> None:
-            nonlocal came
-            with contextlib.suppress(OSError):
-                while True:
-                    server.accept()[0].close()
-                    came += 1
 
-        thread = threading.Thread(target=close)
-        thread.start()
-        error = connect_error(SSHOptions.parse("127.0.0.1", port=server.getsockname()[1], ssh_config="none"))
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
+    def close(connection: socket.socket) -> None:
+        nonlocal came
+        connection.close()
+        came += 1
+
+    with tcp_server(close) as port:
+        error = connect_error(SSHOptions.parse("127.0.0.1", port=port, ssh_config="none"))
     assert "closed the connection before its SSH greeting" in error.message
     assert came == 4
 
@@ -213,15 +210,17 @@ def test_many_who_come_at_once_all_get_in(router: Router, tmp_path: Path, transp
 
 
 def test_a_server_that_bans_us_is_not_asked_again() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        def ban() -> None:
-            with server.accept()[0] as connection:
-                connection.sendall(b"Not allowed at this time\r\n")
+    came = 0
 
-        thread = threading.Thread(target=ban)
-        thread.start()
-        error = connect_error(SSHOptions.parse("127.0.0.1", port=server.getsockname()[1], ssh_config="none"))
-        thread.join()
+    def ban(connection: socket.socket) -> None:
+        nonlocal came
+        came += 1
+        with connection:
+            connection.sendall(b"Not allowed at this time\r\n")
+
+    with tcp_server(ban) as port:
+        error = connect_error(SSHOptions.parse("127.0.0.1", port=port, ssh_config="none"))
+    assert came == 1
     assert "takes no connections from this address" in error.message
     assert "PerSourcePenalties" in error.hint
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import struct
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import pytest
 
 from remotesvc.cli.main import main
 from tests.integration.ssh_servers import OpenSSHServer
-from tests.threads import beside
+from tests.listeners import tcp_server
 
 pytest_plugins = ("tests.integration.sshd_fixture",)
 
@@ -102,17 +101,9 @@ def leaving_with(message: bytes) -> Iterator[int]:
     """The port of an SSH server that leaves during the key exchange, with a message."""
     packet = b"\x01" + struct.pack(">I", 2) + struct.pack(">I", len(message)) + message + struct.pack(">I", 0)
     padding = 12 - (len(packet) + 1) % 8
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            with listener.accept()[0] as connection:
-                connection.sendall(b"SSH-2.0-x\r\n")
-                connection.sendall(struct.pack(">IB", len(packet) + padding + 1, padding) + packet + bytes(padding))
-                while connection.recv(4096):
-                    pass
-
-        with beside([serve]):
-            yield listener.getsockname()[1]
+    whole = struct.pack(">IB", len(packet) + padding + 1, padding) + packet + bytes(padding)
+    with tcp_server(lambda connection: connection.sendall(b"SSH-2.0-x\r\n" + whole)) as port:
+        yield port
 
 
 @pytest.mark.parametrize("command", ["trust", "doctor"])
