@@ -43,7 +43,15 @@ def started_at(pid: int) -> str:
         return ""
 
 
-OWNER = f"{os.getpid()}-{started_at(os.getpid())}"
+def pid_namespace() -> str:
+    """A number that says which process has which pid for us; empty where there is no /proc."""
+    try:
+        return str(os.stat("/proc/self/ns/pid").st_ino)
+    except OSError:
+        return ""
+
+
+OWNER = f"{os.getpid()}-{started_at(os.getpid())}-{pid_namespace()}"
 """Stands in a label of everything that this test run makes in the engine."""
 
 
@@ -301,8 +309,10 @@ def clear_away() -> None:
         listing = docker(*kind, "--filter", f"label={OWNER_LABEL}", "--format", "{{.ID}} " + label).splitlines()
         found = []
         for ident, _, owner in (line.partition(" ") for line in listing):
-            pid, _, started = owner.partition("-")
-            if pid.isdigit() and started_at(int(pid)) != started:
+            pid, _, rest = owner.partition("-")
+            started, _, namespace = rest.partition("-")
+            # Whether a run lives that shares the engine with us, but not the pids, cannot be seen from here.
+            if pid.isdigit() and namespace == pid_namespace() and started_at(int(pid)) != started:
                 found.append(ident)
         return found
 

@@ -1,6 +1,7 @@
 """The two protocols in which kubectl carries a command's streams over a connection that it has upgraded.
 
-Both give the same: `incoming()` is (stream, data) as they arrive, b"" for a stream's end; `send` and `end` answer.
+Both give the same: `incoming()` is (stream, data) as they arrive, b"" for a stream's end; `send` and `end` answer. All
+raise OSError once kubectl has left.
 Streams have the numbers of `remotecommand` in Kubernetes: 0 stdin, 1 stdout, 2 stderr, 3 the status.
 """
 
@@ -14,6 +15,7 @@ from typing import Protocol
 
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping
+from wsproto.utilities import LocalProtocolError
 
 STDIN, STDOUT, STDERR, STATUS = range(4)
 
@@ -69,7 +71,11 @@ class WebSocketStreams:
 
     def _say(self, event: BytesMessage | CloseConnection | Ping | object) -> None:
         with self._lock:
-            self._write(self._connection.send(event))  # type: ignore[arg-type]
+            try:
+                data = self._connection.send(event)  # type: ignore[arg-type]
+            except LocalProtocolError as error:  # it has said that it closes
+                raise BrokenPipeError(str(error)) from error
+            self._write(data)
 
 
 class SpdyStreams:
@@ -93,8 +99,14 @@ class SpdyStreams:
         self._headers = zlib.compressobj()
 
     def incoming(self) -> Iterator[tuple[int, bytes]]:
-        while len(head := self._exactly(8)) == 8:
-            first, second = struct.unpack(">II", head)
+        try:
+            yield from self._frames()
+        finally:
+            self._opened.set()  # nobody waits for streams of one that has left
+
+    def _frames(self) -> Iterator[tuple[int, bytes]]:
+        while True:
+            first, second = struct.unpack(">II", self._exactly(8))
             flags, body = second >> 24, self._exactly(second & 0xFFFFFF)
             if not first >> 31:
                 stream = self._number(first)
@@ -110,7 +122,7 @@ class SpdyStreams:
                 return
 
     def send(self, stream: int, data: bytes) -> None:
-        self._opened.wait(10)
+        self._opened.wait()
         self._write_data(stream, data, self._FIN if stream == STATUS else 0)
 
     def end(self) -> None:
@@ -131,6 +143,8 @@ class SpdyStreams:
     def _exactly(self, size: int) -> bytes:
         while len(self._buffer) < size and (data := self._read()):
             self._buffer += data
+        if len(self._buffer) < size:
+            raise ConnectionResetError("kubectl has left")
         taken, self._buffer = self._buffer[:size], self._buffer[size:]
         return taken
 
@@ -139,5 +153,7 @@ class SpdyStreams:
             self._write(struct.pack(">II", 0x80030000 | kind, len(body)) + body)
 
     def _write_data(self, stream: int, data: bytes, flags: int) -> None:
+        if stream not in self._numbers:
+            raise BrokenPipeError("kubectl has left before it opened its streams")
         with self._lock:
             self._write(struct.pack(">II", self._numbers[stream], flags << 24 | len(data)) + data)
