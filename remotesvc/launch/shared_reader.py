@@ -117,6 +117,14 @@ class _Served(object):
             return False
 
 
+class _Besides(dict):  # type: ignore[type-arg]
+    """What to call for descriptors. One that is ignored by now may still be among those at which `wait` has found
+    something."""
+
+    def __missing__(self, fd: "int") -> "Callable[[], Any]":
+        return bool
+
+
 class SharedPath(FdPath):
     """A byte path that has itself read by a SharedReader while it is quiet and there are many."""
 
@@ -125,6 +133,7 @@ class SharedPath(FdPath):
 
     def __init__(self, read_fd: "int", write_fd: "int") -> "None":
         super().__init__(read_fd, write_fd)
+        self._besides = _Besides(self._besides)
         self._is_up = False
         self._calm = CALM
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from remotesvc import BecomeError, ConnectTimeout, Router
+from remotesvc.launch.become import BecomePath
+from remotesvc.launch.terminal import Terminal
 from tests.interpreters import Interpreter
+from tests.kernel.contexts import until
 
 pytest_plugins = ("tests.kernel.call_fixtures",)
 
@@ -37,6 +42,29 @@ def test_a_kernel_that_leads_its_session_survives_the_end_of_the_terminal(progra
     with pytest.raises(OSError):
         root.call("os:open", "/dev/tty", os.O_RDWR)
     assert root.call("subprocess:call", ["sh", "-c", "kill -HUP $$"]) == -signal.SIGHUP
+
+
+def test_a_terminal_on_which_more_comes_together_with_the_kernel(
+    program: Path, router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link was lost: what was found at both was read at one, and the other was not listened to any more."""
+    program.write_text(f"#!/bin/sh\n{ASK}echo welcome >/dev/tty\n{RUN}")
+    answered = threading.Event()
+    write, wait = Terminal.write, BecomePath.wait
+
+    def answer(terminal: Terminal, text: str) -> None:
+        write(terminal, text)
+        answered.set()
+
+    def late(path: BecomePath) -> Any:
+        if answered.is_set():
+            answered.clear()
+            until(lambda: len(path._poll.poll(0)) == 2)
+        return wait(path)
+
+    monkeypatch.setattr(Terminal, "write", answer)
+    monkeypatch.setattr(BecomePath, "wait", late)
+    assert router.doas(password=PASSWORD).call("os:getpid")
 
 
 def test_a_terminal_that_echoes_gives_nothing_away(program: Path, router: Router) -> None:
