@@ -18,6 +18,9 @@ from tests.spread import pytest_collection_modifyitems as pytest_collection_modi
 from tests.spread import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
 from tests.spread import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 
+OURS = ("REMOTESVC_TEST_", "REMOTESVC_REQUIRE_", "REMOTESVC_SOAK_", "REMOTESVC_BASE")
+"""Beginnings of the names of variables that are for the tests. Others of REMOTESVC_ are what a user has set."""
+
 UNIT_TESTS = Path(__file__).parent / "unit"
 
 # How long an example takes to make and to run is a matter of the machine and of what else it does.
@@ -64,11 +67,13 @@ def _check(before: Snapshot, who: str) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Commands that tests run remember hosts here, and jobs are kept here, not where the user's own are."""
+def own_directories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Commands that tests run remember hosts here, jobs are kept here, and what the user has configured is not here."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        patched.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        for name in ("cache", "state", "config"):
+            patched.setenv(f"XDG_{name.upper()}_HOME", str(tmp_path_factory.mktemp(name)))
+        for name in [name for name in os.environ if name.startswith("REMOTESVC_") and not name.startswith(OURS)]:
+            patched.delenv(name)
         yield
 
 

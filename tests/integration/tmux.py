@@ -16,7 +16,8 @@ TMUX = shutil.which("tmux")
 MISSING = "no tmux here (Debian package tmux): what people see in a terminal is NOT tested"
 ROOT = Path(__file__).resolve().parents[2]
 PROMPT = "ready> "
-_VARIABLES = ("PATH", "HOME", "TMPDIR", "REMOTESVC_TEST_RUN", "COVERAGE_PROCESS_START", "LANG")
+_VARIABLES = ("PATH", "HOME", "TMPDIR", "REMOTESVC_TEST_RUN", "COVERAGE_PROCESS_START", "LANG",
+              "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")  # fmt: skip
 
 
 class Terminal:
