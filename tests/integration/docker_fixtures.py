@@ -25,6 +25,14 @@ from tests.containers import OWNER, Host, Hosts, Keys
 REQUIRED = os.environ.get("REMOTESVC_REQUIRE_DOCKER", "").lower() in ("1", "true", "yes")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever takes a container is of those that `-m docker` names."""
+    for item in items:
+        if "docker_engine" in getattr(item, "fixturenames", ()):
+            item.add_marker("docker")
+
+
 @pytest.fixture(scope="session")
 def docker_engine() -> None:
     """A Docker engine and a compose command; the test is skipped, or fails, without."""
