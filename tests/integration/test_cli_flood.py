@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import re
@@ -42,6 +43,21 @@ def unread(pipe: int) -> int:
     return int(size)
 
 
+def asleep(pid: int) -> bool:
+    """Whether no thread of a process has anything to do. Those it has may end meanwhile."""
+    states = []
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            states.append(stat.read_bytes().rpartition(b")")[2].split()[0])
+    return bool(states) and not {b"R", b"D"} & set(states)
+
+
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """A Ctrl-C, and what it does while nobody reads: on a busy machine much more may be shown before it is noticed."""
+    process.send_signal(signal.SIGINT)
+    until(lambda: asleep(process.pid))
+
+
 @pytest.fixture
 def flooded(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
     """A run of which nothing has been read; the target has printed BACKLOG bytes of lines of one character."""
@@ -60,7 +76,7 @@ def flooded(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subproce
 def test_one_ctrl_c_shows_the_beginning_of_a_flood_and_how_much_is_missing(
     flooded: subprocess.Popen[str],
 ) -> None:
-    flooded.send_signal(signal.SIGINT)
+    interrupt(flooded)
     out, _ = flooded.communicate(timeout=LIMIT)
     assert flooded.returncode == 130
     assert 0 < out.count("y\n") * 2 < SHOWN
@@ -70,7 +86,7 @@ def test_one_ctrl_c_shows_the_beginning_of_a_flood_and_how_much_is_missing(
 
 @pytest.mark.parametrize("flooded", [("--json",)], indirect=True)
 def test_what_is_kept_of_a_flood_for_json_is_marked_as_cut(flooded: subprocess.Popen[str]) -> None:
-    flooded.send_signal(signal.SIGINT)
+    interrupt(flooded)
     out, _ = flooded.communicate(timeout=LIMIT)
     assert flooded.returncode == 130
     result = json.loads(next(line for line in out.splitlines() if line.startswith("[{")))[0]
