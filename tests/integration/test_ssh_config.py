@@ -113,7 +113,7 @@ def test_what_is_asked_for_wins_over_the_file(file: Path) -> None:
 def test_defaults_where_no_file_says_anything(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSH_AUTH_SOCK", "/somewhere/agent")
     found = resolve(SSHOptions.parse("other", ssh_config="none"))
-    home = os.path.expanduser("~")
+    home = pwd.getpwuid(os.getuid()).pw_dir  # as ssh sees it, whatever HOME says
     assert (found.hostname, found.port, found.user) == ("other", 22, getpass.getuser())
     assert found.identity_agent == "/somewhere/agent"
     assert f"{home}/.ssh/id_ed25519" in found.identity_files
