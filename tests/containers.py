@@ -51,7 +51,7 @@ def pid_namespace() -> str:
         return ""
 
 
-OWNER = f"{os.getpid()}-{started_at(os.getpid())}-{pid_namespace()}"
+OWNER = f"ns{pid_namespace()}-{os.getpid()}-{started_at(os.getpid())}"
 """Stands in a label of everything that this test run makes in the engine."""
 
 
@@ -309,10 +309,10 @@ def clear_away() -> None:
         listing = docker(*kind, "--filter", f"label={OWNER_LABEL}", "--format", "{{.ID}} " + label).splitlines()
         found = []
         for ident, _, owner in (line.partition(" ") for line in listing):
-            pid, _, rest = owner.partition("-")
-            started, _, namespace = rest.partition("-")
+            namespace, _, process = owner.partition("-")
+            pid, _, started = process.partition("-")
             # Whether a run lives that shares the engine with us, but not the pids, cannot be seen from here.
-            if pid.isdigit() and namespace == pid_namespace() and started_at(int(pid)) != started:
+            if namespace == f"ns{pid_namespace()}" and pid.isdigit() and started_at(int(pid)) != started:
                 found.append(ident)
         return found
 
