@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import ipaddress
+import itertools
 import os
 import shutil
 import struct
@@ -128,14 +129,12 @@ def remote_host(directory: Path, delay: float | None = None, rough: bool = False
     """A host behind a wire; with `delay`, each packet takes so many seconds each way, on a `rough` wire some are lost,
     doubled or late. Everything is gone at the end."""
     directory.mkdir(parents=True, exist_ok=True)
-    number = os.getpid() % 65536
-    tag = f"{number:x}"
-    namespace, outside, inside = f"rsv-{tag}", f"rsvo{tag}", f"rsvi{tag}"
-    # Two for each process, of the block that is set aside for tests of networks (RFC 2544): no two runs meet.
-    near, far = (str(ipaddress.ip_address("198.18.0.0") + 2 * number + end) for end in (0, 1))
     with contextlib.ExitStack() as stack:
-        run("ip", "netns", "add", namespace)
-        stack.callback(run, "ip", "netns", "del", namespace)
+        number = stack.enter_context(_own_number())
+        tag = f"{number:x}"
+        namespace, outside, inside = _namespace(number), f"rsvo{tag}", f"rsvi{tag}"
+        # Two for each number, of the block that is set aside for tests of networks (RFC 2544): no two runs meet.
+        near, far = (str(ipaddress.ip_address("198.18.0.0") + 2 * number + end) for end in (0, 1))
         if delay is None:
             run("ip", "link", "add", outside, "type", "veth", "peer", "name", inside)
             stack.callback(run, "ip", "link", "del", outside)
@@ -147,6 +146,23 @@ def remote_host(directory: Path, delay: float | None = None, rough: bool = False
             run("ip", *where, "link", "set", name, "up")
         run("ip", "-n", namespace, "link", "set", "lo", "up")
         yield stack.enter_context(_server(directory, namespace, far, outside, inside))
+
+
+def _namespace(number: int) -> str:
+    return f"rsv-{number:x}"
+
+
+@contextlib.contextmanager
+def _own_number() -> Iterator[int]:
+    """A number below 65536 of whose namespace there was none; it is there until the end of the block. Another run may
+    have left one, or have our pid where it is."""
+    taken = set(run("ip", "netns", "list").split())
+    number = next(number % 65536 for number in itertools.count(os.getpid()) if _namespace(number % 65536) not in taken)
+    run("ip", "netns", "add", _namespace(number))
+    try:
+        yield number
+    finally:
+        run("ip", "netns", "del", _namespace(number))
 
 
 def _tun(name: str) -> int:
