@@ -26,6 +26,7 @@ from tests.faults.common import (
     waiting_call,
 )
 from tests.kernel import called, called_processes
+from tests.kernel.contexts import until
 from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.faults.plugin", "tests.integration.docker_fixtures", "tests.integration.sshd_fixture",
@@ -53,7 +54,8 @@ def test_case_19_a_killed_sshd_session(container: Container, router: Router) -> 
     context = host.connect(router)
     future = waiting_call(context, MARKER)
     context.call(called_processes.spawn_sleep)
-    session = next(iter(host.processes("sshd: root@notty")))
+    until(lambda: len(host.processes("sshd: root@notty")) == 1, what="who looked whether the host is up has left")
+    (session,) = host.processes("sshd: root@notty")
     killed = Stopwatch()
     os.kill(session, signal.SIGKILL)
     lost_after(future, killed, NOTICED_CUT)
