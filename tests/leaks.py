@@ -150,9 +150,19 @@ def _started_by_another(kernel: Process, master: int) -> bool:
             return run != RUN_ID
         above = _process(above.parent) if above.parent > 1 else None
     # Nobody above it says whose it is: then it is the master named in the command line that counts.
-    if master == os.getpid() or _process(master) is None:
+    if master == os.getpid():
         return False
-    return _run_of(master) != RUN_ID
+    if _namespace(kernel.pid) not in ("", _namespace(os.getpid())):
+        return True  # in a container that is none of ours: these pids are others
+    return _process(master) is not None and _run_of(master) != RUN_ID
+
+
+def _namespace(pid: int) -> str:
+    """In which namespace of pids a process is; empty if it has ended, or may not be asked."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ""
 
 
 class Snapshot:

@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from tests import zones
+from tests.kernel.contexts import until
 from tests.leaks import RUN_ID, RUN_VARIABLE, Snapshot
 
 WAIT = "import sys; sys.stdin.read()"
@@ -27,18 +29,19 @@ print(left.pid, flush=True)
 
 
 @contextmanager
-def left_behind(name: str, environment: dict[str, str]) -> Iterator[int]:
-    """A program with that name among its arguments, whose parent is gone; it ends with this block."""
+def left_behind(name: str, environment: dict[str, str], command: Sequence[str] = ()) -> Iterator[int]:
+    """A program with that name among its arguments, whose parent is gone; it ends with this block. Or a command that
+    starts it, with the name in NAME."""
     reader, writer = os.pipe()
     try:
         starter = subprocess.run(
-            [sys.executable, "-c", LEAVE_BEHIND, sys.executable, "-c", WAIT, name],
+            [sys.executable, "-c", LEAVE_BEHIND, *(command or [sys.executable, "-c", WAIT, name])],
             stdin=reader,
             capture_output=True,
             text=True,
             check=True,
             timeout=30,
-            env=environment,
+            env={**environment, "NAME": name},
         )
         yield int(starter.stdout)
     finally:
@@ -109,6 +112,29 @@ def test_a_kernel_of_somebody_else_is_not_ours(run: str | None) -> None:
     # Process 1 is alive as long as the machine is, and no test run started it.
     with left_behind("remotesvc:user@host:1", environment):
         assert [line for line in before.left_over() if line.startswith("kernel")] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has namespaces of pids")
+def test_a_kernel_in_a_container_of_somebody_else_is_not_ours() -> None:
+    """There, its master's pid is another's, or one that there is not here."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    name = f"remotesvc:user@{uuid.uuid4().hex}:{ended.pid}"
+    environment = {name: value for name, value in os.environ.items() if name != RUN_VARIABLE}
+    there = ["unshare", "--pid", "--fork", "sh", "-c", 'exec "$0" -c "$1" "$NAME"', sys.executable, WAIT]
+    before = Snapshot()
+    with left_behind(name, environment, there):
+        until(lambda: command_lines_with(name), what="it runs")
+        assert not [line for line in before.left_over() if name in line]
+    until(lambda: not command_lines_with(name), what="it has ended")
+
+
+def command_lines_with(text: str) -> list[bytes]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            found.append(path.read_bytes())
+    return [line for line in found if text.encode() in line]
 
 
 INNER = """
