@@ -171,14 +171,18 @@ def test_walking_many_data_files(tmp_path: Path) -> None:
         for number in range(15_000):
             archive.writestr(f"many/data/{number % 100}/{number}.txt", "")
     text = """
+import time
 from importlib.resources import files
 def walk(place):
     return sum(walk(each) if each.is_dir() else each.is_file() for each in place.iterdir())
-result = walk(files("many"))
+before = time.process_time()
+result = [walk(files("many")), time.process_time() - before]
 """
     with remotesvc.Router(path=[tmp_path / "many.zip"]) as router:
         context = router.local().options(timeout=LIMIT)
         probe(context, "many.use", "result = 1")
-        started = time.monotonic()
-        assert probe(context, "many.use", text) == 15_000
-    assert time.monotonic() - started < 5
+        before = time.process_time()
+        found, there = probe(context, "many.use", text)
+        here = time.process_time() - before
+    assert found == 15_000
+    assert here + there < 5, "processor time: what else the machine does takes none of it"
