@@ -43,6 +43,14 @@ def unread(pipe: int) -> int:
     return int(size)
 
 
+def full(process: subprocess.Popen[str]) -> None:
+    """Wait until a run can show no more, as nobody reads it."""
+    assert process.stdout is not None
+    pipe = process.stdout.fileno()
+    room = fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+    until(lambda: room - unread(pipe) < len("interrupted"), what="the pipe is full")
+
+
 def asleep(pid: int) -> bool:
     """Whether no thread of a process has anything to do. Those it has may end meanwhile."""
     states = []
@@ -54,8 +62,15 @@ def asleep(pid: int) -> bool:
 
 def interrupt(process: subprocess.Popen[str]) -> None:
     """A Ctrl-C, and what it does while nobody reads: on a busy machine much more may be shown before it is noticed."""
+    looks = 0
+
+    def through() -> bool:  # threads are looked at one after the other, and may wake each other in between
+        nonlocal looks
+        looks = looks + 1 if asleep(process.pid) else 0
+        return looks >= 40
+
     process.send_signal(signal.SIGINT)
-    until(lambda: asleep(process.pid))
+    until(through)
 
 
 @pytest.fixture
@@ -76,6 +91,7 @@ def flooded(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subproce
 def test_one_ctrl_c_shows_the_beginning_of_a_flood_and_how_much_is_missing(
     flooded: subprocess.Popen[str],
 ) -> None:
+    full(flooded)
     interrupt(flooded)
     out, _ = flooded.communicate(timeout=LIMIT)
     assert flooded.returncode == 130
@@ -86,7 +102,7 @@ def test_one_ctrl_c_shows_the_beginning_of_a_flood_and_how_much_is_missing(
 
 @pytest.mark.parametrize("flooded", [("--json",)], indirect=True)
 def test_what_is_kept_of_a_flood_for_json_is_marked_as_cut(flooded: subprocess.Popen[str]) -> None:
-    interrupt(flooded)
+    flooded.send_signal(signal.SIGINT)
     out, _ = flooded.communicate(timeout=LIMIT)
     assert flooded.returncode == 130
     result = json.loads(next(line for line in out.splitlines() if line.startswith("[{")))[0]
@@ -97,10 +113,7 @@ def test_what_is_kept_of_a_flood_for_json_is_marked_as_cut(flooded: subprocess.P
 
 @pytest.mark.parametrize("flooded", [()], indirect=True)
 def test_another_ctrl_c_leaves_a_flood_at_once_though_nobody_reads(flooded: subprocess.Popen[str]) -> None:
-    assert flooded.stdout is not None
-    pipe = flooded.stdout.fileno()
-    room = fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
-    until(lambda: room - unread(pipe) < len("interrupted"), what="the pipe is full")
+    full(flooded)
     ended = threading.Event()
 
     def press() -> None:  # again and again: two that come together are one to a process
@@ -114,4 +127,5 @@ def test_another_ctrl_c_leaves_a_flood_at_once_though_nobody_reads(flooded: subp
     finally:
         ended.set()
         pressing.join()
+    assert flooded.stdout is not None
     assert flooded.stdout.read().count("interrupted") == 0, "it had no room for a word"
