@@ -11,11 +11,13 @@ import struct
 import subprocess
 import termios
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from remotesvc.fleet.gather import LOOK
 from tests.integration.command_line import LIMIT, start, wait_for
 from tests.kernel.contexts import until
 
@@ -62,12 +64,12 @@ def asleep(pid: int) -> bool:
 
 def interrupt(process: subprocess.Popen[str]) -> None:
     """A Ctrl-C, and what it does while nobody reads: on a busy machine much more may be shown before it is noticed."""
-    looks = 0
+    looks, last = 0, time.monotonic() + 2 * LOOK  # a signal that comes just before a wait is dealt with after that
 
     def through() -> bool:  # threads are looked at one after the other, and may wake each other in between
         nonlocal looks
         looks = looks + 1 if asleep(process.pid) else 0
-        return looks >= 40
+        return looks >= 40 and time.monotonic() > last
 
     process.send_signal(signal.SIGINT)
     until(through)
