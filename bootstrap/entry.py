@@ -37,7 +37,8 @@ def main(marker: "bytes", read: "Callable[[int], bytes]") -> "None":
     link.lost_after = link.busy_lost_after = router.config["lease"]
     link.ping_after = router.config["lease"] / 4
     hello = wire.Frame(wire.HELLO, payload=codec.encode(hello_data()).data).pack()
-    link.preface([marker, hello], len(hello))
+    link.flight.sent = len(hello)
+    link.write([marker, hello])
     # Not before: why a start failed stands in stderr.
     router.outlet = Outlet(lambda: router.more().capture())
     # A fork cannot ask for it.

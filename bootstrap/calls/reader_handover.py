@@ -6,6 +6,7 @@ it has read it runs one after the other, and the replies are written together. T
 each TICK it looks whether the main thread has got on. Where a call keeps it, the reader reads until it is free again,
 and what was read already goes to the other workers; that, too, where calls wait rather than compute.
 """
+import os
 import threading
 import time
 
@@ -108,8 +109,11 @@ class ReaderHandover(object):
 
     def wake(self) -> "None":
         """From another thread: there is work for the main thread."""
+        path = self._path
         if self._polling:
-            self._path.wake()
+            with path._lock:
+                if not path._closed:
+                    os.write(path._wake_write, b"x")
 
     # -- on the stand-in
 

@@ -14,7 +14,7 @@ from .credit import ACK_DELAY, ACK_EVERY, DIRECT, Flight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Deque, Dict, List, Optional
 
 # One write of the writer thread: beyond 64 KiB more coalescing gains nothing.
 BATCH = 64 * 1024
@@ -24,6 +24,10 @@ MAX_QUEUE = 64 * 1024 * 1024
 MAX_CONTROL = 128 * 1024
 # Seconds of silence: then we ask, then we doubt, then it is lost; busy: while user code runs there and its TCP lives.
 PING_AFTER, LOST_AFTER, BUSY_LOST_AFTER = 5.0, 20.0, 60.0
+
+
+class PathEnded(OSError):
+    """Says a path's ``write``; all else a signal's handler raised."""
 
 
 class Link(object):
@@ -41,8 +45,8 @@ class Link(object):
         self.taken = self.freed = 0  # bytes that messages of it took and gave back here; the first is the reader's
         self.closed = self.parting = ""  # why it ended, or is about to from here
         self.ping_after, self.lost_after, self.busy_lost_after = PING_AFTER, LOST_AFTER, BUSY_LOST_AFTER
-        self.on_hello: "Optional[Callable[[wire.Frame], Any]]" = None
-        self.make_error: "Optional[Callable[[str], BaseException]]" = None
+        self.on_hello: "Any" = None
+        self.make_error: "Any" = None
         self.pace: "Any" = None  # see `pace`
         self._deliver = deliver
         self._lost = lost
@@ -51,14 +55,14 @@ class Link(object):
         self._acked_at = 0.0
         self.flight = Flight()
         self.lock = threading.Lock()
-        self.controls: "List[bytes]" = []  # that wait to be written, before all else
-        self.queues: "Dict[Any, Deque[Tuple[int, List[Any], int]]]" = collections.OrderedDict()
+        self.controls: "List[Any]" = []  # that wait to be written, before all else
+        self.queues: "Dict[Any, Deque[Any]]" = collections.OrderedDict()
         self.queued = 0  # bytes
         self.writing = False
         self._sleeping = False  # the writer, until it is told
         self.corked = False  # somebody will write in a moment: what is small waits for that
         self._wake = threading.Condition(self.lock)
-        self.broken: "Optional[Tuple[float, str]]" = None
+        self.broken: "Any" = None
         self._thread: "Optional[threading.Thread]" = None
 
     # -- reading: on the path's reader thread
@@ -88,7 +92,7 @@ class Link(object):
         except WireError as error:
             self.fail("the stream is corrupt: %s" % error)
         except Exception as error:  # a reader that dies silently would look like a dead target
-            self.fail("cannot read from the link: %s: %s" % (type(error).__name__, error))
+            self.fail("cannot read from the link: %r" % error)
         # Each wakes the writer, so within a frame only if it takes its time.
         if self.received - self._acked >= ACK_EVERY and (
                 not self.decoder.pending or self.heard - self._acked_at > ACK_DELAY):
@@ -163,9 +167,10 @@ class Link(object):
                     return
                 buffers = self.batch()
                 self.writing = True
-            self.write(buffers)
-            with self.lock:
-                self.writing = False
+            try:
+                self.write_own(buffers)
+            except Exception as error:
+                self.fail("cannot write to the link: %r" % error)
 
     def batch(self) -> "List[Any]":
         """Control first, then one frame of each stream in turn, up to BATCH bytes or the limit in flight."""
@@ -189,12 +194,17 @@ class Link(object):
         return [b"".join(buffers)] if size <= BATCH else buffers
 
     def write(self, buffers: "List[Any]") -> "None":
-        """Write; for who has set ``writing``."""
+        """Write; for who has set ``writing``. The writer goes on with what is interrupted."""
+        noted = self.path.noted = []  # bytes that each step took
         try:
             self.path.write(buffers)
-        except Exception as error:
+        except PathEnded as error:
             # The reader will know better why, in a moment: an exit status, or a signal.
             self.broken = self.broken or (time.monotonic(), "cannot write to the link: %s" % error)
+        except BaseException:
+            self.controls.insert(0, memoryview(b"".join(buffers))[sum(noted):])
+            self.flight.sent -= len(self.controls[0])
+            raise
 
     def write_own(self, buffers: "List[Any]") -> "None":
         """Write on this thread, which has set ``writing``, and let others go on."""
@@ -209,13 +219,6 @@ class Link(object):
         if self.queued or self.controls:
             with self.lock:
                 self.wake_writer()
-
-    def preface(self, buffers: "List[Any]", counted: "int" = 0) -> "None":
-        """Write what comes before all else, of which ``counted`` bytes are a frame; one sent meanwhile waits."""
-        with self.lock:
-            self.writing = True
-            self.flight.send(counted, 0.0, False)
-        self.write_own(buffers)
 
     # -- life
 

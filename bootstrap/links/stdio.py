@@ -1,11 +1,12 @@
 """A byte path over two file descriptors: the pipes of a child, or our own stdin and stdout moved out of the way."""
-import errno
 import os
 import threading
 
+from .link import PathEnded
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional
 
 # Bytes of one read. What is large, and then goes on, is read in larger pieces: a whole batch of the peer's writer and
 # more. To set so much aside for each small message would cost three system calls.
@@ -18,7 +19,7 @@ class FdPath(object):
     """The byte path that a Link reads with ``start``, writes with ``write`` and ends with ``close``."""
 
     CLOSED = "we closed the link"
-    _writev = staticmethod(os.writev)
+    noted: "List[int]"
 
     def __init__(self, read_fd: "int", write_fd: "int") -> "None":
         import select
@@ -27,16 +28,18 @@ class FdPath(object):
         self._lock = threading.Lock()
         self._closed = False
         self._writing = False
-        self._written = False  # nothing more will be, and the descriptor is closed
         self._size = READ
         # Called after each read by the thread that reads; it may return when somebody else has read meanwhile.
         self.rest: "Callable[[], Any]" = lambda: None
         self._thread: "Optional[threading.Thread]" = None
         # A pipe of our own wakes the reader: closing an fd under a blocked read wakes nobody.
         self._wake_read, self._wake_write = os.pipe()
+        # Each is closed once.
+        self._reading = iter([read_fd, self._wake_read, self._wake_write])
+        self._writable = iter([write_fd])
         self._poll = select.poll()
         self._poll.register(read_fd, select.POLLIN)
-        self._besides: "Dict[int, Callable[[], Any]]" = {}
+        self._besides: "Dict[int, Any]" = {}
         self.listen(self._wake_read, lambda: os.read(self._wake_read, 64))
         for fd in (read_fd, write_fd):
             _widen(fd)
@@ -52,8 +55,10 @@ class FdPath(object):
 
     def _read(self, feed: "Callable[[bytes], None]", ended: "Callable[[str], None]") -> "None":
         reason = "the peer closed the link"
+        with self._lock:  # a signal's handler may have ended `start`
+            self._thread = threading.current_thread()
         try:
-            while self.take(self.wait(), feed):
+            while not self._closed and self.take(self.wait(), feed):
                 self.rest()
         except Exception as error:  # also what `rest` met: without a reader this process would only seem to live
             reason = "cannot read: %s" % error
@@ -61,13 +66,13 @@ class FdPath(object):
             reason = self.CLOSED
         ended(reason)
         self.close()
-        self._close_reading()
+        self._close(self._reading)
 
-    def wait(self) -> "List[Tuple[int, int]]":
+    def wait(self) -> "Any":
         """Wait for something to read; returns what ``poll`` says of the descriptors that have it."""
         return self._poll.poll()
 
-    def take(self, ready: "List[Tuple[int, int]]", feed: "Callable[[bytes], None]") -> "bool":
+    def take(self, ready: "Any", feed: "Callable[[bytes], None]") -> "bool":
         """Read and feed what ``wait`` has found; False at the end."""
         for fd, _event in ready:
             if self._closed:  # whatever still comes: nobody wants it, and it may never end
@@ -88,18 +93,12 @@ class FdPath(object):
         self._poll.register(fd, 1)  # POLLIN
         self._besides[fd] = read
 
-    def wake(self) -> "None":
-        """Let ``wait`` return."""
-        with self._lock:
-            if not self._closed:
-                os.write(self._wake_write, b"x")
-
-    def _close_reading(self) -> "None":
-        for fd in (self._read_fd, self._wake_read, self._wake_write):
+    def _close(self, fds: "Any") -> "None":
+        for fd in fds:
             os.close(fd)
 
     def write(self, buffers: "List[Any]") -> "None":
-        """Write every byte, however long the pipe is full. Raises OSError when the peer is gone or we closed."""
+        """Write every byte, however long the pipe is full. Raises PathEnded."""
         self._writing = True  # first: `close` looks at this after it has closed, so that one of us sees the other
         try:
             while buffers and not self._closed:
@@ -107,13 +106,14 @@ class FdPath(object):
         finally:
             self._writing = False
             if self._closed:
-                self._close_writing()
+                self._close(self._writable)
         if buffers:
-            raise OSError(errno.EPIPE, "the link is closed")
+            raise PathEnded(self.CLOSED)
 
     def _write_some(self, buffers: "List[Any]") -> "List[Any]":
         try:
-            done = self._writev(self._write_fd, buffers[:IOV])
+            # In one step: between, and within, a signal's handler may raise.
+            self.noted.extend(map(os.writev, (self._write_fd,), (buffers[:IOV],)))
         except BlockingIOError:
             # sudo and friends may leave our pipe non-blocking.
             import select
@@ -121,16 +121,16 @@ class FdPath(object):
             poll.register(self._write_fd, select.POLLOUT)
             poll.poll(1000)
             return buffers
-        if len(buffers) == 1 and done == len(buffers[0]):
-            return []
-        index = 0
-        while index < len(buffers) and done >= len(buffers[index]):
-            done -= len(buffers[index])
-            index += 1
-        buffers = buffers[index:]
-        if done:
-            buffers[0] = memoryview(buffers[0])[done:]
-        return buffers
+        except OSError as error:
+            if error.__traceback__.tb_next:  # type: ignore[union-attr]
+                raise
+            raise PathEnded(*error.args) from None
+        done = self.noted[-1]
+        for index, each in enumerate(buffers):
+            if done < len(each):
+                return [memoryview(each)[done:]] + buffers[index + 1:]
+            done -= len(each)
+        return []
 
     def close(self) -> "None":
         """End both directions. The reader closes its own descriptors, a writer under way its own: to close a number
@@ -141,15 +141,9 @@ class FdPath(object):
             self._closed = True
             os.write(self._wake_write, b"x")
             if self._thread is None:
-                self._close_reading()
+                self._close(self._reading)
         if not self._writing:
-            self._close_writing()
-
-    def _close_writing(self) -> "None":
-        with self._lock:
-            closed, self._written = self._written, True
-        if not closed:
-            os.close(self._write_fd)
+            self._close(self._writable)
 
 
 def _widen(fd: "int") -> "None":

@@ -37,6 +37,8 @@ def part(link: "Link", reason: "str") -> "None":
         if ours:
             link.writing = True
             buffers, link.controls = link.controls + [farewell], []
-    if ours:
-        link.write(buffers)
-    link.fail(reason)
+    try:
+        if ours:
+            link.write(buffers)
+    finally:  # also after Ctrl-C
+        link.fail(reason)

@@ -141,9 +141,10 @@ class BecomePath(ProcessPath):
             self._terminal.close()
         super().drop_copies()
 
-    def _close_reading(self) -> "None":
-        self._hang_up()
-        super()._close_reading()
+    def _close(self, fds: "Any") -> "None":
+        if fds is self._reading:
+            self._hang_up()
+        super()._close(fds)
 
     def _see_it_end(self) -> "None":
         self._hang_up()  # who waits for an answer there does not see the end of stdin

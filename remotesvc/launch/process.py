@@ -32,35 +32,35 @@ class ProcessPath(SharedPath):
 
     def __init__(self, argv: "List[str]", name: "str", env: "Optional[Dict[str, str]]" = None) -> "None":
         begun = time.monotonic()
-        try:
-            self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env,
-                                             stderr=subprocess.PIPE, bufsize=0, start_new_session=True)
-        except OSError as error:
-            raise _cannot(argv[0], error, name, begun) from None
-        process = self._process
-        pipes: "List[Any]" = [process.stdout, process.stdin, process.stderr]
+        process: "Any" = None
+        pipes: "List[Any]" = []
         fds: "List[int]" = []
         try:
+            process = self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env,
+                                                       stderr=subprocess.PIPE, bufsize=0, start_new_session=True)
+            pipes += process.stdout, process.stdin, process.stderr
+            fds.extend(map(os.dup, [pipe.fileno() for pipe in pipes]))  # in one step: none is lost to a handler
             for pipe in pipes:
-                fds.append(os.dup(pipe.fileno()))
                 pipe.close()
             super().__init__(fds[0], fds[1])
-        except OSError as error:
+            self.name = name
+            self._stderr = fds[2]
+            self._reading = iter(list(self._reading) + [self._stderr])
+            self._said = b""
+            self._lingers = ENDING
+            self.listen(self._stderr, self._hear_more)
+            watch(self)
+        except BaseException as error:  # Ctrl-C, too: there is no object yet that somebody could close
             for pipe in pipes:
                 pipe.close()
-            for fd in fds:
+            for fd in set(fds).union(getattr(self, "_reading", ())):
                 os.close(fd)
-            self.kill()
-            process.wait()
-            raise _cannot(argv[0], error, name, begun) from None
-        self.name = name
-        self._noted: "List[int]" = []  # bytes that each step of a write has taken
-        self._stderr = fds[2]
-        self._said = b""
-        self._lingers = ENDING
-        self.listen(self._stderr, self._hear_more)
-        self._reading_closed = False
-        watch(self)
+            if process is not None:
+                self.kill()
+                process.wait()
+            if isinstance(error, OSError) and error.errno:  # of the system, and no signal's handler's
+                raise _cannot(argv[0], error, name, begun) from None
+            raise
 
     @property
     def pid(self) -> "int":
@@ -90,8 +90,10 @@ class ProcessPath(SharedPath):
 
     def abandon(self) -> "None":
         """End the process now, whatever it is doing; for who cannot hand this path on."""
-        self.kill()
-        self.close()
+        try:
+            self.kill()
+        finally:  # after a second Ctrl-C
+            self.close()
         try:
             self._process.wait(LINGER)
         except subprocess.TimeoutExpired:
@@ -101,27 +103,6 @@ class ProcessPath(SharedPath):
         """The kernel at the other end is up: it ends by itself."""
         super().settled()
         self._lingers = LINGER
-
-    def write(self, buffers: "List[Any]") -> "None":
-        """See ``FdPath.write``. Where a signal's handler raises, as Ctrl-C does, what has begun is written first: half
-        a frame would be the end of the link. A second signal, while the pipe is full, ends that and the link."""
-        written: "List[int]" = []
-        self._noted = written
-        try:
-            super().write(buffers)
-        except OSError:
-            raise
-        except BaseException:
-            try:
-                super().write([memoryview(b"".join(buffers))[sum(written):]])
-            except BaseException:
-                self.close()
-            raise
-
-    def _writev(self, fd: "int", buffers: "List[Any]") -> "int":  # type: ignore[override]
-        # Noted in the same step: between two a handler may run.
-        self._noted.extend(map(os.writev, (fd,), (buffers,)))
-        return self._noted[-1]
 
     def _read(self, feed: "Callable[[bytes], None]", ended: "Callable[[str], None]") -> "None":
         def finish(reason: "str") -> "None":
@@ -153,16 +134,9 @@ class ProcessPath(SharedPath):
 
     def drop_copies(self) -> "None":
         """In a fork of this process."""
-        fds = [] if self._reading_closed else [self._read_fd, self._stderr, self._wake_read, self._wake_write]
-        fds += [] if self._closed else [self._write_fd]
-        self._closed = self._written = self._reading_closed = True
-        for fd in fds:
-            os.close(fd)
-
-    def _close_reading(self) -> "None":
-        self._reading_closed = True
-        super()._close_reading()
-        os.close(self._stderr)
+        self._closed = True
+        self._close(self._reading)
+        self._close(self._writable)
 
     def _why(self, reason: "str") -> "str":
         if reason != self.CLOSED:

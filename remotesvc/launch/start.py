@@ -96,7 +96,9 @@ class Start(object):
         self._timer = self._router.timers.after(left, self._expire)
         self.path.start(self._feed, self._ended)
         frame = wire.Frame(wire.CONFIG, payload=marshal.dumps(config, FORMAT))
-        self.link.preface([bundle.preamble(self._marker, left, self._coded()), frame.pack()])
+        with self.link.lock:
+            self.link.writing = True  # what is sent meanwhile waits
+        self.link.write_own([bundle.preamble(self._marker, left, self._coded()), frame.pack()])
         # To have it ready when it is wanted: it is made once, while the first target starts.
         self._router.timers.after(0, lambda: bundle.rest(self._coded()))
 

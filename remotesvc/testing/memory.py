@@ -6,10 +6,11 @@ of bounded size: a peer that does not read makes writers wait, as a full pipe do
 
 from __future__ import annotations
 
-import errno
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
+
+from remotesvc.bootstrap.links.link import PathEnded
 
 # Bytes that fit between the two ends of a path, in each direction.
 CAPACITY = 64 * 1024
@@ -34,12 +35,12 @@ class Pipe:
         self.written = 0
 
     def put(self, data: memoryview) -> int:
-        """Take as much of ``data`` as there is room for, waiting for some; returns how many bytes. Raises OSError."""
+        """Take as much of ``data`` as there is room for, waiting for some; returns how many bytes. Raises PathEnded."""
         with self._changed:
             while len(self._buffer) >= self._capacity and not self._ended and not self._stopped:
                 self._changed.wait()
             if self._ended or self._stopped:
-                raise OSError(errno.EPIPE, "the link is closed")
+                raise PathEnded("the link is closed")
             taken = data[: self._capacity - len(self._buffer)]
             if self._left is not None:
                 taken = taken[: self._left]
@@ -120,8 +121,8 @@ class MemoryPath:
         self.close()
 
     def write(self, buffers: Iterable[Any]) -> None:
-        """Write every byte; waits while the buffer is full. Raises OSError when either end is closed, or the link cut;
-        AssertionError when two threads write at once, which no byte path has to bear."""
+        """Write every byte; waits while the buffer is full. Raises PathEnded when either end is closed, or the link
+        cut; AssertionError when two threads write at once, which no byte path has to bear."""
         assert self._one_writer.acquire(blocking=False), "two threads write to one path at once"
         try:
             for buffer in buffers:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -101,6 +102,68 @@ def test_a_router_closed_before_there_is_a_reader_leaves_nothing(
     monkeypatch.setattr(ProcessPath, "start", closed_first)
     with pytest.raises(remotesvc.RouterClosed):
         router.local()
+    _nothing_is_left(pids[0], before)
+
+
+def test_ctrl_c_while_the_reader_of_a_new_context_starts_closes_each_descriptor_once(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader was there and nobody knew: what it had still to close was closed under it, and then another's."""
+    start, make, close, pids = threading.Thread.start, ProcessPath.__init__, os.close, []
+    twice: list[int] = []
+
+    def interrupted(self: threading.Thread) -> None:
+        start(self)
+        if self.name == "remotesvc-reader":
+            raise KeyboardInterrupt
+
+    def made(path: ProcessPath, *args: Any, **options: Any) -> None:
+        make(path, *args, **options)
+        pids.append(path.pid)
+
+    def closing(fd: int) -> None:
+        try:
+            close(fd)
+        except OSError:
+            twice.append(fd)
+
+    router.local().call("os:getpid")
+    before = _open_files()
+    with monkeypatch.context() as patch:
+        patch.setattr(ProcessPath, "__init__", made)
+        patch.setattr(os, "close", closing)
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            router.local()
+        _nothing_is_left(pids[0], before)
+        until(lambda: sum(thread.name == "remotesvc-reader" for thread in threading.enumerate()) == 1)
+    assert twice == []
+
+
+@pytest.mark.parametrize("step", ["os:dup", "os:pipe", "fcntl:fcntl", "remotesvc.launch.process:watch"])
+def test_ctrl_c_while_the_pipes_of_a_new_process_are_made_leaves_nothing(
+    router: Router, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    module, name = step.split(":")
+    place = __import__(module, fromlist=["_"])
+    make, pids = subprocess.Popen.__init__, list[int]()
+
+    def interrupted(*args: Any) -> Any:
+        if pids:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    def made(process: Any, *args: Any, **options: Any) -> None:
+        make(process, *args, **options)
+        pids.append(process.pid)
+
+    router.local().call("os:getpid")
+    before, real = _open_files(), getattr(place, name)
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess.Popen, "__init__", made)
+        patch.setattr(place, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            router.local()
     _nothing_is_left(pids[0], before)
 
 

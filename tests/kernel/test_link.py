@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 import types
@@ -10,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from remotesvc.bootstrap.links import patience, wire
+from remotesvc.bootstrap.links import patience, stdio, wire
 from remotesvc.bootstrap.links.link import Link
+from remotesvc.bootstrap.links.stdio import FdPath
 from remotesvc.bootstrap.links.wire import Frame
 from remotesvc.bootstrap.routing.closing import part
 from remotesvc.launch.process import STATUS_WAIT
@@ -125,6 +128,56 @@ def test_a_writer_that_cannot_be_started_is_started_by_the_next_frame(monkeypatc
     link.send(20, 0, [frame.pack()], wire.SIZE + 100, False)
     assert whole.wait(LIMIT), "what queued while there was no writer is never written"
     end(link, one, other)
+
+
+class SoftTimeLimit(Exception):
+    """What somebody's handler of a signal may raise."""
+
+
+@pytest.mark.parametrize("kind", [SoftTimeLimit, TimeoutError, BrokenPipeError, KeyboardInterrupt])
+def test_what_a_handler_raises_in_the_middle_of_a_frame_reaches_who_sends_and_the_frame_is_written_whole(
+    monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    """TimeoutError is an OSError, and so was taken for one of the link; any other Exception ended the link, too."""
+    monkeypatch.setattr(stdio, "_widen", lambda fd: None)
+    (far, write_fd), (read_fd, unused) = os.pipe(), os.pipe()
+    path, lost = FdPath(read_fd, write_fd), list[str]()
+    link = Link(path, 1, lambda link, frame: None, lambda link, reason: lost.append(reason))
+    path.start(link.feed, link.fail)
+
+    def stop(*_: object) -> None:
+        raise kind("too long")
+
+    frame = Frame(wire.MESSAGE, stream=20, payload=bytes(40000))
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        os.set_blocking(write_fd, False)
+        filler = os.write(write_fd, bytes(1 << 20))
+        os.set_blocking(write_fd, True)
+        assert len(os.read(far, 8192)) == 8192  # room for a part of the frame
+        with pytest.raises(kind, match="too long"):
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            link.send(20, 0, [frame.pack()], wire.SIZE + 40000, True)
+        assert link.broken is None
+        assert not lost
+        link.send(20, 0, [Frame(wire.MESSAGE, stream=20, handle=7).pack()], wire.SIZE, True)
+        left = filler - 8192
+        while left:
+            left -= len(os.read(far, left))
+        decoder, got = wire.Decoder(), list[Frame]()
+        while len(got) < 2:
+            got += decoder.feed_untrusted(os.read(far, 65536))
+        assert [(each.handle, len(each.payload)) for each in got] == [(0, 40000), (7, 0)]
+        assert link.flight.sent == 40000 + 2 * wire.SIZE
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        part(link, "the end")
+        link.join(LIMIT)
+        assert path._thread is not None
+        path._thread.join(LIMIT)
+        os.close(far)
+        os.close(unused)
 
 
 def test_a_cut_in_memory_is_one_for_both_ends_whoever_notices_it_first() -> None:

@@ -58,6 +58,52 @@ def test_interrupted_calls(tmp_path: Path, what: str) -> None:
         assert script.line() == "fine"
 
 
+@pytest.mark.parametrize("kind", ["TimeoutError", "ValueError"])
+def test_a_time_limit_by_a_signal_is_the_callers_and_the_context_goes_on(tmp_path: Path, kind: str) -> None:
+    """Some of these exceptions were lost, and with them the context, two seconds later."""
+    script = programs.start(tmp_path, HEAD.replace("BaseException", kind) + """
+    moments = random.Random(1)
+    for _ in range(1000):
+        # Again and again: nobody hears of what is raised in a finaliser, or where bytes are taken to be malformed.
+        signal.setitimer(signal.ITIMER_REAL, moments.uniform(0.0001, 0.004), 0.05)
+        try:
+            armed = True
+            while True:
+                context.call("builtins:abs", -1)
+        except Stopped:
+            armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert router.kernel.links[context.id].broken is None
+    say("fine")
+    router.close()
+    """)
+    with script:
+        assert script.line() == "fine"
+
+
+def test_a_call_near_the_recursion_limit_ends_alone(tmp_path: Path) -> None:
+    """It ended the context, with every other call there."""
+    script = programs.start(tmp_path, """
+    def deep(levels):
+        return deep(levels - 1) if levels else context.call("builtins:abs", -1)
+
+    context = router.local()
+    other = context.submit("time:sleep", 0.1)
+    limited = 0
+    for levels in range(sys.getrecursionlimit() - 120, sys.getrecursionlimit()):
+        try:
+            deep(levels)
+        except RecursionError:
+            limited += 1
+    assert limited > 10
+    assert router.kernel.links[context.id].broken is None
+    say(other.result(20), context.call("builtins:abs", -3))
+    router.close()
+    """)
+    with script:
+        assert script.line() == "None 3"
+
+
 def test_the_room_of_large_arguments_that_were_interrupted_is_free_again(tmp_path: Path) -> None:
     script = programs.start(tmp_path, HEAD + """
     from remotesvc.bootstrap.links.wire import DYNAMIC

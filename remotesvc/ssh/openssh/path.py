@@ -53,6 +53,7 @@ class OpenSSHPath(ProcessPath):
         except BaseException:  # Ctrl-C, too: there is no object yet that somebody could close
             os.close(self._log)
             raise
+        self._reading = iter([*self._reading, self._log])
         self.listen(self._log, self._read_log)
 
     @property
@@ -139,13 +140,3 @@ class OpenSSHPath(ProcessPath):
         self._read_log()
         lost = openssh_errors.hangup(self.progress) if status == 255 else ""
         return f"the connection was lost: {lost}" if lost else f"the remote program ended with status {status}"
-
-    def drop_copies(self) -> None:
-        """In a fork of this process."""
-        if not self._reading_closed:
-            os.close(self._log)
-        super().drop_copies()
-
-    def _close_reading(self) -> None:
-        super()._close_reading()
-        os.close(self._log)

@@ -13,12 +13,12 @@ them:
 
 from __future__ import annotations
 
-import errno
 import threading
 from collections.abc import Callable, Sequence
 
 import paramiko
 
+from remotesvc.bootstrap.links.link import PathEnded
 from remotesvc.escape import one_line
 
 from ..noise import Noise
@@ -73,6 +73,8 @@ class ParamikoPath:
         self.name = f"ssh:{peer.host}"
         self.received = 0
         """Bytes of output so far, stderr included."""
+        self.noted: list[int] = []
+        """Bytes that a write has taken, for the link to know what is left where that was interrupted."""
         self._channel = channel
         self._given_back = 0
         self._noise = Noise()
@@ -190,7 +192,7 @@ class ParamikoPath:
 
     def write(self, buffers: Sequence[Buffer]) -> None:
         """Send every byte, in full packets. Blocks while the target does not read; one thread at a time, and
-        never the reader. Raises OSError when the path has ended.
+        never the reader. Raises PathEnded.
         """
         try:
             if self.received - self._given_back > GIVE_BACK:
@@ -200,26 +202,29 @@ class ParamikoPath:
             else:
                 for packet in packed(buffers):
                     self._send(packet)
-        except OSError:
+        except PathEnded:
             raise
         except BaseException:
             # A signal's handler raised, as Ctrl-C does. How far it has come nobody can tell, and the transport thread
             # may wait for ever for a lock of the channel that was taken: it is not waited for.
+            self.noted.append(sum(map(len, buffers)))  # nobody is to go on with it
             self._fail("it was interrupted while something was written to it")
             self._channel_over.set()
             self._on_closed()
             raise
         if not self.peer.transport.is_active():  # where it drops what it is given, saying nothing
-            raise OSError(errno.EPIPE, self._reason or "the connection is closed")
+            raise PathEnded(self._reason or "the connection is closed")
 
     def _send(self, packet: Buffer) -> None:
         while packet:
             try:
                 sent = self._channel.send(packet)  # type: ignore[arg-type]
-            except (paramiko.SSHException, EOFError) as error:
-                raise OSError(errno.EPIPE, str(error) or "the connection is closed") from error
+            except TimeoutError:  # nothing here has a time limit: a signal's handler raised it
+                raise
+            except (paramiko.SSHException, EOFError, OSError) as error:
+                raise PathEnded(str(error) or "the connection is closed") from error
             if not sent:
-                raise OSError(errno.EPIPE, "the remote program takes no more input")
+                raise PathEnded("the remote program takes no more input")
             if sent == len(packet):
                 return
             packet = memoryview(packet)[sent:]
