@@ -117,7 +117,10 @@ class ProcessPath(SharedPath):
             self.ignore(self._stderr)
 
     def _hear(self) -> "bool":
-        data = os.read(self._stderr, 65536)
+        try:
+            data = os.read(self._stderr, 65536)
+        except OSError:  # somebody closed all there were, as daemons do
+            data = b""
         self._said = (self._said + data)[-MAX_SAID:]
         self._heard(data)
         return bool(data)
@@ -131,6 +134,20 @@ class ProcessPath(SharedPath):
 
     def _heard(self, data: "bytes") -> "None":
         """This came on its stderr, now; for those who have something to answer."""
+
+    def close(self) -> "None":
+        """See ``FdPath.close``."""
+        try:
+            super().close()
+        except OSError:  # as above: there is nobody left to wake
+            pass
+
+    def _close(self, fds: "Any") -> "None":
+        for fd in fds:
+            try:
+                os.close(fd)
+            except OSError:
+                pass
 
     def drop_copies(self) -> "None":
         """In a fork of this process."""

@@ -149,3 +149,22 @@ def test_the_master_stopped_for_a_while_blames_nobody(tmp_path: Path) -> None:
         script.tell("go")
         assert script.line() == "2"
         assert script.process.wait(LIMIT) == 0, script.errors()
+
+
+def test_a_program_that_closes_all_descriptors_loses_its_contexts_and_hears_no_more_of_that(tmp_path: Path) -> None:
+    """Threads ended with tracebacks of their own, and so did the close of the router."""
+    script = start(tmp_path, """
+    context = router.local()
+    context.call("os:getpid")
+    os.closerange(3, 256)
+    try:
+        context.options(timeout=20).call("os:getpid")
+    except remotesvc.Lost:
+        say("lost")
+    router.close()
+    say("closed")
+    """)
+    with script:
+        assert (script.line(), script.line()) == ("lost", "closed")
+        assert script.process.wait(LIMIT) == 0
+        assert script.errors() == ""
