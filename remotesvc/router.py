@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import arguments as checked
+from .bootstrap.bound import Bound
 from .bootstrap.data.secret import Secret
 from .bootstrap.failures import rebuild  # noqa: F401  # errors are rebuilt on reader threads, which must not import
 from .bootstrap.failures.callerror import CallError
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from .ssh.terminal import Questions
 
 
-class Router:
+class Router(Bound):
     """Starts contexts and routes between them. A context manager: leaving it ends every context.
 
     path         directories that come first when a module is looked for on the master

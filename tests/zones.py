@@ -37,7 +37,7 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
     "start": ("finder", "stage0", "calls", "data", "failures", "imports", "links", "output", "routing"),
     # Values in, values out: no descriptor, thread, clock or logging.
     "pure": (
-        "errors", "public_names", "unreachable",
+        "bound", "errors", "public_names", "unreachable",
         "data.arrays", "data.classes", "data.codec", "data.guard", "data.leaves", "data.limits", "data.marshalled",
         "data.pack", "data.places", "data.record", "data.resolve", "data.secret", "data.tags", "data.unpack",
         "data.values",

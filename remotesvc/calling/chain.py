@@ -2,6 +2,7 @@
 
 import threading
 
+from ..bootstrap.bound import Bound
 from ..bootstrap.errors import Busy, Error, NotSent
 from .targets import own_args
 
@@ -15,7 +16,7 @@ else:
     TypedCalls = object
 
 
-class Chain(TypedCalls):
+class Chain(Bound, TypedCalls):
     """Calls made through it run one after the other, in the order they were made, however they were made.
 
     After the first error the rest do not run and report that error. ``reset()`` starts anew. As a context manager it

@@ -2,6 +2,7 @@
 
 import time
 
+from ..bootstrap.bound import Bound
 from ..bootstrap.calls.current import current
 from ..bootstrap.calls.pending import Pending
 from ..bootstrap.errors import CallTimeout, UsageError
@@ -26,7 +27,7 @@ else:
     TypedCalls = object
 
 
-class Context(TypedCalls):
+class Context(Bound, TypedCalls):
     """A process that runs calls: ``call`` and waits, ``submit`` and does not, ``cast`` and never hears of it again.
 
     Made by the methods of ``Router``; any number of handles may stand for the same process. A handle is cheap and
@@ -60,7 +61,7 @@ class Context(TypedCalls):
     def __deepcopy__(self, memo: "Any") -> "Context":
         return self.__copy__()
 
-    def __reduce__(self) -> "Any":
+    def __remotesvc_reduce__(self) -> "Any":
         return _arrived, (self.id, self.name)
 
     # -- calling

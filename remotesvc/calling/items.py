@@ -3,6 +3,7 @@
 import collections
 import threading
 
+from ..bootstrap.bound import Bound
 from ..bootstrap.calls.ask import error_untrusted
 from ..bootstrap.calls.current import running
 from ..bootstrap.calls.pending import LOOK_EVERY
@@ -121,7 +122,7 @@ class Arrivals(object):
             self._context.tree.router.forgotten.append(self.close)
 
 
-class Items(object):
+class Items(Bound):
     """An iterator over the items of one remote generator; closing it, or losing it, closes the generator there.
     ``yield from`` it gives what the generator returned.
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from remotesvc.bootstrap.bound import Bound
 from remotesvc.bootstrap.data.secret import Secret
 from remotesvc.bootstrap.errors import UsageError
 from remotesvc.calling.options import DEFAULTS, Options
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from .executor import FleetExecutor
 
 
-class Fleet:
+class Fleet(Bound):
     """Many hosts as one. A context manager: leaving it closes every connection.
 
     hosts        a pattern (see `fleet.pattern`), or the hosts' names

@@ -3,6 +3,7 @@
 import threading
 import time
 
+from ..bootstrap.bound import Bound
 from ..bootstrap.calls.current import current, running
 from ..bootstrap.errors import CallTimeout, EncodeError, Lost, NotSent, UsageError
 from ..bootstrap.links import wire
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .sender_paths import SenderPath
 
 
-class Sender(object):
+class Sender(Bound):
     """Writes to one Receiver, in this process or any other; it can be passed in calls and messages.
 
     Made by ``Receiver.sender``. Thread-safe. Each copy that is used has a stream of its own: its messages arrive in
@@ -49,7 +50,13 @@ class Sender(object):
     def __remotesvc_wire__(self) -> "Tuple[str, int, int, Any]":
         return ("sender", self._context, self._handle, self._router)
 
-    def __reduce__(self) -> "Any":
+    def __copy__(self) -> "Sender":
+        return Sender(self._router, self._context, self._handle)
+
+    def __deepcopy__(self, memo: "Any") -> "Sender":
+        return self.__copy__()
+
+    def __remotesvc_reduce__(self) -> "Any":
         return _arrived, (self._context, self._handle)
 
     @property

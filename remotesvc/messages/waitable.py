@@ -5,6 +5,7 @@ import os
 import threading
 import time
 
+from ..bootstrap.bound import Bound
 from ..bootstrap.calls.current import running
 from ..bootstrap.calls.pending import LOOK_EVERY
 from ..bootstrap.errors import UsageError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 NOTHING: "Any" = object()
 
 
-class Waitable(object):
+class Waitable(Bound):
     """The waiting of Receiver, Latch and Select. Subclasses say what an item is and when there will be no more.
 
     ``notify`` is a hook: ``notify(waitable)`` is called for each item that comes, and when it ends, on the thread that

@@ -61,6 +61,7 @@ class SourcePickler(Pickler):
             return type(obj), tuple(getattr(obj, name) for name in _DESCRIPTORS[type(obj)])
         if hasattr(type(obj), "__remotesvc_wire__"):
             self._own(obj)
+            return obj.__remotesvc_reduce__()
         name = getattr(obj, "__module__", None)
         if type(obj).__name__ == "TypeVar" and not importable(obj):
             return _type_variable(obj)

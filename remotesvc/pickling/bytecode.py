@@ -55,6 +55,7 @@ def _pickler() -> "Any":
                 self.sent(obj)
             if hasattr(type(obj), "__remotesvc_wire__"):
                 self.own(obj)
+                return obj.__remotesvc_reduce__()
             if isinstance(obj, CodeType):
                 make, parts = self.dispatch_table[CodeType](obj)
                 return make, tuple(self.shown(obj) if type(each) is str and each in _FILES + (obj.co_filename,)

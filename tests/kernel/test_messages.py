@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+import remotesvc
 from remotesvc import CallError, Channel, Closed, Context, Lost, Receiver, Router, Select, UsageError
 from tests import interpreters
 from tests.integration.connecting import connect_to
 from tests.integration.ssh_servers import OpenSSHServer
 from tests.interpreters import Interpreter
+from tests.kernel import called, served
 from tests.kernel import messages_there as there
 from tests.kernel.contexts import LIMIT
 
@@ -171,6 +176,45 @@ def test_pickled_calls_bring_senders_too(router: Router, context: Context) -> No
     sender = receiver.sender()
     context.call(lambda number: sender.send(number + 1), 1)
     assert receiver.get(LIMIT).value == 2
+
+
+@pytest.mark.parametrize("kind", ["Router", "Fleet", "Receiver", "Channel", "Select", "Latch", "Chain", "Items"])
+def test_what_has_a_state_of_its_own_here_is_neither_copied_nor_pickled(
+    router: Router, context: Context, kind: str
+) -> None:
+    """A shallow copy of a receiver, or of a generator's items, ended the original when it was dropped."""
+    with remotesvc.Fleet("local:") as fleet, Channel(router, peer=context) as channel, Receiver(router) as receiver:
+        made: dict[str, Any] = {each.__class__.__name__: each for each in (
+            router, fleet, receiver, channel, remotesvc.Select(), remotesvc.Latch(), context.chain(),
+            context.call(called.count, 3))}
+        thing = made[kind]
+        for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match=f"a {kind} belongs to the Router of this process"):
+                attempt(thing)
+        context.call("os:getpid")
+        assert list(made["Items"]) == [0, 1, 2]
+        receiver.sender().send(1)
+        assert receiver.get(LIMIT).value == 1
+
+
+def test_a_context_and_what_leads_to_it_is_pickled_for_our_own_calls_alone(router: Router, context: Context) -> None:
+    """The pickle ended elsewhere, with an error about something else: in multiprocessing it killed the worker."""
+    receiver = Receiver(router)
+    for thing in (context, receiver.sender(), context.service(served.Plain)):
+        with pytest.raises(TypeError, match=r"a (Context|Sender) belongs to the Router of this process"):
+            pickle.dumps(thing)
+    assert context.call(lambda: context.id) == context.id
+    twins = copy.copy(context), copy.deepcopy([context])[0]
+    assert twins == (context, context)
+
+
+def test_a_copy_of_a_sender_writes_to_the_same_receiver(router: Router) -> None:
+    receiver = Receiver(router)
+    sender = receiver.sender()
+    for number, twin in enumerate((copy.copy(sender), copy.deepcopy({"it": sender})["it"])):
+        assert twin == sender
+        twin.send(number)
+    assert [receiver.get(LIMIT).value for _ in range(2)] == [0, 1]
 
 
 def test_messages_from_a_process_of_its_own(router: Router, context: Context) -> None:
