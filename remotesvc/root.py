@@ -61,7 +61,7 @@ class MasterTree(Tree):
         self._modules = modules
         self._events = events
         self._pusher = Pusher(router, modules, self._magic_of)
-        self._questions = Inbox("remotesvc-versions", lambda message: None, router.report)
+        self._questions = Inbox(router, "remotesvc-versions", lambda message: None)
         self._skew = Skew(modules, self.context, self.name_of, self._questions.run)
 
     def source_line(self, label: str, number: int) -> str:

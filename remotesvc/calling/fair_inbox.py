@@ -16,8 +16,7 @@ class FairInbox(Inbox):
     which may have made them up. ``run_behind`` waits with those of a context; ``run`` for one of each at most."""
 
     def __init__(self, router: "Any", name: "str", handle: "Callable[[Any], Any]") -> "None":
-        super().__init__(name, handle, router.report)
-        self._router = router
+        super().__init__(router, name, handle)
         # By neighbour, as long as anything of it is here or being dealt with; each has one entry in the inbox itself.
         self._turns: "Dict[Optional[int], Deque[Any]]" = {}
         self._turns_lock = threading.Lock()
@@ -40,15 +39,15 @@ class FairInbox(Inbox):
 
     def flush_of(self, context: "int", timeout: "float") -> "bool":
         """Like ``flush``, for what is here of one context."""
-        if self.idle_of(context) or threading.current_thread() is self._thread:
-            return True
+        if self._put_off or self.idle_of(context) or threading.current_thread() is self._thread:
+            return not self._put_off
         done = threading.Event()
         self.run_behind(context, done.set)
         return done.wait(timeout)
 
     def flush(self, timeout: "float") -> "bool":
-        if self.idle or threading.current_thread() is self._thread:
-            return True
+        if self._put_off or self.idle or threading.current_thread() is self._thread:
+            return not self._put_off
         deadline, all_done = time.monotonic() + timeout, []
         with self._turns_lock:
             neighbours = list(self._turns)

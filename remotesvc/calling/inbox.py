@@ -13,24 +13,29 @@ if TYPE_CHECKING:
 # Errors of messages through one neighbour that are reported in so many seconds; whoever sends rubbish must not fill
 # our log with it.
 REPORTED, PERIOD = 5, 60.0
+# Seconds until a thread that could not be started is tried again: others have to end first, and answers wait for it.
+AGAIN = 0.5
 
 
 class Inbox(object):
-    """Messages, and functions to call, one after the other on one thread; it starts with the first.
+    """Messages, and functions to call, one after the other on one thread; it starts with the first, or when it can:
+    whoever reads a link and brings one must not fail of that.
 
     What waits here is bounded by the senders' credit: a message is released when ``handle`` has returned.
     """
 
     source = None
 
-    def __init__(self, name: "str", handle: "Callable[[Any], Any]", failed: "Callable[[BaseException], Any]") -> "None":
+    def __init__(self, router: "Any", name: "str", handle: "Callable[[Any], Any]") -> "None":
+        self._router = router
         self._name = name
         self._handle = handle
-        self._failed = failed
+        self._failed = router.report
         self._queue: "Deque[Any]" = collections.deque()
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
         self._thread: "Any" = None
+        self._put_off = False
         self._working = False
         self._closed = False
         self._failures: "Dict[Any, Tuple[float, int]]" = {}
@@ -48,10 +53,10 @@ class Inbox(object):
         self._put((function, args))
 
     def flush(self, timeout: "float") -> "bool":
-        """Wait until all that is here now has been dealt with; False if that took longer than ``timeout`` seconds. On
-        the inbox's own thread there is nothing to wait for."""
-        if self.idle or threading.current_thread() is self._thread:
-            return True
+        """Wait until all that is here now has been dealt with; False if that took longer than ``timeout`` seconds, or
+        there is no thread for it. On the inbox's own thread there is nothing to wait for."""
+        if self._put_off or self.idle or threading.current_thread() is self._thread:
+            return not self._put_off
         done = threading.Event()
         self.run(done.set)
         return done.wait(timeout)
@@ -70,13 +75,27 @@ class Inbox(object):
         with self._lock:
             if self._closed:
                 return False
-            if self._thread is None:
-                thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
-                thread.start()  # may fail: then there is nothing here that waits for ever
-                self._thread = thread
+            if self._thread is None and not self._put_off:
+                self._begin_locked()
             self._queue.append(item)
             self._wake.notify()
             return True
+
+    def _begin_locked(self) -> "None":
+        thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads
+            self._router.timers.after(AGAIN, self._begin_late)
+            self._put_off = True
+        else:
+            self._thread = thread
+
+    def _begin_late(self) -> "None":
+        with self._lock:
+            self._put_off = False
+            if not self._closed:
+                self._begin_locked()
 
     def _loop(self) -> "None":
         while True:

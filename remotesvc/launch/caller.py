@@ -30,7 +30,7 @@ class Caller(object):
         self.sending.home = router
         self.targets = Targets()
         self.ledger = Ledger()
-        self.callbacks = Inbox("remotesvc-callbacks", lambda message: None, router.report)
+        self.callbacks = Inbox(router, "remotesvc-callbacks", lambda message: None)
         self._pickles: "Any" = None
         self._turns: "Any" = None
         self._lock = threading.Lock()

@@ -82,7 +82,7 @@ class ModuleRequests(object):
         with self._lock:
             lane = self._lanes.get(child)
             if lane is None:
-                lane = self._lanes[child] = Inbox("remotesvc-modules-%d" % child, self._answer, self._router.report)
+                lane = self._lanes[child] = Inbox(self._router, "remotesvc-modules-%d" % child, self._answer)
             lane.run(self._send_late, child, send)
 
     def _send_late(self, child: "int", send: "Callable[[float], None]") -> "None":

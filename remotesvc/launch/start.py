@@ -99,6 +99,8 @@ class Start(object):
         with self.link.lock:
             self.link.writing = True  # what is sent meanwhile waits
         self.link.write_own([bundle.preamble(self._marker, left, self._coded()), frame.pack()])
+        with self.link.lock:
+            self.link.wake_writer()  # while there may be threads: the reader will need it, and must not fail of that
         # To have it ready when it is wanted: it is made once, while the first target starts.
         self._router.timers.after(0, lambda: bundle.rest(self._coded()))
 

@@ -57,7 +57,7 @@ class Tree(Caller):
         self._shared_reader = SharedReader(router.links.__len__)
         self._module_requests = ModuleRequests(router, self._answer)
         router.mailboxes[wire.ASK_MODULE] = self._module_requests
-        self._id_requests = Inbox("remotesvc-ids", lambda message: None, router.report)
+        self._id_requests = Inbox(router, "remotesvc-ids", lambda message: None)
         router.mailboxes[wire.LEASE_IDS] = Lessor(router, ids, BLOCK if router.id == 0 else BLOCK // SHARE,
                                                   self._id_requests.run)
 

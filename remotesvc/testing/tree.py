@@ -117,7 +117,7 @@ class Node(Router):
             except Error as error:
                 self.errors.append(error)
 
-        inbox = Inbox("remotesvc-node-inbox", handle_message, self.report)
+        inbox = Inbox(self, "remotesvc-node-inbox", handle_message)
         self._inboxes.append(inbox)
         self.mailboxes[handle] = inbox
 

@@ -168,3 +168,30 @@ def test_a_program_that_closes_all_descriptors_loses_its_contexts_and_hears_no_m
         assert (script.line(), script.line()) == ("lost", "closed")
         assert script.process.wait(LIMIT) == 0
         assert script.errors() == ""
+
+
+def test_a_context_goes_on_where_the_master_can_start_no_more_threads(tmp_path: Path) -> None:
+    """A printed line, or a question for a module, lost it: what was to take them could not be started."""
+    script = start(tmp_path, """
+    context = router.local()
+    context.call("os:getpid")
+
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    begin, threading.Thread.start = threading.Thread.start, refuse
+    patient = context.options(timeout=20)
+    patient.call("builtins:print", "printed")
+    asking = patient.submit(called_processes.kernels_started)
+    say(patient.call("operator:add", 1, 1))
+    try:
+        router.local()
+    except remotesvc.BootstrapError as error:
+        say("ulimit -u" in error.hint)
+    threading.Thread.start = begin
+    say(asking.result(20) is not None)
+    router.close()
+    """)
+    with script:
+        assert [script.line() for _ in range(3)] == ["2", "True", "True"]
+        assert "printed" in script.errors()

@@ -91,3 +91,28 @@ def test_what_an_inbox_holds_when_it_closes_is_dealt_with(desk: Desk) -> None:
     assert sorted(desk.taken) == sorted([*map(str, range(100)), "first", "other"])
     desk.put(OTHER, "late")
     assert "late" not in desk.taken
+
+
+def test_messages_that_came_while_no_thread_could_be_started_are_dealt_with_when_one_can(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader of a link brings them, and failed of that: the link was lost."""
+    desk, later = Desk(), list[Any]()
+    desk.router.timers = SimpleNamespace(after=lambda delay, run: later.append(run))
+    desk.go_on.set()
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        desk.put(FLOODER, "one", "two")
+        desk.put(OTHER, "three")
+        assert not desk.inbox.flush(LIMIT)  # at once: it may be long
+        later.pop()()
+        assert len(later) == 1
+    later.pop()()
+    assert desk.inbox.flush(LIMIT)
+    assert desk.taken == ["one", "three", "two"]
+    desk.inbox.close()
+    assert not later
