@@ -5,7 +5,7 @@ import time
 
 from ..bootstrap.bound import Bound
 from ..bootstrap.calls.current import current, running
-from ..bootstrap.errors import CallTimeout, EncodeError, Lost, NotSent, UsageError
+from ..bootstrap.errors import CallTimeout, EncodeError, ForkedError, Lost, NotSent, UsageError
 from ..bootstrap.links import wire
 from .errors import Closed, WaitTimeout
 from .line import CLOSE, VALUE
@@ -97,8 +97,8 @@ class Sender(Bound):
         deadline = deadline_of(timeout)
         try:
             self._write(self._router.codec.encode(None), CLOSE, deadline)
-        except (NotSent, Lost, Closed):
-            pass  # nobody is there to be told, or was told before
+        except (NotSent, Lost, Closed, ForkedError):
+            pass  # nobody is there to be told, or was told before, or it is not ours to tell
 
     def when_unread(self, told: "Callable[[BaseException], Any]") -> "None":
         """Call ``told(error)`` once nobody reads what this copy sends, which has sent something; on any thread."""

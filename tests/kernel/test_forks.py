@@ -85,6 +85,7 @@ def test_in_a_fork_nothing_waits_for_what_comes_to_the_process_it_is_a_copy_of(
     done, future = context.submit(called.add, 1, 1), context.submit(called.nap, 60)
     assert done.result(LIMIT) == 2
     receiver, channel, latch = Receiver(router), Channel(router, peer=context), Latch()
+    sender = receiver.sender()
     select, of_futures = Select([receiver, Select([Latch()])]), Select([future])
     with Pool(router) as pool:
         for act in (
@@ -94,7 +95,8 @@ def test_in_a_fork_nothing_waits_for_what_comes_to_the_process_it_is_a_copy_of(
         ):  # fmt: skip
             assert in_fork(act) == "ForkedError", act
         latch.put("here")
-        for act, outcome in ((done.result, "2"), (done.cancel, "False"), (latch.get, "'here'")):
+        for act, outcome in ((done.result, "2"), (done.cancel, "False"), (latch.get, "'here'"), (sender.close, "None"),
+                             (receiver.close, "None"), (context.close, "None"), (router.close, "None")):
             assert in_fork(act) == outcome
     assert future.cancel()
     items.close()
