@@ -17,10 +17,11 @@ def main_name() -> "str":
 
 
 def has_text() -> "bool":
-    """Whether ``__main__`` can be read again: not what came by ``-c``, a pipe, a session or a notebook."""
+    """Whether ``__main__`` can be read again: not what came by ``-c``, a pipe, a session or a notebook, nor
+    bytecode."""
     module = sys.modules[MAIN]
     file = getattr(module, "__file__", None)
-    if not isinstance(file, str):
+    if not isinstance(file, str) or file.endswith(".pyc"):
         return False
     # What is in an archive, or came to a child, has a spec and no file.
     return os.path.isfile(file) or (getattr(module, "__spec__", None) is not None and not os.path.exists(file))

@@ -26,7 +26,7 @@ and its functions can be called there."""
 def main_script(module: ModuleType | None = None) -> Found:
     """The script that this program was started with, as it travels.
 
-    UsageError if there is none (an interactive session) or it has no guard.
+    UsageError if there is none (an interactive session, or bytecode) or it has no guard.
     """
     module = module or sys.modules[MAIN]
     path = getattr(module, "__file__", None)
@@ -34,6 +34,11 @@ def main_script(module: ModuleType | None = None) -> Found:
         raise UsageError(
             "what an interactive session defines is in no file: its functions can be called and travel by value,"
             " but have no name there, and a service needs a module"
+        )
+    if path.endswith(".pyc"):
+        raise UsageError(
+            f"{path} is bytecode: its functions can be called and travel by value, but have no name there, and a"
+            " service needs a module"
         )
     try:
         return Found(MAIN, "source", source=without_guarded(_text(module, path), path), origin=path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import subprocess
 import sys
 import textwrap
@@ -118,6 +119,14 @@ def test_functions_of_a_script_and_an_archive(tmp_path: Path) -> None:
     zipapp.create_archive(tmp_path / "app", tmp_path / "app.pyz")
     for program in "app/__main__.py", "app", "app.pyz":
         assert run(tmp_path, program, sys.executable) == ["__main__ __main__ name", *SAID]
+
+
+def test_functions_of_a_script_that_is_bytecode(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(SESSION)
+    py_compile.compile(str(tmp_path / "app.py"), str(tmp_path / "app.pyc"), doraise=True)
+    said = run(tmp_path, "app.pyc")
+    assert said[0] == "42 6 [-1, 1]"
+    assert "app.pyc is bytecode" in said[1]
 
 
 @pytest.mark.parametrize("arguments", [("-c", SESSION), ("-",), ("-i", "-q"), ("-i", "script.py")])
