@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 
 class Router(Bound):
-    """Starts contexts and routes between them. A context manager: leaving it ends every context.
+    """Starts contexts and routes between them. A context manager: leaving it ends every context. One that is not closed
+    stays until the program ends, though nobody refers to it: its contexts may be in use.
 
     path         directories that come first when a module is looked for on the master
     log_level    records of the targets' ``logging`` below this level are not sent
