@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.kernel import programs
 
 # Calls that are interrupted; the link is met while it writes in one of twenty.
 INTERRUPTIONS = 300
 
 
-def test_calls_that_are_interrupted_end_at_worst_with_their_connection(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["KeyboardInterrupt", "TimeoutError"])
+def test_calls_that_are_interrupted_end_at_worst_with_their_connection(tmp_path: Path, kind: str) -> None:
     script = programs.start(tmp_path, f"""
     import random
     from remotesvc.testing.sshd import EmbeddedServer
 
     def stop(*_):
         if armed:
-            raise KeyboardInterrupt
+            raise {kind}
 
     def connect():
         return router.ssh("127.0.0.1", user=server.user, port=server.port, key_filename=server.key_file,
@@ -37,7 +40,7 @@ def test_calls_that_are_interrupted_end_at_worst_with_their_connection(tmp_path:
                 armed = True
                 while True:
                     context.call("os:getpid")
-            except (KeyboardInterrupt, remotesvc.Lost, remotesvc.NotSent):
+            except ({kind}, remotesvc.Lost, remotesvc.NotSent):
                 pass
             finally:
                 armed = False

@@ -13,6 +13,7 @@ them:
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 
@@ -195,6 +196,7 @@ class ParamikoPath:
         never the reader. Raises PathEnded.
         """
         try:
+            self.noted.append(sys.maxsize)  # all of it: from here on nobody is to go on with it
             if self.received - self._given_back > GIVE_BACK:
                 self.give_back()
             if len(buffers) == 1 and isinstance(buffers[0], bytes) and len(buffers[0]) <= PACKET:
@@ -207,7 +209,6 @@ class ParamikoPath:
         except BaseException:
             # A signal's handler raised, as Ctrl-C does. How far it has come nobody can tell, and the transport thread
             # may wait for ever for a lock of the channel that was taken: it is not waited for.
-            self.noted.append(sum(map(len, buffers)))  # nobody is to go on with it
             self._fail("it was interrupted while something was written to it")
             self._channel_over.set()
             self._on_closed()
