@@ -131,9 +131,7 @@ class LazyParts(object):
             while doorway.waiting:
                 message = doorway.waiting.popleft()
                 message.release()
-                if message.reply_to:
-                    self._router.control(wire.Frame(wire.DEAD, dst=message.src, handle=message.reply_to,
-                                                    payload=reason.encode("utf-8", "replace")[:512]))
+                self._router.say_dead(message.src, message.reply_to, reason)
 
     def pool(self) -> "Any":
         """The pool of this context's services, made at the first service call."""

@@ -66,7 +66,7 @@ class Dispatcher(object):
     def on_message(self, message: "Any") -> "None":
         """A call arrived."""
         if not message.commands:
-            self.refuse(message, 0, ONLY_PARENTS)
+            self.refuse(message, ONLY_PARENTS)
             return
         with self.lock:
             if self._early:
@@ -134,12 +134,10 @@ class Dispatcher(object):
         """Does a call wait for a worker?"""
         return bool(self.caused or self.ready)
 
-    def refuse(self, message: "Any", flags: "int", reason: "str") -> "None":
-        """Say that a call will not run; ``flags`` tell why."""
+    def refuse(self, message: "Any", reason: "str", flags: "int" = 0) -> "None":
+        """Tell who asked that nobody will answer."""
         message.release()
-        if message.reply_to:
-            self._router.control(wire.Frame(wire.DEAD, flags, dst=message.src, handle=message.reply_to,
-                                            payload=reason.encode("utf-8", "replace")[:512]))
+        self._router.say_dead(message.src, message.reply_to, reason, flags)
 
     # -- on the workers
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # What callers are told while a pool ends.
 CLOSING = "the pool of services is closing"
 # The flag of a DEAD by which a pool says that a call had begun: that word goes ahead of all that is queued, also of
-# what would have told so. Where calls of functions wait, the same flag means Busy.
+# what would have told so. Where calls of functions wait, the same flag is `workers.BUSY`.
 BEGUN = 1
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Threads whose call was given up and still runs, that are replaced: beyond it, new calls are refused as Busy.
 MAX_ABANDONED = 32
+# The flag of a DEAD by which whoever called is told so; for service calls it is `refusals.BEGUN`.
+BUSY = 1
 # Seconds between two looks whether a call that is for the main thread waits for itself.
 LOOK_EVERY = 0.2
 
@@ -51,7 +53,7 @@ class Workers(object):
         if books.abandoned < MAX_ABANDONED or self._threads < self._allowed():
             return False
         names = ", ".join(sorted({call.name for call in books.running.values() if call.abandoned})[:8])
-        books.refuse(message, 1, "%d calls that were given up still run: %s" % (books.abandoned, names))
+        books.refuse(message, "%d calls that were given up still run: %s" % (books.abandoned, names), BUSY)
         return True
 
     def too_many(self) -> "bool":

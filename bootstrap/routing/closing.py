@@ -1,6 +1,7 @@
 """The end of a router and of its links, in good order."""
 from ..links import wire
 from ..links.credit import DIRECT
+from .router import payload_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def close(router: "Router", reason: "str") -> "List[Link]":
 
 def part(link: "Link", reason: "str") -> "None":
     """End a link: what is queued for control goes out first, briefly, and why we go."""
-    farewell = wire.Frame(wire.BYE, payload=reason.encode("utf-8", "replace")[:512]).pack()
+    farewell = wire.Frame(wire.BYE, payload=payload_of(reason)).pack()
     with link.lock:
         link.parting = reason  # the other end may be faster than we are from here to the end
         ours = not link.closed and not link.writing and link.flight.flying < DIRECT

@@ -9,7 +9,7 @@ from ..links.gauge import Gauge
 from ..links.link import MAX_CONTROL, MAX_QUEUE
 from ..links.pace import Pace
 from ..links.streams import MAX_STREAMS
-from .router import text
+from .router import payload_of, text
 from .routes import RouteTable, sideways
 
 TYPE_CHECKING = False
@@ -96,7 +96,7 @@ class Hub(object):
             link.fail(reason)
             return
         if link.context is not None:
-            router.control(wire.Frame(wire.BYE, dst=src, payload=reason.encode("utf-8", "replace")[:512]))
+            router.control(wire.Frame(wire.BYE, dst=src, payload=payload_of(reason)))
         self.forget(src, reason)
 
     def _on_full(self, key: "Any", streams: "Dict[Any, Any]") -> "bool":
@@ -171,8 +171,7 @@ class Hub(object):
                 del spoken[next(iter(spoken))]
             spoken[dst] = lost is not None
         if lost is not None:
-            payload = lost.encode("utf-8", "replace")[:512]
-            _say_gone(link, wire.Frame(wire.ROUTE_DROP, src=self._router.id, handle=dst, payload=payload))
+            _say_gone(link, wire.Frame(wire.ROUTE_DROP, src=self._router.id, handle=dst, payload=payload_of(lost)))
 
     def on_route(self, link: "Link", frame: "wire.Frame") -> "None":
         """A neighbour tells of a context behind it, or of one that is gone."""
@@ -226,7 +225,7 @@ class Hub(object):
         router.lose(gone, reason, make_error or Lost)
         self.on_gone(gone)
         _release(self._children.pop(context, None))
-        payload, teller = reason.encode("utf-8", "replace")[:512], router.id if teller is None else teller
+        payload, teller = payload_of(reason), router.id if teller is None else teller
         for link in links:
             for each in gone:
                 _say_gone(link, wire.Frame(wire.ROUTE_DROP, src=teller, handle=each, payload=payload))

@@ -3,7 +3,6 @@ import threading
 
 from ..calls.ask import answer
 from ..errors import Error
-from ..links import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,6 +80,4 @@ class Lessor(object):
             self._refuse(message, str(error))
 
     def _refuse(self, message: "Any", reason: "str") -> "None":
-        if message.reply_to:
-            self._router.control(wire.Frame(wire.DEAD, dst=message.src, handle=message.reply_to,
-                                            payload=reason.encode("utf-8", "replace")[:512]))
+        self._router.say_dead(message.src, message.reply_to, reason)

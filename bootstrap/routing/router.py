@@ -199,12 +199,16 @@ class Router(object):
         self.control(wire.Frame(wire.GRANT, stream=stream, dst=src, handle=size))
 
     def refuse(self, frame: "wire.Frame", reason: "str") -> "None":
-        """Tell who asked that nobody will answer."""
+        """Nobody takes it."""
         if self.hub is not None:
             self.hub.on_refused(frame)
-        if frame.kind == wire.MESSAGE and frame.reply_to:
-            self.control(wire.Frame(wire.DEAD, dst=frame.src, handle=frame.reply_to,
-                                    payload=reason.encode("utf-8", "replace")[:512]))
+        if frame.kind == wire.MESSAGE:
+            self.say_dead(frame.src, frame.reply_to, reason)
+
+    def say_dead(self, dst: "int", handle: "int", reason: "str", flags: "int" = 0) -> "None":
+        """Tell who asked that nobody will answer."""
+        if handle:
+            self.control(wire.Frame(wire.DEAD, flags, dst=dst, handle=handle, payload=payload_of(reason)))
 
     # -- receiving: on the reader thread of the link
 
@@ -333,3 +337,8 @@ class Router(object):
 def text(payload: "bytes") -> "str":
     """What a control frame says, for people."""
     return bytes(payload[:512]).decode("utf-8", "replace")
+
+
+def payload_of(reason: "str") -> "bytes":
+    """What carries it."""
+    return reason.encode("utf-8", "replace")[:512]

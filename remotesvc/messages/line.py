@@ -66,9 +66,8 @@ def hang_up(router: "Any", context: "int", handle: "int", reason: "str") -> "Non
     """Tell a sender that nobody reads any more. Never waits."""
     if context == router.id:
         router.close_mailbox(handle, NotSent(reason))
-    elif handle:
-        router.control(wire.Frame(wire.DEAD, dst=context, handle=handle,
-                                  payload=reason.encode("utf-8", "replace")[:512]))
+    else:
+        router.say_dead(context, handle, reason)
 
 
 def refuse(message: "Any", reason: "str") -> "None":

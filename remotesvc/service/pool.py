@@ -206,11 +206,7 @@ class Pool(object):
 
     def _refuse(self, message: "Any") -> "None":
         message.release()
-        if message.reply_to:
-            self._dead(message.src, message.reply_to, 0)
-
-    def _dead(self, dst: "int", handle: "int", flags: "int") -> "None":
-        self.kernel.control(wire.Frame(wire.DEAD, flags, dst=dst, handle=handle, payload=CLOSING.encode()))
+        self.kernel.say_dead(message.src, message.reply_to, CLOSING)
 
     # -- the end
 
@@ -240,7 +236,7 @@ class Pool(object):
                 kernel.report(error)
         for request in self.callers.streams():  # who iterates may take for ever
             request.call.cancel()
-            self._dead(request.src, request.reply_to, BEGUN)
+            kernel.say_dead(request.src, request.reply_to, CLOSING, BEGUN)
         self.workers.finish()
 
     def join(self, timeout: "Optional[float]" = None) -> "bool":

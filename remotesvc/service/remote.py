@@ -101,8 +101,7 @@ class RemoteRequest(Request):
                              lambda: self.given_up)
             return True
         except CallTimeout:
-            self.router.control(wire.Frame(wire.DEAD, BEGUN, dst=self.src, handle=self.reply_to,
-                                           payload=b"there is an answer, and you take none"))
+            self.router.say_dead(self.src, self.reply_to, "there is an answer, and you take none", BEGUN)
             if caller is not None and not self.hurry:
                 caller.deaf()
         except EncodeError:
