@@ -59,7 +59,7 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
         "calls.reader_handover", "calls.refusals", "calls.unfold", "calls.workers",
         "imports.importer", "imports.lines", "imports.loaded", "imports.loader", "imports.metadata", "imports.relay",
         "imports.requests", "imports.resources", "imports.target",
-        "links.large", "links.pace", "links.patience",
+        "links.large", "links.own_stream", "links.pace", "links.patience",
         "routing.closing", "routing.hub", "routing.ids", "routing.router",
     ),
 }

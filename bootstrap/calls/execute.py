@@ -106,11 +106,11 @@ class Executor(object):
                 pass  # the parent is gone, or no longer wants it
         return None
 
-    def reply(self, message: "Any", value: "Any", strict: "bool" = False, flags: "int" = 0) -> "None":
+    def reply(self, message: "Any", value: "Any", strict: "bool") -> "None":
         """Answer the caller with a value. Raises EncodeError, NotSent."""
         router = self.router
         encoded = router.codec.encode(value, router.bindings, strict, "return value")
-        router.post(message.src, message.reply_to, encoded, 0, flags, wire.REPLIES, False, True)
+        router.post(message.src, message.reply_to, encoded, stream=wire.REPLIES, direct=True)
 
     def fail(self, call: "Call", message: "Any", error: "BaseException", skip: "Optional[int]" = None) -> "List[Any]":
         """Send the error a call ended with; see ``outcome.fail``."""

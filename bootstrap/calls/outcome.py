@@ -8,6 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
+    from ..links.own_stream import OwnStream
+
 # The kind for what a function raised; the others stand for errors of ours.
 RAISED = "raised"
 # Characters of the last words of a process that go with the error.
@@ -18,24 +20,27 @@ _OURS = tuple(root + part for root in (ROOT + "remotesvc/", __file__[:-len("boot
 
 
 def fail(executor: "Any", call: "Any", message: "Any", error: "BaseException", skip: "Optional[int]" = None,
-         flags: "int" = wire.ERROR, stream: "int" = wire.REPLIES) -> "List[Any]":
-    """Send the error a call ended with; ``skip`` frames of ours are left out of it, None marks an error of ours."""
+         stream: "Optional[OwnStream]" = None) -> "List[Any]":
+    """Send the error a call ended with, at the end of its ``stream`` if it has one; ``skip`` frames of ours are left
+    out of it, None marks an error of ours."""
     if not message.reply_to:
         from ..output.logs import report_failed_cast
         executor.drain(call.id)
         report_failed_cast(call.name, error)
-    return fail_with(executor, call, message, error_reply(error, skip), flags, stream)
+    return fail_with(executor, call, message, error_reply(error, skip), stream)
 
 
-def fail_with(executor: "Any", call: "Any", message: "Any", reply: "List[Any]", flags: "int" = wire.ERROR,
-              stream: "int" = wire.REPLIES) -> "List[Any]":
+def fail_with(executor: "Any", call: "Any", message: "Any", reply: "List[Any]",
+              stream: "Optional[OwnStream]" = None) -> "List[Any]":
     """Send an error reply, if somebody waits for one."""
     router = executor.router
     try:
         executor.drain(call.id)
-        if message.reply_to:
-            router.post(message.src, message.reply_to, encoded(router, reply), 0, flags, stream, stream != wire.REPLIES,
-                        stream == wire.REPLIES)
+        if message.reply_to and stream is not None:
+            stream.send(encoded(router, reply), wire.ERROR | wire.STREAM | wire.END)
+        elif message.reply_to:
+            router.post(message.src, message.reply_to, encoded(router, reply), flags=wire.ERROR, stream=wire.REPLIES,
+                        direct=True)
     except Error:
         pass  # nobody is there to be told
     return reply

@@ -4,7 +4,7 @@ import threading
 from ..errors import Error, NotSent
 from ..links import wire
 from ..links.credit import WINDOW, SendCredit
-from ..links.large import abandon
+from ..links.own_stream import OwnStream
 from .awaiting import from_async, run
 from .current import enter
 from .execute import Full
@@ -86,31 +86,29 @@ class Unfolder(object):
     def produce(self, call: "Any", message: "Any", items: "Any") -> "None":
         """Send what a generator yields; returns when it has ended."""
         enter(call)
-        executor, stream = self._executor, self._router.streams.new()
-        outgoing = self._router.streams.out(message.src, stream)
-        outgoing.credit = Ahead(WINDOW)
-        call.on_cancel(lambda: outgoing.granted(0))  # who waits for credit looks up, or it would be open till then
+        stream = OwnStream(self._router, message.src, message.reply_to, Ahead(WINDOW))
+        call.on_cancel(stream.wake)  # or it would be open until credit comes
         if hasattr(type(items), "__anext__"):
             items = from_async(items)
         ours = True  # does what goes wrong now go wrong with sending, or in the generator?
         try:
-            self._send(call, message, None, stream, 0)
+            self._send(call, stream, None, 0)
             while True:
                 ours = False
                 try:
                     item = next(items)
                 except StopIteration as end:
                     ours = True
-                    self._send(call, message, end.value, stream, wire.END)  # what it returned, for `yield from`
+                    self._send(call, stream, end.value, wire.END)  # what it returned, for `yield from`
                     break
                 ours = True
-                self._send(call, message, item, stream, 0)
+                self._send(call, stream, item, 0)
         except BaseException as error:
             if call.cancelled:  # nobody wants to know how it ended
-                abandon(self._router, message.src, stream, message.reply_to)
+                stream.abandon()
             else:
                 skip = None if ours and issubclass(type(error), Error) else 1
-                fail(executor, call, message, error, skip, wire.ERROR | wire.STREAM | wire.END, stream)
+                fail(self._executor, call, message, error, skip, stream)
         finally:
             try:
                 items.close()
@@ -118,16 +116,15 @@ class Unfolder(object):
                 self._router.report(error)
             enter(None)
 
-    def _send(self, call: "Any", message: "Any", value: "Any", stream: "int", flags: "int") -> "None":
-        """Send the next item on its stream; waits until the caller has room for it. Raises EncodeError, and NotSent
-        when the caller is gone or has closed the iterator."""
+    def _send(self, call: "Any", stream: "OwnStream", value: "Any", flags: "int") -> "None":
+        """Send the next item; waits until the caller has room for it. Raises EncodeError, and NotSent when the caller
+        is gone or has closed the iterator."""
         self._executor.drain(call.id)
         if call.cancelled:  # nobody may be left to keep us without credit, either
             raise NotSent("the iterator is closed")
         router = self._router
         encoded = router.codec.encode(value, router.bindings, False, "return value" if flags & wire.END else "item")
-        router.post(message.src, message.reply_to, encoded, 0, flags | wire.STREAM, stream, True,
-                    given_up=lambda: call.cancelled)
+        stream.send(encoded, flags | wire.STREAM, given_up=lambda: call.cancelled)
 
 
 def iterates(value: "Any") -> "bool":

@@ -9,14 +9,14 @@ if TYPE_CHECKING:
 
 
 def post_large(router: "Any", dst: "int", handle: "int", encoded: "Any", reply_to: "int", flags: "int", stream: "int",
-               own_stream: "bool", deadline: "Optional[float]", given_up: "Optional[Callable[[], bool]]") -> "None":
+               deadline: "Optional[float]", given_up: "Optional[Callable[[], bool]]") -> "None":
     """See ``Router.post``: a body of several frames goes on a stream of its own, unless ``stream`` is one already."""
     extra, buffers = body(encoded.data, encoded.blobs)
     total = sum(len(buffer) for buffer in buffers)
     if total > wire.MAX_MESSAGE:
         raise EncodeError("a message of %d bytes, at most %d are possible" % (total, wire.MAX_MESSAGE))
     link, flags, queue = router.link_to(dst), flags | extra, wire.queue_of(router.id, stream)
-    if total > wire.FRAGMENT and not own_stream:
+    if total > wire.FRAGMENT and stream < wire.DYNAMIC:
         # A large reply waits for what was printed before it; otherwise large messages take turns with the rest.
         behind_output = stream == wire.REPLIES and queue in link.queues
         stream, flags = router.streams.new() | (RESULT if stream == wire.REPLIES else 0), flags | wire.END
@@ -44,12 +44,3 @@ def post_large(router: "Any", dst: "int", handle: "int", encoded: "Any", reply_t
     finally:
         if last:
             router.streams.ended(dst, stream)
-
-
-def abandon(router: "Any", dst: "int", stream: "int", handle: "int") -> "None":
-    """Nothing more will be sent on a stream of our own, which has not been ended; waits for nothing."""
-    link = router.links.get(router.routes.towards(dst))
-    if link is not None:
-        frame = wire.Frame(wire.MESSAGE, wire.ABORT | wire.END, stream, dst, router.id, router.id, handle)
-        link.send((router.id, stream), 0, [frame.pack()], wire.SIZE, False)
-    router.streams.ended(dst, stream)

@@ -155,9 +155,9 @@ class Router(object):
     # -- sending
 
     def post(self, dst: "int", handle: "int", encoded: "Any", reply_to: "int" = 0, flags: "int" = 0,
-             stream: "int" = wire.CALLS, own_stream: "bool" = False, direct: "bool" = False,
-             deadline: "Optional[float]" = None, given_up: "Optional[Callable[[], bool]]" = None) -> "None":
-        """Send one message, waiting for credit. ``own_stream`` says that no other thread uses this stream.
+             stream: "int" = wire.CALLS, direct: "bool" = False, deadline: "Optional[float]" = None,
+             given_up: "Optional[Callable[[], bool]]" = None) -> "None":
+        """Send one message, waiting for credit.
 
         Raises NotSent (certainly nothing arrived), CallTimeout at the ``deadline``, EncodeError if it is too large.
         """
@@ -167,7 +167,7 @@ class Router(object):
         total = len(data)
         if total > wire.FRAGMENT or flags & wire.END or encoded.blobs:
             from ..links.large import post_large
-            post_large(self, dst, handle, encoded, reply_to, flags, stream, own_stream, deadline, given_up)
+            post_large(self, dst, handle, encoded, reply_to, flags, stream, deadline, given_up)
             return
         # Nearly all: one frame on a stream that goes on.
         link, size = self.link_to(dst), total + wire.SIZE

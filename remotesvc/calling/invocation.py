@@ -140,8 +140,8 @@ class Invocation(Pending):
             # Not in the first flight: a secret waits until we know who is there.
             self.tree.ledger.start_of(self.context.id).wait()
         try:
-            self.router.post(self.context.id, self.called, encoded, handle, flags, wire.CALLS, False, direct,
-                             self.deadline, lambda: self._given_up)
+            self.router.post(self.context.id, self.called, encoded, handle, flags, wire.CALLS, direct, self.deadline,
+                             lambda: self._given_up)
             self.sent = True
         except (NotSent, CallTimeout) as error:
             raise self._failed(self.tree.ledger.failure_of(self.context.id) or error) from None

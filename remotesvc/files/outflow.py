@@ -5,7 +5,7 @@ import time
 from ..bootstrap.errors import CallTimeout, NotSent
 from ..bootstrap.links import wire
 from ..bootstrap.links.credit import ACK_EVERY
-from ..bootstrap.links.large import abandon
+from ..bootstrap.links.own_stream import OwnStream
 from . import direct_write
 from .errors import TransferStalled
 from .transfer import Throttle, Window
@@ -46,9 +46,8 @@ class Outflow(object):
         self._idle = idle
         self._over = over
         self._throttle = None if limit is None else Throttle(limit, time.monotonic())
-        self._stream = router.streams.new() | wire.BULK
+        self._stream = OwnStream(router, dst, handle, self.window, bulk=True)
         self._open = True
-        router.streams.out(dst, self._stream).credit = self.window
 
     def send(self, body: "Any", flags: "int" = 0) -> "None":
         """Send one message; waits for room. Raises TransferStalled, NotSent."""
@@ -59,19 +58,18 @@ class Outflow(object):
             if len(body) > ACK_EVERY and not flags:
                 self._send_large(body, deadline)
             else:
-                self._router.post(self._dst, self._handle, Raw(body), 0, flags, self._stream, True, deadline=deadline,
-                                  given_up=self._over)
+                self._stream.send(Raw(body), flags, deadline=deadline, given_up=self._over)
         except CallTimeout:
             raise TransferStalled("the receiver took nothing for %g s" % self._idle) from None
         self.sent += len(body)
 
     def _send_large(self, body: "Any", deadline: "float") -> "None":
         """In one frame, however large, which is nowhere copied."""
-        router, stream, size = self._router, self._stream, len(body) + wire.SIZE
+        router, number, size = self._router, self._stream.number, len(body) + wire.SIZE
         link = router.link_to(self._dst)
-        router.streams.out(self._dst, stream).acquire(size, deadline, self._over)
-        frame = wire.Frame(wire.MESSAGE, 0, stream, self._dst, router.id, router.id, self._handle)
-        if not direct_write.write(link, wire.queue_of(router.id, stream), self._handle,
+        self._stream.outgoing.acquire(size, deadline, self._over)
+        frame = wire.Frame(wire.MESSAGE, 0, number, self._dst, router.id, router.id, self._handle)
+        if not direct_write.write(link, wire.queue_of(router.id, number), self._handle,
                                   [frame.header(len(body)), body], size, self._over, self._idle):
             raise NotSent("the link is closed: %s" % link.closed)
 
@@ -92,4 +90,4 @@ class Outflow(object):
         """Nothing more will be sent; whoever still waits for the rest has to be told in another way. Idempotent."""
         if self._open:
             self._open = False
-            abandon(self._router, self._dst, self._stream, self._handle)
+            self._stream.abandon()

@@ -5,7 +5,7 @@ import time
 
 from ..bootstrap.errors import Error, NotSent
 from ..bootstrap.links.credit import WINDOW
-from ..bootstrap.links.large import abandon
+from ..bootstrap.links.own_stream import OwnStream
 from ..bootstrap.links.streams import MESSAGE_COST, Outgoing
 from .line import CLOSED, LEAVE, Line
 
@@ -62,22 +62,21 @@ class Remote(SenderPath):
     """To another context, on a stream of its own."""
 
     def __init__(self, router: "Any", context: "int", to: "int") -> "None":
-        self._stream = router.streams.new()
+        self._stream = OwnStream(router, context, to)
         super().__init__(router, context, to)
 
     def _credit(self) -> "Outgoing":
-        return self._router.streams.out(self.source, self._stream)  # type: ignore[no-any-return]
+        return self._stream.outgoing
 
     def post(self, encoded: "Any", flags: "int", deadline: "Optional[float]",
              given_up: "Optional[Callable[[], bool]]") -> "None":
         """Send one message, waiting for credit. Raises NotSent, CallTimeout."""
-        self._router.post(self.source, self._to, encoded, self._handle, flags, self._stream, True, False, deadline,
-                          given_up)
+        self._stream.send(encoded, flags, self._handle, deadline, given_up)
 
     def end(self) -> "None":
         """The stream ends, for the receiver's books too."""
         super().end()
-        abandon(self._router, self.source, self._stream, self._to)
+        self._stream.abandon()
 
 
 class Local(SenderPath):

@@ -97,8 +97,8 @@ class RemoteRequest(Request):
         try:
             # While other calls wait to be run, it is better that replies go together than at once.
             alone = not self.pool.workers.arrived and (self.lane is None or not self.lane.waiting)
-            self.router.post(self.src, self.reply_to, encoded, 0, flags, wire.REPLIES, False, alone, deadline,
-                             lambda: self.given_up)
+            self.router.post(self.src, self.reply_to, encoded, flags=flags, stream=wire.REPLIES, direct=alone,
+                             deadline=deadline, given_up=lambda: self.given_up)
             return True
         except CallTimeout:
             self.router.say_dead(self.src, self.reply_to, "there is an answer, and you take none", BEGUN)

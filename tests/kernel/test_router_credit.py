@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -18,10 +19,13 @@ from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.links.assembly import BUDGET
 from remotesvc.bootstrap.links.link import MAX_CONTROL
 from remotesvc.bootstrap.links.wire import RANDOM, Frame
+from remotesvc.messages.line import VALUE
+from remotesvc.messages.sender_paths import Remote
 from remotesvc.testing.tree import MemoryTree, Node
 from tests.kernel import called
 from tests.kernel.contexts import until
 from tests.kernel.rawpeer import LIMIT, RawPeer, ended
+from tests.threads import beside
 
 pytest_plugins = ("tests.kernel.tree_fixtures",)
 
@@ -39,6 +43,22 @@ def test_a_lying_grant_closes_the_link(tree: MemoryTree, raw: RawPeer) -> None:
     raw.say(wire.GRANT, stream=wire.CALLS, handle=1 << 30)
     assert "granted" in raw.wait_end()
     assert type(ended(pending)) is Lost
+
+
+def test_who_writes_while_its_receiver_is_being_lost_does_not_wait_for_ever(tree: MemoryTree, raw: RawPeer) -> None:
+    way = Remote(tree.root, raw.id, ECHO)
+    data = codec.encode(bytes(100_000))
+
+    def write() -> None:
+        with pytest.raises(NotSent, match="it is gone"):
+            for _ in range(100):
+                way.post(data, VALUE, time.monotonic() + LIMIT, None)
+
+    tree.root.streams.forget({raw.id}, "it is gone")  # the first step of `lose`; the mailboxes are told after it
+    with beside([write]):
+        until(lambda: way._credit().credit.outstanding > 900_000, what="its window is used up")
+        way.on_closed(Lost("it is gone"))
+    way.end()
 
 
 @pytest.mark.parametrize("total", [1 << 20, (1 << 64) - 1])
@@ -161,7 +181,7 @@ def test_who_reads_nothing_behind_a_hop_costs_only_itself(
     monkeypatch.setattr("remotesvc.bootstrap.routing.hub.MAX_FROM_ABOVE", 4 * MIB)
     pending = tree.root.expect(deaf.id)
     data = codec.encode(bytes(100_000))
-    post = partial(tree.root.post, deaf.id, ECHO, data, own_stream=True, deadline=0.0)
+    post = partial(tree.root.post, deaf.id, ECHO, data, deadline=0.0)
     for _ in range(30):  # each on a stream of its own
         post(stream=tree.root.streams.new())
     deaf.node.ping(tree.root)
