@@ -49,7 +49,7 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
     ),
     "I/O": (
         "forks",
-        "links.assembly", "links.link", "links.stdio", "links.streams", "links.timers", "links.waiting",
+        "links.assembly", "links.link", "links.outbox", "links.stdio", "links.streams", "links.timers", "links.waiting",
         "output.capture", "output.logs", "output.outlet", "output.stdstreams",
     ),
     "runtime": (

@@ -2,7 +2,7 @@
 import time
 
 from ..errors import Busy, CallTimeout, Cancelled, DecodeError, EncodeError, Error, Lost, VersionSkewError
-from ..links import wire
+from ..links import outbox, wire
 from .pending import Pending
 
 TYPE_CHECKING = False
@@ -36,16 +36,8 @@ def request(router: "Any", dst: "int", handle: "int", value: "Any", timeout: "fl
 
 def withdraw(router: "Any", dst: "int", stream: "int", tag: "int") -> "bool":
     """Take a message back that has not left this process."""
-    link, size = router.links.get(router.routes.towards(dst)), 0
-    if link is not None:
-        with link.lock:
-            queue = link.queues.get((router.id, stream), ())
-            for entry in queue:
-                if entry[0] == tag:
-                    queue.remove(entry)
-                    size = entry[2]
-                    link.queued -= size
-                    break
+    link = router.links.get(router.routes.towards(dst))
+    size = 0 if link is None else outbox.withdraw(link, (router.id, stream), tag)
     if size:
         router.streams.granted(dst, stream, size)  # whoever never gets it cannot give its credit back
     return size > 0

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 
-from ..links.credit import DIRECT
+from ..links import outbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class ReaderHandover(object):
         link = self._link
         link.corked = False
         if link.queued or link.controls:
-            flush(link)
+            outbox.flush(link)
 
     def wake(self) -> "None":
         """From another thread: there is work for the main thread."""
@@ -139,23 +139,10 @@ class ReaderHandover(object):
                     break
                 continue
             if link.queued:  # calls that take long enough, but not too long
-                flush(link)
+                outbox.flush(link)
             if waited and dispatcher.others.backlog and time.process_time() - before < TICK / 2:
                 dispatcher.others.spread()
             waited = dispatcher.others.backlog
         self._seen = seen
         self._release()
         dispatcher.others.spread()
-
-
-def flush(link: "Any") -> "None":
-    """Write what was held back: on this thread if it is little, so that no other has to wake."""
-    with link.lock:
-        if link.writing or link.closed or not (link.queued or link.controls):
-            return
-        if link.flight.flying + link.queued > DIRECT:
-            link.wake_writer()
-            return
-        link.writing = True
-        buffers = link.batch()
-    link.write_own(buffers)

@@ -2,7 +2,8 @@
 import threading
 import time
 
-from . import wire
+from . import outbox, wire
+from .credit import DIRECT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,13 +121,6 @@ def ask(links: "List[Any]") -> "None":
 
 def _ask_in_turn(links: "List[Any]") -> "None":
     for link in links:
-        with link.lock:
-            quiet = not (link.closed or link.writing or link.queued or link.controls)
-            if quiet:
-                link.writing = True
-                link.controls.append(wire.Frame(wire.PING).pack())
-                buffers = link.batch()
-        if quiet:
-            link.write_own(buffers)
-        else:
-            link.control(wire.Frame(wire.PING))
+        ping = wire.Frame(wire.PING)
+        if not outbox.write(link, [ping.pack()], DIRECT, False):
+            link.control(ping)

@@ -1,6 +1,5 @@
 """The end of a router and of its links, in good order."""
-from ..links import wire
-from ..links.credit import DIRECT
+from ..links import outbox, wire
 from .router import payload_of
 
 TYPE_CHECKING = False
@@ -31,15 +30,8 @@ def close(router: "Router", reason: "str") -> "List[Link]":
 
 def part(link: "Link", reason: "str") -> "None":
     """End a link: what is queued for control goes out first, briefly, and why we go."""
-    farewell = wire.Frame(wire.BYE, payload=payload_of(reason)).pack()
-    with link.lock:
-        link.parting = reason  # the other end may be faster than we are from here to the end
-        ours = not link.closed and not link.writing and link.flight.flying < DIRECT
-        if ours:
-            link.writing = True
-            buffers, link.controls = link.controls + [farewell], []
+    link.parting = reason  # the other end may be faster than we are from here to the end
     try:
-        if ours:
-            link.write(buffers)
+        outbox.write_last(link, wire.Frame(wire.BYE, payload=payload_of(reason)).pack())
     finally:  # also after Ctrl-C
         link.fail(reason)

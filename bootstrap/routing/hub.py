@@ -3,7 +3,7 @@ import collections
 import time
 
 from ..errors import Lost
-from ..links import wire
+from ..links import outbox, wire
 from ..links.fragments import RESULT
 from ..links.gauge import Gauge
 from ..links.link import MAX_CONTROL, MAX_QUEUE
@@ -14,7 +14,7 @@ from .routes import RouteTable, sideways
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Deque, Dict, Optional, Set
+    from typing import Any, Callable, Dict, Optional, Set
 
     from ..links.link import Link
     from .router import Router
@@ -247,14 +247,6 @@ def _say_gone(link: "Link", frame: "wire.Frame") -> "None":
     a call in a process of its own does not overtake what that process printed. Here and not in the link, since only a
     hop needs it.
     """
-    said: "Deque[Any]" = collections.deque()
-    with link.lock:
-        for key in [key for key in link.queues if key[0] == frame.handle]:
-            said.extend(link.queues.pop(key))
-        if said:
-            buffers = [frame.pack()]
-            said.append((0, buffers, len(buffers[0])))  # one for each context that ever was: that needs no limit
-            link.queues.setdefault(wire.queue_of(frame.src, wire.REPLIES), collections.deque()).extend(said)
-            link.queued += len(buffers[0])
-            return
-    link.control(frame)
+    # There is one such frame for each context that ever was: that needs no limit.
+    if not outbox.move(link, frame.handle, wire.queue_of(frame.src, wire.REPLIES), frame.pack()):
+        link.control(frame)

@@ -4,6 +4,7 @@ import threading
 import time
 
 from ..bootstrap.errors import CallTimeout
+from ..bootstrap.links import outbox
 from ..bootstrap.links.credit import ACK_EVERY, MIN_FLIGHT
 
 TYPE_CHECKING = False
@@ -29,20 +30,14 @@ def write(link: "Any", key: "Any", tag: "int", buffers: "List[Any]", size: "int"
     while flight.gauge is not None:
         with link.lock:
             busy = flight.flying >= flight.limit or link.queued > ACK_EVERY
-            if busy and flight.limit <= _SURELY_TAKEN and not link.closed:
+            waits = busy and flight.limit <= _SURELY_TAKEN and not link.closed
+            if waits:
                 room = flight.gauge.room = flight.gauge.room or threading.Condition(link.lock)
                 room.wait(_LOOK)
-            elif link.closed or link.writing or link.queued or flight.flying >= _SURELY_TAKEN:
-                break
-            else:
-                # The writer was woken for frames that go first, and will find this one gone.
-                buffers, link.controls = link.controls + buffers, []
-                link.writing = True
-                flight.send(sum(map(len, buffers)), time.monotonic(), True)
-                busy = False
-        if not busy:
-            link.write_own(buffers)
-            return True
+        if not waits:
+            if outbox.write(link, buffers, _SURELY_TAKEN, True):
+                return True
+            break
         if over():
             break
         if flight.acked != acked:

@@ -10,7 +10,7 @@ from _frozen_importlib_external import MAGIC_NUMBER
 
 from ..bootstrap.data.marshalled import FORMAT
 from ..bootstrap.errors import DecodeError, Lost
-from ..bootstrap.links import wire
+from ..bootstrap.links import outbox, wire
 from ..bootstrap.unreachable import BootstrapError, ConnectError, ConnectTimeout
 from ..calling.waiting import wait_in_call
 from .handshake import Handshake
@@ -96,9 +96,7 @@ class Start(object):
         self._timer = self._router.timers.after(left, self._expire)
         self.path.start(self._feed, self._ended)
         frame = wire.Frame(wire.CONFIG, payload=marshal.dumps(config, FORMAT))
-        with self.link.lock:
-            self.link.writing = True  # what is sent meanwhile waits
-        self.link.write_own([bundle.preamble(self._marker, left, self._coded()), frame.pack()])
+        outbox.write_first(self.link, [bundle.preamble(self._marker, left, self._coded()), frame.pack()])
         with self.link.lock:
             self.link.wake_writer()  # while there may be threads: the reader will need it, and must not fail of that
         # To have it ready when it is wanted: it is made once, while the first target starts.

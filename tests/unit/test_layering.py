@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import re
 import sys
@@ -158,6 +159,22 @@ def test_the_pure_floor_has_no_threads_clocks_or_processes() -> None:
         "time",
     }
     wrong = [place(found) for found in carried_out() if found.importer in pure and found.target in banned]
+    assert wrong == []
+
+
+def test_only_the_modules_of_links_work_the_write_side_of_one() -> None:
+    """Others may look whether something waits; what they need done, `bootstrap/links/outbox.py` does."""
+    kept, steps = {"queues", "controls", "writing"}, {"batch", "write_own", "wrote"}
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {ast.unparse(node)}"
+        for module, path in MODULES.items()
+        if not within(module, f"{KERNEL}.links")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        if (node.attr in kept and not isinstance(node.ctx, ast.Load))
+        or (isinstance(node.value, ast.Attribute) and node.value.attr in kept)
+        or (node.attr in steps and ast.unparse(node.value).endswith("link"))
+    ]
     assert wrong == []
 
 
