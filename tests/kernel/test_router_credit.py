@@ -202,7 +202,8 @@ def test_who_asks_behind_a_hop_and_reads_nothing_costs_only_itself(
     with pytest.raises(OSError, match="closed"):
         for _ in range(1000):
             deaf.path.write([pings])
-    assert "does not read" in deaf.link.closed
+    # Which of the two is seen first is a matter of who runs when.
+    assert "does not read" in deaf.link.closed or "it floods" in deaf.link.closed
     assert others_live(tree, deaf)
 
 
