@@ -135,9 +135,12 @@ class Inbox(object):
             message.release()
 
     def close(self) -> "None":
-        """End the thread once it has done what is here; waits a moment for it."""
+        """End the thread once it has done what is here; waits a moment for it. Where none could be started, do that
+        here: futures may wait for what was shown before."""
         with self._lock:
             self._closed = True
             self._wake.notify()
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if self._thread is None:
+            self._loop()
+        elif self._thread is not threading.current_thread():
             self._thread.join(5)

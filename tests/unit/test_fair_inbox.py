@@ -116,3 +116,24 @@ def test_messages_that_came_while_no_thread_could_be_started_are_dealt_with_when
     assert desk.taken == ["one", "three", "two"]
     desk.inbox.close()
     assert not later
+
+
+def test_what_an_inbox_holds_for_which_no_thread_could_be_started_is_dealt_with_when_it_closes(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Futures waited for ever, which are settled behind it."""
+    desk = Desk()
+    desk.router.timers = SimpleNamespace(after=lambda delay, run: None)
+    desk.go_on.set()
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        messages = desk.put(FLOODER, "one", "two") + desk.put(OTHER, "three")
+        desk.inbox.run_behind(FLOODER, desk.taken.append, "behind two")
+        desk.inbox.close()
+    assert desk.taken == ["one", "two", "behind two", "three"]
+    assert all(message.released for message in messages)
+    desk.inbox.close()
