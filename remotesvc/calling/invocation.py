@@ -8,7 +8,7 @@ from ..bootstrap.calls.current import running
 from ..bootstrap.calls.lineage import TOKENS, note_on_main, without_tokens
 from ..bootstrap.calls.pending import Pending, brief
 from ..bootstrap.data.places import FOREIGN
-from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, NotSent, UsageError, VersionSkewError
+from ..bootstrap.errors import CallTimeout, Cancelled, EncodeError, Error, NotSent, UsageError, VersionSkewError
 from ..bootstrap.links import wire
 from ..bootstrap.links.patience import settle
 from ..bootstrap.routing.router import Message
@@ -123,7 +123,7 @@ class Invocation(Pending):
         try:
             self.send(handle, self.peer.enter(handle, self.deadline) <= DIRECT_UP_TO)
         except BaseException as error:
-            if not isinstance(error, Exception):  # Ctrl-C: it may have left
+            if not isinstance(error, Error):  # Ctrl-C, or what another signal's handler raised: it may have left
                 self.abandon()
             self.router.drop(handle)
             self.peer.leave(handle)

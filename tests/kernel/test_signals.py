@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel import programs
+from tests.kernel.contexts import until
 
 # Enough that each place where a call may be has its turn; what a link could not bear it met within ten or twenty.
 INTERRUPTIONS = 250
@@ -79,6 +80,35 @@ def test_a_time_limit_by_a_signal_is_the_callers_and_the_context_goes_on(tmp_pat
     """)
     with script:
         assert script.line() == "fine"
+
+
+@pytest.mark.parametrize("how", ["call", "submit"])
+@pytest.mark.parametrize("kind", ["KeyboardInterrupt", "TimeoutError"])
+def test_a_call_that_is_written_when_a_handler_raises_is_cancelled_there(tmp_path: Path, kind: str, how: str) -> None:
+    """After an Exception nobody told the target, where the function ran on."""
+    begun, told = tmp_path / "begun", tmp_path / "told"
+    script = programs.start(tmp_path, HEAD.replace("BaseException", kind) + f"""
+    link = router.kernel.links[context.id]
+    send = link.send
+
+    def late(*frame):
+        link.send = send
+        send(*frame)
+        while not os.path.exists({str(begun)!r}):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    link.send, armed = late, True
+    try:
+        context.{how}(called_waiting.wait_cancelled, {str(begun)!r}, {str(told)!r})
+    except Stopped:
+        say("stopped")
+    input()
+    router.close()
+    """)
+    with script:
+        assert script.line() == "stopped"
+        until(told.exists)
 
 
 def test_a_call_near_the_recursion_limit_ends_alone(tmp_path: Path) -> None:
