@@ -103,14 +103,14 @@ def target_of(fn: "Any") -> "Target":
 
 
 def _refuse_shadowed(module: "str", qualname: "str") -> "None":
-    """Raise UsageError for what lies in a module that is named like one of the standard library: a target would run
-    what its own has under that name."""
+    """Raise UsageError for what lies in a module of the user's that is named like one of the standard library: a target
+    would run what its own has under that name. Distributions do such things on purpose, as setuptools' distutils."""
     top = module.partition(".")[0]
     file = getattr(sys.modules.get(top), "__file__", None)
     if top not in getattr(sys, "stdlib_module_names", ()) or not file:
         return
-    parts = os.path.relpath(file, os.path.dirname(os.__file__)).split(os.sep)
-    if os.pardir in parts or "site-packages" in parts:
+    outside = os.path.relpath(file, os.path.dirname(os.__file__)).startswith(os.pardir)
+    if outside and not any(part == "lib-dynload" or part.endswith("-packages") for part in file.split(os.sep)):
         raise UsageError("%s:%s is of %s, which is named like a module of the standard library: targets have that one "
                          "under this name. Rename yours" % (module, qualname, file))
 
