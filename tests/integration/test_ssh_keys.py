@@ -336,6 +336,34 @@ begun.wait()
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_fork_made_while_a_key_is_decrypted_can_decrypt_its_own(tmp_path: Path) -> None:
+    make_key(tmp_path / "id", passphrase="secret")
+    script = """
+import os, sys, threading
+from remotesvc.ssh.login import keyfile
+
+def decrypt(*arguments, **options):
+    begun.set()
+    go_on.wait()
+    return really(*arguments, **options)
+
+begun, go_on = threading.Event(), threading.Event()
+really, keyfile.serialization.load_ssh_private_key = keyfile.serialization.load_ssh_private_key, decrypt
+other = threading.Thread(target=keyfile.load, args=(sys.argv[1], "secret"))
+other.start()
+begun.wait()
+pid = os.fork()
+go_on.set()
+if pid:
+    other.join()
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+keyfile.load(sys.argv[1], "secret")
+"""
+    words = [sys.executable, "-W", "ignore", "-c", script, str(tmp_path / "id")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_who_has_no_passphrase_is_not_asked_again(tmp_path: Path) -> None:
     with openssh_server(tmp_path) as server:
         key = tmp_path / "mine"

@@ -83,6 +83,15 @@ def _wait_for_decryption() -> None:
     _DECRYPTING.acquire(timeout=_PATIENCE)
 
 
+def _begin_in_fork() -> None:
+    """The thread that decrypts is not in a fork of this process: nobody there would give the lock back."""
+    global _DECRYPTING
+    _DECRYPTING = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_begin_in_fork)
+
+
 def load_certificate(path: str) -> bytes:
     """Read a user's certificate ("-cert.pub") and return it in wire form. Raises Unusable."""
     try:
