@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from remotesvc.bootstrap.imports.modules import announcement
@@ -170,7 +171,7 @@ class Load:
     def _announce(self, course: Course) -> None:
         """Tell of what is imported by modules that were sent, and will follow."""
         coming = course.closure.coming
-        for name in coming[course.announced :]:
+        for name in islice(coming, course.announced, None):  # to judge one may add more, where imports are locked
             if (name, self._code) in self._deliveries.sent or in_bundle(name):
                 continue
             ruling = course.rule(name)

@@ -59,6 +59,19 @@ class TestAhead:
         assert server.more(1, MAGIC) == []
         assert not server.waiting(1)
 
+    def test_where_imports_are_locked_all_that_comes_is_announced(self, tmp_path: Path) -> None:
+        parts = [f"lib/part{number}.py" for number in range(4)]
+        tree: dict[str, str | bytes] = {part: f"from lib import part{number + 1}" for number, part in enumerate(parts)}
+        tree |= {"task.py": "from lib import part0\n", "lib/__init__.py": "", "lib/part4.py": ""}
+        tree["lib-1.dist-info/RECORD"] = "".join(f"{file},,\n" for file in tree if file.startswith("lib/"))
+        write(tmp_path, tree)
+        server = ModuleServer(path=[str(tmp_path)], locked=True)
+        items = server.ahead(1, "task", 1, follow=True)
+        assert names(items) == []
+        follow = told(items)[0]
+        rest = server.more(1, b"")
+        assert sorted(follow) == sorted(names(rest)) == ["lib", *(f"lib.part{number}" for number in range(5)), "task"]
+
     def test_what_was_announced_and_is_asked_for_comes_once(self, server: ModuleServer) -> None:
         server.ahead(1, "task", 600, follow=True)
         assert ask(server, "lazy")[0].kind == SOURCE
