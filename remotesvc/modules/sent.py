@@ -10,6 +10,7 @@ from typing import Any
 
 from remotesvc.bootstrap.finder import ROOT
 
+from .codes import Codes
 from .entry import Entries
 from .explain import ImportOrigin, Source, loaded_untrusted
 from .find import Finder
@@ -22,8 +23,11 @@ class Sent:
     """Looks up what tracebacks and people ask of modules that a master has sent. Thread-safe: `lock` is the server's,
     which keeps the books that are read here."""
 
-    def __init__(self, finder: Finder, policy: Policy, entries: Entries, lock: threading.RLock) -> None:
+    def __init__(
+        self, finder: Finder, codes: Codes, policy: Policy, entries: Entries, lock: threading.RLock
+    ) -> None:
         self._finder = finder
+        self._codes = codes
         self._policy = policy
         self._entries = entries
         self._lock = lock
@@ -53,13 +57,7 @@ class Sent:
         """Whether the label stands for source that was sent and that this Python compiles."""
         with self._lock:
             found = self._finder.snapshot(self._name_of(label))
-        if found is None or found.kind != "source":
-            return False
-        try:
-            compile(found.source, label, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError):
-            return False
-        return True
+            return found is not None and self._codes.code(found) is not None
 
     def owner_of(self, path: str, labels: Sequence[str]) -> Found | None:
         """The top-level package or module that a file would belong to, if what was sent had files; None for any other

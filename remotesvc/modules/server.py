@@ -52,7 +52,7 @@ class ModuleServer:
         self.refusals = Refusals()
         self._lock = threading.RLock()
         self._requests = Requests(self._finder, self._plans, self._entries, self._children, self.refusals, self._lock)
-        self.sent = Sent(self._finder, self._policy, self._entries, self._lock)
+        self.sent = Sent(self._finder, self._codes, self._policy, self._entries, self._lock)
         """What can be said of them afterwards."""
 
     # Calls

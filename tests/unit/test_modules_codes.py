@@ -151,3 +151,21 @@ class TestSourceLines:
     )
     def test_source_lines_of_nothing_else_are_given(self, server: ModuleServer, label: str) -> None:
         assert server.sent.source_line(label, 1) == ""
+
+
+class TestValidHere:
+    @pytest.mark.parametrize(("text", "valid"), [
+        ("def f(x):\n    return x is 1\n", True), ("x = = 1\n", False), (f"x = {'(' * 150}1{')' * 150}\n", True),
+        (f"x = {'-' * 200_000}1\n", False),
+    ])  # fmt: skip
+    def test_whether_code_that_was_sent_is_valid_here_is_told_without_a_warning(
+        self, server: ModuleServer, site: Path, recwarn: pytest.WarningsRecorder, text: str, valid: bool
+    ) -> None:
+        write(site, {"judged.py": text})
+        server.ahead(1, "judged", 1 << 20)
+        recwarn.clear()
+        assert server.sent.is_valid_here(label_of("judged", False)) is valid
+        assert not recwarn.list
+
+    def test_what_was_not_sent_is_not_judged(self, server: ModuleServer) -> None:
+        assert not server.sent.is_valid_here("/etc/passwd")
