@@ -171,7 +171,7 @@ def _prepare(sock: Stream, trusted: HostKeys) -> ClientTransport:
 def _exchange_keys(transport: paramiko.Transport, sock: Stream, host: ResolvedHost) -> None:
     try:
         transport.start_client()
-    except Exception as error:  # paramiko passes on whatever its thread died of
+    except (paramiko.SSHException, EOFError, OSError) as error:
         raise _explain(transport, sock, host, error) from error
     _check_terrapin(transport, host)
 

@@ -92,7 +92,7 @@ def through(peer: Peer, host: ResolvedHost, deadline: float, release: Callable[[
             hint=NO_FORWARDING if error.code == _PROHIBITED else "",
         )
         raise Again(refused, host.connection_attempts if error.code == _UNREACHABLE else 1) from error
-    except Exception as error:  # paramiko passes on whatever its thread died of
+    except (paramiko.SSHException, EOFError, OSError) as error:
         if "Timeout" in str(error) and peer.transport.is_active():
             raise ConnectTimeout(
                 f"{jump_host} did not reach {host.hostname} port {host.port} within the time allowed",

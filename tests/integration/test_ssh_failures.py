@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import subprocess
 import threading
@@ -319,6 +320,54 @@ def test_a_server_that_stops_answering_after_login(stage: str, tmp_path: Path) -
     assert isinstance(error, ConnectTimeout)
     assert error.stage == stage
     assert seconds < ALL_ALLOWED + 2
+
+
+class _TimeLimit(Exception):
+    """What a signal's handler raises."""
+
+
+@contextlib.contextmanager
+def time_limit() -> Iterator[Callable[[], None]]:
+    """Yields what has the main thread raise _TimeLimit in a moment: what it sends paramiko has sent by then."""
+
+    def over(*arguments: object) -> None:
+        raise _TimeLimit
+
+    def soon() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+
+    before = signal.signal(signal.SIGALRM, over)
+    try:
+        yield soon
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("stage", ["kex", "open", "exec"])
+def test_what_a_handler_of_a_signal_raises_while_connecting_is_the_callers(stage: str, tmp_path: Path) -> None:
+    release = threading.Event()
+    with time_limit() as end_soon:
+
+        def hang(*arguments: object) -> int:
+            end_soon()
+            release.wait(20)
+            return AUTH_FAILED
+
+        def greet(connection: socket.socket) -> None:
+            connection.sendall(b"SSH-2.0-Tarpit\r\n")
+            connection.recv(1)
+            hang()
+
+        with contextlib.ExitStack() as stack:
+            if stage == "kex":
+                options = stack.enter_context(tcp_server(greet))
+            else:
+                rules = _Hostile(on_open=hang) if stage == "open" else _Hostile(on_exec=lambda channel: bool(hang()))
+                options = hostile_options(stack.enter_context(one_client_server(rules, tmp_path)), tmp_path)
+            stack.callback(release.set)
+            with pytest.raises(_TimeLimit):
+                connect_error(options, ALL_ALLOWED)
 
 
 def test_a_program_that_may_not_be_run(tmp_path: Path) -> None:

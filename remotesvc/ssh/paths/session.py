@@ -42,7 +42,7 @@ def open_path(
                 raise
         peer.socket.settle()
         return path
-    except Exception as error:  # paramiko passes on whatever its thread died of
+    except (paramiko.SSHException, EOFError, OSError) as error:
         explained = _explain(peer, stage, error, path.reason if path else "")
         peer.close()
         raise explained from error

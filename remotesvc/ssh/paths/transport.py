@@ -117,6 +117,16 @@ class ClientTransport(paramiko.Transport):
         super()._verify_key(host_key, signature)  # type: ignore[misc]
         self.proof = self.proof or (host_key, signature)
 
+    def get_exception(self) -> Exception | None:
+        """What the thread died of, for paramiko to raise it where somebody waits: as one of those errors that it
+        documents, or nobody could tell it from what a signal's handler raises there."""
+        error = super().get_exception()
+        if error is None or isinstance(error, (paramiko.SSHException, EOFError, OSError)):
+            return error
+        died = paramiko.SSHException(str(error) or type(error).__name__)
+        died.__cause__ = error
+        return died
+
     def kill(self, channel: paramiko.Channel) -> None:
         """Ask the server to kill what it runs for a channel (RFC 4254, 6.9), for which paramiko has no method."""
         request = paramiko.Message()
