@@ -12,7 +12,7 @@ from types import FunctionType, ModuleType
 
 from ..bootstrap.calls import bysource as there
 from .codes import attributes_in, names_at_once, names_in
-from .pickler import PROTOCOL, Pickler, importable, reduced
+from .pickler import PROTOCOL, Pickler, importable, reached, reduced
 from .shapes import shape_of
 from .source import NoSource, Sources
 from .statement import content_of, own_functions
@@ -190,7 +190,7 @@ def _submodules(code: "CodeType", found: "Dict[str, Any]") -> "List[ModuleType]"
     """Modules that it reaches through packages: `import a.b` gives a name to `a` only."""
     packages = [each.__name__ for each in found.values() if isinstance(each, ModuleType)]
     names = sorted("%s.%s" % (package, name) for package in packages for name in attributes_in(code))
-    return [sys.modules[name] for name in names if isinstance(sys.modules.get(name), ModuleType)]
+    return reached([sys.modules[name] for name in names if isinstance(sys.modules.get(name), ModuleType)], code, found)
 
 
 def _used(names: "Set[str]", known: "Dict[str, Any]") -> "Dict[str, Any]":

@@ -5,12 +5,12 @@ import sys
 from types import CodeType, FunctionType, ModuleType
 
 from ..bootstrap.calls import bysource as there
-from .pickler import PROTOCOL, importable, reduced
+from .pickler import PROTOCOL, importable, reached, reduced
 from .statement import content_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Set, Tuple
+    from typing import Any, Callable, List, Set, Tuple
 
 
 # What it has in the place of a file, where that is not a path of this machine: tracebacks could name no line.
@@ -68,8 +68,10 @@ def _pickler() -> "Any":
             if again is not None:
                 return again
             made = super().reducer_override(obj)
-            if isinstance(obj, FunctionType) and obj.__closure__ and isinstance(made, tuple):
-                return self.sharing(obj.__closure__, *made)
+            if isinstance(obj, FunctionType) and isinstance(made, tuple):
+                made[2][1]["_cloudpickle_submodules"] = _submodules(obj, made[2][1]["_cloudpickle_submodules"])
+                if obj.__closure__:
+                    return self.sharing(obj.__closure__, *made)
             return made
 
         def sharing(self, closure: "Any", make: "Any", args: "Any", state: "Any", *rest: "Any") -> "Any":
@@ -80,6 +82,15 @@ def _pickler() -> "Any":
             return (make, args[:4] + (closure,), state) + rest
 
     return Noting
+
+
+def _submodules(function: "FunctionType", found: "List[ModuleType]") -> "List[ModuleType]":
+    if not found:
+        return found
+    known = dict(function.__globals__)
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+        known.update((name, each) for each in content_of(cell))
+    return reached(found, function.__code__, known)
 
 
 def _has_private_slots(cls: "type") -> "bool":

@@ -5,9 +5,10 @@ from types import CodeType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator, Set
+    from typing import Iterator, Set, Tuple
 
 _LOOKUPS = frozenset(["LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL", "DELETE_GLOBAL"])
+_VARIABLES = _LOOKUPS | {"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"}
 # What is the same in two pieces that do the same.
 _ALIKE = ("co_name", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_argcount")
 
@@ -39,6 +40,20 @@ def _looked_up(code: "CodeType") -> "Set[str]":
 def attributes_in(code: "CodeType") -> "Set[str]":
     """All names that follow a dot, and others."""
     return set(code.co_names).union(*[each.co_names for each in inner(code)])
+
+
+def attributes_of_names(code: "CodeType") -> "Set[Tuple[str, str]]":
+    """Of a piece of code, and what is defined in it: what stands before a dot and behind it, where the first is a
+    variable from outside."""
+    found = set()
+    for piece in [code] + list(inner(code)):
+        before = None
+        for each in dis.get_instructions(piece):
+            if each.opname in ("LOAD_ATTR", "LOAD_METHOD") and before is not None and before.opname in _VARIABLES:
+                found.add((before.argval, each.argval))
+            if each.opname != "EXTENDED_ARG":
+                before = each
+    return found
 
 
 def same(one: "CodeType", other: "CodeType") -> "bool":

@@ -6,18 +6,21 @@ import functools
 import os
 import pickle
 import sys
-from types import FunctionType
+from types import FunctionType, ModuleType
 
 from ..bootstrap.calls import bysource as there
+from .codes import attributes_of_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from types import CodeType
+    from typing import Any, Dict, List
 
 PROTOCOL = 4
 """The newest that every Python from 3.4 on reads."""
 
 
+_OWN = __name__.partition(".")[0] + "."
 _CACHED: "Any" = type(functools.lru_cache()(len))
 _DISPATCHING: "Any" = functools.singledispatch(len)
 # Of Python 3.8.
@@ -37,6 +40,18 @@ def importable(thing: "Any") -> "bool":
     for name in getattr(thing, "__qualname__", thing.__name__).split("."):
         found = getattr(found, name, None)
     return found is thing
+
+
+def reached(modules: "List[ModuleType]", code: "CodeType", known: "Dict[str, Any]") -> "List[ModuleType]":
+    """Of modules that a piece of code may reach through packages, by the names in it: all but those of this package
+    that do not follow its name. Most of it exists on the master only, and `context.router` is not `remotesvc.router`.
+    ``known``: what the variables of the code are."""
+    if not any(each.__name__.startswith(_OWN) for each in modules):
+        return modules
+    ours = {"%s.%s" % (known[name].__name__, attribute) for name, attribute in attributes_of_names(code)
+            if isinstance(known.get(name), ModuleType)}
+    return [each for each in modules if not each.__name__.startswith(_OWN)
+            or any((each.__name__ + ".").startswith(name + ".") for name in ours)]
 
 
 def reduced(thing: "Any") -> "Any":

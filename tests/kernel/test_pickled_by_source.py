@@ -99,6 +99,30 @@ def cached(n):
 """
 
 
+OWN = """
+import types
+import remotesvc
+import remotesvc.facts
+import remotesvc.fleet
+import remotesvc.router
+make = lambda: remotesvc.Receiver(remotesvc.current().router) is None
+other = types.SimpleNamespace(fleet=1)
+def within():
+    return [(remotesvc.current().id == 0, each.fleet) for each in (other, other)]
+loaded = lambda: remotesvc.facts.__name__
+wrong = lambda: remotesvc.router.Router
+"""
+
+
+def test_names_of_our_own_modules_behind_other_things_than_our_package(connected: Connected) -> None:
+    there, book = connected().options(timeout=LIMIT), Notebook(OWN)
+    assert there.call(book.make) is False
+    assert there.call(book.within) == [(False, 1), (False, 1)]
+    assert there.call(book.loaded) == "remotesvc.facts"
+    with pytest.raises(ModuleNotFoundError, match="exists on the master only"):
+        there.call(book.wrong)
+
+
 def test_what_stands_in_ifs_and_classes_and_what_changed_since(connected: Connected) -> None:
     there, book = connected().options(timeout=LIMIT), Notebook(SCOPES)
     assert there.call(book.factorial, 5) == 120
