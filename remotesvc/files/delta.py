@@ -44,12 +44,14 @@ def most_blocks(size: "int", block: "int") -> "int":
 
 def signature(read: "Callable[[int], bytes]", block: "int", most: "int") -> "bytes":
     """The checksums of all whole blocks of what ``read(size)`` gives, but no more than ``most``."""
-    found = bytearray()
+    found, last, entry = bytearray(), b"", b""
     for _ in range(most):
         data = read(block)
         if len(data) < block:
             break
-        found += ENTRY.pack(zlib.adler32(data), hashlib.sha256(data).digest()[:STRONG])
+        if data != last:  # a hole has the same block again and again
+            last, entry = data, ENTRY.pack(zlib.adler32(data), hashlib.sha256(data).digest()[:STRONG])
+        found += entry
     return bytes(found)
 
 
@@ -72,6 +74,10 @@ class Search(object):
                 known.append(number)
         self._budget = MAX_ROLLED
         self._expected = 0
+
+    def skip(self, size: "int") -> "None":
+        """So many bytes of the content, whole blocks, are not searched."""
+        self._expected += size // self.block
 
     def instructions(self, data: "bytes") -> "Iterator[Tuple[int, int, int]]":
         """How to make the next piece of the content: (old offset, or -1 for new bytes, start, end) in order, without

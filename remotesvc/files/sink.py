@@ -130,11 +130,12 @@ class Sink(object):
         (size,) = fields_untrusted(NUMBER, payload, "a hole")
         if size > MAX_HOLE:
             raise TransferRefused("a hole of %d bytes in one record" % size)
-        landing = self._current(size)
-        while True:  # an empty one is looked at, too
+        self._bounds.check()  # of an empty one, too
+        self._hole(self._current(size), size)
+
+    def _hole(self, landing: "Any", size: "int") -> "None":
+        while size > 0:
             self._bounds.check()
-            if not size:
-                return
             piece = min(size, _HOLE_PIECE)
             landing.hole(piece)
             size -= piece

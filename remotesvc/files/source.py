@@ -168,14 +168,8 @@ class Sending(object):
         packer.add(FILE, file_head(before.st_mode & 0o7777, before.st_mtime_ns, size, offset), name)
         position = offset
         for start, end in extents(fd, before, offset):
-            while position < start:
-                hole = min(start - position, _HOLE)
-                packer.add(HOLE, NUMBER.pack(hole))
-                zeros(digest, hole)
-                position += hole
-                packer.flush()
-                for message in packer.take():
-                    yield message
+            yield from self.hole(start - position, digest)
+            position = start
             if position < end:
                 os.lseek(fd, position, os.SEEK_SET)
             while position < end:
@@ -191,6 +185,16 @@ class Sending(object):
         if os.read(fd, 1) or changed(before, os.fstat(fd)):
             raise SourceChanged("it was changed while it was read")
         self.end_file(digest, size)
+
+    def hole(self, size: "int", digest: "Any") -> "Iterator[Any]":
+        """Zeros that take no room."""
+        while size > 0:
+            piece = min(size, _HOLE)
+            self.packer.add(HOLE, NUMBER.pack(piece))
+            zeros(digest, piece)
+            size -= piece
+            self.packer.flush()
+            yield from self.packer.take()
 
     def _block(self, fd: "int", left: "int", digest: "Any") -> "int":
         want, packer = min(self._piece(), left), self.packer

@@ -15,8 +15,8 @@ from .options import Options
 from .origin import TreeOrigin
 from .plan import MAX_NAMED, Plan
 from .push import send_tree
-from .records import CHUNK, COPY, DATA, FILE, RANGE, file_head
-from .regular import changed
+from .records import CHUNK, COPY, DATA, FILE, HOLE, NUMBER, RANGE, file_head
+from .regular import changed, extents
 from .signatures import Signatures
 from .source import Sending
 from .transfer_job import TransferJob
@@ -59,34 +59,62 @@ class SyncSending(Sending):
     def _delta(self, fd: "int", name: "bytes", search: "Search") -> "Iterator[Any]":
         before, digest, packer = os.fstat(fd), hashlib.sha256(), self.packer
         packer.add(FILE, file_head(before.st_mode & 0o7777, before.st_mtime_ns, before.st_size, 0), name)
-        carry, taken = b"", 0
-        while True:
-            data = os.read(fd, SEGMENT)
-            digest.update(data)
-            taken += len(data)
-            piece, carry = carry + data, b""
-            for old, start, end in search.instructions(piece):
-                if old >= 0:
-                    packer.add(COPY, RANGE.pack(old, end - start))
-                elif data and end == len(piece):
-                    # A block may begin here and end in what comes next.
-                    carry = piece[max(start, end - search.block + 1):]
-                    self._new(piece[start:end - len(carry)])
-                else:
-                    self._new(piece[start:end])
-                for message in packer.take():
-                    yield message
-            if not data:
-                break
-            yield b""  # a sign of life: the search may take longer than the other side waits
-        if taken != before.st_size or changed(before, os.fstat(fd)):
+        position = 0
+        for begin, end in _areas(fd, before, search.block):
+            search.skip(begin - position)
+            yield from self.hole(begin - position, digest)
+            position, carry = begin, b""
+            while True:
+                data = os.pread(fd, min(SEGMENT, end - position), position)
+                digest.update(data)
+                at, piece, carry = position - len(carry), carry + data, b""
+                position += len(data)
+                for old, first, last in search.instructions(piece):
+                    if old >= 0:
+                        packer.add(COPY, RANGE.pack(old, last - first))
+                    elif data and last == len(piece):
+                        # A block may begin here and end in what comes next.
+                        carry = piece[max(first, last - search.block + 1):]
+                        self._new(fd, before, at + first, piece[first:last - len(carry)])
+                    else:
+                        self._new(fd, before, at + first, piece[first:last])
+                    for message in packer.take():
+                        yield message
+                if not data:
+                    break
+                yield b""  # a sign of life: the search may take longer than the other side waits
+        # One byte more: it may have grown.
+        if position != before.st_size or os.pread(fd, 1, position) or changed(before, os.fstat(fd)):
             raise SourceChanged("it was changed while it was read")
         self.end_file(digest, before.st_size)
 
-    def _new(self, data: "bytes") -> "None":
-        self.read += len(data)
-        for start in range(0, len(data), CHUNK):
-            self.packer.add(DATA, data[start:start + CHUNK])
+    def _new(self, fd: "int", found: "os.stat_result", position: "int", data: "bytes") -> "None":
+        """What was read at ``position``, but for the holes in it."""
+        stop, at = position + len(data), position
+        for start, end in extents(fd, found, position):
+            if at < min(start, stop):
+                self.packer.add(HOLE, NUMBER.pack(min(start, stop) - at))
+                at = min(start, stop)
+            if at == stop:
+                return
+            end = min(end, stop)
+            self.read += end - at
+            for first in range(at, end, CHUNK):
+                self.packer.add(DATA, data[first - position:min(first + CHUNK, end) - position])
+            at = end
+
+
+def _areas(fd: "int", found: "os.stat_result", block: "int") -> "Iterator[Tuple[int, int]]":
+    """Where a file has data, in whole blocks: what lies between is nothing but holes. A block with a hole in it may be
+    there as it is, and would not be found in parts."""
+    begin = stop = 0
+    for start, end in extents(fd, found, 0):
+        start -= start % block
+        if start > stop:
+            yield begin, stop
+            begin = start
+        stop = min(end + -end % block, found.st_size)
+    yield begin, stop
 
 
 class _SyncOrigin(TreeOrigin):

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .tree_landing import TreeLanding
 
 
+_GONE = "what was to be used again is no longer there"
+
+
 class TreeSink(Sink):
     """A tree, which lands in ``tree``.
 
@@ -155,14 +158,20 @@ class TreeSink(Sink):
         landing = self._current(size)
         if self._basis is None:
             self._basis = regular.open_regular(landing.final, self._walker.fd, False)
-        os.lseek(self._basis, offset, os.SEEK_SET)
-        while size:
-            self._bounds.check()
-            block = os.read(self._basis, min(size, regular.BLOCK))
-            if not block:
-                raise DigestMismatch("what was to be used again is no longer there")
-            landing.write(memoryview(block))
-            size -= len(block)
+        basis, stop = self._basis, offset + size
+        for start, end in regular.extents(basis, os.fstat(basis), offset):
+            start, end = min(start, stop), min(end, stop)
+            self._hole(landing, start - offset)
+            offset = max(offset, start)
+            while offset < end:
+                self._bounds.check()
+                block = os.pread(basis, min(regular.BLOCK, end - offset), offset)
+                if not block:
+                    raise DigestMismatch(_GONE)
+                landing.write(memoryview(block))
+                offset += len(block)
+        if offset < stop:
+            raise DigestMismatch(_GONE)
 
     def _close_basis(self) -> "None":
         basis, self._basis = self._basis, None

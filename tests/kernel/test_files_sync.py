@@ -190,6 +190,32 @@ def test_only_what_is_new_of_a_large_file_is_sent(context: Context, tmp_path: Pa
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.parametrize("interpreter", interpreters.outer(), ids=str)
+def test_holes_of_a_file_that_changed_stay_holes(router: Router, interpreter: Interpreter, tmp_path: Path) -> None:
+    context, source, target = router.local(python=interpreter.path), tmp_path / "s", tmp_path / "t"
+    source.mkdir()
+    with open(source / "image", "wb") as file:
+        for number in range(40):
+            file.seek((number << 20) + number * 5000)
+            file.write(content(3000 * number, number))
+        file.truncate(70_000_001)
+    context.sync(source, target)
+    with open(source / "image", "r+b") as file:
+        for place, data in ((5 << 20, b"new"), (39 << 20, bytes(100)), (60_000_000, content(100_000)), (0, b"first")):
+            file.seek(place)
+            file.write(data)
+    again = context.sync(source, target)
+    assert digest(target / "image") == digest(source / "image")
+    assert (target / "image").stat().st_blocks <= (source / "image").stat().st_blocks + 136
+    assert again.files == 1 and 100_000 < again.wire < 300_000
+    with open(source / "image", "r+b") as file:  # one where there are data, and no change besides
+        file.truncate(1 << 20)
+        file.truncate(70_000_001)
+    again = context.sync(source, target)
+    assert digest(target / "image") == digest(source / "image")
+    assert (target / "image").stat().st_blocks <= 136 and again.wire < 1000
+
+
 def test_a_basis_that_changes_is_sent_whole(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the checksums and their use somebody writes to the file there."""
     from remotesvc.files.signatures import Signatures
