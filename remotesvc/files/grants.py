@@ -1,12 +1,13 @@
 """Who may fetch which files: the book of a FileService, and how a path is opened without being led elsewhere."""
 
 import os
+import stat
 import threading
 import time
 
 from ..home import expand
 from . import directories, regular
-from .errors import TransferRefused
+from .errors import TransferRefused, located
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 # Registrations at once: each request is held against all of them.
 MAX_GRANTS = 10000
+_LINK = "a link, and none is followed; give the real path"
 
 
 class Grant(object):
@@ -48,7 +50,9 @@ class Grants(object):
             once: "bool") -> "None":
         """Register a file, or a directory with all below it. Raises OSError if it is not there, TransferRefused."""
         real = _real(path)
-        if os.path.isdir(real) and not os.path.islink(real):
+        if os.path.islink(real):
+            raise TransferRefused("%s is %s" % (path, _LINK))
+        if os.path.isdir(real):
             if not prefix:
                 raise TransferRefused("%s is a directory; register_prefix is for those" % path)
         elif prefix:
@@ -116,6 +120,18 @@ def open_plainly(path: "str") -> "int":
         return regular.open_regular(names[-1], walker.go(tuple(names[:-1])), False)
     except TransferRefused:
         raise TransferRefused("%s is not a regular file" % path) from None
+    except OSError as error:
+        reached = len(walker.path) + 1
+        if _is_link(names[reached - 1], walker.fd):
+            raise type(error)(error.errno, _LINK, "/" + "/".join(map(os.fsdecode, names[:reached]))) from None
+        raise located(error, path) from None
     finally:
         walker.close()
         os.close(root)
+
+
+def _is_link(name: "bytes", directory: "int") -> "bool":
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
+    except OSError:
+        return False

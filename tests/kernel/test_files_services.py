@@ -116,11 +116,13 @@ def test_what_is_not_registered_stays(files: FileService, context: Context, tmp_
                  f"{top}/sub/"):
         with pytest.raises(TransferRefused):
             fetch(context, text, tmp_path / "x")
-    for path in (top / "leaf", top / "way" / "f"):
-        with pytest.raises(OSError, match=r"Too many levels|Not a directory"):
+    for path, link in ((top / "leaf", top / "leaf"), (top / "way" / "f", top / "way")):
+        with pytest.raises(OSError, match=f"a link, and none is followed; give the real path: '{link}'"):
             fetch(context, path, tmp_path / "x")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=f"No such file or directory: '{top}/absent'"):
         fetch(context, top / "absent", tmp_path / "x")
+    with pytest.raises(NotADirectoryError, match=f"Not a directory: '{top}/f/below'"):
+        fetch(context, top / "f" / "below", tmp_path / "x")
     assert not (tmp_path / "x").exists()
     assert leftovers(tmp_path) == []
 
@@ -152,6 +154,11 @@ def test_only_parents_register(files: FileService, context: Context, tmp_path: P
         files.register(str(tmp_path))
     with pytest.raises(TransferRefused, match="no directory"):
         files.register_prefix(str(tmp_path / "s"))
+    for name, register in (("s", files.register), (".", files.register_prefix)):
+        (tmp_path / "link").symlink_to(name)
+        with pytest.raises(TransferRefused, match="link is a link, and none is followed"):
+            register(str(tmp_path / "link"))
+        (tmp_path / "link").unlink()
 
 
 def test_grants_of_one_context_expire_and_are_used_up(
