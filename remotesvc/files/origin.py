@@ -36,6 +36,9 @@ class Origin(object):
     # Of a tree: the mode and the time in nanoseconds of the directory itself.
     top: "Optional[Tuple[int, int]]" = None
 
+    def check_open(self) -> "None":
+        """Raises UsageError if a user gives it once more after it was closed."""
+
     def agrees(self, offset: "int", digest: "bytes") -> "Iterator[Any]":
         """Hash the first ``offset`` bytes: yields None now and then, at last the hash object if it agrees."""
         return iter(())

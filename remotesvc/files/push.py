@@ -42,6 +42,7 @@ def push(context: "Any", src: "Any", dst: "Any", options: "Options") -> "Copied"
 def open_source(src: "Any", options: "Options") -> "Origin":
     """What a user wants to send. Raises OSError, TransferRefused, UsageError."""
     if isinstance(src, Origin):
+        src.check_open()
         return src
     if isinstance(src, (bytes, bytearray, memoryview)) or hasattr(src, "read"):
         return StreamOrigin(src)

@@ -3,6 +3,7 @@
 import tempfile
 import threading
 
+from ..bootstrap.errors import UsageError
 from .errors import SourceChanged, TransferRefused, refusing_here
 from .origin import FileOrigin, Origin
 from .source import Sending
@@ -32,7 +33,7 @@ class Shared(Origin):
         self._producer: "Iterator[Any]" = origin.messages(self._sending)
         self._places: "List[Tuple[int, int, int]]" = []
         self._end = 0
-        self._over = False
+        self._over = self._closed = False
         self._error: "Optional[BaseException]" = None
         self._lock = threading.Lock()
         self._spool: "Any" = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
@@ -41,6 +42,10 @@ class Shared(Origin):
     def reads(self) -> "int":
         """Bytes read of the origin so far."""
         return self._sending.read
+
+    def check_open(self) -> "None":
+        if self._closed:
+            raise UsageError("this shared source is closed; push it within the `with` that made it")
 
     def agrees(self, offset: "int", digest: "bytes") -> "Iterator[Any]":
         again = self._again()
@@ -96,6 +101,7 @@ class Shared(Origin):
 
     def _message(self, number: "int") -> "Optional[Tuple[bytes, int]]":
         with self._lock:
+            self.check_open()
             while len(self._places) <= number:
                 if self._error is not None:
                     raise self._error
@@ -126,7 +132,7 @@ class Shared(Origin):
     def end(self) -> "None":
         """Close the origin and forget what was read. Idempotent."""
         with self._lock:
-            self._over = True
+            self._closed = True
             self._places.clear()
             self._spool.close()
         self._origin.close()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from remotesvc import Context, Lost, Router
+from remotesvc import Context, Lost, Router, UsageError
 from remotesvc.bootstrap.links.credit import WIDE_WINDOW
 from remotesvc.files.records import CHUNK
 from remotesvc.files.shared import share
@@ -154,6 +154,23 @@ def test_a_shared_source_is_gone_on_with(router: Router, cut: Path, tmp_path: Pa
     assert (rest.resumed, rest.sent, rest.bytes) == (size, 60 * CHUNK - size, 60 * CHUNK)
     assert digest(tmp_path / "t") == digest(tmp_path / "whole") == digest(cut)
     assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("what", ["bytes", "file", "tree", "large"])
+def test_a_shared_source_that_is_closed_is_refused(context: Context, tmp_path: Path, what: str) -> None:
+    (tmp_path / "s").write_bytes(content(60 * CHUNK if what == "large" else 100))
+    with share({"bytes": b"some", "tree": tmp_path}.get(what, tmp_path / "s")) as shared:
+        pass
+    for target in ("t", "new/"):
+        with pytest.raises(UsageError, match="this shared source is closed"):
+            context.push(shared, f"{tmp_path}/{target}")
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def test_a_shared_source_that_is_closed_meanwhile_is_the_one_to_blame(context: Context, tmp_path: Path) -> None:
+    with share(content(60 * CHUNK)) as shared, pytest.raises(UsageError, match="this shared source is closed"):
+        context.push(shared, tmp_path / "t", progress=lambda done, total: shared.end())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("change", ["source", "part", "replaced", "removed"])
