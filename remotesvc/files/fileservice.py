@@ -59,7 +59,8 @@ class FileService(Service):
 
     @expose
     def register(self, path: "str", contexts: "Any" = None, expires: "Any" = None, once: "bool" = False) -> "None":
-        """Let a file be fetched: by these contexts (handles or ids; None: by all), for so many seconds, once only."""
+        """Let a file, named by its whole path, be fetched: by these contexts (handles or ids, one or several; None: by
+        all), for so many seconds, once only. Raises UsageError, TransferRefused."""
         self._grants.add(path, False, self._ids(contexts), expires, once)
 
     @expose
@@ -68,7 +69,10 @@ class FileService(Service):
         self._grants.add(path, True, self._ids(contexts), expires, False)
 
     def _ids(self, contexts: "Any") -> "Optional[List[Any]]":
-        return None if contexts is None else [context_id(self._kernel, each) for each in contexts]
+        if contexts is None:
+            return None
+        several = contexts if hasattr(contexts, "__iter__") else [contexts]
+        return [context_id(self._kernel, each) for each in several]
 
     @expose
     def unregister(self, path: "str") -> "bool":

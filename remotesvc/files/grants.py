@@ -5,6 +5,7 @@ import stat
 import threading
 import time
 
+from ..bootstrap.errors import UsageError
 from ..home import expand
 from . import directories, regular
 from .errors import TransferRefused, located
@@ -48,7 +49,11 @@ class Grants(object):
 
     def add(self, path: "str", prefix: "bool", contexts: "Optional[Iterable[Any]]", expires: "Optional[float]",
             once: "bool") -> "None":
-        """Register a file, or a directory with all below it. Raises OSError if it is not there, TransferRefused."""
+        """Register a file, or a directory with all below it. Raises TransferRefused, UsageError."""
+        if not isinstance(path, str) or not path.startswith(("/", "~")):
+            raise UsageError("%r is not a whole path, as text; it begins with / or ~" % (path,))
+        if expires is not None and not (type(expires) in (int, float) and 0 < expires < float("inf")):
+            raise UsageError("expires=%r is not a number of seconds; None is for ever" % (expires,))
         real = _real(path)
         if os.path.islink(real):
             raise TransferRefused("%s is %s" % (path, _LINK))

@@ -11,6 +11,9 @@ IDLE = 60.0
 # Entries of one tree: more than file systems are made with by default; a target that sends more wants to fill ours.
 MAX_FILES = 1000000
 
+# Seconds since 1970 of the end of the year 9999: file systems end earlier, datetimes there.
+_LATEST = 253402300800
+
 
 class Options(object):
     """How to transfer.
@@ -79,11 +82,18 @@ class Options(object):
             raise UsageError("max_files=%r is not a number of entries" % (self.max_files,))
         for name in ("mtime", "limit", "max_bytes", "idle_timeout", "timeout"):
             value = getattr(self, name)
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
+            end, words = (_LATEST, "of seconds from 1970 to the year 9999") if name == "mtime" else (
+                float("inf"), "from 0 on")
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < end
             if not is_number and (value is not None or name == "idle_timeout"):
-                raise UsageError("%s=%r is not a number" % (name, value))
+                raise UsageError("%s=%r is not a number %s" % (name, value, words))
         if self.limit == 0:
             raise UsageError("limit=0 would send nothing; None is no limit")
+        if not isinstance(self.exclude, str):
+            if not hasattr(self.exclude, "__iter__"):
+                raise UsageError("exclude=%r is neither a text nor a list of patterns" % (self.exclude,))
+            self.exclude = list(self.exclude)  # it is gone through more than once
+        self.rules()
 
     def rules(self) -> "List[Tuple[str, bool]]":
         """The exclude patterns as regular expressions."""

@@ -94,6 +94,10 @@ def test_max_bytes_is_a_number(context: Context, tmp_path: Path) -> None:
     ({"max_files": "5"}, "max_files='5' is not a number"), ({"max_files": 1.5}, "max_files=1.5 is not a number"),
     ({"stop": True}, r"stop=True has no is_set\(\)"), ({"progress": 5}, "progress=5 cannot be called"),
     ({"idle_timeout": None}, "idle_timeout=None is not a number"),
+    ({"exclude": 5}, "exclude=5 is neither a text nor a list of patterns"),
+    ({"mtime": -1}, "mtime=-1 is not a number of seconds from 1970 to the year 9999"),
+    ({"mtime": 2**63}, "mtime=9223372036854775808 is not a number of seconds from 1970 to the year 9999"),
+    ({"timeout": -1}, "timeout=-1 is not a number from 0 on"),
 ], ids=str)  # fmt: skip
 def test_an_option_of_the_wrong_type_is_refused_before_anything_is_sent(
     context: Context, source: Path, tmp_path: Path, way: str, option: dict[str, Any], message: str

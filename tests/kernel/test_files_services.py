@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from remotesvc import CallTimeout, Context, Router, SourceChanged, TransferBusy, TransferRefused
+from remotesvc import CallTimeout, Context, Router, SourceChanged, TransferBusy, TransferRefused, UsageError
 from remotesvc.files import fileservice
 from remotesvc.files.contents import MAX_FILE, Contents
 from remotesvc.files.fileservice import FileService
@@ -159,6 +159,29 @@ def test_only_parents_register(files: FileService, context: Context, tmp_path: P
         with pytest.raises(TransferRefused, match="link is a link, and none is followed"):
             register(str(tmp_path / "link"))
         (tmp_path / "link").unlink()
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"path": b"/etc/passwd"}, "b'/etc/passwd' is not a whole path, as text"),
+    ({"path": "passwd"}, "'passwd' is not a whole path"), ({"path": ""}, "'' is not a whole path"),
+    ({"expires": -1}, "expires=-1 is not a number of seconds"), ({"expires": "5"}, "expires='5' is not a number"),
+    ({"expires": float("nan")}, "expires=nan is not a number"), ({"contexts": 1.5}, "give a Context, not 1.5"),
+    ({"contexts": ["web1"]}, "give a Context, not 'web1'"),
+], ids=str)  # fmt: skip
+def test_what_cannot_be_registered_is_refused_at_once(
+    files: FileService, arguments: dict[str, Any], message: str
+) -> None:
+    for register in (files.register, files.register_prefix):
+        with pytest.raises(UsageError, match=message):
+            register(**{"path": "/etc/passwd", **arguments})
+
+
+def test_one_context_need_not_be_a_list(files: FileService, router: Router, context: Context, tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"x")
+    files.register(str(tmp_path / "s"), contexts=context)
+    assert fetch(context, tmp_path / "s", tmp_path / "t")["size"] == 1
+    with pytest.raises(TransferRefused, match="not registered"):
+        fetch(router.local(), tmp_path / "s", tmp_path / "t")
 
 
 def test_grants_of_one_context_expire_and_are_used_up(
