@@ -46,7 +46,14 @@ class Alone(object):
 
     def tree(self) -> "Any":
         """A context has others below it; a job has not."""
-        raise UsageError("a detached job has no connection: it starts no contexts and calls none")
+        return self._lacks()
+
+    def _lacks(self) -> "Any":
+        raise UsageError("a detached job has no connection: it starts and calls no contexts, and has no services and no"
+                         " receivers")
+
+    # Services and receivers look for these first.
+    kernel = routes = property(_lacks)
 
 
 class Said(object):

@@ -165,6 +165,20 @@ def start_another() -> None:
     remotesvc.current().router.tree().local()
 
 
+def use_service(name: str) -> None:
+    """What needs a connection, or another context's router."""
+    from remotesvc import Receiver, current, service
+
+    if name == "receiver":
+        Receiver(current().router)
+    elif name == "pool":
+        service.Pool(current().router)
+    elif name == "call":
+        service.call("tests.kernel.services.Counter", "count")
+    else:
+        getattr(service, name)()
+
+
 def forks() -> int:
     """The fork comes back from the function, too."""
     pid = os.fork()

@@ -238,6 +238,12 @@ def test_a_job_starts_nothing_over_a_connection(detaching: Context) -> None:
     assert len(detaching.jobs()) == 1
 
 
+@pytest.mark.parametrize("name", ["current_pool", "parent", "master", "call", "pool", "receiver"])
+def test_a_job_is_told_that_services_and_receivers_need_a_connection(detaching: Context, name: str) -> None:
+    with pytest.raises(ValueError, match="a detached job has no connection.*no services and no receivers"):
+        detaching.detach(called_jobs.use_service, name).result(LIMIT)
+
+
 def test_called_code_begins_no_job(detaching: Context) -> None:
     with pytest.raises(ValueError, match="only the master can tell"):
         detaching.call(called_jobs.detach_below)
