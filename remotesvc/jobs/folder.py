@@ -76,10 +76,14 @@ class Folder(object):
             raise OSError(errno.EINVAL, "%s is not a regular file" % name)
         return fd
 
+    def open_to_write(self, name: "str") -> "int":
+        """A file of ours that is there. Raises OSError."""
+        return os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+
     def hold(self, name: "str") -> "None":
         """Lock a file for as long as this is open and the process lives: its forks have no part in that. Raises OSError
         if there is no such file."""
-        self._held = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+        self._held = self.open_to_write(name)
         try:
             fcntl.lockf(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -127,6 +127,7 @@ class Place(object):
             try:
                 folder.write("job", [record])
                 folder.hold("job")
+                os.close(folder.create("crash"))
                 os.rename(new, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
             except BaseException:
                 folder.close()

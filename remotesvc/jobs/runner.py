@@ -93,7 +93,7 @@ class Running(object):
         self._began = time.monotonic()
         self._folder: "Folder" = self._place.begin(self._name, codec.encode(record).data)
         self._output = Writer(self._folder, parcel["limit"])
-        self._words = self._folder.create("crash")
+        self._words = self._folder.open_to_write("crash")
         faulthandler.enable(self._words, False)
         signal.signal(signal.SIGTERM, self._terminated)
         try:

@@ -214,6 +214,22 @@ def test_a_place_holds_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         made.begin(ids.new_id(), b"record").close()
 
 
+@pytest.mark.parametrize("lacking", ["job", "crash"])
+def test_a_job_that_finds_no_room_has_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
+    create = Folder.create
+
+    def full(folder: Folder, name: str) -> int:
+        if lacking in name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return create(folder, name)
+
+    monkeypatch.setattr(Folder, "create", full)
+    with Place.make(str(tmp_path / "jobs")) as made:
+        with pytest.raises(JobError, match=f"cannot be kept in {made.path}: No space left on device; name a directory"):
+            made.begin(ids.new_id(), b"record")
+        assert os.listdir(made.path) == []
+
+
 def test_a_file_is_there_whole_or_not_at_all(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     with folder:
         folder.write("one", [b"a", b"b"])
@@ -228,7 +244,7 @@ def test_a_file_is_there_whole_or_not_at_all(folder: Folder, monkeypatch: pytest
         with pytest.raises(OSError, match="No space"):
             folder.write("one", [b"other"])
         assert folder.read("one", 10) == b"ab"
-        assert sorted(folder.names()) == ["job", "one"]
+        assert sorted(folder.names()) == ["crash", "job", "one"]
         monkeypatch.undo()
 
 
