@@ -45,6 +45,14 @@ class Folder(object):
         return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600,
                        dir_fd=self.fd)
 
+    def reserve(self, name: "str", size: "int") -> "None":
+        """A new file of so many bytes, which nobody reads. Raises OSError."""
+        fd = self.create(name)
+        try:
+            write_all(fd, bytes(size))
+        finally:
+            os.close(fd)
+
     def remove(self, name: "str") -> "None":
         """Remove a file, if it is there."""
         try:

@@ -24,6 +24,8 @@ MOST_JOBS = 1000
 KEPT = 30 * 86400.0
 # Seconds after which what was begun under a name of its own and never got its own is a leftover.
 _STALE = 86400.0
+# Bytes that each job has in reserve while it runs: a full disk has room then for the word that its result is not kept.
+_SPARE = 4096
 _REMEDY = "name a directory that this user may write to (jobs_dir=, --jobs-dir)"
 
 
@@ -127,6 +129,7 @@ class Place(object):
             try:
                 folder.write("job", [record])
                 folder.hold("job")
+                folder.reserve("spare", _SPARE)
                 os.close(folder.create("crash"))
                 os.rename(new, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
             except BaseException:

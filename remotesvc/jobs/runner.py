@@ -51,9 +51,11 @@ def main(parcel: "Dict[str, Any]", importer: "Any") -> "None":
     except OSError:  # nobody is there any more: who was not told that it has begun must be right
         job.drop()
         os._exit(1)
-    job.run()
-    end_group(os.getpid())
-    os._exit(0)
+    try:
+        job.run()
+    finally:
+        end_group(os.getpid())
+        os._exit(0)
 
 
 def _reply(error: "BaseException") -> "List[Any]":
@@ -126,6 +128,7 @@ class Running(object):
             self._capture.close()
             self._output.close()
             self._folder.remove("crash")
+            self._folder.remove("spare")
 
     def _came_to(self) -> "Tuple[bool, List[bytes]]":
         """Whether the function returned, and what it came to, as it is kept."""
@@ -178,6 +181,7 @@ class Running(object):
         try:
             self._folder.write("result", [head] + pieces)
         except OSError as error:
+            self._folder.remove("spare")  # on a full disk there is room for this much now
             reply = ["refused", "it has ended, but its result could not be kept: %s" % error.strerror]
             head = HEAD.pack(MAGIC, False, time.time(), time.monotonic() - self._began)
             self._folder.write("result", [head] + outcome.pieces(outcome.ERROR, codec.encode(reply)))

@@ -179,6 +179,38 @@ def use_service(name: str) -> None:
         getattr(service, name)()
 
 
+def remove_records(jobs_dir: str, path: str) -> None:
+    """Leaves a subprocess running, and no place for what this comes to; the subprocess's pid goes to the file."""
+    import shutil
+    import subprocess
+
+    process = subprocess.Popen(["sleep", "300"])
+    shutil.rmtree(jobs_dir)
+    with open(path + ".part", "w") as file:
+        file.write(str(process.pid))
+    os.rename(path + ".part", path)
+
+
+def fill_disk(jobs_dir: str) -> str:
+    """From now on files below the directory can have as many bytes in all as they have now, as on a disk that is full.
+    """
+    import errno
+
+    from remotesvc.jobs import folder
+
+    def used() -> int:
+        return sum(os.path.getsize(os.path.join(top, name)) for top, _, names in os.walk(jobs_dir) for name in names)
+
+    def write_all(fd: int, data: bytes) -> None:
+        if used() + len(data) > size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(fd, data)
+
+    real, size = folder.write_all, used()
+    folder.write_all = write_all
+    return "a value"
+
+
 def forks() -> int:
     """The fork comes back from the function, too."""
     pid = os.fork()

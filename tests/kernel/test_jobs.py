@@ -334,6 +334,22 @@ def test_what_a_job_leaves_running_ends_with_it(detaching: Context, tmp_path: Pa
     gone(int(job.result(LIMIT)))
 
 
+def test_what_a_job_leaves_running_ends_also_if_its_result_cannot_be_kept(
+    detaching: Context, jobs_dir: Path, tmp_path: Path
+) -> None:
+    detaching.detach(called_jobs.remove_records, str(jobs_dir), str(tmp_path / "pid"))
+    appears(tmp_path / "pid")
+    gone(int((tmp_path / "pid").read_text()))
+
+
+def test_a_job_on_a_full_disk_says_that_its_result_is_not_kept(detaching: Context, jobs_dir: Path) -> None:
+    job = detaching.detach(called_jobs.fill_disk, str(jobs_dir))
+    with pytest.raises(remotesvc.Error, match="its result could not be kept: No space left"):
+        job.result(LIMIT)
+    assert job.state() == "failed"
+    assert sorted(path.name for path in folder(jobs_dir, job.id).iterdir()) == ["job", "result"]
+
+
 @pytest.mark.parametrize("how", ["exit", "SIGKILL"])
 def test_a_process_that_goes_away_is_lost(detaching: Context, how: str) -> None:
     job = detaching.detach(called_processes.die, how)

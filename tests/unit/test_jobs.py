@@ -214,7 +214,7 @@ def test_a_place_holds_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         made.begin(ids.new_id(), b"record").close()
 
 
-@pytest.mark.parametrize("lacking", ["job", "crash"])
+@pytest.mark.parametrize("lacking", ["job", "spare", "crash"])
 def test_a_job_that_finds_no_room_has_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
     create = Folder.create
 
@@ -244,7 +244,7 @@ def test_a_file_is_there_whole_or_not_at_all(folder: Folder, monkeypatch: pytest
         with pytest.raises(OSError, match="No space"):
             folder.write("one", [b"other"])
         assert folder.read("one", 10) == b"ab"
-        assert sorted(folder.names()) == ["crash", "job", "one"]
+        assert sorted(folder.names()) == ["crash", "job", "one", "spare"]
         monkeypatch.undo()
 
 
