@@ -9,6 +9,7 @@ import shlex
 import shutil
 import statistics
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -149,6 +150,26 @@ def test_one_large_file(server: OpenSSHServer, stock: OpenSSHServer, ours: remot
     rate = median(samples, "mitogen, compressed") / median(samples, "push, not durable")
     report("push, of Mitogen's FileService as it comes, compressed", ">= 5 x",
            f"{rate:.1f} x (MiB/s: {rates(samples, 'mitogen, compressed')})")
+
+
+def test_behind_a_jump_host(server: OpenSSHServer, stock: OpenSSHServer, router: remotesvc.Router, large: Path,
+                            tmp_path: Path, report: Report) -> None:
+    os.truncate(large, SIZE // 8)
+    config = tmp_path / "config"
+    config.write_text("Host behind\nProxyJump hop\n" + "".join(
+        f"Host {names}\nHostName {each.host}\nPort {each.port}\nUser {each.user}\nIdentityFile {each.key_file}\n"
+        f"UserKnownHostsFile {each.known_hosts_file}\nIdentityAgent none\n"
+        for names, each in (("direct behind", server), ("hop", stock))))
+
+    def push(host: str, transport: str) -> Callable[[], object]:
+        context = router.ssh(host, ssh_config=str(config), transport=transport, python=sys.executable, fresh=True)
+        return lambda: context.push(large, tmp_path / "there", durable=False)
+
+    for transport in ("paramiko", "openssh"):
+        samples = alternate({name: push(name, transport) for name in ("direct", "behind")}, 5)
+        rates = ", ".join(f"{name} {SIZE / 8 / MIB / median(samples, name):.0f}" for name in samples)
+        report(f"push of 64 MiB behind a jump host, {transport}, of a direct one's rate", "",
+               f"{ratio(samples, 'direct', 'behind'):.2f} x (MiB/s: {rates})")
 
 
 def pinged(context: remotesvc.Context, work: Callable[[], object] | None) -> list[float]:

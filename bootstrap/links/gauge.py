@@ -14,12 +14,16 @@ MAX_FLIGHT = 64 * 1024 * 1024
 SLOW, SLOW_SPAN, LEAST_FLIGHT = 2 * MIN_FLIGHT, 0.1, 2 * ACK_EVERY
 # Until anything is known of a line: a megabit carries it in a second.
 FIRST_FLIGHT = MIN_FLIGHT // 2
+# A fast line may be quiet for so many seconds and then go on: an sshd that is only a jump host holds small packets back
+# until TCP has acknowledged the one before, which it does after 40 ms if nothing is sent meanwhile. Shorter pauses are
+# those of whoever has to wait for a processor.
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.03, 0.05
 # Seconds after which the shortest round trip is measured anew, with a short queue: a route may have become longer.
 PROBE_EVERY = 10.0
 
 
 class Gauge(object):
-    """Sets the limit of a Flight: twice what the link carried in its shortest round trip.
+    """Sets the limit of a Flight: twice what the link carried in its shortest round trip, or in a pause.
 
     ``room`` is the condition, if any, of those who wait for less to be in flight.
     """
@@ -29,6 +33,9 @@ class Gauge(object):
         self._mark: "Optional[int]" = None
         self._marked_at = 0.0
         self._marked_acked = 0
+        self._heard_at = 0.0
+        self._quiet = 0.0  # seconds without an acknowledgement since the mark, the most of them
+        self._pause = 0.0
         self._best = 0.0
         self._best_at = 0.0
         self._rate = 0.0
@@ -45,6 +52,7 @@ class Gauge(object):
             self._idle_until = now
         if busy and self._mark is None:
             self._mark, self._marked_at, self._marked_acked = flight.sent, now, flight.acked
+            self._heard_at, self._quiet = now, 0.0
 
     def acked(self, flight: "Flight", now: "float") -> "None":
         """The neighbour has told how much it received."""
@@ -52,17 +60,24 @@ class Gauge(object):
             self.room.notify_all()
         if self._idle_until is not None:
             self._alone, self._idle_until = now - self._idle_until, None
-        if self._mark is None or flight.acked < self._mark:
+        if self._mark is None:
+            return
+        self._quiet, self._heard_at = max(self._quiet, now - self._heard_at), now
+        if flight.acked < self._mark:
             return
         trip = max(now - self._marked_at, 1e-5)
         # A trip includes the wait in our own queue, so only the shortest says how long the line is. To age it would
         # make the queue feed on itself; instead it is forgotten now and then, while hardly anything is queued.
         if self._probing or trip < self._best:
             self._best, self._best_at, self._probing = trip, now, False
+        # With less in flight than the line carries in a pause, the sender waits for the end of one again and again.
+        # A single one, of somebody who was busy, is soon forgotten.
+        pause = self._quiet if self._quiet > SHORTEST_PAUSE else 0.0
+        self._pause = min(max(pause, self._pause * 0.7), LONGEST_PAUSE)
         self._rate = max((flight.acked - self._marked_acked) / trip, self._rate * 0.9)
-        trip, least = self._best, MIN_FLIGHT
+        trip, least = max(self._best, self._pause), MIN_FLIGHT
         if self._rate < SLOW:
-            trip, least = min(trip, self._alone or trip), max(LEAST_FLIGHT, int(self._rate * SLOW_SPAN))
+            trip, least = min(self._best, self._alone or self._best), max(LEAST_FLIGHT, int(self._rate * SLOW_SPAN))
         flight.limit = int(min(MAX_FLIGHT, max(least, 2 * self._rate * trip)))
         if now - self._best_at > PROBE_EVERY:
             self._probing, flight.limit = True, least

@@ -190,11 +190,15 @@ class Line:
                 self.flight.send(batch, self.now, True)
                 # One at a time through the bottleneck, each with its time of travel on top.
                 self.free_at = max(self.free_at, self.now) + batch / self.rate
-                self.acks.append((self.free_at + self.trip, self.flight.sent))
+                self.acks.append((self.heard_at(self.free_at + self.trip), self.flight.sent))
                 self.delays.append(self.free_at + self.trip - self.now)
             self.now, total = self.acks.pop(0)
             self.flight.ack(total, self.now)
         return self
+
+    def heard_at(self, arrival: float) -> float:
+        """When an acknowledgement that arrives then is heard."""
+        return arrival
 
     @property
     def worst(self) -> float:
@@ -212,6 +216,29 @@ def test_a_busy_line_is_full_and_no_fuller(rate: float, trip: float) -> None:
     assert (line.flight.acked - begun) / 60 > 0.85 * rate
     least = max(trip, MIN_FLIGHT / rate)
     assert line.worst < 5 * least + 0.05
+
+
+class PausingLine(Line):
+    """A line by way of a jump host: of 48 ms nothing is acknowledged for 43, and then all that arrived meanwhile."""
+
+    def heard_at(self, arrival: float) -> float:
+        return max(arrival, arrival // 0.048 * 0.048 + 0.043)
+
+
+@pytest.mark.parametrize("rate", [20 * MIB, 200 * MIB])
+def test_a_fast_line_is_full_although_its_acknowledgements_pause(rate: float) -> None:
+    line = PausingLine(rate, 0.001).run(20)
+    begun = line.flight.acked
+    line.run(60)
+    assert (line.flight.acked - begun) / 60 > 0.85 * rate
+    assert line.worst < 0.3
+
+
+def test_a_pause_is_forgotten_with_its_line() -> None:
+    line = PausingLine(100 * MIB, 0.001).run(20)
+    wide = line.flight.limit
+    line.__class__ = Line
+    assert line.run(20).flight.limit < wide / 5
 
 
 def test_on_a_slow_line_hardly_anything_waits() -> None:
