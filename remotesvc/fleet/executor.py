@@ -1,9 +1,14 @@
-"""A `concurrent.futures.Executor` whose workers are the hosts of a fleet."""
+"""A `concurrent.futures.Executor` whose workers are the hosts of a fleet.
+
+Ctrl-C raises between any two steps of the main thread, so the books are kept by threads of the executor. Who submits
+puts the task on a queue, which is one step, and starts a thread if a host has room; all others wait for who is done.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
+import queue
 import threading
 import time
 from collections import deque
@@ -57,7 +62,9 @@ class FleetExecutor(Executor):
         self._links = links
         self._options = options
         self._tasks = Tasks(members, policy, slots, idempotent)
-        self._changed = threading.Condition(threading.Lock())
+        self._incoming: queue.SimpleQueue[Task] = queue.SimpleQueue()  # not yet in the books
+        self._lock = threading.Lock()
+        self._gates: list[queue.SimpleQueue[None]] = []  # of those that wait for a change
         self._pid = os.getpid()
         self._shut = False
         self._running: set[HostFuture[Any]] = set()
@@ -83,16 +90,17 @@ class FleetExecutor(Executor):
         no host is left, UsageError where a sticky policy cannot place it."""
         key = sticky_key(args, kwargs) if self._tasks.policy == "sticky" else 0
         task = Task(HostFuture[Any](), fn, args, kwargs, key)
-        with self._changed:
-            while self._tasks.waiting >= MOST_WAITING and not self._shut and not self._in_callback():
-                self._changed.wait()
+        if not self._in_callback():
+            self._wait_until(lambda: self._shut or self._incoming.qsize() + self._tasks.waiting < MOST_WAITING)
+        with self._lock:
             if self._shut:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             if self._tasks.broken is not None:
                 raise no_host_left(self._tasks.broken)
-            self._tasks.add(task)
-            begun = self._begin()
-        self._start(begun)
+            self._incoming.put(task)
+        # Where there is no room, whoever makes some takes the task in: after it has made it.
+        if self._tasks.broken is not None or self._tasks.has_room(task):
+            self._take_in_aside()
         return task.future
 
     def map(self, fn: Callable[..., Any] | str, *iterables: Iterable[Any],
@@ -145,20 +153,21 @@ class FleetExecutor(Executor):
         The connections stay with the fleet. Raises RuntimeError if a done-callback of a task would wait for all tasks.
         """
         dropped: list[Task] = []
-        with self._changed:
+        with self._lock:
             self._shut = True
             if cancel_futures:
+                self._take_in()
                 dropped = self._tasks.drop()
                 self._running.difference_update(task.future for task in dropped)
-            self._changed.notify_all()
+        self._tell()
         for task in dropped:
             task.future.drop()
         if wait:
             if self._in_callback():
                 raise RuntimeError("a task's done-callback cannot wait for all tasks: shutdown(wait=False)")
-            with self._changed:
-                while self._tasks.waiting or self._tasks.under_way:
-                    self._changed.wait()
+            if not self._incoming.empty():  # whoever put it there was interrupted
+                self._take_in_aside()
+            self._wait_until(self._is_idle)
 
     def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
         if self.forked:  # it unwinds: the tasks are its parent's
@@ -169,12 +178,11 @@ class FleetExecutor(Executor):
         # Ctrl-C, or the end of the program: nobody will read what comes of the tasks.
         exits.forget(self)
         self.shutdown(wait=False, cancel_futures=True)
-        with self._changed:
+        with self._lock:
             running = list(self._running)
         for future in running:
             future.kill()
-        with self._changed:  # one that connects is not waited for
-            self._changed.wait_for(lambda: not self._tasks.under_way, PATIENCE)
+        self._wait_until(self._is_idle, PATIENCE)  # one that connects is not waited for
 
     @property
     def forked(self) -> bool:
@@ -184,17 +192,70 @@ class FleetExecutor(Executor):
     @property
     def busy(self) -> bool:
         """Whether tasks are under way."""
-        return self._tasks.under_way > 0
+        return not self._is_idle()
+
+    def _is_idle(self) -> bool:
+        with self._lock:
+            return self._incoming.empty() and not self._tasks.waiting and not self._tasks.under_way
+
+    def _wait_until(self, settled: Callable[[], bool], timeout: float | None = None) -> None:
+        """Wait for the books to say so, for `timeout` seconds at most. May be interrupted anywhere."""
+        if settled():
+            return
+        deadline = None if timeout is None else time.monotonic() + timeout
+        gate: queue.SimpleQueue[None] = queue.SimpleQueue()
+        try:
+            self._gates.append(gate)
+            while not settled():
+                gate.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            pass
+        finally:
+            with suppress(ValueError):
+                self._gates.remove(gate)
+
+    def _tell(self) -> None:
+        """The books have changed."""
+        for gate in tuple(self._gates):
+            gate.put(None)
 
     def _in_callback(self) -> bool:
         """Whether this thread carries out a task, which is not over before its done-callbacks are."""
         return getattr(self._here, "carries_out", False)
 
-    def _begin(self) -> list[tuple[Worker, Task]]:
-        """The tasks that can begin now; the lock is held."""
-        begun = self._tasks.begin()
-        self._running.update(task.future for _, task in begun)
-        self._changed.notify_all()
+    def _take_in_aside(self) -> None:
+        """Have a thread begin what can begin, and stay with the first of it."""
+        try:
+            threading.Thread(target=self._attend, name="remotesvc-task", daemon=True).start()
+        except RuntimeError:  # no more threads
+            self._start(self._begin())
+
+    def _attend(self) -> None:
+        begun = self._begin()
+        if begun:
+            self._start(begun[1:])
+            self._carry_out(*begun[0])
+
+    def _take_in(self) -> None:
+        """What was submitted goes into the books; the lock is held."""
+        with suppress(queue.Empty):
+            while True:
+                self._tasks.add(self._incoming.get_nowait())
+
+    def _begin(self, left: Worker | None = None) -> list[tuple[Worker, Task]]:
+        """The tasks that can begin now, after one has `left` a host."""
+        with self._lock:
+            if left is not None:
+                self._tasks.ended(left)
+            self._take_in()
+            broken = self._tasks.broken
+            stranded = [] if broken is None else self._tasks.drop()
+            begun = self._tasks.begin()
+            self._running.update(task.future for _, task in begun)
+        self._tell()
+        for each in stranded:
+            if not each.future.done() and each.future.begins():
+                _settle(each, None, no_host_left(broken))
         return begun
 
     def _start(self, begun: list[tuple[Worker, Task]]) -> None:
@@ -238,21 +299,13 @@ class FleetExecutor(Executor):
         """A task is through, or goes to another host; returns the next task of this host, None if there is none."""
         verdict = RETURNED
         if error is not None:
-            with self._changed:
+            with self._lock:
                 verdict = self._tasks.failed(worker, task, error, self._links.reconnects)
         if not verdict.elsewhere:
             # Before what follows begins, and after the books know if no host is left: whoever is told may submit.
             _settle(task, value, verdict.error)
-        with self._changed:
-            if not verdict.elsewhere:
-                self._running.discard(task.future)
-            self._tasks.ended(worker)
-            broken = self._tasks.broken
-            stranded = [] if broken is None else self._tasks.drop()
-            begun = self._begin()
-        for each in stranded:
-            if not each.future.done() and each.future.begins():
-                each.future.set_exception(no_host_left(broken))
+            self._running.discard(task.future)
+        begun = self._begin(worker)
         mine = next((index for index, (other, _) in enumerate(begun) if other is worker), None)
         following = None if mine is None else begun.pop(mine)[1]
         self._start(begun)

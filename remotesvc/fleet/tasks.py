@@ -141,6 +141,13 @@ class Tasks:
             return
         alive[task.key % len(alive)].own.append(task)
 
+    def has_room(self, task: Task) -> bool:
+        """Whether it may begin as soon as it is added, perhaps. Changes nothing, and needs no lock."""
+        alive = [worker for worker in self._workers if worker.broken is None]
+        if self.policy == "sticky" and alive:
+            alive = [alive[task.key % len(alive)]]
+        return min([worker.running for worker in alive], default=self._slots) < self._slots
+
     def begin(self) -> list[tuple[Worker, Task]]:
         """The tasks whose turn it is, each with its host: they are under way from now on."""
         begun: list[tuple[Worker, Task]] = []

@@ -8,8 +8,9 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, as_completed, wait
 from contextlib import suppress
 from pathlib import Path
@@ -145,6 +146,47 @@ def test_executor_that_is_interrupted_kills_what_runs(fleet: Fleet, tmp_path: Pa
     assert time.monotonic() - before < 60
     with pytest.raises(RuntimeError, match="after shutdown"):
         executor.submit(tasks.add, 1)
+
+
+def _is_interrupted(step: int, work: Callable[[], object]) -> bool:
+    """Whether KeyboardInterrupt, raised where the `step`th function of the executor is entered or left, ended work."""
+    steps = itertools.count()
+
+    def look(frame: Any, event: str, arg: Any) -> Any:
+        lock = frame.f_code.co_filename == threading.__file__  # not what the collector calls
+        inside = "/fleet/" in (frame.f_back if lock else frame).f_code.co_filename
+        if inside and event in ("call", "return") and next(steps) == step:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        work()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.parametrize("policy", ["any", "round_robin", "sticky"])
+def test_ctrl_c_in_the_middle_of_submit_leaves_an_executor_that_works_and_ends(fleet: Fleet, policy: str) -> None:
+    fleet.run(tasks.pid)
+    for step in itertools.count():
+        executor = fleet.executor(policy)
+        interrupted = _is_interrupted(step, functools.partial(executor.submit, tasks.add, 1))
+        ending = threading.Thread(target=executor.shutdown, daemon=True)
+        if step % 2:
+            later = executor.submit(tasks.add, 2)
+            assert later.result(30) == 2
+        ending.start()
+        ending.join(30)
+        assert not ending.is_alive(), step
+        if not interrupted:
+            break
+    assert step > 5
 
 
 @pytest.mark.parametrize("interrupted", [True, False])
