@@ -110,6 +110,26 @@ class Begun(NamedTuple):
     """Where that value is an iterator: takes it to its end, on a thread that may wait, and returns what came."""
 
 
+class _Stops:
+    """Set once a run is stopped, or another event is set."""
+
+    def __init__(self, attempt: Attempt, other: Any) -> None:
+        self._attempt = attempt
+        self._other = other
+
+    def is_set(self) -> bool:
+        """As of threading.Event."""
+        return self._attempt.stopped or (self._other is not None and self._other.is_set())
+
+
+def stopping(options: dict[str, Any], attempt: Attempt) -> dict[str, Any]:
+    """Options of a transfer, with a `stop` that ends it with the run, too."""
+    other = options.get("stop")
+    if other is not None and not hasattr(other, "is_set"):  # which the transfer refuses
+        return options
+    return {**options, "stop": _Stops(attempt, other)}
+
+
 def call_all(callbacks: list[Callable[[], object]]) -> None:
     """Call each; what they raise is dropped."""
     for callback in callbacks:

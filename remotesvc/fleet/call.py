@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .arguments import facts_place, facts_place_of_method, named, small
+from .attempt import Attempt
 from .member import Member
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Call:
         self._facts = facts_place(fn)
         self._looked: tuple[Arguments, bool] | None = None
 
-    def begin(self, context: Context, member: Member) -> Any:
+    def begin(self, context: Context, member: Member, attempt: Attempt) -> Any:
         """The future of the call on one host."""
         args, kwargs = self._given(member)
         return context.submit(self._fn, *args, **kwargs)
@@ -61,7 +62,7 @@ class ServiceCall(Call):
         self._service = service
         self._facts = facts_place_of_method(service, method)
 
-    def begin(self, context: Context, member: Member) -> Any:
+    def begin(self, context: Context, member: Member, attempt: Attempt) -> Any:
         """The future of the call on one host."""
         args, kwargs = self._given(member)
         return context.call_service_async(self._service, self._fn, *args, **kwargs)

@@ -16,6 +16,7 @@ from remotesvc.router import Router
 
 from .arguments import spread
 from .asyncio_bridge import beside, follow
+from .attempt import Attempt, stopping
 from .call import Arguments, Call, ServiceCall
 from .chosen import Source, choose
 from .connection import Become
@@ -206,11 +207,11 @@ class Fleet(Bound):
         from remotesvc.jobs.ids import new_run
 
         call, run = Call(fn, lambda member: (args, kwargs)), new_run()
-        return self._in_order(self._outcomes(lambda context, member: call.detach(context, member, run)))
+        return self._in_order(self._outcomes(lambda context, member, attempt: call.detach(context, member, run)))
 
     def jobs(self) -> Results:
         """The detached jobs on every host, each value a list; see `Context.jobs`."""
-        return self._in_order(self._outcomes(lambda context, member: context.jobs()))
+        return self._in_order(self._outcomes(lambda context, member, attempt: context.jobs()))
 
     # -- services and files
 
@@ -231,7 +232,8 @@ class Fleet(Bound):
 
         chosen = {name: options[name] for name in ("symlinks", "exclude", "compress") if name in options}
         with share(src, **chosen) as shared:
-            return self._in_order(self._outcomes(lambda context, member: context.push(shared, dst, **options)))
+            return self._in_order(self._outcomes(lambda context, member, attempt: context.push(
+                shared, dst, **stopping(options, attempt))))
 
     def pull(self, src: str, dst: str | os.PathLike[str], **options: Any) -> Results:
         """Copy `src` of every host to `dst`/HOST here; see `Context.pull`.
@@ -242,17 +244,18 @@ class Fleet(Bound):
 
         check_file_names(self._members)
 
-        def pull(context: Context, member: Member) -> Any:
+        def pull(context: Context, member: Member, attempt: Attempt) -> Any:
             directory = os.path.join(os.fspath(dst), file_name(member.label))
             if not options.get("dry_run"):
                 os.makedirs(directory, exist_ok=True)
-            return context.pull(src, directory + os.sep, **options)
+            return context.pull(src, directory + os.sep, **stopping(options, attempt))
 
         return self._in_order(self._outcomes(pull))
 
     def sync(self, src: str | os.PathLike[str], dst: str, **options: Any) -> Results:
         """Make the directory `dst` on every host what `src` is here; see `Context.sync`."""
-        return self._in_order(self._outcomes(lambda context, member: context.sync(src, dst, **options)))
+        return self._in_order(self._outcomes(lambda context, member, attempt: context.sync(
+            src, dst, **stopping(options, attempt))))
 
     def executor(self, policy: str = "any", slots: int = 1, idempotent: bool = False) -> FleetExecutor:
         """A `concurrent.futures.Executor` whose workers are the hosts; see `FleetExecutor`."""
@@ -269,9 +272,9 @@ class Fleet(Bound):
         call = Call(fn, arguments)
         return self._outcomes(call.begin, stop, call.small)
 
-    def _outcomes(self, begin: Callable[[Context, Member], Any], stop: Stop | None = None,
+    def _outcomes(self, begin: Callable[[Context, Member, Attempt], Any], stop: Stop | None = None,
                   small: Callable[[Member], bool] = lambda member: False) -> Iterator[Outcome]:
-        """One outcome a host of `begin(context, member)`; see `Work`."""
+        """One outcome a host of `begin(context, member, attempt)`; see `Work`."""
         deadline = None if self._deadline is None else time.monotonic() + self._deadline
         limits = replace(self._limits, idempotent=self._links.reconnects and self._options.idempotent)
         work = Work(self._links, self._hooks, self._options, begin, small, self._printed, limits.only_when_up)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 class Work:
-    """`begin(context, member)` for each: the result of the Future it returns, or what it returns if that is none.
+    """`begin(context, member, attempt)` for each: the result of the Future it returns, or what it returns if that is no
+    Future.
 
     options  of the calls
     small    tells of a member whether what is begun there is a call whose arguments go out at once
@@ -26,7 +27,7 @@ class Work:
     only_when_up  see `Limits`
     """
 
-    def __init__(self, links: Links, hooks: Hooks, options: Options, begin: Callable[[Context, Member], Any],
+    def __init__(self, links: Links, hooks: Hooks, options: Options, begin: Callable[[Context, Member, Attempt], Any],
                  small: Callable[[Member], bool], printed: Printed | None, only_when_up: bool = False) -> None:
         self._links = links
         self._hooks = hooks
@@ -45,7 +46,7 @@ class Work:
         def value() -> Any:
             if self._only_when_up:
                 context.wait_ready()
-            return attempt.wait(self._call(context, member))
+            return attempt.wait(self._call(context, member, attempt))
 
         found = self._ended(context, member, attempt, value)
         return self._items(context, member, attempt, found) if hasattr(found, "__next__") else found
@@ -57,12 +58,12 @@ class Work:
         context = self._links.idle(member)
         if context is None:
             return None
-        future = attempt.start(self._call(context, member))
+        future = attempt.start(self._call(context, member, attempt))
         return Begun(future, partial(self._ended, context, member, attempt, future.result),
                      partial(self._items, context, member, attempt))
 
-    def _call(self, context: Context, member: Member) -> Callable[[], Any]:
-        return lambda: self._begin(context.under(self._options), member)
+    def _call(self, context: Context, member: Member, attempt: Attempt) -> Callable[[], Any]:
+        return lambda: self._begin(context.under(self._options), member, attempt)
 
     def _items(self, context: Context, member: Member, attempt: Attempt, items: Any) -> Any:
         """Generators are taken to their end."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from remotesvc import CallError, ConnectTimeout, Fleet, FleetError, Lost, Outcome, Status, UsageError
+from remotesvc import CallError, Cancelled, ConnectTimeout, Fleet, FleetError, Lost, Outcome, Status, UsageError
 from remotesvc.fleet.results import Results
 from tests.integration import fleet_tasks as tasks
 from tests.integration.ssh_servers import OpenSSHServer
@@ -401,3 +401,26 @@ def test_files_to_every_host_and_back(fleet: Fleet, tmp_path: Path) -> None:
     assert (tmp_path / "there" / "a.txt").read_text() == "changed"
     missing = fleet.pull("/nonexistent/file", tmp_path / "none")
     assert len(missing.failed) == 4 and isinstance(missing["web1"].error, OSError)
+
+
+@pytest.mark.parametrize("move", ["push", "pull", "sync"])
+def test_the_end_of_the_time_ends_a_transfer_and_its_destination_stays(tmp_path: Path, move: str) -> None:
+    tree, there = tmp_path / "tree", tmp_path / "there"
+    for directory, content in ((tree, os.urandom(3_000_000)), (there, b"old")):
+        directory.mkdir()
+        (directory / "local").mkdir()
+        (directory / "local" / "file").write_bytes(content)
+    user = threading.Event()
+    with Fleet("local:", deadline=0.5) as fleet:
+        if move == "pull":
+            outcome = fleet.pull(str(tree / "local" / "file"), there, limit=1_000_000, stop=user)["local:"]
+        else:
+            outcome = getattr(fleet, move)(tree, str(there), limit=1_000_000, stop=user)["local:"]
+        assert (outcome.status, type(outcome.error)) == (Status.CANCELLED, Cancelled)
+        assert outcome.seconds < 3, "it ended by itself"
+        assert fleet.run("os:getpid")["local:"].status is Status.OK
+    assert (there / "local" / "file").read_bytes() == b"old"
+    user.set()
+    with Fleet("local:") as fleet:
+        assert isinstance(fleet.push(b"word", str(there / "word"), stop=user)["local:"].error, Cancelled)
+        assert isinstance(fleet.push(b"word", str(there / "word"), stop=5)["local:"].error, UsageError)
