@@ -186,7 +186,7 @@ class Context(Bound, TypedCalls):
             from ..files.rehearsal import push
         else:
             from ..files.push import push
-        return push(self, src, dst, Transfer(options))
+        return push(self, src, dst, Transfer(self._in_time(options)))
 
     def pull(self, src: "Any", dst: "Any", dry_run: "bool" = False, **options: "Any") -> "Copied":
         """Copy the file or directory ``src`` there to ``dst``, a path here or an object with ``write``; as ``push``."""
@@ -195,7 +195,7 @@ class Context(Bound, TypedCalls):
             from ..files.rehearsal import pull
         else:
             from ..files.pull import pull
-        return pull(self, src, dst, Transfer(options))
+        return pull(self, src, dst, Transfer(self._in_time(options)))
 
     def sync(self, src: "Any", dst: "Any", checksum: "bool" = False, delete: "bool" = False,
              dry_run: "bool" = False, delta: "bool" = True, **options: "Any") -> "Copied":
@@ -207,7 +207,12 @@ class Context(Bound, TypedCalls):
         """
         from ..files.options import Options as Transfer
         from ..files.sync import sync
-        return sync(self, src, dst, Transfer(options), checksum, delete, dry_run, delta)
+        return sync(self, src, dst, Transfer(self._in_time(options)), checksum, delete, dry_run, delta)
+
+    def _in_time(self, options: "Dict[str, Any]") -> "Dict[str, Any]":
+        """Options of a transfer: of those of calls, the time limit holds for it, too."""
+        options.setdefault("timeout", self._options.timeout)
+        return options
 
     # -- life
 

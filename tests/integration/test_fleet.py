@@ -424,3 +424,15 @@ def test_the_end_of_the_time_ends_a_transfer_and_its_destination_stays(tmp_path:
     with Fleet("local:") as fleet:
         assert isinstance(fleet.push(b"word", str(there / "word"), stop=user)["local:"].error, Cancelled)
         assert isinstance(fleet.push(b"word", str(there / "word"), stop=5)["local:"].error, UsageError)
+
+
+def test_a_time_limit_among_the_call_options_holds_for_files(fleet: Fleet, tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "file").write_bytes(os.urandom(3_000_000))
+    short = fleet.filter("web1").options(timeout=0.3)
+    slow: dict[str, Any] = {"limit": 1_000_000}
+    for results in (short.push(tmp_path / "tree" / "file", str(tmp_path / "pushed"), **slow),
+                    short.pull(str(tmp_path / "tree" / "file"), tmp_path / "pulled", **slow),
+                    short.sync(tmp_path / "tree", str(tmp_path / "synced"), **slow)):
+        assert results["web1"].status is Status.TIMEOUT
+    assert short.push(b"x", str(tmp_path / "word"), timeout=None)["web1"].ok
