@@ -210,7 +210,14 @@ class RunCoordinator:
         """Nobody waits for those still running any longer: they are cancelled."""
         with self._lock:
             entries, self._running = list(self._running.items()), {}
-        return [self._outcome(index, attempt, Status.CANCELLED) for index, attempt in entries]
+        return [self._outcome(index, attempt, Status.CANCELLED, error=self._given_up(index))
+                for index, attempt in entries]
+
+    def _given_up(self, index: int) -> BaseException:
+        from remotesvc.futures import Cancelled  # the master's, which is one of concurrent.futures' too
+
+        return Cancelled("given up when the run was stopped, and did not end in time; it may have run",
+                         self._label(self._hosts[index]))
 
 
 def _outcome_of(work: Work) -> tuple[Any, BaseException | None]:

@@ -6,12 +6,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from remotesvc.bootstrap.errors import Error, NotSent
+from remotesvc.bootstrap.errors import Cancelled, Error, NotSent, OutcomeError
 
 from .outcome import Outcome, Status
 
 if sys.version_info < (3, 11):
     from exceptiongroup import ExceptionGroup
+
+_KINDS = {Status.NOT_RUN: NotSent, Status.CANCELLED: Cancelled}
+"""What stands for a host that has no error which a group may hold."""
 
 _NAMED = 20
 """Hosts that the text of a FleetError names; `exceptions` has them all."""
@@ -92,7 +95,8 @@ class Results(Mapping[str, Outcome]):
 def _error(outcome: Outcome) -> Exception:
     if isinstance(outcome.error, Exception):
         return outcome.error
-    return NotSent(str(outcome.error or outcome.status.value.replace("_", " ")), host=outcome.host)
+    kind = _KINDS.get(outcome.status, OutcomeError)
+    return kind(str(outcome.error or outcome.status.value.replace("_", " ")), host=outcome.host)
 
 
 def _answer(outcome: Outcome) -> str:

@@ -121,7 +121,7 @@ def test_a_stop_keeps_what_arrived_cancels_what_runs_and_leaves_the_rest() -> No
     stuck.set()
     assert outcomes["quick"].value == "quick"
     assert isinstance(outcomes["polite"].error, InterruptedError)
-    assert outcomes["stuck"].status is Status.CANCELLED and outcomes["stuck"].error is None
+    assert outcomes["stuck"].status is Status.CANCELLED and isinstance(outcomes["stuck"].error, Cancelled)
     assert outcomes["deaf"].status is Status.NOT_RUN
     assert outcomes["never"].status in (Status.NOT_RUN, Status.OK)
     assert len(outcomes) == 5

@@ -1,0 +1,22 @@
+"""What is asked of the outcomes of many hosts."""
+
+from __future__ import annotations
+
+import pytest
+
+from remotesvc import Cancelled, FleetError, NotSent, Outcome, Status
+from remotesvc.bootstrap import errors
+from remotesvc.fleet.results import Results
+
+
+def test_only_a_host_that_was_not_run_is_told_as_certainly_not_run() -> None:
+    results = Results([
+        Outcome("a", Status.CANCELLED, error=Cancelled("given up", "a")), Outcome("b", Status.NOT_RUN),
+        Outcome("c", Status.CANCELLED, error=KeyboardInterrupt()), Outcome("d", Status.CANCELLED),
+        Outcome("e", Status.FAILED, error=SystemExit("a hook's")),
+    ])  # fmt: skip
+    with pytest.raises(FleetError) as caught:
+        results.raise_for_errors()
+    assert [isinstance(error, NotSent) for error in caught.value.exceptions] == [False, True, False, False, False]
+    assert all(isinstance(caught.value.exceptions[index], errors.Cancelled) for index in (0, 2, 3))
+    assert str(caught.value.exceptions[4]) == "e: a hook's"
