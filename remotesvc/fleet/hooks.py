@@ -30,7 +30,9 @@ class Hooks:
             return
         try:
             function(*args)
-        except Exception:  # it is the listener's, and the run goes on
+        except BaseException as error:  # it is the listener's, and the run goes on
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise  # Ctrl-C, which has only come while it ran
             with self._lock:
                 first = name not in self._failed
                 self._failed.add(name)

@@ -44,8 +44,10 @@ class Links:
         """The context on a host; opens it if there is none. Raises ConnectError, RouterClosed."""
         context, first = self._opened.get(member.text, lambda: self._open(member))
         if first:
-            self._on_connect(member, context)
-            self._watch(member, context)
+            try:
+                self._on_connect(member, context)
+            finally:
+                self._watch(member, context)
         return context
 
     def _open(self, member: Member) -> Context:

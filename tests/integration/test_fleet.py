@@ -212,6 +212,31 @@ def test_a_hook_that_raises_is_logged_once_and_changes_nothing(
     assert all(record.exc_info for record in caplog.records)
 
 
+@pytest.mark.parametrize("kind", [SystemExit, pytest.fail.Exception, KeyboardInterrupt])
+def test_a_hook_that_would_end_the_program_ends_no_thread_of_a_run(
+    inventory: Path, caplog: pytest.LogCaptureFixture, kind: type[BaseException]
+) -> None:
+    def bad(*anything: Any) -> None:
+        raise kind("a listener's own trouble")
+
+    with Fleet("web1", inventory=inventory, reconnect=True, on_connect=bad, on_start=bad, on_lost=bad) as fleet:
+        assert fleet.run(tasks.pid)["web1"].ok
+        assert fleet.run("os:_exit", 3)["web1"].status is Status.LOST
+        until(lambda: fleet.run(tasks.pid)["web1"].ok, what="the host is connected again")
+    with Fleet("127.0.0.1", port=1, ssh_config="none", retries=1, retry_delay=0.1, on_retry=bad) as fleet:
+        assert fleet.run(tasks.pid)["127.0.0.1"].attempts == 2
+    assert {record.getMessage().split()[0] for record in caplog.records} == {
+        "on_start", "on_connect", "on_lost", "on_retry"}  # fmt: skip
+
+
+def test_ctrl_c_while_the_main_thread_runs_a_hook_is_raised(inventory: Path) -> None:
+    def interrupted(outcome: Outcome) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with Fleet("web1", inventory=inventory, on_result=interrupted) as fleet, pytest.raises(KeyboardInterrupt):
+        fleet.run(tasks.pid)
+
+
 def test_a_lost_host_is_told_of_while_nothing_is_under_way(inventory: Path) -> None:
     lost: dict[str, BaseException] = {}
     connected: list[str] = []
