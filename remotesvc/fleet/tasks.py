@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from remotesvc.bootstrap.errors import NotSent, UsageError
 from remotesvc.bootstrap.unreachable import ConnectError
+from remotesvc.calling.promise import called_back
 from remotesvc.futures import Cancelled, InterruptibleFuture
 from remotesvc.service.keys import NoKey, key_of
 
@@ -37,6 +39,11 @@ class HostFuture(InterruptibleFuture[T]):
         self.host: str | None = None
         self.attempt = Attempt()
         """What the executor does for it."""
+
+    def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
+        """Call ``fn(future)`` when it is done. Whatever that raises is logged: the thread that calls it goes on with
+        the next task of the host."""
+        super().add_done_callback(fn if self.done() else partial(called_back, fn, call="a fleet's task"))
 
     def kill(self) -> bool:
         """Give the task up wherever it is: one that waits is cancelled, one that runs is told and ends with

@@ -257,6 +257,19 @@ def test_a_done_callback_cannot_wait_for_its_own_task(fleet: Fleet) -> None:
         executor.submit(tasks.add, 1)
 
 
+def test_a_done_callback_that_would_end_the_program_takes_no_slot(
+    fleet: Fleet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    over, told = tmp_path / "over", []
+    with fleet.filter("web1").executor() as executor:
+        first = executor.submit(tasks.wait_for, str(over))
+        first.add_done_callback(lambda done: sys.exit(1))
+        first.add_done_callback(lambda done: told.append(done))
+        over.touch()
+        assert executor.submit(tasks.add, 3).result(30) == 3
+    assert told == [first] and "done-callback" in caplog.text
+
+
 def test_a_done_callback_submits_although_many_tasks_wait(fleet: Fleet, monkeypatch: pytest.MonkeyPatch,
                                                           tmp_path: Path) -> None:
     monkeypatch.setattr("remotesvc.fleet.executor.MOST_WAITING", 2)
