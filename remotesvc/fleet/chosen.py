@@ -29,6 +29,10 @@ def choose(
     sources = [inventory] if isinstance(inventory, (str, os.PathLike)) else list(inventory)
     known = load(sources)
     matcher = Matcher(known, bool(sources), _read, cluster_group, os.path.exists, _LOG.warning)
+    if not isinstance(hosts, str):
+        hosts = list(hosts) if isinstance(hosts, Iterable) else [hosts]
+        if not all(isinstance(host, str) for host in hosts):
+            raise UsageError(f"hosts are a pattern or names, not {hosts!r}")
     pattern = hosts if isinstance(hosts, str) else ",".join(hosts)
     entries = matcher.hosts(pattern, _many(limit), _many(exclude))
     return matcher, tuple(members_of(entries, known))

@@ -27,7 +27,7 @@ from .member import Member, nobody_logs_in
 from .outcome import Outcome
 from .printed import Printed
 from .results import Results
-from .schedule import Limits
+from .schedule import Limits, check_number
 from .work import Work
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Fleet(Bound):
     hosts        a pattern (see `fleet.pattern`), or the hosts' names
     inventory    files, directories, scripts or "h1,h2,"; with one, patterns match its hosts only
     limit, exclude  patterns: keep only these, leave these out
-    forks, serial, max_fail_percentage, fail_fast, retries, retry_delay   see `Limits`
+    forks, serial, max_fail_percentage, fail_fast, retries, retry_delay   see `Limits`; serial may be just one size
     deadline     seconds for one run over all hosts; what is not through then is cancelled or not run
     reconnect    a host that was lost is connected again at its next call
     on_start     called with (host name) when its turn comes in a run, before anything is done for it
@@ -68,7 +68,7 @@ class Fleet(Bound):
     def __init__(
         self, hosts: str | Iterable[str] = "all", *, inventory: Source | Sequence[Source] = (),
         limit: str | Sequence[str] = (), exclude: str | Sequence[str] = (), forks: int = Limits.forks,
-        serial: Sequence[str | int] = (), max_fail_percentage: float | None = None, fail_fast: bool = False,
+        serial: str | int | Sequence[str | int] = (), max_fail_percentage: float | None = None, fail_fast: bool = False,
         retries: int = 0, retry_delay: float = Limits.retry_delay, deadline: float | None = None,
         reconnect: bool = False,
         on_start: Callable[[str], object] | None = None, on_connect: Callable[[str, Context], object] | None = None,
@@ -91,7 +91,10 @@ class Fleet(Bound):
         if user is not None and nobody_logs_in(self._members):
             raise UsageError("user= says who logs in, and nobody logs in to local:; to work as another user,"
                              f" become_user={user!r}")
-        self._limits = Limits(forks, tuple(serial), max_fail_percentage, fail_fast, retries, retry_delay)
+        sizes = tuple(serial) if isinstance(serial, Iterable) and not isinstance(serial, str) else (serial,)
+        if deadline is not None:
+            check_number("deadline", deadline)
+        self._limits = Limits(forks, sizes, max_fail_percentage, fail_fast, retries, retry_delay)
         self._deadline = deadline
         self._hooks = Hooks(on_start=on_start, on_connect=on_connect, on_retry=on_retry, on_lost=on_lost,
                             on_result=on_result)

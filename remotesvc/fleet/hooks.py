@@ -7,14 +7,20 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from remotesvc.bootstrap.errors import UsageError
+
 
 class Hooks:
     """Functions by their names, None where nobody listens. Thread-safe.
 
-    The first error of each is logged with its traceback; what it raises after that is dropped.
+    Raises UsageError for what is no function. The first error of each is logged with its traceback; what it raises
+    after that is dropped.
     """
 
     def __init__(self, **functions: Callable[..., object] | None) -> None:
+        for name, function in functions.items():
+            if function is not None and not callable(function):
+                raise UsageError(f"{name}={function!r} cannot be called")
         self._functions = functions
         self._failed: set[str] = set()
         self._lock = threading.Lock()

@@ -42,6 +42,11 @@ class Limits:
     idempotent: bool = False
 
     def __post_init__(self) -> None:
+        check_whole("forks", self.forks)
+        check_whole("retries", self.retries)
+        check_number("retry_delay", self.retry_delay)
+        if self.max_fail_percentage is not None:
+            check_number("max_fail_percentage", self.max_fail_percentage)
         if self.forks < 1:
             raise UsageError("forks must be at least 1")
         if self.retries < 0 or self.retry_delay < 0:
@@ -56,6 +61,18 @@ class Limits:
         """Whether nothing is sent to a host before its kernel is up: one that is late may run what went along with it,
         though the host is tried again."""
         return self.retries > 0 and not self.idempotent
+
+
+def check_whole(name: str, value: object) -> None:
+    """Raises UsageError for what is no integer."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UsageError(f"{name}={value!r} is not a whole number")
+
+
+def check_number(name: str, value: object) -> None:
+    """Raises UsageError for what is no number."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or value != value:
+        raise UsageError(f"{name}={value!r} is not a number")
 
 
 def batch_size(size: str | int, hosts: int) -> int:

@@ -19,6 +19,7 @@ from remotesvc.service.keys import NoKey, key_of
 from .attempt import Attempt, call_all
 from .member import Member
 from .outcome import Status, classify
+from .schedule import check_whole
 
 MOST_LOSSES = 3
 """How often an idempotent task may be lost: by then the task is likely to be what ends its hosts, one after another."""
@@ -120,6 +121,7 @@ class Tasks:
     def __init__(self, members: Sequence[Member], policy: str, slots: int, idempotent: bool) -> None:
         if policy not in POLICIES:
             raise UsageError(f"policy is one of {', '.join(POLICIES)}, not {policy!r}")
+        check_whole("slots", slots)
         if slots < 1:
             raise UsageError("slots must be at least 1")
         if not members:

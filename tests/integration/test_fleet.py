@@ -361,10 +361,21 @@ def test_what_cannot_be_is_said_before_anything_is_connected(inventory: Path) ->
         Fleet("local:", user="nobody")  # it ran as whoever called it
     Fleet(["web1", "local:"], user="nobody").close()  # web1's
     bad: dict[str, Any]
-    for bad in ({"hosts": "wbe"}, {"forks": 0}, {"serial": ["x"]}, {"inventory": "/none"}):
+    for bad in ({"hosts": "wbe"}, {"forks": 0}, {"serial": ["x"]}, {"inventory": "/none"}, {"forks": "3"},
+                {"forks": 2.5}, {"retries": "1"}, {"max_fail_percentage": "10"}, {"retry_delay": "x"},
+                {"deadline": "3"}, {"deadline": float("nan")}, {"on_result": "x"}, {"hosts": None},
+                {"hosts": [5]}, {"serial": 2.5}):
         with pytest.raises(UsageError):
             arguments: dict[str, Any] = {"hosts": "web", "inventory": str(inventory), **bad}
             Fleet(**arguments)
+
+
+@pytest.mark.parametrize(("serial", "first"), [("25%", 1), ("3", 3), (2, 2), (["1", 2], 1)])
+def test_one_size_is_that_of_all_batches(inventory: Path, serial: Any, first: int) -> None:
+    begun: list[str] = []
+    with Fleet("all", inventory=inventory, serial=serial, fail_fast=True, on_start=begun.append) as fleet:
+        assert len(fleet.run("os:listdir", "/nonexistent")) == 4
+    assert len(begun) == first
 
 
 def test_options_that_mean_nothing_are_told_at_once(fleet: Fleet) -> None:
