@@ -105,7 +105,24 @@ def _answer(outcome: Outcome) -> str:
         kind = getattr(outcome.error, "type_name", None) or type(outcome.error).__name__
         said = getattr(outcome.error, "reason", None) or getattr(outcome.error, "message", outcome.error)
         return f"{outcome.status}\0{kind}\0{said}"
-    return f"{outcome.status}\0{outcome.rc}\0{outcome.value!r}"
+    return f"{outcome.status}\0{outcome.rc}\0{in_order(outcome.value)!r}"
+
+
+def in_order(value: Any) -> Any:
+    """A value of which equal ones have the same text: what is in its dicts and sets is sorted by its own text."""
+    try:
+        return _in_order(value)
+    except RecursionError:  # so deep that only its text can be had
+        return value
+
+
+def _in_order(value: Any) -> Any:
+    kind = type(value)
+    if kind is dict:
+        return {key: _in_order(value[key]) for key in sorted(value, key=repr)}
+    if kind in (set, frozenset):
+        return kind, sorted(map(_in_order, value), key=repr)
+    return kind(map(_in_order, value)) if kind in (list, tuple) else value
 
 
 def fold_names(names: Iterable[str]) -> str:

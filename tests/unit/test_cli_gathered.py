@@ -36,6 +36,12 @@ def test_equal_answers_are_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert err.endswith("5 hosts: 3 ok, 1 failed (web3), 1 unreachable (web5)\n")
 
 
+def test_equal_dicts_and_sets_are_one_answer_whatever_their_order(capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = {"a": 1, "b": {0, 8}}, {"b": {8, 0}, "a": 1}
+    assert run("--gather", lambda context: one if context.host == "web1" else other) == 0
+    assert capsys.readouterr().out.startswith("web[1-5] (5): ")
+
+
 def test_other_answers_are_shown_as_differences(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--diff") == 2
     out = capsys.readouterr().out

@@ -20,3 +20,16 @@ def test_only_a_host_that_was_not_run_is_told_as_certainly_not_run() -> None:
     assert [isinstance(error, NotSent) for error in caught.value.exceptions] == [False, True, False, False, False]
     assert all(isinstance(caught.value.exceptions[index], errors.Cancelled) for index in (0, 2, 3))
     assert str(caught.value.exceptions[4]) == "e: a hook's"
+
+
+def folded(*values: object) -> list[str]:
+    """The names that `fold` makes of hosts a, b and so on with these values."""
+    hosts = zip("abcd", values, strict=False)
+    return [names for names, _ in Results(Outcome(host, Status.OK, value) for host, value in hosts).fold()]
+
+
+def test_equal_dicts_and_sets_fold_whatever_their_order() -> None:
+    assert folded({"a": [1, {0, 8}], "b": 2}, {"b": 2, "a": [1, {8, 0}]}) == ["a,b"]
+    assert folded(({8, 0}, frozenset([8, 0])), ({0, 8}, frozenset([0, 8]))) == ["a,b"]
+    assert folded([1, 2], [2, 1], (1, 2), {1, 2}) == ["a", "b", "c", "d"]
+    assert folded({"a": "1, b"}, {"a": "1", "b": 2}, {"a": 1}, {"a": "1"}) == ["a", "b", "c", "d"]

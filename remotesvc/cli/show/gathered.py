@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from remotesvc.fleet import printed as limits
 from remotesvc.fleet.member import Member, shown_host
 from remotesvc.fleet.outcome import Outcome
-from remotesvc.fleet.results import fold_names
+from remotesvc.fleet.results import fold_names, in_order
 
 from .collected import Collected
 from .console import Console
@@ -46,6 +46,7 @@ class Gathered:
         self._console = console
         self._diff = diff
         self._whole = text or whole_value
+        self._same = text or _text_in_order
         self._shown = text or value_for(console)
         self._groups = groups
         # By digest: all texts, of a thousand hosts, may be more than there is room for.
@@ -67,7 +68,7 @@ class Gathered:
             failure = self._failure(outcome, whole=True)
             self._add(self._failures, errors + failure, errors_beyond, outcome, errors)
             return
-        self._add(self._answers, printed + (self._whole(outcome) or ""), beyond, outcome, printed)
+        self._add(self._answers, printed + (self._same(outcome) or ""), beyond, outcome, printed)
         if errors:
             self._add(self._errors, errors, errors_beyond, outcome, errors)
 
@@ -115,6 +116,10 @@ class Gathered:
             behind = "" if lines else "; they differ behind"
             lines.append(f"... only the first {_kept_size()} of each are compared by line{behind}")
         return "\n".join(lines or ["the same lines, which end differently"]) + "\n"
+
+
+def _text_in_order(outcome: Outcome) -> str | None:
+    return whole_value(replace(outcome, value=in_order(outcome.value)))
 
 
 def _lines(kept: Collected, stream: str) -> str:
