@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from remotesvc.bootstrap.errors import Cancelled, Error, NotSent, OutcomeError
@@ -24,6 +24,13 @@ class FleetError(Error, ExceptionGroup[Exception]):
     """Hosts that were not fine. `results` are the outcomes of all, `exceptions` an error for each that was not."""
 
     results: Results
+
+    def derive(self, excs: Sequence[Any], /) -> Any:
+        """Part of it, as `split` and `except*` take; its `results` are still those of all."""
+        part = FleetError(self.message, excs)
+        if hasattr(self, "results"):
+            part.results = self.results
+        return part
 
 
 class Results(Mapping[str, Outcome]):

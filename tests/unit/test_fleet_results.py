@@ -33,3 +33,12 @@ def test_equal_dicts_and_sets_fold_whatever_their_order() -> None:
     assert folded(({8, 0}, frozenset([8, 0])), ({0, 8}, frozenset([0, 8]))) == ["a,b"]
     assert folded([1, 2], [2, 1], (1, 2), {1, 2}) == ["a", "b", "c", "d"]
     assert folded({"a": "1, b"}, {"a": "1", "b": 2}, {"a": 1}, {"a": "1"}) == ["a", "b", "c", "d"]
+
+
+def test_part_of_an_error_of_all_has_the_results_of_all() -> None:
+    bad = {"a": ValueError("a"), "b": OSError("b")}
+    results = Results(Outcome(host, Status.FAILED, error=error) for host, error in bad.items())
+    with pytest.raises(FleetError) as caught:
+        results.raise_for_errors()
+    for part in caught.value.split(ValueError):
+        assert isinstance(part, FleetError) and part.results is results and len(part.exceptions) == 1
