@@ -5,7 +5,8 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -48,16 +49,23 @@ class HostFuture(InterruptibleFuture[T]):
 
     def kill(self) -> bool:
         """Give the task up wherever it is: one that waits is cancelled, one that runs is told and ends with
-        Cancelled. False if it has ended."""
+        Cancelled, at once if its host is still being connected. False if it has ended."""
         if self.cancel():
             return True
         if self.done():
             return False
-        call_all(self.attempt.stop())
+        killed_before = self.attempt.stopped
+        callbacks = self.attempt.stop()
+        if not callbacks and not killed_before:  # nothing was sent, nor will be
+            with suppress(InvalidStateError):
+                self.set_exception(Cancelled("killed before it was sent", self.host or ""))
+        call_all(callbacks)
         return True
 
     def begins(self) -> bool:
-        """It runs from now on, or goes on elsewhere; False if it was cancelled before."""
+        """It runs from now on, or goes on elsewhere; False if it was cancelled or killed before."""
+        if self.done() and not self.cancelled():
+            return False
         return self.running() or self.set_running_or_notify_cancel()
 
     def drop(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from remotesvc import CallTimeout, Lost, NotSent, UsageError
+from remotesvc import CallTimeout, Cancelled, Lost, NotSent, UsageError
 from remotesvc.fleet.tasks import HostFuture, Task, Tasks, Worker, sticky_key
 
 
@@ -201,3 +201,22 @@ def test_a_task_that_was_lost_ends_with_that_whatever_hosts_are_left() -> None:
     error = Lost("gone")
     assert books.failed(worker, mine, error, reconnects=False) == (False, error)
     assert books.broken is error
+
+
+def test_a_task_that_is_killed_before_anything_is_sent_ends_at_once() -> None:
+    books = tasks("ab")
+    books.add(task())
+    worker, killed = one(books)
+    assert killed.future.kill() and isinstance(killed.future.exception(0), Cancelled)
+    assert not killed.future.kill()
+    books.put_back(killed, lost=False)
+    assert begun(books) == [] and books.waiting == 0
+
+
+def test_a_task_that_was_sent_ends_when_it_has_been_told() -> None:
+    books, told = tasks("a"), []
+    books.add(task())
+    _, killed = one(books)
+    killed.future.attempt.on_stop(lambda: told.append(True))
+    assert killed.future.kill() and killed.future.kill()
+    assert told == [True] and not killed.future.done()
