@@ -103,6 +103,22 @@ class FleetExecutor(Executor):
             self._take_in_aside()
         return task.future
 
+    @overload
+    def map(self, fn: Callable[..., Coroutine[Any, Any, T]], *iterables: Iterable[Any], timeout: float | None = None,
+            chunksize: int = 1, buffersize: int | None = None) -> Iterator[T]: ...
+    @overload
+    def map(self, fn: Callable[..., AsyncIterator[T]], *iterables: Iterable[Any], timeout: float | None = None,
+            chunksize: int = 1, buffersize: int | None = None) -> Iterator[list[T]]: ...
+    @overload
+    def map(self, fn: Callable[..., Iterator[T]], *iterables: Iterable[Any], timeout: float | None = None,
+            chunksize: int = 1, buffersize: int | None = None) -> Iterator[list[T]]: ...
+    @overload
+    def map(self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None,
+            chunksize: int = 1, buffersize: int | None = None) -> Iterator[T]: ...
+    @overload
+    def map(self, fn: str, *iterables: Iterable[Any], timeout: float | None = None,
+            chunksize: int = 1, buffersize: int | None = None) -> Iterator[Any]: ...
+
     def map(self, fn: Callable[..., Any] | str, *iterables: Iterable[Any],
             timeout: float | None = None, chunksize: int = 1, buffersize: int | None = None) -> Iterator[Any]:
         """The values of `fn` for the items of `iterables`, in order; all are submitted at once, as by `Executor.map`.

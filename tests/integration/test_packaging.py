@@ -71,6 +71,9 @@ def program(context: remotesvc.Context) -> None:
     with remotesvc.Fleet("local:").executor() as executor:
         value: int = executor.submit(later, "3").result()
         every: list[int] = executor.submit(count, 3).result()
+        mapped: list[int] = list(executor.map(later, ["3"]))
+        next(executor.map(count, [3], chunksize=2)).pop().bit_length()
+        next(executor.map(len, ["3"])).length  # wrong
     message.valeu  # wrong
     chain.call(later, 3)  # wrong
     context.call(later, 3)  # wrong
