@@ -36,6 +36,11 @@ class SubmittedCall(object):
         return self._invocation.context
 
     @property
+    def number(self) -> "int":
+        """What the events of what the call prints name it by."""
+        return self._invocation.handle
+
+    @property
     def tokens(self) -> "Tuple[int, ...]":
         """See `remotesvc.bootstrap.calls.lineage`."""
         return self._invocation.tokens

@@ -23,6 +23,8 @@ class Attempt:
         self.phases: dict[str, float] = {}
         self.attempts = 1
         self.rc: int | None = None
+        self.call = 0
+        """The number of the call that was begun, if it is one."""
         self.printed: Kept | None = None
         self.items: list[Any] | None = None
         """What has come of a generator that is taken whole: all there is to show if it fails."""

@@ -57,8 +57,9 @@ class Fleet(Bound):
     become, become_user, become_password   work as another user (root if none is named)
     become_method   "sudo" (default), "su" or "doas"
     path, on_output, on_log, log_level, concurrency   as of `Router`
-    keep_output  what a host prints goes into its Outcome (`stdout`, `stderr`), and to on_output if that is given. Of
-                 two runs at the same time, whichever ends first on a host is given what both printed
+    keep_output  what a call prints goes into its Outcome (`stdout`, `stderr`), and to on_output if that is given. Of
+                 subprocesses, threads and isolation="process" it is not known whose they are: of two runs at the same
+                 time, whichever ends first on a host is given what those of both printed
     connection   what is not named here goes to `Router.ssh`: user, port, key_filename, host_keys, python, ...
 
     Connections are opened at a host's first call and kept. Raises UsageError, before anything is connected, for what

@@ -63,7 +63,17 @@ class Work:
                      partial(self._items, context, member, attempt))
 
     def _call(self, context: Context, member: Member, attempt: Attempt) -> Callable[[], Any]:
-        return lambda: self._begin(context.under(self._options), member, attempt)
+        if self._printed is None:
+            return lambda: self._begin(context.under(self._options), member, attempt)
+        printed = self._printed
+
+        def begin() -> Any:
+            begun = self._begin(context.under(self._options), member, attempt)
+            attempt.call = getattr(begun, "number", 0)
+            printed.await_call(context, attempt.call, attempt)
+            return begun
+
+        return begin
 
     def _items(self, context: Context, member: Member, attempt: Attempt, items: Any) -> Any:
         """Generators are taken to their end."""
@@ -86,4 +96,4 @@ class Work:
 
     def _keep(self, context: Context, attempt: Attempt) -> None:
         if self._printed is not None:
-            attempt.printed = self._printed.take(context, attempt.printed)
+            attempt.printed = self._printed.take(context, attempt.call, attempt.printed)

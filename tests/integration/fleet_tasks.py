@@ -1,6 +1,7 @@
 """What the tests of fleets run on their hosts."""
 
 import os
+import time
 from typing import Any, Dict, Iterator, List  # noqa: UP035  # targets may be old
 
 import remotesvc
@@ -66,6 +67,16 @@ def say(text: str, host: remotesvc.Host) -> Iterator[int]:
     os.system("echo a process >&2")
     yield 1
     print("the end")
+
+
+def told_at_the_end(text: str, gate: str, after: str = "") -> None:
+    """Print before and behind the wait for a file, whoever gives up; then leave one, if it is named."""
+    print(text, "begins")
+    while not os.path.exists(gate):
+        time.sleep(0.01)
+    print(text, "ends")
+    if after:
+        open(after, "w").close()
 
 
 def shout(text: str) -> None:
@@ -149,6 +160,10 @@ class Counter(Service):
     @expose(policy=AllowParents())
     def where(self, host: remotesvc.Host, prefix: str = "") -> str:
         return f"{prefix}{host.name}"
+
+    @expose(policy=AllowParents())
+    def say(self, text: str) -> None:
+        print(text)
 
     def hidden(self) -> None:
         """Not exposed."""

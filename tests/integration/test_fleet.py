@@ -181,6 +181,26 @@ def test_what_hosts_print_is_kept_where_that_is_wanted(
     assert shown == ["both\n"]
 
 
+def test_what_other_calls_print_belongs_to_no_outcome(inventory: Path, tmp_path: Path) -> None:
+    over, late = tmp_path / "over", tmp_path / "late"
+    with Fleet("web1", inventory=inventory, keep_output=True) as fleet:
+        with fleet.executor() as executor:
+            executor.submit(print, "of a task").result(30)
+        assert fleet.run(tasks.pid)["web1"].stdout == ""
+        timed_out = fleet.options(timeout=0.5).run(tasks.told_at_the_end, "late", str(over), str(late))["web1"]
+        assert (timed_out.status, timed_out.stdout) == (Status.TIMEOUT, "late begins\n")
+        over.touch()
+        appears(late)
+        assert fleet.run(tasks.shout, "mine")["web1"].stdout == "mine\n"
+        with ThreadPoolExecutor() as threads:
+            gates = [tmp_path / "one", tmp_path / "two"]
+            runs = [threads.submit(fleet.run, tasks.told_at_the_end, gate.name, str(gate)) for gate in gates]
+            for gate, run in zip(gates, runs, strict=True):
+                gate.touch()
+                assert run.result(30)["web1"].stdout == f"{gate.name} begins\n{gate.name} ends\n"
+        assert fleet.call_service(tasks.Counter, "say", "a service")["web1"].stdout == "a service\n"
+
+
 def test_call_options_and_timeouts(fleet: Fleet) -> None:
     results = fleet.filter("web1").options(timeout=0.3).run(tasks.sleep, 600)
     assert results["web1"].status is Status.TIMEOUT
