@@ -111,7 +111,7 @@ class Statement(object):
             elif alone and name not in sure | perhaps:
                 other = bool(functions) and not name.startswith("__annot")  # which Python 3.14 makes
             else:
-                other = bool(functions) and not ours and self._is_own(functions[0])
+                other = any(self._is_replaced(part, ours) for part in _parts(value))
             if other:
                 given[name] = value
         return given, [name for name in sure if name not in vars(cls)] if _is_plain(cls) else []
@@ -121,10 +121,21 @@ class Statement(object):
         return not self.node.decorator_list and _is_plain(cls) and not hasattr(cls, "_fields") and not any(
             "__init_subclass__" in vars(each) and each.__module__ != "typing" for each in cls.__mro__[1:-1])
 
+    def _is_replaced(self, part: "Any", ours: "List[FunctionType]") -> "bool":
+        """Whether there are functions in a part of a member, and none of the statement is among them."""
+        functions = list(functions_in(part))
+        return bool(functions) and not any(each in ours for each in functions) and self._is_own(functions[0])
+
     def _is_own(self, function: "FunctionType") -> "bool":
         """Whether a function was written beside the class, rather than made by a decorator."""
         return (function.__globals__ is self.names and "<locals>" not in function.__qualname__
                 and function.__code__.co_filename != "<string>")
+
+
+def _parts(member: "Any") -> "List[Any]":
+    """What of a member can be replaced by itself: each function of a property, which ``setter`` and the like take over
+    from the one before; else all of it."""
+    return [member.fget, member.fset, member.fdel] if isinstance(member, property) else [member]
 
 
 def _is_plain(cls: "type") -> "bool":

@@ -220,6 +220,53 @@ def test_what_a_class_was_given_and_what_it_lost_since_its_statement(connected: 
     assert connected().options(timeout=LIMIT).call(book.told) == book.told()
 
 
+PROPERTIES = """
+class A:
+    @property
+    def read(self): return self.value
+    @read.setter
+    def read(self, value): self.value = value
+    @property
+    def written(self): return self.value
+    @written.setter
+    def written(self, value): self.value = value
+    @property
+    def kept(self): return self.value
+    @kept.setter
+    def kept(self, value): self.value = value
+    @kept.deleter
+    def kept(self): self.value = "deleted"
+    @property
+    def gone(self): return self.value
+    @gone.deleter
+    def gone(self): self.value = "deleted"
+class B(A):
+    @A.kept.setter
+    def kept(self, value): self.value = -value
+A.read = A.read.getter(lambda self: ("new", self.value))
+def times_ten(self, value): self.value = 10 * value
+A.written = A.written.setter(times_ten)
+A.gone = A.gone.deleter(lambda self: setattr(self, "value", "newly deleted"))
+def told():
+    a, told = A(), []
+    for name in ("read", "written", "kept"):
+        setattr(a, name, 1)
+        told.append(getattr(a, name))
+    for name in ("kept", "gone"):
+        delattr(a, name)
+        told.append(getattr(a, name))
+    b = B()
+    b.kept = 1
+    return told + [b.kept]
+"""
+
+
+def test_each_function_of_a_property_may_have_been_replaced_by_itself(connected: Connected) -> None:
+    book = Notebook(PROPERTIES)
+    assert book.told() == [("new", 1), 10, 1, "deleted", "newly deleted", -1]
+    assert connected().options(timeout=LIMIT).call(book.told) == book.told()
+
+
 BEHIND = """
 import contextlib, functools
 def plainly(function):
