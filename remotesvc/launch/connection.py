@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Optional, Tuple
 
+    from .byte_path import BytePath
+
 
 class Connection(object):
     """A target that has been reached, and runs no kernel yet.
@@ -23,7 +25,7 @@ class Connection(object):
 
     __slots__ = ("path", "host", "budget", "phases", "begun", "alive", "remember", "magic")
 
-    def __init__(self, path: "Any", host: "str", budget: "float", phases: "Optional[Dict[str, float]]" = None,
+    def __init__(self, path: "BytePath", host: "str", budget: "float", phases: "Optional[Dict[str, float]]" = None,
                  begun: "Optional[float]" = None, alive: "Optional[Tuple[float, float]]" = None,
                  remember: "Optional[Callable[[Dict[str, Any]], None]]" = None, magic: "bytes" = b"") -> "None":
         self.path = path

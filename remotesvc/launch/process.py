@@ -9,6 +9,7 @@ import threading
 import time
 
 from ..bootstrap.unreachable import BootstrapError
+from .byte_path import BytePath
 from .forks import watch
 from .shared_reader import SharedPath
 from .times import note_times
@@ -27,7 +28,7 @@ MAX_SAID = 64 * 1024
 STATUS_WAIT = 1.0
 
 
-class ProcessPath(SharedPath):
+class ProcessPath(SharedPath, BytePath):
     """The byte path over the stdin and stdout of a new process, which leads a session of its own."""
 
     def __init__(self, argv: "List[str]", name: "str", env: "Optional[Dict[str, str]]" = None) -> "None":

@@ -63,7 +63,7 @@ class Start(object):
         self.host = connection.host
         self.path = connection.path
         self.phases = connection.phases
-        self._near = near(self.phases, getattr(self.path, "round_trip", None))
+        self._near = near(self.phases, self.path.round_trip)
         self.magic = connection.magic if self._near else b""
         self.info: "Dict[str, Any]" = {}
         self.asked_by: "Optional[Tuple[int, int]]" = None
@@ -199,8 +199,7 @@ class Start(object):
         if not self._ready.is_set():
             late = ConnectTimeout(
                 "no kernel came up within the %g s for connecting" % self._budget, host=self.host,
-                stage=getattr(self.path, "stage", "boot"),
-                diagnostics=self.diagnostics,
+                stage=self.path.stage, diagnostics=self.diagnostics,
                 hint="Raise connect_timeout if the host is that slow. Or something there waits, or reads our stdin, "
                      "before our command runs: a profile, a wrapper, a ForceCommand.")
             # What was sent behind the kernel is run if that comes up after all: nobody can call it back.
@@ -216,9 +215,9 @@ class Start(object):
 
     def _why(self, reason: "str") -> "BaseException":
         # Who stands between us and the kernel may know better, unless we have got past it.
-        explain = None if self._handshake.told else getattr(self.path, "explain", None)
-        error = (explain and explain(self.host, self._handshake.noise)) or self._handshake.failure(
-            self.host, reason, self.path.exit_status(), self.path.diagnostics())
+        error = None if self._handshake.told else self.path.explain(self.host, self._handshake.noise)
+        if error is None:
+            error = self._handshake.failure(self.host, reason, self.path.exit_status(), self.path.diagnostics())
         if isinstance(error, ConnectError):
             self.note_times(error)
         return error

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from remotesvc.bootstrap.links.link import PathEnded
+from remotesvc.launch.byte_path import BytePath
 
 # Bytes that fit between the two ends of a path, in each direction.
 CAPACITY = 64 * 1024
@@ -90,12 +91,11 @@ class Pipe:
             self._changed.notify_all()
 
 
-class MemoryPath:
-    """One end of a pair: a byte path as a link wants it. The faults are those of the direction this end writes to."""
+class MemoryPath(BytePath):
+    """One end of a pair. The faults are those of the direction this end writes to."""
 
     def __init__(self, name: str, incoming: Pipe, outgoing: Pipe) -> None:
         self.name = name
-        self.reader_ident: int | None = None
         self.status: int | None = None
         self.said = ""
         self._incoming = incoming
@@ -114,7 +114,6 @@ class MemoryPath:
         self._thread = thread  # now it can be joined
 
     def _read(self, feed: Callable[[bytes], object], ended: Callable[[str], object]) -> None:
-        self.reader_ident = threading.get_ident()
         while data := self._incoming.get():
             feed(data)
         ended(CLOSED if self._closed else self._incoming.why)
@@ -144,9 +143,6 @@ class MemoryPath:
         # A cut breaks both ways. Whoever notices it first closes, which must not look like an orderly end to the other.
         self._outgoing.end(CUT if self._incoming.why == CUT else ENDED)
         self._incoming.stop()
-
-    def settled(self) -> None:
-        """The kernel at the other end is up, which makes no difference here."""
 
     def exit_status(self) -> int | None:
         """What ``status`` was set to: that of the program at the other end."""

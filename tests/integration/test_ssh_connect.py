@@ -49,7 +49,7 @@ def test_output_errors_and_status_of_a_program(reach: Reach) -> None:
     try:
         got = Received(path)
         assert got.wait_size(11) == b"one flight\n"
-        assert got.threads <= {path.reader_ident, threading.get_ident()}
+        assert got.threads <= {path.peer.transport.ident, threading.get_ident()}
         path.write([b"more\n"])
         assert got.wait_size(16) == b"one flight\nmore\n"
         assert path.exit_status() is None
@@ -87,7 +87,7 @@ def test_64_mib_come_back_equal(reach: Reach, rekey: bool, monkeypatch: pytest.M
         assert len(data) == size
         assert hashlib.sha256(data).digest() == sent.digest()
         assert len(hashes) > 3 if rekey else len(hashes) == 1
-        assert got.threads == {got.path.reader_ident}
+        assert got.threads == {got.path.peer.transport.ident}
 
 
 def test_the_server_may_ask_for_new_keys(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import paramiko
 
 from remotesvc.bootstrap.links.link import PathEnded
 from remotesvc.escape import one_line
+from remotesvc.launch.byte_path import BytePath
 
 from ..noise import Noise
 from ..peer import Peer
@@ -62,12 +63,8 @@ class _Sink:
         return range(used)
 
 
-class ParamikoPath:
-    """Bytes to and from a program that runs at the other end of an SSH connection. The connection is its own.
-
-    `start`, `write`, `close`, `exit_status`, `diagnostics`, `name` and `reader_ident` are what a link needs;
-    the rest is for whoever made the path.
-    """
+class ParamikoPath(BytePath):
+    """Bytes to and from a program that runs at the other end of an SSH connection. The connection is its own."""
 
     def __init__(self, peer: Peer, channel: paramiko.Channel) -> None:
         self.peer = peer
@@ -170,11 +167,6 @@ class ParamikoPath:
         sock = self.peer.socket
         return sock.round_trip() if isinstance(sock, TunedSocket) else None
 
-    @property
-    def reader_ident(self) -> int | None:
-        """The thread that calls `feed`."""
-        return self.peer.transport.ident
-
     def start(self, feed: Callable[[bytes], None], ended: Callable[[str], None]) -> None:
         """Deliver what arrives to `feed`, on paramiko's transport thread; what came before, now and here.
 
@@ -253,10 +245,6 @@ class ParamikoPath:
         self._reason = self._reason or reason
         self._output_over = True  # the kernel still hands out what it has received
         self.peer.socket.sever()
-
-    def abandon(self) -> None:
-        """Cut the connection; for who cannot hand this path on."""
-        self.close()
 
     def join(self, timeout: float) -> None:
         """Wait for the transport thread to end, for example after `close`."""
