@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..files.copied import Copied
     from ..jobs.job import Job
     from ..jobs.record import JobInfo
+    from ..launch.tree import Tree
     from .typed import TypedCalls
 else:
     TypedCalls = object
@@ -37,7 +38,7 @@ class Context(Bound, TypedCalls):
     name  what output and errors call it: the host, as a rule
     """
 
-    def __init__(self, tree: "Any", number: "int", name: "str" = "", options: "Options" = DEFAULTS) -> "None":
+    def __init__(self, tree: "Tree", number: "int", name: "str" = "", options: "Options" = DEFAULTS) -> "None":
         self.tree = tree
         self.id = number
         self.name = name or "context %d" % number

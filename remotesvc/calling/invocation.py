@@ -223,7 +223,7 @@ class Invocation(Pending):
         return found or EncodeError("cannot be pickled: %s: %s" % (type(error).__name__, error), self.call)
 
     def _pickled(self, work: "Tuple[Any, Any, Any]") -> "Tuple[List[Any], List[Any]]":
-        return self.tree.pickle(self.context, work)  # type: ignore[no-any-return]
+        return self.tree.pickle(self.context, work)
 
     def items(self) -> "Arrivals":
         """The mailbox of what a generator yields."""

@@ -25,7 +25,7 @@ def error_classes(context: "Context", own: "Dict[str, type]") -> "Dict[str, type
 def own_error(context: "Context", error: "BaseException", call: "str") -> "BaseException":
     """An error that several waiters may get, as one of their own, which names the host and the call."""
     if type(error) is Cancelled:
-        return context.tree.cancelled(error.message, context.name, call)  # type: ignore[no-any-return]
+        return context.tree.cancelled(error.message, context.name, call)
     if getattr(error, "remote", False):
         return error
     if isinstance(error, OutcomeError):

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
     from ..bootstrap.unreachable import ConnectError
+    from ..calling.context import Context
     from .method import Method
+    from .tree import Tree
 
 METHODS: "Dict[str, Type[Method]]" = {each.program: each for each in (Sudo, Su, Doas)}
 UP = b"<remotesvc:up>"
@@ -188,7 +190,7 @@ class BecomePath(ProcessPath):
         return BecomeError(message, host, "become", hint, self._talk.text(), status)
 
 
-def become(tree: "Any", via: "Any", options: "Dict[str, Any]") -> "Any":
+def become(tree: "Tree", via: "Optional[Context]", options: "Dict[str, Any]") -> "Context":
     """A context of another user on this machine, or on that of ``via``; see ``Router.sudo``.
 
     ``options`` are method, user, password (a Secret, or None), python, name, connect_timeout and settings.
@@ -210,7 +212,7 @@ def _check(options: "Dict[str, Any]") -> "Method":
     return method
 
 
-def open_become(tree: "Any", options: "Dict[str, Any]") -> "Any":
+def open_become(tree: "Tree", options: "Dict[str, Any]") -> "Context":
     """A context of another user on this machine, on its way up."""
     tree.router.alive()  # before there is a process that nobody would end
     password = options["password"]

@@ -23,6 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Optional, Tuple
 
+    from .tree import Tree
+
 # Seconds that a starter has beyond those for connecting, to say why it came to nothing.
 PATIENCE = 5.0
 
@@ -38,7 +40,7 @@ class _Beside(Invocation):
         return encoded, flags | wire.CAUSED
 
 
-def started_by(tree: "Any", via: "Context", starter: "str", options: "Dict[str, Any]",
+def started_by(tree: "Tree", via: "Context", starter: "str", options: "Dict[str, Any]",
                name: "Optional[str]" = None) -> "Context":
     """A context that ``via`` starts for us by ``starter(options)``; waits until it is up. Raises its ConnectError."""
     tree.own(via)
@@ -67,7 +69,7 @@ def started_by(tree: "Any", via: "Context", starter: "str", options: "Dict[str, 
         raise late from None
 
 
-def _checked(tree: "Any", via: "Context", answer: "Any") -> "Tuple[int, Dict[str, Any]]":
+def _checked(tree: "Tree", via: "Context", answer: "Any") -> "Tuple[int, Dict[str, Any]]":
     """Id and HELLO of a context that another has started: it must be one of its own."""
     error = from_reply_untrusted(answer) if type(answer) is list else None
     if error is not None:
@@ -119,6 +121,6 @@ def disown(handle: "int") -> "None":
             _end(tree, number)
 
 
-def _end(tree: "Any", number: "int") -> "None":
+def _end(tree: "Tree", number: "int") -> "None":
     tree.close_context(number, ENDED)
     tree.ledger.forget(number)

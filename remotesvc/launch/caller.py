@@ -5,7 +5,6 @@ import threading
 from ..bootstrap.data.codec import Bindings
 from ..bootstrap.data.secret import Secret
 from ..bootstrap.errors import Cancelled, UsageError
-from ..calling.context import Context
 from ..calling.inbox import Inbox
 from ..calling.promise import Promise
 from ..calling.targets import Targets
@@ -14,6 +13,8 @@ from .ledger import Ledger
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
+
+    from ..calling.context import Context
 
 
 class Caller(object):
@@ -44,10 +45,6 @@ class Caller(object):
         """Is a call under way to a context behind this neighbour?"""
         return any(peer.unanswered and self.router.routes.towards(number) == neighbour
                    for number, peer in list(self.ledger.peers.items()))
-
-    def context(self, number: "int", name: "str" = "") -> "Context":
-        """A handle to a context known by its id."""
-        return Context(self, number, name)
 
     def future(self, invocation: "Any") -> "Any":
         """Submit: the future of a call that is on its way."""

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
     from ..bootstrap.unreachable import ConnectError
+    from ..calling.context import Context
     from .engine import Engine
+    from .tree import Tree
 
 
 _KILLED = " (SIGKILL: it was out of memory, or the container was killed)"
@@ -56,7 +58,7 @@ class ContainerPath(ProcessPath):
         return error(why, host, "exec", hint, said, status)
 
 
-def container(tree: "Any", via: "Any", name: "str", options: "Dict[str, Any]") -> "Any":
+def container(tree: "Tree", via: "Optional[Context]", name: "str", options: "Dict[str, Any]") -> "Context":
     """A context in a container of this machine, or of that of ``via``; see ``Router.container``."""
     engine_of(options["engine"]).check(name, options["options"], options["user"])
     options = dict(options, container=name)
@@ -65,7 +67,7 @@ def container(tree: "Any", via: "Any", name: "str", options: "Dict[str, Any]") -
     return started_by(tree, via, "remotesvc.launch.container:start_container", options, options["name"])
 
 
-def open_container(tree: "Any", options: "Dict[str, Any]") -> "Any":
+def open_container(tree: "Tree", options: "Dict[str, Any]") -> "Context":
     """A context in a container of this machine, on its way up. Raises BootstrapError without the program."""
     tree.router.alive()  # before there is a process that nobody would end
     engine, container = engine_of(options["engine"]), options["container"]

@@ -113,6 +113,10 @@ class Tree(Caller):
             raise
         return Context(self, number, host)
 
+    def context(self, number: "int", name: "str" = "") -> "Context":
+        """A handle to a context known by its id."""
+        return Context(self, number, name)
+
     @property
     def bundle(self) -> "Bundle":
         """The kernel as it is sent, made at the first use; the same for all routers of a process."""
