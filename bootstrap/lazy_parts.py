@@ -11,6 +11,7 @@ from .child import whole
 from .data import codec
 from .errors import Error
 from .links import wire
+from .routing.mailbox import Mailbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -202,13 +203,11 @@ def _call_id() -> "int":
     return call.id if call is not None else 0
 
 
-class Doorway(object):
+class Doorway(Mailbox):
     """Where messages wait for a part that is fetched and made when the first one comes.
 
     ``open(doorway)`` has the part take what waits; ``made()``: is it there? Then no message waits for the timer thread.
     """
-
-    source = None
 
     def __init__(self, router: "Any", open: "Callable[[Any], Any]", made: "Callable[[], bool]" = lambda: False
                  ) -> "None":
@@ -226,6 +225,3 @@ class Doorway(object):
             self._open(self)
         elif len(self.waiting) == 1:
             self._router.timers.after(0, lambda: self._open(self))
-
-    def on_closed(self, error: "BaseException") -> "None":
-        pass

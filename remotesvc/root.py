@@ -20,6 +20,7 @@ from .bootstrap.errors import DecodeError, UsageError
 from .bootstrap.failures.callerror import CallError
 from .bootstrap.links import assembly, wire
 from .bootstrap.routing.ids import IdPool
+from .bootstrap.routing.mailbox import Mailbox
 from .bootstrap.routing.router import Router as KernelRouter
 from .calling.context import Context
 from .calling.fair_inbox import FairInbox
@@ -221,10 +222,8 @@ class Root(KernelRouter):
             self.outputs.on_log(message.src, value)
 
 
-class NoCalls:
+class NoCalls(Mailbox):
     """The master's mailbox for calls: it says what every context says to those below and beside it."""
-
-    source = None
 
     def __init__(self, router: KernelRouter) -> None:
         self._router = router
@@ -234,9 +233,6 @@ class NoCalls:
         message.release()
         self._router.dropped += 1
         self._router.refuse(message, ONLY_PARENTS)
-
-    def on_closed(self, error: BaseException) -> None:
-        """There is nobody to be told."""
 
 
 def _no_more_ids() -> list[int]:

@@ -60,7 +60,7 @@ KERNEL_FLOORS: dict[str, tuple[str, ...]] = {
         "imports.importer", "imports.lines", "imports.loaded", "imports.loader", "imports.metadata", "imports.relay",
         "imports.requests", "imports.resources", "imports.target",
         "links.large", "links.own_stream", "links.pace", "links.patience",
-        "routing.closing", "routing.hub", "routing.ids", "routing.router",
+        "routing.closing", "routing.hub", "routing.ids", "routing.mailbox", "routing.router",
     ),
 }
 

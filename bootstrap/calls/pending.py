@@ -9,6 +9,7 @@
 import threading
 
 from ..links import wire
+from ..routing.mailbox import Mailbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def brief(target: "Any", args: "Any", kwargs: "Any", options: "Any", modules: "A
     return [target, args, kwargs] if kwargs else [target, args]
 
 
-class Pending(object):
+class Pending(Mailbox):
     """One reply that is waited for: a latch, and a mailbox while it is open.
 
     ``notify(pending)`` is called on the thread that settles it.
@@ -37,6 +38,8 @@ class Pending(object):
 
     single = True  # just one answer is waited for: a PONG may be that
     __slots__ = ("source", "handle", "call", "outcome", "notify", "_unsettled", "_lock")
+
+    source: "int"
 
     def __init__(self, source: "int", call: "str", notify: "Optional[Callable[[Any], Any]]" = None) -> "None":
         self.source = source

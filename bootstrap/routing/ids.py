@@ -3,6 +3,7 @@ import threading
 
 from ..calls.ask import answer
 from ..errors import Error
+from .mailbox import Mailbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,11 +37,9 @@ class IdPool(object):
             return first
 
 
-class Lessor(object):
+class Lessor(Mailbox):
     """The mailbox that gives blocks to children. ``run(function, *args)`` calls a function on a thread that may wait,
     as our own lease does: one for all children, each of which asks for one block at a time."""
-
-    source = None
 
     def __init__(self, router: "Any", pool: "IdPool", size: "int", run: "Callable[..., Any]") -> "None":
         self._router = router
@@ -63,9 +62,6 @@ class Lessor(object):
         else:
             self._asking.add(child)
             self._run(self._answer, message)
-
-    def on_closed(self, error: "BaseException") -> "None":
-        """A well-known handle belongs to nobody whose loss could close it."""
 
     def _answer(self, message: "Any") -> "None":
         try:

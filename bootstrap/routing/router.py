@@ -125,7 +125,7 @@ class Router(object):
     # -- mailboxes
 
     def open(self, mailbox: "Any") -> "int":
-        """Give a mailbox a handle. It has ``on_message``, ``on_closed(error)`` and ``source``, a context id or None."""
+        """Give a mailbox a handle; see ``mailbox.Mailbox``."""
         if os.getpid() != self._pid:
             self.alive()
         while True:

@@ -5,6 +5,7 @@ import threading
 import time
 
 from ..bootstrap.errors import Error
+from ..bootstrap.routing.mailbox import Mailbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,14 +18,12 @@ REPORTED, PERIOD = 5, 60.0
 AGAIN = 0.5
 
 
-class Inbox(object):
+class Inbox(Mailbox):
     """Messages, and functions to call, one after the other on one thread; it starts with the first, or when it can:
     whoever reads a link and brings one must not fail of that.
 
     What waits here is bounded by the senders' credit: a message is released when ``handle`` has returned.
     """
-
-    source = None
 
     def __init__(self, router: "Any", name: "str", handle: "Callable[[Any], Any]") -> "None":
         self._router = router
@@ -44,9 +43,6 @@ class Inbox(object):
     def on_message(self, message: "Any") -> "None":
         """On a reader thread: take a message."""
         self._put((None, message))
-
-    def on_closed(self, error: "BaseException") -> "None":
-        """A well-known handle belongs to nobody whose loss could close it."""
 
     def run(self, function: "Callable[..., Any]", *args: "Any") -> "None":
         """Call ``function(*args)`` on this thread, after what is already here."""

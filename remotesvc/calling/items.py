@@ -9,6 +9,7 @@ from ..bootstrap.calls.current import running
 from ..bootstrap.calls.pending import LOOK_EVERY
 from ..bootstrap.errors import Busy, Lost, NotSent
 from ..bootstrap.links import wire
+from ..bootstrap.routing.mailbox import Mailbox
 from .outcomes import bindings_for, own_error
 
 TYPE_CHECKING = False
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Deque, Tuple
 
 
-class Arrivals(object):
+class Arrivals(Mailbox):
     """The mailbox of one remote generator: what has come and was not taken."""
 
     def __init__(self, context: "Any", handle: "int", source: "int", call: "str", classes: "Any",

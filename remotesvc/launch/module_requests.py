@@ -6,6 +6,7 @@ import time
 
 from ..bootstrap.errors import CallTimeout, Error, NotSent, RouterClosed
 from ..bootstrap.links import wire
+from ..bootstrap.routing.mailbox import Mailbox
 from ..calling.fair_inbox import FairInbox
 from ..calling.inbox import Inbox
 
@@ -17,14 +18,12 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 
 
-class ModuleRequests(object):
-    """A mailbox. ``reply(child, wanted)`` makes the answer.
+class ModuleRequests(Mailbox):
+    """``reply(child, wanted)`` makes the answer.
 
     A child that takes no answer just now, and one whose answer is large, has a thread of its own until that has gone:
     it costs nobody's time but its own. Whoever lies behind a child counts as that: it may have made them up.
     """
-
-    source = None
 
     def __init__(self, router: "Any", reply: "Callable[[int, Any], Any]") -> "None":
         self._router = router
@@ -39,9 +38,6 @@ class ModuleRequests(object):
         child = self._router.routes.towards(message.src)
         with self._lock:
             self._lanes.get(child, self._inbox).on_message(message)
-
-    def on_closed(self, error: "BaseException") -> "None":
-        """A well-known handle belongs to nobody whose loss could close it."""
 
     def close(self) -> "None":
         """End the threads."""

@@ -7,6 +7,7 @@ import weakref
 from ..bootstrap.calls.current import running
 from ..bootstrap.calls.pending import LOOK_EVERY
 from ..bootstrap.errors import Error, NotSent, UsageError
+from ..bootstrap.routing.mailbox import Mailbox
 from ..bootstrap.routing.router import NOBODY
 from .errors import Closed, WaitTimeout
 from .line import CLOSED, GONE, LEAVE, VALUE, hang_up, refuse
@@ -187,7 +188,7 @@ def _unread(channel: "Optional[Channel]", error: "BaseException") -> "None":
         channel.refuse("the channel is closed" if gone else error.message)
 
 
-class Doorman(object):
+class Doorman(Mailbox):
     """Stands at the invitation of a channel that was closed before anybody came: who comes is told."""
 
     def __init__(self, router: "Any", source: "Optional[int]", handle: "int") -> "None":
@@ -199,9 +200,6 @@ class Doorman(object):
         """On a reader thread: somebody joins."""
         self._router.drop(self._handle)
         self._router.forgotten.append(lambda: self._turn_away(message))
-
-    def on_closed(self, error: "BaseException") -> "None":
-        """Nobody will come any more."""
 
     def _turn_away(self, message: "Any") -> "None":
         try:

@@ -2,6 +2,7 @@
 
 from ..bootstrap.errors import NotSent
 from ..bootstrap.links import wire
+from ..bootstrap.routing.mailbox import Mailbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ VALUE, CLOSE, LEAVE = wire.STREAM, wire.ERROR, wire.ERROR | wire.STREAM
 CLOSED, GONE = "the receiver is closed", "the receiver is gone"
 
 
-class Line(object):
+class Line(Mailbox):
     """The mailbox of one Sender that was handed out.
 
     owner   a weak reference to the receiver
@@ -43,17 +44,13 @@ class Line(object):
             owner.on_line_lost(self, error)
 
 
-class Watch(object):
+class Watch(Mailbox):
     """Hears when a context is lost that has written."""
 
     def __init__(self, owner: "Callable[[], Any]", source: "int") -> "None":
         self.source = source
         self.handle = 0
         self._owner = owner
-
-    def on_message(self, message: "Any") -> "None":
-        """Nobody was told its handle."""
-        message.release()
 
     def on_closed(self, error: "BaseException") -> "None":
         """The context is lost."""

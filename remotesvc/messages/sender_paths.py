@@ -7,6 +7,7 @@ from ..bootstrap.errors import Error, NotSent
 from ..bootstrap.links.credit import WINDOW
 from ..bootstrap.links.own_stream import OwnStream
 from ..bootstrap.links.streams import MESSAGE_COST, Outgoing
+from ..bootstrap.routing.mailbox import Mailbox
 from .line import CLOSED, LEAVE, Line
 
 TYPE_CHECKING = False
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Optional
 
 
-class SenderPath(object):
+class SenderPath(Mailbox):
     """``error`` is why nobody reads any more, None as long as somebody may; ``told(error)`` is called with it."""
 
     def __init__(self, router: "Any", context: "int", to: "int") -> "None":
@@ -24,10 +25,6 @@ class SenderPath(object):
         self._router = router
         self._to = to
         self._handle = router.open(self)
-
-    def on_message(self, message: "Any") -> "None":
-        """Receivers do not write to senders."""
-        message.release()
 
     def on_closed(self, error: "BaseException") -> "None":
         """The receiver is closed, or it or the way to it is gone."""

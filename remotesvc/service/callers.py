@@ -3,6 +3,7 @@
 import collections
 import time
 
+from ..bootstrap.routing.mailbox import Mailbox
 from ..messages.here import attend
 
 TYPE_CHECKING = False
@@ -26,8 +27,10 @@ def payer_of(router: "Any", src: "int") -> "int":
     return src if child is None else child
 
 
-class Caller(object):
+class Caller(Mailbox):
     """One calling context. As a mailbox that nobody writes to, it hears when that context is lost."""
+
+    source: "int"
 
     def __init__(self, src: "int", lost: "Callable[[Caller], Any]") -> "None":
         self.source = src
@@ -37,10 +40,6 @@ class Caller(object):
         self.gone = False
         self._lost = lost
         self._deaf_until = 0.0
-
-    def on_message(self, message: "Any") -> "None":
-        """Nobody knows its handle."""
-        message.release()
 
     def on_closed(self, error: "BaseException") -> "None":
         """It is lost, or our router closes."""

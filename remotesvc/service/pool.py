@@ -8,6 +8,7 @@ from ..bootstrap.calls.refusals import BEGUN, CLOSING, ServiceInactive
 from ..bootstrap.errors import Lost, UsageError
 from ..bootstrap.links import wire
 from ..bootstrap.links.patience import settle
+from ..bootstrap.routing.mailbox import Mailbox
 from ..messages.here import kernel_of
 from .activation import PoolTask
 from .activator import Activator
@@ -30,7 +31,7 @@ SIZE = 8
 FAREWELL = 0.5
 
 
-class Pool(object):
+class Pool(Mailbox):
     """Threads that run the services of one context. A child has one from its first service call on; a master makes its
     own: ``Pool(router, services=[DiskUsage])``.
 
@@ -42,7 +43,6 @@ class Pool(object):
     """
 
     activator_class = Activator
-    source = None  # as a mailbox: anyone may write, the message says who did
 
     def __init__(self, router: "Any", services: "Iterable[Any]" = (), size: "Optional[int]" = None) -> "None":
         self.router = router
