@@ -24,6 +24,7 @@ from remotesvc.bootstrap.data import codec
 from remotesvc.bootstrap.entry import hello_data
 from remotesvc.bootstrap.links import wire
 from remotesvc.bootstrap.links.credit import ACK_EVERY
+from remotesvc.launch.byte_path import BytePath
 from remotesvc.launch.shared_reader import SharedPath
 from tests.integration.ssh_servers import OpenSSHServer, openssh_server
 
@@ -155,7 +156,7 @@ def played(path: Path) -> Iterator[None]:
             process.terminate()
 
 
-class Played(SharedPath):
+class Played(SharedPath, BytePath):
     """The way to such a target, without SSH."""
 
     name = "simulated"
@@ -171,10 +172,6 @@ class Played(SharedPath):
     def diagnostics(self) -> str:
         """It has nothing to say."""
         return ""
-
-    def abandon(self) -> None:
-        """Nobody will have it."""
-        self.close()
 
     def join(self, timeout: float) -> None:
         """Wait for the reader thread to end."""
