@@ -53,6 +53,20 @@ def tcp_server(serve: Callable[[socket.socket], object]) -> Iterator[int]:
 
 
 @contextlib.contextmanager
+def turning_away(words: bytes = b"") -> Iterator[tuple[int, list[socket.socket]]]:
+    """The port of a server on loopback that says so much and hangs up, and the connections of all who came."""
+    came: list[socket.socket] = []
+
+    def serve(connection: socket.socket) -> None:
+        came.append(connection)
+        with connection:
+            connection.sendall(words)
+
+    with tcp_server(serve) as port:
+        yield port, came
+
+
+@contextlib.contextmanager
 def closed_port() -> Iterator[int]:
     """A port of loopback that refuses connections: nobody listens on it, and nobody else is given it meanwhile."""
     with socket.socket() as taken:

@@ -20,7 +20,7 @@ from tests.integration.openssh_client import Connect, config_of, connect_to, fin
 from tests.integration.ssh_servers import MISSING, SSHD, OpenSSHServer, openssh_server
 from tests.kernel import called
 from tests.kernel.contexts import LIMIT, appears, gone
-from tests.listeners import closed_port, tcp_server
+from tests.listeners import closed_port, tcp_server, turning_away
 from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
@@ -149,20 +149,12 @@ def test_strange_servers(greeting: bytes, kind: type[remotesvc.ConnectError], sa
 
 
 def test_a_busy_server_is_asked_again(connect: Connect, sshd: OpenSSHServer) -> None:
-    came = 0
-
-    def serve(connection: socket.socket) -> None:
-        nonlocal came
-        came += 1
-        with connection:
-            connection.sendall(b"Exceeded MaxStartups\r\n")
-
-    with tcp_server(serve) as port:
+    with turning_away(b"Exceeded MaxStartups\r\n") as (port, came):
         begun, watch = time.monotonic(), Stopwatch()
         error = refused(connect, remotesvc.ConnectError, "kex", port=port, connect_timeout=12)
         assert time.monotonic() - begun > 3
         assert watch.seconds < 9
-    assert 4 < came < 40
+    assert 4 < len(came) < 40
     assert "turned us away" in error.message
 
 

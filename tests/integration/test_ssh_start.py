@@ -23,7 +23,7 @@ from remotesvc.ssh.paths import dial
 from tests.integration.connecting import connect_to
 from tests.integration.ssh_servers import OpenSSHServer, connect_error, openssh_server, running
 from tests.kernel.contexts import until
-from tests.listeners import tcp_server
+from tests.listeners import turning_away
 from tests.stopwatch import Stopwatch
 
 pytest_plugins = ("tests.integration.sshd_fixture", "tests.kernel.call_fixtures")
@@ -185,17 +185,10 @@ def test_a_server_that_stays_busy_is_asked_for_half_of_the_time(busy: tuple[Open
 
 
 def test_a_server_that_closes_without_a_word_is_asked_four_times() -> None:
-    came = 0
-
-    def close(connection: socket.socket) -> None:
-        nonlocal came
-        connection.close()
-        came += 1
-
-    with tcp_server(close) as port:
+    with turning_away() as (port, came):
         error = connect_error(SSHOptions.parse("127.0.0.1", port=port, ssh_config="none"))
     assert "closed the connection before its SSH greeting" in error.message
-    assert came == 4
+    assert len(came) == 4
 
 
 @pytest.mark.parametrize("transport", ["paramiko", "openssh"])
@@ -210,17 +203,9 @@ def test_many_who_come_at_once_all_get_in(router: Router, tmp_path: Path, transp
 
 
 def test_a_server_that_bans_us_is_not_asked_again() -> None:
-    came = 0
-
-    def ban(connection: socket.socket) -> None:
-        nonlocal came
-        came += 1
-        with connection:
-            connection.sendall(b"Not allowed at this time\r\n")
-
-    with tcp_server(ban) as port:
+    with turning_away(b"Not allowed at this time\r\n") as (port, came):
         error = connect_error(SSHOptions.parse("127.0.0.1", port=port, ssh_config="none"))
-    assert came == 1
+    assert len(came) == 1
     assert "takes no connections from this address" in error.message
     assert "PerSourcePenalties" in error.hint
 
