@@ -6,6 +6,7 @@ import time
 
 from ..bootstrap.errors import Cancelled
 from ..bootstrap.links import wire
+from ..bootstrap.routing.mailbox import Mailbox
 from .errors import TransferStalled
 
 TYPE_CHECKING = False
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _LOOK = 0.5
 
 
-class Inflow(object):
+class Inflow(Mailbox):
     """Messages from one context. What waits here is bounded by the sender's window: each message is released once it
     has been used."""
 

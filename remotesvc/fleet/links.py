@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from remotesvc.bootstrap.errors import Lost, RouterClosed
+from remotesvc.bootstrap.routing.mailbox import Mailbox
 from remotesvc.bootstrap.unreachable import ConnectError
 from remotesvc.calling.outcomes import own_error
 from remotesvc.once import OnceEach
@@ -99,13 +100,12 @@ class Links:
         self._opened.clear()
 
 
-class _Watch:
+class _Watch(Mailbox):
     """A mailbox to which nobody writes: it is closed when the context is gone, and that is what it is for."""
 
-    def __init__(self, source: int, on_closed: Callable[[BaseException], object]) -> None:
+    def __init__(self, source: int, lost: Callable[[BaseException], object]) -> None:
         self.source = source
-        self.on_closed = on_closed
+        self._lost = lost
 
-    def on_message(self, message: Any) -> None:
-        """Nobody was told where it is."""
-        message.release()
+    def on_closed(self, error: BaseException) -> None:
+        self._lost(error)
